@@ -1,0 +1,1 @@
+"""Where it runs: machine profiles and Dask clusters."""

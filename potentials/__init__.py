@@ -1,0 +1,1 @@
+"""What comes out: the n-mer's definition, its PIP, switching, and calculators."""

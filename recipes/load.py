@@ -1,0 +1,157 @@
+"""Load a recipe by name or path, apply a preset, and say clearly what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+import typing
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, ValidationError
+
+from potentials.errors import InputError
+from recipes.schema import Recipe
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Name and file of every recipe that comes with nmer."""
+    folder = Path(str(resources.files("recipes")))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def find_recipe(name: str) -> Path:
+    """Return the file of a recipe given by name or by path.
+
+    Raises
+    ------
+    InputError
+        If there is no such file and no shipped recipe of that name.
+    """
+    path = Path(name)
+    if path.suffix == ".toml" or path.parent != Path():
+        if path.is_file():
+            return path
+        raise InputError(f"recipe file '{name}' does not exist; give a .toml file or one of: {_known()}")
+    shipped = shipped_recipes()
+    if name in shipped:
+        return shipped[name]
+    close = difflib.get_close_matches(name, shipped, n=1)
+    hint = f" (did you mean '{close[0]}'?)" if close else ""
+    raise InputError(f"recipe '{name}' is unknown{hint}; allowed: {_known()}, or the path of a .toml file")
+
+
+def presets(path: Path) -> list[str]:
+    """Names of the presets that a recipe file offers."""
+    return sorted(_read(path).get("presets", {}))
+
+
+def load_recipe(name: str, preset: str | None = None) -> Recipe:
+    """Load a recipe and apply one of its presets.
+
+    Parameters
+    ----------
+    name
+        A shipped recipe's name, or the path of a TOML file.
+    preset
+        A preset of that recipe; without one the recipe's own values and the defaults stand.
+
+    Raises
+    ------
+    InputError
+        One sentence naming the file, the key, and what is allowed.
+    """
+    path = find_recipe(name)
+    values = _read(path)
+    offered = values.pop("presets", {})
+    if not isinstance(offered, dict) or not all(isinstance(v, dict) for v in offered.values()):
+        raise InputError(f"{path.name}: key 'presets' must be a table of tables, for example [presets.smoke]")
+    if preset is not None:
+        if preset not in offered:
+            raise InputError(
+                f"{path.name}: preset '{preset}' is unknown; allowed: {', '.join(sorted(offered)) or 'none'}"
+            )
+        values = merge(values, offered[preset])
+        values["preset"] = preset
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"{path.name}: {_sentence(error)}") from None
+    except InputError as error:
+        raise InputError(f"{path.name}: key 'nmer.symmetry': {error}") from None
+
+
+def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
+    """Return base with the override's values laid over it, table by table."""
+    merged = dict(base)
+    for key, value in override.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def expanded_toml(recipe: Recipe) -> str:
+    """Return the fully expanded recipe as TOML: every default written out, loadable again as it is."""
+    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True), multiline_strings=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path.name}: not valid TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"recipe file '{path}' cannot be read: {error}") from None
+
+
+def _known() -> str:
+    return ", ".join(shipped_recipes())
+
+
+def _sentence(error: ValidationError) -> str:
+    """Turn pydantic's first complaint into one sentence with the key and what is allowed."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    more = len(error.errors()) - 1
+    tail = f" (and {more} more)" if more else ""
+    if first["type"] == "extra_forbidden":
+        keys = sorted(_section_at(first["loc"][:-1]).model_fields)
+        close = difflib.get_close_matches(str(first["loc"][-1]), keys, n=1)
+        hint = f" (did you mean '{close[0]}'?)" if close else ""
+        return f"key '{key}' is unknown{hint}; allowed: {', '.join(keys)}{tail}"
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if first["type"] == "missing":
+        return f"key '{key}' is missing{tail}"
+    if first["type"] == "value_error":
+        where = f"key '{key}': " if key else ""
+        return f"{where}{message}{tail}"
+    unit = _description(first["loc"])
+    meaning = f" ({unit})" if unit else ""
+    return f"key '{key}'{meaning} is {first['input']!r}; {message}{tail}"
+
+
+def _section_at(loc: tuple[int | str, ...]) -> type[BaseModel]:
+    """Return the model that a location leads to."""
+    model: type[BaseModel] = Recipe
+    for part in loc:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _model_in(model.model_fields[part].annotation) or model
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Find the model inside an annotation such as ``tuple[FragmentModel, ...]`` or ``Switching | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((m for a in typing.get_args(annotation) if (m := _model_in(a))), None)
+
+
+def _description(loc: tuple[int | str, ...]) -> str:
+    names = [part for part in loc if isinstance(part, str)]
+    if not names:
+        return ""
+    field = _section_at(tuple(names[:-1])).model_fields.get(names[-1])
+    return (field.description or "") if field else ""

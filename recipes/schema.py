@@ -1,0 +1,233 @@
+"""The recipe: frozen models of everything that decides a potential, with visible defaults.
+
+Every section below `Recipe` is one stage's own settings. A section, together with the keys of the stage's
+inputs, decides the stage's content; `Resources` only decides where and how patiently it is computed and never
+changes a result.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from potentials.molecule import Fragment, NMer
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Window = tuple[Annotated[float, Field(ge=0, le=50)], Annotated[float, Field(gt=0, le=50)]]
+Temperature = Annotated[float, Field(ge=10, le=3000)]
+Pair = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+
+
+class FragmentModel(Section):
+    """One fragment, as a chemist writes it down."""
+
+    name: str = Field(min_length=1, description="what people call it, for example CH3-")
+    geometry: str = Field(description="one line an atom: element x y z (A)")
+    bonds: tuple[Pair, ...] = Field(description="pairs of atoms of this fragment, counted from 0")
+    caps: tuple[int, ...] = Field((), description="atoms that are ghost hydrogens on a cut bond, from 0")
+    charge: int = Field(0, ge=-4, le=4, description="total charge (e)")
+
+    def build(self) -> Fragment:
+        """Return the fragment; raises ValueError if the geometry is not readable or a bond leaves it."""
+        symbols, positions = [], []
+        for number, line in enumerate(self.geometry.strip().splitlines(), start=1):
+            words = line.split()
+            try:
+                symbol, (x, y, z) = words[0], (float(w) for w in words[1:])
+            except (ValueError, IndexError):
+                raise ValueError(f"line {number} '{line.strip()}' is not 'element x y z' (A)") from None
+            symbols.append(symbol)
+            positions.append((x, y, z))
+        atoms = len(symbols)
+        for atom in (*self.caps, *(a for bond in self.bonds for a in bond)):
+            if not 0 <= atom < atoms:
+                raise ValueError(f"atom {atom} in bonds or caps is not one of the atoms 0 to {atoms - 1}")
+        return Fragment(
+            self.name, tuple(symbols), tuple(positions), self.bonds, self.caps, self.charge
+        )
+
+
+class NMerModel(Section):
+    """The n-mer: fragments and the symmetry of their atoms."""
+
+    symmetry: str = Field(description="letters with counts in atom order, fragments joined by _: A1B1C3_D1E2")
+    fragments: tuple[FragmentModel, ...] = Field(min_length=1, max_length=3)
+
+
+class Bias(Section):
+    """Well-tempered parallel-bias metadynamics with partitioned families."""
+
+    height: float = Field(0.1, gt=0, le=10, description="initial hill height (kcal/mol)")
+    pace: int = Field(200, ge=1, description="steps between hills")
+    biasfactor: float = Field(10.0, gt=1, le=1000, description="well-tempered bias factor gamma")
+    sigma_distance: float = Field(0.05, gt=0, le=5, description="hill width of distances (A)")
+    sigma_intermolecular: float = Field(0.2, gt=0, le=5, description="hill width of distances between fragments (A)")
+    sigma_angle: float = Field(0.1, gt=0, le=3.2, description="hill width of angles and dihedrals (rad)")
+    wall_kappa: float = Field(500.0, gt=0, le=1e5, description="stiffness of the window's walls (kcal/mol/A^2)")
+
+
+class Sampling(Section):
+    """Frames from biased molecular dynamics, one walker per temperature, window, and seed."""
+
+    sampler: Literal["pbmetad"] = "pbmetad"
+    engine: Literal["native"] = "native"
+    force_field: Literal["ff14SB"] = "ff14SB"
+    water_model: Literal["TIP4P/2005f"] = "TIP4P/2005f"
+    temperatures: tuple[Temperature, ...] = Field((300.0, 500.0, 700.0), min_length=1, description="K")
+    windows: tuple[Window, ...] = Field(
+        ((0.0, 4.0), (4.0, 7.0), (7.0, 10.0)),
+        min_length=1,
+        description="[lower, upper) distance between the fragments' centres of mass (A)",
+    )
+    frames: int = Field(600_000, ge=1, description="frames kept, over all walkers together")
+    timestep: float = Field(0.5, gt=0, le=2, description="fs")
+    stride: float = Field(50.0, gt=0, le=10_000, description="time between frames (fs)")
+    equilibration: float = Field(2.0, ge=0, le=10_000, description="time dropped at the start of a walker (ps)")
+    damping: float = Field(100.0, gt=0, le=10_000, description="relaxation time of the Langevin thermostat (fs)")
+    seeds_per_window: int = Field(1, ge=1, le=1000, description="independent walkers per temperature and window")
+    seed: int = Field(2025, ge=1, le=900_000_000)
+    bias: Bias = Bias()
+
+    @model_validator(mode="after")
+    def _windows_rise(self) -> Self:
+        for lower, upper in self.windows:
+            if lower >= upper:
+                raise ValueError(f"window [{lower:g}, {upper:g}] (A) must rise: lower < upper")
+        return self
+
+    @property
+    def walkers(self) -> int:
+        """Number of independent walkers."""
+        return len(self.temperatures) * len(self.windows) * self.seeds_per_window
+
+
+class Selection(Section):
+    """Training and test configurations: the real frames nearest to mini-batch K-means centres."""
+
+    method: Literal["mini-batch-k-means"] = "mini-batch-k-means"
+    train: int = Field(43_000, ge=2, le=1_000_000, description="training configurations")
+    test: int = Field(2_000, ge=1, le=1_000_000, description="test configurations")
+    seed: int = Field(2025, ge=0, le=2**32 - 1)
+
+
+class Labelling(Section):
+    """The protocol: everything that decides the energy of a configuration."""
+
+    engine: Literal["pyscf", "pyscf-lno"] = "pyscf"
+    method: Literal["HF", "MP2", "CCSD", "CCSD(T)", "LNO-CCSD(T)"] = "CCSD(T)"
+    basis: str = Field("aug-cc-pVTZ", min_length=1)
+    counterpoise: bool = True
+    frozen_core: bool = True
+    scf_tolerance: float = Field(1e-10, gt=0, le=1e-4, description="SCF energy convergence (hartree)")
+    cc_tolerance: float = Field(1e-8, gt=0, le=1e-4, description="CCSD energy convergence (hartree)")
+    lno_threshold: float = Field(1e-5, gt=0, le=1e-2, description="virtual occupation threshold of LNO-CCSD(T)")
+    max_t1: float = Field(0.02, gt=0, le=1, description="T1 diagnostic above which a label is flagged")
+    max_t2: float = Field(0.2, gt=0, le=10, description="largest |t2| above which a label is flagged")
+
+    @model_validator(mode="after")
+    def _engine_has_method(self) -> Self:
+        lno = self.method == "LNO-CCSD(T)"
+        if lno != (self.engine == "pyscf-lno"):
+            allowed = "LNO-CCSD(T)" if self.engine == "pyscf-lno" else "HF, MP2, CCSD, CCSD(T)"
+            raise ValueError(f"engine '{self.engine}' cannot run method '{self.method}'; it runs {allowed}")
+        return self
+
+
+class Switching(Section):
+    """Cosine switching of an intermolecular potential."""
+
+    atoms: Pair = Field(description="the two atoms whose distance switches, counted from 0 in the n-mer")
+    r_in: float = Field(ge=0, le=100, description="full potential up to here (A)")
+    r_out: float = Field(gt=0, le=100, description="no potential from here on (A)")
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.r_in >= self.r_out:
+            raise ValueError(f"r_in = {self.r_in:g} A must be less than r_out = {self.r_out:g} A")
+        return self
+
+
+class Fitting(Section):
+    """A PIP in Morse variables exp(-k R), fitted by weighted ridge regression."""
+
+    degree: int = Field(3, ge=1, le=8, description="highest degree of a monomial")
+    terms: Literal["all", "intermolecular"] = Field(
+        "intermolecular", description="intermolecular: every monomial holds at least one intermolecular variable"
+    )
+    gamma: float = Field(5e-4, ge=0, le=10, description="ridge parameter Gamma")
+    delta_e: float = Field(40.0, gt=0, le=10_000, description="energy scale dE of the weights (kcal/mol)")
+    optimizer: Literal["variable-projection"] = "variable-projection"
+    k_bounds: tuple[Annotated[float, Field(gt=0, le=20)], Annotated[float, Field(gt=0, le=20)]] = Field(
+        (0.1, 4.0), description="bounds of the non-linear parameters k (1/A)"
+    )
+    starts: int = Field(5, ge=1, le=1000, description="starting points of the k")
+    max_iterations: int = Field(100, ge=1, le=100_000, description="optimizer iterations per start")
+    validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="part of the training set that picks the start")
+    switching: Switching | None = None
+    seed: int = Field(2025, ge=0, le=2**32 - 1)
+
+    @model_validator(mode="after")
+    def _bounds_rise(self) -> Self:
+        if self.k_bounds[0] >= self.k_bounds[1]:
+            raise ValueError(f"k_bounds {list(self.k_bounds)} (1/A) must rise")
+        return self
+
+
+class Gates(Section):
+    """What a candidate must show before it is released."""
+
+    train_rmsd: float = Field(0.5, gt=0, description="largest RMSD on the training set (kcal/mol)")
+    test_rmsd: float = Field(0.5, gt=0, description="largest RMSD on the test set (kcal/mol)")
+    permutation: float = Field(1e-9, gt=0, description="largest energy change under permutations (kcal/mol)")
+    gradient: float = Field(1e-5, gt=0, description="largest gradient error by finite differences (kcal/mol/A)")
+    labels: float = Field(0.95, gt=0, le=1, description="smallest part of the labels that must be usable")
+
+
+class Resources(Section):
+    """Where and how patiently: never part of a key."""
+
+    workers: int = Field(0, ge=0, le=10_000, description="processes at once; 0 is one per core that fits in memory")
+    label_timeout: float = Field(3600.0, gt=0, description="wall time of one label's process (s)")
+    label_memory: float = Field(4.0, gt=0, le=100_000, description="memory of one label's process (GiB)")
+
+
+class Recipe(Section):
+    """Everything that decides one n-mer's potential."""
+
+    format: Literal[1] = 1
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="lowercase letters, digits and dashes")
+    title: str = ""
+    preset: str = Field("", description="the preset that was applied; empty is none")
+    nmer: NMerModel
+    sampling: Sampling = Sampling()
+    selection: Selection = Selection()
+    labelling: Labelling = Labelling()
+    fitting: Fitting = Fitting()
+    gates: Gates = Gates()
+    resources: Resources = Resources()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        nmer = self.build_nmer()
+        if self.selection.train + self.selection.test > self.sampling.frames:
+            raise ValueError(
+                f"selection.train + selection.test = {self.selection.train + self.selection.test} is more than "
+                f"sampling.frames = {self.sampling.frames}; choose at most as many as there are frames"
+            )
+        switching = self.fitting.switching
+        if switching and max(switching.atoms) >= nmer.natoms:
+            raise ValueError(f"fitting.switching.atoms must be atoms from 0 to {nmer.natoms - 1}")
+        if self.fitting.terms == "intermolecular" and len(nmer.fragments) < 2:
+            raise ValueError("fitting.terms = 'intermolecular' needs two fragments; use 'all' for one")
+        return self
+
+    def build_nmer(self) -> NMer:
+        """Return the n-mer that the recipe describes."""
+        return NMer(self.name, tuple(f.build() for f in self.nmer.fragments), self.nmer.symmetry)

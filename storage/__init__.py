@@ -1,0 +1,1 @@
+"""What is kept: immutable HDF5 versions, the label ledger, and lineage."""

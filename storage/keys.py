@@ -1,0 +1,82 @@
+"""Content keys: the sha256 of what decides the content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+from recipes.schema import Recipe
+
+STAGES = ("sampling", "selection", "labelling", "fitting", "validation")
+"""The stages in the order they run."""
+
+STAGE_FORMATS = {"sampling": 1, "selection": 1, "labelling": 1, "fitting": 1, "validation": 1}
+"""Raise a stage's number when the same settings come to give another content."""
+
+
+def canonical_json(value: Any) -> str:
+    """Return JSON with sorted keys and no spaces: the same content, the same text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """Return the sha256 of a value's canonical JSON, as 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def stage_key(stage: str, settings: list[BaseModel], inputs: list[str]) -> str:
+    """Return the key of a stage's content.
+
+    Parameters
+    ----------
+    stage
+        One of `STAGES`.
+    settings
+        The recipe sections that decide the content.
+    inputs
+        Keys of what the stage reads.
+    """
+    return digest(
+        {
+            "stage": stage,
+            "format": STAGE_FORMATS[stage],
+            "settings": [s.model_dump(mode="json") for s in settings],
+            "inputs": inputs,
+        }
+    )
+
+
+def pool_key(recipe: Recipe) -> str:
+    """Return the key of the pool that a recipe samples."""
+    return stage_key("sampling", [recipe.nmer, recipe.sampling], [])
+
+
+def selection_key(recipe: Recipe) -> str:
+    """Return the key of the configurations that a recipe selects."""
+    return stage_key("selection", [recipe.selection], [pool_key(recipe)])
+
+
+def dataset_key(recipe: Recipe, label_ids: list[str]) -> str:
+    """Return the key of a dataset: its configurations, the protocol, and the labels that are in it.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    label_ids
+        Identifiers of the labels in the dataset. A label retried with success makes another dataset.
+    """
+    return stage_key("labelling", [recipe.labelling], [selection_key(recipe), digest(sorted(label_ids))])
+
+
+def potential_key(recipe: Recipe, dataset: str) -> str:
+    """Return the key of the potential fitted to the dataset with the given key."""
+    return stage_key("fitting", [recipe.fitting], [dataset])
+
+
+def validation_key(recipe: Recipe, potential: str) -> str:
+    """Return the key of the gates' verdict on the potential with the given key."""
+    return stage_key("validation", [recipe.gates], [potential])

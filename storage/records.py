@@ -1,0 +1,123 @@
+"""What travels between stages: pools, selections, and datasets, as plain arrays with units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TRAIN, TEST = 0, 1
+"""Values of a record's ``split``."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Sampled frames, in the order of walker and time.
+
+    Attributes
+    ----------
+    positions
+        (frames, atoms, 3), Angstrom.
+    temperature
+        (frames,), K.
+    window
+        (frames,), index of the centre-of-mass window.
+    seed
+        (frames,), seed of the walker.
+    energy
+        (frames,), unbiased force-field energy, kcal/mol.
+    com_distance
+        (frames,), distance between the fragments' centres of mass, Angstrom.
+    cvs
+        (frames, variables), Angstrom or rad.
+    cv_names
+        Names of the columns of `cvs`.
+    """
+
+    positions: Floats
+    temperature: Floats
+    window: Ints
+    seed: Ints
+    energy: Floats
+    com_distance: Floats
+    cvs: Floats
+    cv_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Configurations picked from a pool.
+
+    Attributes
+    ----------
+    positions
+        (configurations, atoms, 3), Angstrom.
+    split
+        (configurations,), 0 training, 1 test.
+    frame
+        (configurations,), index of the frame in the pool.
+    """
+
+    positions: Floats
+    split: Ints
+    frame: Ints
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Configurations with their labels under one protocol.
+
+    Attributes
+    ----------
+    positions
+        (configurations, atoms, 3), Angstrom.
+    split
+        (configurations,), 0 training, 1 test.
+    energy
+        (configurations,), n-body energy, kcal/mol.
+    sub_energies
+        (configurations, sub-calculations), total energies, hartree.
+    sub_names
+        Names of the sub-calculations, for example ``AB``, ``A in AB``, ``B in AB``.
+    t1, t2
+        (configurations,), largest T1 diagnostic and largest amplitude |t2| over the sub-calculations; nan
+        where the method has none.
+    cpu_seconds
+        (configurations,), of the whole label.
+    ids
+        Configuration ids.
+    """
+
+    positions: Floats
+    split: Ints
+    energy: Floats
+    sub_energies: Floats
+    sub_names: tuple[str, ...]
+    t1: Floats
+    t2: Floats
+    cpu_seconds: Floats
+    ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def part(self, split: int) -> Dataset:
+        """Return the training (0) or the test (1) part."""
+        chosen = np.flatnonzero(self.split == split)
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, value in values.items():
+            if isinstance(value, np.ndarray):
+                values[name] = value[chosen]
+        values["ids"] = tuple(self.ids[i] for i in chosen)
+        return Dataset(**values)

@@ -1,0 +1,1 @@
+"""How a stage is done: sampling, selection, labelling, fitting, validation."""

@@ -1,0 +1,1 @@
+"""Fitting: weighted ridge regression of a PIP with non-linear parameters."""

@@ -1,0 +1,1 @@
+"""Labelling: counterpoise-corrected energies, one process per label."""

@@ -1,0 +1,1 @@
+"""Sampling: parallel-bias metadynamics with partitioned families in LAMMPS."""

@@ -1,0 +1,1 @@
+"""Selection: representative training and test configurations from a pool."""

@@ -1,0 +1,1 @@
+"""Validation: errors, gates, the parity plot, and the report."""
