@@ -99,6 +99,11 @@ class NMer:
         """Atomic masses in u, shape (atoms,)."""
         return np.asarray(atomic_masses[self.numbers], dtype=np.float64)
 
+    @cached_property
+    def positions(self) -> NDArray[np.float64]:
+        """The starting geometry, shape (atoms, 3), Angstrom."""
+        return np.array([xyz for f in self.fragments for xyz in f.positions], dtype=np.float64)
+
     @property
     def natoms(self) -> int:
         """Number of atoms, caps included."""

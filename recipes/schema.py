@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
+from ase.data import chemical_symbols
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from potentials.molecule import Fragment, NMer
@@ -43,6 +44,8 @@ class FragmentModel(Section):
                 symbol, (x, y, z) = words[0], (float(w) for w in words[1:])
             except (ValueError, IndexError):
                 raise ValueError(f"line {number} '{line.strip()}' is not 'element x y z' (A)") from None
+            if symbol not in chemical_symbols[1:]:
+                raise ValueError(f"line {number}: '{symbol}' is not the symbol of an element")
             symbols.append(symbol)
             positions.append((x, y, z))
         atoms = len(symbols)
@@ -59,6 +62,10 @@ class NMerModel(Section):
 
     symmetry: str = Field(description="letters with counts in atom order, fragments joined by _: A1B1C3_D1E2")
     fragments: tuple[FragmentModel, ...] = Field(min_length=1, max_length=3)
+
+    def build(self, name: str) -> NMer:
+        """Return the n-mer; raises InputError if the symmetry does not fit the geometry."""
+        return NMer(name, tuple(f.build() for f in self.fragments), self.symmetry)
 
 
 class Bias(Section):
@@ -230,4 +237,4 @@ class Recipe(Section):
 
     def build_nmer(self) -> NMer:
         """Return the n-mer that the recipe describes."""
-        return NMer(self.name, tuple(f.build() for f in self.nmer.fragments), self.nmer.symmetry)
+        return self.nmer.build(self.name)

@@ -1,0 +1,80 @@
+"""Open the Dask cluster that a run computes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dask
+import psutil
+
+_GIB = 1024**3
+
+WORKER_ENVIRONMENT = {
+    "PYTHONSAFEPATH": "1",  # a stranger's folder of the same name in the working directory is never imported
+    "OMP_NUM_THREADS": "1",  # the cluster fills the cores, not the threads of one label
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+DASK_SETTINGS: dict[str, Any] = {
+    "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
+    "distributed.scheduler.worker-ttl": "30 minutes",  # engines run in processes of their own; be patient
+    "distributed.scheduler.no-workers-timeout": "10 minutes",  # and never wait for ever
+    "distributed.scheduler.allowed-failures": 2,
+    "distributed.diagnostics.nvml": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+}
+
+
+def worker_count(wanted: int, memory: float) -> int:
+    """Return how many labels run at once on this machine.
+
+    Parameters
+    ----------
+    wanted
+        Number asked for; 0 is one per core, as many as fit in memory.
+    memory
+        Memory of one label (GiB).
+    """
+    if wanted:
+        return wanted
+    cores = len(os.sched_getaffinity(0))
+    fit = int(psutil.virtual_memory().total / _GIB / memory)
+    return max(1, min(cores, fit))
+
+
+@contextmanager
+def local_cluster(workers: int, scratch: Path) -> Iterator[str]:
+    """Open worker processes on this machine and yield the scheduler's address.
+
+    Parameters
+    ----------
+    workers
+        Number of processes, each computing one thing at a time.
+    scratch
+        Folder for Dask's own temporary files; it is made.
+    """
+    from distributed import LocalCluster
+
+    scratch.mkdir(parents=True, exist_ok=True)
+    with (
+        dask.config.set(DASK_SETTINGS),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            memory_limit=0,
+            local_directory=str(scratch),
+            silence_logs=40,
+        ) as cluster,
+    ):
+        yield str(cluster.scheduler_address)

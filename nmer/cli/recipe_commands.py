@@ -1,0 +1,118 @@
+"""Commands about recipes: recipes, show, plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nmer.cli.output import Json, Preset, StorePath, print_json, print_table
+from recipes.load import expanded_toml, load_recipe, presets, shipped_recipes
+from storage.version import package_versions
+
+
+def recipes(*, json: Json = False) -> int:
+    """List the recipes that come with nmer.
+
+    Example: nmer recipes
+    """
+    rows = []
+    for name, path in shipped_recipes().items():
+        recipe = load_recipe(name)
+        nmer = recipe.build_nmer()
+        rows.append(
+            {
+                "name": name,
+                "title": recipe.title,
+                "atoms": nmer.natoms,
+                "symmetry": nmer.symmetry,
+                "presets": presets(path),
+            }
+        )
+    if json:
+        print_json(rows)
+    else:
+        head = ("name", "atoms", "symmetry", "presets", "title")
+        print_table(
+            head,
+            [
+                (r["name"], str(r["atoms"]), r["symmetry"], " ".join(r["presets"]), r["title"])  # type: ignore[call-overload]
+                for r in rows
+            ],
+        )
+    return 0
+
+
+def show(recipe: str, *, preset: Preset = None, json: Json = False) -> int:
+    """Show a recipe with every default written out.
+
+    Example: nmer show ch3-water --preset smoke
+
+    Parameters
+    ----------
+    recipe
+        Name of a shipped recipe, or path of a TOML file.
+    """
+    loaded = load_recipe(recipe, preset)
+    if json:
+        print_json(loaded.model_dump(mode="json"))
+    else:
+        print(expanded_toml(loaded), end="")
+    return 0
+
+
+def plan(recipe: str, *, preset: Preset = None, store: StorePath = None, json: Json = False) -> int:
+    """Show what a run would do and cost: counts, what the store has, core-hours, memory, disk.
+
+    Example: nmer plan ch3-water --preset laptop
+
+    Parameters
+    ----------
+    recipe
+        Name of a shipped recipe, or path of a TOML file.
+    """
+    from flows.state import open_store, recipe_state
+    from recipes.estimate import estimate
+
+    loaded = load_recipe(recipe, preset)
+    states = {s.stage: s for s in recipe_state(loaded, open_store(store))}
+    rows: list[dict[str, Any]] = []
+    for cost in estimate(loaded):
+        state = states[cost.stage]
+        left = 0.0 if state.version else max(0.0, 1 - state.done / state.total)
+        rows.append(
+            cost.as_dict()
+            | {"present": cost.count if state.version else state.done, "version": state.version}
+            | {"core_hours_left": None if cost.core_hours is None else cost.core_hours * left}
+        )
+    if json:
+        print_json({"recipe": loaded.name, "preset": loaded.preset, "nmer": package_versions("nmer")["nmer"], "stages": rows})
+        return 0
+    print(f"{loaded.name}, preset {loaded.preset or 'none'}: {loaded.labelling.method}/{loaded.labelling.basis}")
+    print_table(
+        ("stage", "makes", "", "there", "core-hours left", "GiB a process", "MB kept"),
+        [
+            (
+                r["stage"],
+                str(r["count"]),
+                r["unit"],
+                str(r["present"]),
+                _figure(r["core_hours_left"]),
+                _figure(r["memory"]),
+                _figure(r["disk"]),
+            )
+            for r in rows
+        ],
+    )
+    known = [r["core_hours_left"] for r in rows if r["core_hours_left"] is not None]
+    print(f"about {_figure(sum(known))} core-hours in all; read it as right within a factor of two")
+    if any(r["core_hours"] is None for r in rows):
+        print("'-': the cost of this basis set is not known; the total leaves it out")
+    return 0
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}" if value else "0"
+
+
+COMMANDS = (recipes, show, plan)

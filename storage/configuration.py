@@ -1,0 +1,110 @@
+"""Identity of what is labelled: the configuration (a geometry) and the protocol (how its energy is computed)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from potentials.errors import InputError
+from potentials.molecule import NMer
+from recipes.schema import Labelling
+from storage.keys import STAGE_FORMATS, digest
+
+RESOLUTION = 1e-8
+"""Positions closer than this (Angstrom) are the same position."""
+
+FLAG_FIELDS = frozenset({"max_t1", "max_t2"})
+"""Fields of `Labelling` that only judge a label and never change it: flags are set again for every dataset."""
+
+_FORMAT = b"nmer-configuration-1"
+
+
+def configuration_id(
+    numbers: ArrayLike,
+    xyz: ArrayLike,
+    charge: int,
+    multiplicity: int,
+    fragments: Sequence[tuple[int, int]] = (),
+) -> str:
+    """Return the identity of a geometry: the sha256 of its canonical bytes, 64 hexadecimal digits.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (atoms,), in the order that the n-mer fixes.
+    xyz
+        Positions, shape (atoms, 3), Angstrom; compared on a grid of `RESOLUTION`.
+    charge
+        Total charge, e.
+    multiplicity
+        2S + 1.
+    fragments
+        (number of atoms, charge) of each fragment in order. The same atoms cut in another way have other
+        counterpoise energies, so they are another configuration.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit, or a position is not finite or beyond the grid.
+    """
+    z = np.asarray(numbers, dtype="<i8")
+    positions = np.asarray(xyz, dtype=np.float64)
+    if z.ndim != 1 or positions.shape != (len(z), 3):
+        raise InputError(
+            f"a configuration needs atomic numbers (atoms,) and positions (atoms, 3); "
+            f"got shapes {z.shape} and {positions.shape}"
+        )
+    if not np.all(np.abs(positions) < 1e9):  # also false for nan
+        raise InputError("a configuration's positions must be finite and below 1e9 A")
+    head = np.array([len(z), charge, multiplicity, len(fragments), *np.ravel(fragments)], dtype="<i8")
+    grid = np.rint(positions / RESOLUTION).astype("<i8")
+    return hashlib.sha256(_FORMAT + head.tobytes() + z.tobytes() + grid.tobytes()).hexdigest()
+
+
+def configuration_ids(nmer: NMer, positions: ArrayLike) -> tuple[str, ...]:
+    """Return the identity of each configuration of an n-mer; all are closed-shell singlets.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    positions
+        Shape (configurations, atoms, 3), Angstrom.
+
+    Raises
+    ------
+    InputError
+        If the positions do not fit the n-mer.
+    """
+    frames = np.asarray(positions, dtype=np.float64)
+    if frames.ndim != 3 or frames.shape[1:] != (nmer.natoms, 3):
+        raise InputError(
+            f"positions of '{nmer.name}' need shape (configurations, {nmer.natoms}, 3); got {frames.shape}"
+        )
+    fragments = [(f.natoms, f.charge) for f in nmer.fragments]
+    return tuple(configuration_id(nmer.numbers, xyz, nmer.charge, 1, fragments) for xyz in frames)
+
+
+def protocol_settings(labelling: Labelling, engine_versions: Mapping[str, str]) -> dict[str, object]:
+    """Return everything that decides an energy, as plain JSON values.
+
+    Parameters
+    ----------
+    labelling
+        The recipe section. Its flag thresholds are left out.
+    engine_versions
+        Version of each program that takes part, for example ``{"pyscf": "2.14.0"}``.
+    """
+    return {
+        "format": STAGE_FORMATS["labelling"],
+        "labelling": labelling.model_dump(mode="json", exclude=set(FLAG_FIELDS)),
+        "versions": dict(engine_versions),
+    }
+
+
+def protocol_id(labelling: Labelling, engine_versions: Mapping[str, str]) -> str:
+    """Return the identity of a protocol: the sha256 of the canonical JSON of `protocol_settings`."""
+    return digest(protocol_settings(labelling, engine_versions))

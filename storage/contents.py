@@ -1,0 +1,111 @@
+"""The arrays of each kind of version: their names, units, and meanings, both ways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from potentials.potential import Potential
+from potentials.switching import Switching
+from recipes.schema import NMerModel
+from storage.records import Dataset, Pool, Selection
+from storage.version import Column, Version
+
+_XYZ = "Cartesian coordinates (configuration, atom, xyz)"
+_SPLIT = "0 training, 1 test"
+
+
+def pool_columns(pool: Pool) -> dict[str, Column]:
+    """Return a pool's arrays."""
+    return {
+        "positions": Column(pool.positions, "Angstrom", "Cartesian coordinates (frame, atom, xyz)"),
+        "temperature": Column(pool.temperature, "K", "thermostat temperature of the walker"),
+        "window": Column(pool.window, "1", "index of the centre-of-mass window, from 0"),
+        "seed": Column(pool.seed, "1", "seed of the walker"),
+        "energy": Column(pool.energy, "kcal/mol", "force-field energy without the bias"),
+        "com_distance": Column(pool.com_distance, "Angstrom", "distance between the centres of mass"),
+        "cvs": Column(pool.cvs, "Angstrom or rad", "collective variables (frame, variable)"),
+        "cv_names": Column(pool.cv_names, "1", "names of the collective variables"),
+    }
+
+
+def pool_from_version(version: Version) -> Pool:
+    """Read a pool."""
+    values: dict[str, Any] = {name: version.column(name) for name in Pool.__dataclass_fields__}
+    return Pool(**{**values, "cv_names": tuple(values["cv_names"])})
+
+
+def selection_columns(selection: Selection) -> dict[str, Column]:
+    """Return a selection's arrays."""
+    return {
+        "positions": Column(selection.positions, "Angstrom", _XYZ),
+        "split": Column(selection.split, "1", _SPLIT),
+        "frame": Column(selection.frame, "1", "index of the frame in the pool, from 0"),
+    }
+
+
+def selection_from_version(version: Version) -> Selection:
+    """Read a selection."""
+    return Selection(**{name: version.column(name) for name in Selection.__dataclass_fields__})
+
+
+def dataset_columns(dataset: Dataset) -> dict[str, Column]:
+    """Return a dataset's arrays."""
+    return {
+        "positions": Column(dataset.positions, "Angstrom", _XYZ),
+        "split": Column(dataset.split, "1", _SPLIT),
+        "energy": Column(dataset.energy, "kcal/mol", "n-body energy"),
+        "sub_energies": Column(dataset.sub_energies, "hartree", "total energies (configuration, sub-calculation)"),
+        "sub_names": Column(dataset.sub_names, "1", "names of the sub-calculations"),
+        "t1": Column(dataset.t1, "1", "largest T1 diagnostic over the sub-calculations"),
+        "t2": Column(dataset.t2, "1", "largest amplitude |t2| over the sub-calculations"),
+        "cpu_seconds": Column(dataset.cpu_seconds, "s", "user + system time of the whole label"),
+        "ids": Column(dataset.ids, "1", "configuration id: sha256 of its canonical bytes"),
+    }
+
+
+def dataset_from_version(version: Version) -> Dataset:
+    """Read a dataset."""
+    values: dict[str, Any] = {name: version.column(name) for name in Dataset.__dataclass_fields__}
+    return Dataset(**{**values, "sub_names": tuple(values["sub_names"]), "ids": tuple(values["ids"])})
+
+
+def potential_columns(potential: Potential) -> dict[str, Column]:
+    """Return a potential's arrays."""
+    return {
+        "k": Column(np.asarray(potential.k), "1/Angstrom", "non-linear parameter of each kind of distance"),
+        "k_names": Column(tuple(potential.basis.pair_names), "1", "kind of distance each k belongs to"),
+        "coefficients": Column(np.asarray(potential.coefficients), "kcal/mol", "linear coefficient of each term"),
+        "terms": Column(tuple(potential.basis.term_names()), "1", "one monomial of each term's orbit"),
+    }
+
+
+def potential_facts(potential: Potential, nmer: NMerModel) -> dict[str, Any]:
+    """Return what, with the arrays, makes a potential again."""
+    switching = potential.switching
+    return {
+        "nmer": nmer.model_dump(mode="json"),
+        "degree": potential.degree,
+        "filter": potential.terms,
+        "number_of_terms": len(potential.coefficients),
+        "switching": None if switching is None else vars(switching) | {"atoms": list(switching.atoms)},
+    }
+
+
+def potential_from_version(version: Version, status: str) -> Potential:
+    """Read a potential; its status (candidate or released) comes from the gates' verdict."""
+    facts = version.attributes()["facts"]
+    switching = facts["switching"]
+    if switching is not None:
+        switching = Switching(tuple(switching["atoms"]), switching["r_in"], switching["r_out"])
+    return Potential(
+        nmer=NMerModel.model_validate(facts["nmer"]).build(version.nmer),
+        degree=facts["degree"],
+        terms=facts["filter"],
+        k=version.column("k"),
+        coefficients=version.column("coefficients"),
+        switching=switching,
+        name=version.ref,
+        status=status,
+    )

@@ -1,0 +1,143 @@
+"""The spool: what a worker has finished, on disk before anyone else hears of it.
+
+Each worker process appends to a file of its own, one line an entry: the crc32 of the JSON as 8 hexadecimal
+digits, a space, the JSON. A line is on disk (fsync) before `append` returns, so an entry survives the death of
+the worker, the scheduler, the flow, and the machine. A line torn by such a death fails its crc and is skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import uuid
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from storage.keys import canonical_json
+
+SUFFIX = ".spool"
+"""Ending of spool files."""
+
+
+@dataclass(frozen=True)
+class SpoolPart:
+    """What one reading of a spool file found.
+
+    Attributes
+    ----------
+    entries
+        The entries whose crc is right, in the order they were written.
+    skipped
+        Number of lines that were torn or damaged.
+    end
+        Position (bytes) behind the last complete line: where the next reading begins.
+    """
+
+    entries: tuple[dict[str, Any], ...]
+    skipped: int
+    end: int
+
+
+class SpoolWriter:
+    """Appends entries to a new spool file of this process.
+
+    Parameters
+    ----------
+    folder
+        The spool's folder; it is made. It may lie on a shared file system.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{SUFFIX}"
+        self.path = folder / name
+        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+        _fsync_folder(folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Write one entry and return when it is on disk.
+
+        Raises
+        ------
+        OSError
+            If the disk is full or gone. What was written of the line is cut off again where that is possible,
+            so that a later entry does not join a torn one.
+        """
+        data = encode(entry)
+        start = os.fstat(self._file).st_size
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(self._file, left) :]
+        except OSError:
+            os.ftruncate(self._file, start)
+            raise
+        os.fsync(self._file)
+
+    def close(self) -> None:
+        """Close the file; nothing can be appended any more."""
+        os.close(self._file)
+
+
+def encode(entry: Mapping[str, Any]) -> bytes:
+    """Return the line of one entry, with its newline; raises ValueError if a value is not finite."""
+    text = canonical_json(dict(entry)).encode()
+    return b"%08x " % zlib.crc32(text) + text + b"\n"
+
+
+def decode(line: bytes) -> dict[str, Any] | None:
+    """Return the entry of one line without its newline, or None if the line is torn or damaged."""
+    crc, _, text = line.partition(b" ")
+    if crc != b"%08x" % zlib.crc32(text):
+        return None
+    entry = json.loads(text)
+    return entry if isinstance(entry, dict) else None
+
+
+def read_spool(path: Path, start: int = 0) -> SpoolPart:
+    """Read a spool file from a position on.
+
+    Parameters
+    ----------
+    path
+        The file. Its worker may still be writing to it.
+    start
+        Position in bytes, the `SpoolPart.end` of an earlier reading.
+
+    Returns
+    -------
+    SpoolPart
+        A last line without its newline counts as skipped, and `end` stays before it: its worker may be about
+        to finish it.
+    """
+    with path.open("rb") as file:
+        file.seek(start)
+        data = file.read()
+    *lines, tail = data.split(b"\n")
+    entries = [decode(line) for line in lines]
+    good = tuple(entry for entry in entries if entry is not None)
+    skipped = len(lines) - len(good) + bool(tail)
+    return SpoolPart(good, skipped, start + len(data) - len(tail))
+
+
+def spool_files(folder: Path) -> tuple[Path, ...]:
+    """Return the spool files of a folder, by name; none if there is no such folder."""
+    return tuple(sorted(folder.glob(f"*{SUFFIX}")))
+
+
+def _fsync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,218 @@
+"""The store: a folder of immutable versions, and the names that lead to them.
+
+Layout: ``nmer-store.json`` marks the folder and its format; ``pools/``, ``selections/``, ``datasets/``,
+``potentials/``, and ``validations/`` hold ``<n-mer>/<number>.h5``; ``labels/`` the ledger and its spool;
+``reports/<n-mer>@<number>/`` the page, the plot, and the expanded recipe; ``scratch/`` what a run resumes from.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from potentials.errors import InputError
+from potentials.potential import Potential
+from storage.contents import potential_from_version
+from storage.version import KINDS, Column, Version, read_version, write_text, write_version
+
+STORE_FORMAT = 1
+MARKER = "nmer-store.json"
+
+
+class Store:
+    """A store of versions.
+
+    Parameters
+    ----------
+    path
+        The folder; by default ``NMER_STORE``, else ``nmer-store`` in the working directory.
+    create
+        Make the folder if it does not exist.
+
+    Raises
+    ------
+    InputError
+        If the folder is not a store, or a store of a newer format, or does not exist.
+    """
+
+    def __init__(self, path: str | Path | None = None, create: bool = False) -> None:
+        self.path = Path(path) if path is not None else default_store()
+        marker = self.path / MARKER
+        if not marker.is_file():
+            self._check_free(create)
+            if not create:
+                raise InputError(
+                    f"there is no store at '{self.path}'; 'nmer run' makes one, or give --store PATH or NMER_STORE"
+                )
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_text(marker, json.dumps({"nmer_store_format": STORE_FORMAT}) + "\n")
+        try:
+            found = json.loads(marker.read_text())["nmer_store_format"]
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"'{marker}' does not name a store format; the folder is not a store of ours") from None
+        if not isinstance(found, int) or found > STORE_FORMAT:
+            raise InputError(
+                f"the store at '{self.path}' has the newer format {found}; allowed: up to {STORE_FORMAT}; "
+                "use a newer nmer"
+            )
+
+    def _check_free(self, create: bool) -> None:
+        if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
+            raise InputError(
+                f"'{self.path}' is not a store of ours (it has no {MARKER}); give an empty or new folder with --store"
+            )
+
+    @property
+    def labels(self) -> Path:
+        """Folder of the label ledger and its spool."""
+        return self.path / "labels"
+
+    def scratch(self, key: str) -> Path:
+        """Return the folder where the content with this key is being made; a rerun resumes from it."""
+        return self.path / "scratch" / key[:16]
+
+    def report(self, potential: Version) -> Path:
+        """Return the folder of a potential's report."""
+        return self.path / "reports" / f"{potential.nmer}@{potential.number}"
+
+    def versions(self, kind: str | None = None, nmer: str | None = None) -> list[Version]:
+        """Return the versions, oldest first within each kind and n-mer."""
+        found = []
+        for each in KINDS if kind is None else (kind,):
+            paths = (self.path / f"{each}s").glob(f"{nmer or '*'}/*.h5")
+            found += [read_version(p) for p in sorted(paths, key=lambda p: (p.parent.name, _number(p)))]
+        return found
+
+    def find(self, kind: str, key: str, nmer: str | None = None) -> Version | None:
+        """Return the version with this key, or None."""
+        return next((v for v in self.versions(kind, nmer) if v.key == key), None)
+
+    def get(self, kind: str, key: str) -> Version:
+        """Return the version with this key; raises KeyError if it is not there."""
+        version = self.find(kind, key)
+        if version is None:
+            raise KeyError(f"no {kind} with key {key[:12]} in '{self.path}'")
+        return version
+
+    def add(
+        self,
+        kind: str,
+        nmer: str,
+        key: str,
+        *,
+        columns: Mapping[str, Column],
+        recipe: str,
+        inputs: list[Version],
+        engines: Mapping[str, str],
+        facts: Mapping[str, Any],
+    ) -> Version:
+        """Freeze a new version, or return the one that has this key already.
+
+        The caller holds the store's writer lock.
+        """
+        present = self.find(kind, key, nmer)
+        if present is not None:
+            return present
+        folder = self.path / f"{kind}s" / nmer
+        number = 1 + max((_number(p) for p in folder.glob("*.h5")), default=0)
+        return write_version(
+            folder / f"{number}.h5",
+            kind,
+            nmer,
+            number,
+            key,
+            columns=columns,
+            recipe=recipe,
+            inputs=[{"kind": v.kind, "ref": v.ref, "key": v.key} for v in inputs],
+            engines=engines,
+            facts=facts,
+        )
+
+    def resolve(self, ref: str) -> Version:
+        """Return the version that a reference names.
+
+        Parameters
+        ----------
+        ref
+            ``ch3-water@1``, ``ch3-water@latest``, ``ch3-water@released``; another kind than a potential has
+            its kind in front, ``dataset:ch3-water@1``.
+
+        Raises
+        ------
+        InputError
+            If the reference is not readable or names nothing.
+        """
+        match = re.fullmatch(r"(?:(\w+):)?([a-z0-9][a-z0-9-]*)@(\d+|latest|released)", ref)
+        kind = (match[1] or "potential") if match else ""
+        if not match or kind not in KINDS:
+            raise InputError(
+                f"reference '{ref}' is not readable; allowed: NAME@NUMBER, NAME@latest, NAME@released, "
+                f"with one of {', '.join(k + ':' for k in KINDS)} in front for other kinds"
+            )
+        nmer, which = match[2], match[3]
+        versions = self.versions(kind, nmer)
+        if which == "released":
+            versions = [v for v in versions if self.status(v) == "released"]
+        elif which != "latest":
+            versions = [v for v in versions if v.number == int(which)]
+        if not versions:
+            have = ", ".join(v.ref for v in self.versions(kind)) or "none"
+            raise InputError(f"'{ref}' is not in the store at '{self.path}'; it has: {have}")
+        return versions[-1]
+
+    def status(self, potential: Version) -> str:
+        """Return ``released`` if the newest verdict on a potential passed every gate, else ``candidate``."""
+        verdict = self.verdict(potential)
+        return "released" if verdict is not None and verdict.attributes()["facts"]["passed"] else "candidate"
+
+    def verdict(self, potential: Version) -> Version | None:
+        """Return the newest validation of a potential, or None."""
+        for validation in reversed(self.versions("validation", potential.nmer)):
+            if any(i["key"] == potential.key for i in validation.attributes()["inputs"]):
+                return validation
+        return None
+
+    def potential(self, ref: str) -> Potential:
+        """Return a potential, ready to evaluate: ``store.potential("ch3-water@latest")``."""
+        version = self.resolve(ref)
+        if version.kind != "potential":
+            raise InputError(f"'{ref}' is a {version.kind}, not a potential; give NAME@NUMBER without a kind")
+        return potential_from_version(version, self.status(version))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the store's writer lock.
+
+        Raises
+        ------
+        InputError
+            If another process holds it; the message names that process.
+        """
+        lock, holder = FileLock(self.path / ".lock"), self.path / ".lock-holder"
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            who = holder.read_text().strip() if holder.exists() else "another process"
+            raise InputError(f"the store at '{self.path}' is being written by {who}; wait for it to end") from None
+        try:
+            holder.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
+            yield
+        finally:
+            lock.release()
+
+
+def default_store() -> Path:
+    """Return the store's folder when none is given: ``NMER_STORE``, else ``nmer-store`` here."""
+    return Path(os.environ.get("NMER_STORE") or "nmer-store")
+
+
+def _number(path: Path) -> int:
+    return int(path.stem) if path.stem.isdigit() else 0

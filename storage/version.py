@@ -1,0 +1,239 @@
+"""One immutable version: an HDF5 file, written whole or not at all.
+
+A version never changes once it has its name. It is written to a temporary file in the same folder, flushed to
+the disk, and renamed; a process that dies at any moment leaves either the whole version or none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.errors import InputError
+
+FILE_FORMAT = 1
+"""Number of the layout of a version's file; a newer number than this is refused."""
+
+KINDS = ("pool", "selection", "dataset", "potential", "validation")
+"""What can be a version, in the order in which one follows from another."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One array of a version, with what it means.
+
+    Attributes
+    ----------
+    values
+        Numbers, or strings.
+    unit
+        For example ``Angstrom``; ``1`` for pure numbers and names.
+    meaning
+        One phrase, with the shape in words.
+    """
+
+    values: NDArray[Any] | tuple[str, ...]
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version that is in the store.
+
+    Attributes
+    ----------
+    kind
+        One of `KINDS`.
+    nmer
+        Name of the n-mer.
+    number
+        1, 2, 3, ... for each kind of each n-mer.
+    key
+        sha256 of what decides the content.
+    created
+        When, UTC.
+    path
+        The file.
+    """
+
+    kind: str
+    nmer: str
+    number: int
+    key: str
+    created: str
+    path: Path
+
+    @property
+    def ref(self) -> str:
+        """How people name it: ``ch3-water@1`` for a potential, ``dataset:ch3-water@1`` for the others."""
+        name = f"{self.nmer}@{self.number}"
+        return name if self.kind == "potential" else f"{self.kind}:{name}"
+
+    def attributes(self) -> dict[str, Any]:
+        """Root attributes: ``recipe``, ``inputs``, ``engines``, ``facts``, and what names the version."""
+        with _open(self.path) as file:
+            values = dict(file.attrs)
+        return {k: json.loads(v) if k in _JSON_ATTRIBUTES else _plain(v) for k, v in values.items()}
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return one array; strings come back as an array of str."""
+        with _open(self.path) as file:
+            dataset = file[name]
+            return np.asarray(dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()])
+
+
+_JSON_ATTRIBUTES = ("inputs", "engines", "facts")
+
+
+def write_version(
+    path: Path,
+    kind: str,
+    nmer: str,
+    number: int,
+    key: str,
+    *,
+    columns: Mapping[str, Column],
+    recipe: str,
+    inputs: list[dict[str, str]],
+    engines: Mapping[str, str],
+    facts: Mapping[str, Any],
+) -> Version:
+    """Write a version's file so that it is there whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made. It must not exist yet.
+    kind, nmer, number, key
+        What the version is.
+    columns
+        The arrays.
+    recipe
+        The fully expanded recipe as TOML.
+    inputs
+        What it was made from, each with ``kind``, ``ref``, and ``key``.
+    engines
+        Name and version of every program and library that decided the numbers.
+    facts
+        Small values that belong to the content, as JSON allows them.
+
+    Raises
+    ------
+    FileExistsError
+        If the version is there already: versions are immutable.
+    """
+    if path.exists():
+        raise FileExistsError(f"{path} exists; a version is never overwritten")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with h5py.File(temporary, "w") as file:
+            file.attrs.update(
+                {
+                    "nmer_format": FILE_FORMAT,
+                    "creator": f"nmer {package_version('nmer')}",
+                    "kind": kind,
+                    "nmer": nmer,
+                    "number": number,
+                    "key": key,
+                    "created": created,
+                    "recipe": recipe,
+                    "inputs": json.dumps(inputs),
+                    "engines": json.dumps(dict(engines)),
+                    "facts": json.dumps(dict(facts), allow_nan=False),
+                }
+            )
+            for name, column in columns.items():
+                _write_column(file, name, column)
+        with temporary.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        temporary.chmod(0o444)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Version(kind, nmer, number, key, created, path)
+
+
+def read_version(path: Path) -> Version:
+    """Read what a version is, without its arrays.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, not ours, or of a newer format.
+    """
+    with _open(path) as file:
+        a = file.attrs
+        return Version(str(a["kind"]), str(a["nmer"]), int(a["number"]), str(a["key"]), str(a["created"]), path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that it is there whole or as it was before."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or as it was before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames within a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_column(file: h5py.File, name: str, column: Column) -> None:
+    if isinstance(column.values, tuple):
+        dataset = file.create_dataset(name, data=list(column.values), dtype=h5py.string_dtype())
+    else:
+        large = column.values.size > 10_000
+        options = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if large else {}
+        dataset = file.create_dataset(name, data=column.values, **options)
+    dataset.attrs["unit"] = column.unit
+    dataset.attrs["meaning"] = column.meaning
+
+
+def _open(path: Path) -> h5py.File:
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read as HDF5: {error}") from None
+    found = file.attrs.get("nmer_format")
+    if found is None or int(found) > FILE_FORMAT:
+        file.close()
+        what = "is not a version of ours" if found is None else f"has the newer format {int(found)}"
+        raise InputError(f"'{path}' {what}; allowed: nmer_format up to {FILE_FORMAT}")
+    return file
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def package_versions(*names: str) -> dict[str, str]:
+    """Return the installed version of each package."""
+    return {name: package_version(name) for name in names}

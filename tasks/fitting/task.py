@@ -1,0 +1,51 @@
+"""The fitting stage as a Prefect task: key of the dataset in, key of the potential out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from recipes.load import expanded_toml
+from recipes.schema import Recipe
+from storage.contents import dataset_from_version, potential_columns, potential_facts
+from storage.keys import potential_key
+from storage.records import TRAIN
+from storage.store import Store
+from storage.version import package_versions
+from tasks.fitting.fit import fit_potential
+from tasks.progress import ProgressLine
+
+
+@task(name="fitting", cache_policy=NO_CACHE)
+def fitting_task(recipe: Recipe, store_path: Path, dataset: str) -> str:
+    """Fit the recipe's potential to a dataset unless the store has it, and return its key.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    store_path
+        Folder of the store, whose writer lock the caller holds.
+    dataset
+        Key of the dataset.
+    """
+    store, key = Store(store_path), potential_key(recipe, dataset)
+    if store.find("potential", key, recipe.name):
+        return key
+    source = store.get("dataset", dataset)
+    train = dataset_from_version(source).part(TRAIN)
+    with ProgressLine("fitting", recipe.fitting.starts, "starts") as progress:
+        result = fit_potential(recipe.build_nmer(), train.positions, train.energy, recipe.fitting, progress)
+    store.add(
+        "potential",
+        recipe.name,
+        key,
+        columns=potential_columns(result.potential),
+        recipe=expanded_toml(recipe),
+        inputs=[source],
+        engines=package_versions("nmer", "numpy", "scipy"),
+        facts=potential_facts(result.potential, recipe.nmer) | {"warnings": list(result.warnings)},
+    )
+    return key

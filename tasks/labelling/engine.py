@@ -1,0 +1,186 @@
+"""What an energy program must offer: the job it is given, the result it returns, and what it can do."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from potentials.errors import InputError
+
+OK = "ok"
+FAILED = "failed"
+TIMEOUT = "timeout"
+OUT_OF_MEMORY = "out-of-memory"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One energy calculation. Made of plain values, so that it travels as JSON.
+
+    Attributes
+    ----------
+    part
+        Name of the sub-calculation.
+    symbols
+        Element of each atom, ghosts included.
+    positions
+        (atoms, 3), Angstrom.
+    ghosts
+        Atoms without nucleus and electrons, counted from 0.
+    charge
+        e.
+    method, basis, frozen_core
+        As in the recipe.
+    scf_tolerance, cc_tolerance
+        Energy convergence, hartree.
+    lno_threshold
+        Occupation below which a virtual natural orbital is dropped; read by LNO methods only.
+    memory
+        What the engine may plan with, GiB.
+    """
+
+    part: str
+    symbols: tuple[str, ...]
+    positions: tuple[tuple[float, float, float], ...]
+    ghosts: tuple[int, ...]
+    charge: int
+    method: str
+    basis: str
+    frozen_core: bool = True
+    scf_tolerance: float = 1e-10
+    cc_tolerance: float = 1e-8
+    lno_threshold: float = 1e-5
+    memory: float = 4.0
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Job:
+        """Return the job of a JSON object made with `dataclasses.asdict`."""
+        positions = tuple((float(x), float(y), float(z)) for x, y, z in values["positions"])
+        return cls(
+            **{
+                **values,
+                "symbols": tuple(values["symbols"]),
+                "positions": positions,
+                "ghosts": tuple(values["ghosts"]),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one energy calculation ended.
+
+    Attributes
+    ----------
+    status
+        ``ok``, ``failed``, ``timeout``, or ``out-of-memory``.
+    reason
+        One sentence; empty if ok.
+    energy
+        Total energy of the method, hartree; None unless ok.
+    components
+        hartree: ``hf`` (total), and as far as the method goes ``mp2``, ``ccsd`` (correlation energies) and
+        ``triples`` (the (T) correction alone). The method's energy is the sum of ``hf`` and the last ones.
+    t1, d1
+        Diagnostics of Lee and Taylor and of Janssen and Nielsen; None where the method has none.
+    t2
+        Largest double amplitude, absolute; None where the method has none.
+    triples_fraction
+        Part of the correlation energy that is (T); None where the method has none.
+    details
+        Counts and flags: ``electrons``, ``frozen_orbitals``, ``basis_functions``, ``scf_converged``,
+        ``cc_converged``.
+    """
+
+    status: str
+    reason: str = ""
+    energy: float | None = None
+    components: dict[str, float] = field(default_factory=dict)
+    t1: float | None = None
+    d1: float | None = None
+    t2: float | None = None
+    triples_fraction: float | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an engine can do.
+
+    Attributes
+    ----------
+    methods
+        Methods by their name in the recipe.
+    ghosts
+        Whether it takes ghost atoms, as counterpoise needs.
+    threads
+        Whether one calculation can use more than one core. Labels are run on one core each all the same.
+    """
+
+    methods: tuple[str, ...]
+    ghosts: bool
+    threads: bool
+
+
+class Engine(ABC):
+    """An energy program behind one interface; input, running, and reading apart.
+
+    A subclass imports its program inside its methods, so that a missing program is an answer of `available`
+    and not an error of the import.
+    """
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+
+    @abstractmethod
+    def available(self) -> str | None:
+        """Return None if the program is there, otherwise what is missing and how to install it."""
+
+    @abstractmethod
+    def versions(self) -> dict[str, str]:
+        """Return the version of each program that takes part; it must be quick to find out."""
+
+    @abstractmethod
+    def build(self, job: Job) -> Any:
+        """Return the program's own input for a job."""
+
+    @abstractmethod
+    def execute(self, job: Job, built: Any) -> dict[str, Any]:
+        """Run the program and return what it found as plain values."""
+
+    @abstractmethod
+    def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
+        """Return the result that the program's values mean. It needs no program."""
+
+    def check_elements(self, basis: str, symbols: Iterable[str]) -> None:  # noqa: B027 - optional
+        """Raise InputError if the basis does not exist or lacks an element; not every engine can tell."""
+
+    def check(self, method: str, basis: str, counterpoise: bool, symbols: Iterable[str]) -> None:
+        """Raise InputError if the engine cannot compute what a recipe asks, before any label is tried."""
+        if method not in self.capabilities.methods:
+            allowed = ", ".join(self.capabilities.methods)
+            raise InputError(f"labelling.method '{method}' is not one of engine '{self.name}': {allowed}")
+        if counterpoise and not self.capabilities.ghosts:
+            raise InputError(f"labelling.counterpoise needs ghost atoms, which engine '{self.name}' does not have")
+        self.check_elements(basis, symbols)
+
+    def run(self, job: Job) -> Result:
+        """Return the result of a job. Whatever goes wrong is a failed result, never an exception."""
+        try:
+            if job.method not in self.capabilities.methods:
+                return Result(FAILED, f"engine '{self.name}' has no method '{job.method}'")
+            result = self.parse(job, self.execute(job, self.build(job)))
+        except MemoryError as error:
+            return Result(OUT_OF_MEMORY, f"the engine could not get memory: {_one_line(error)}")
+        except Exception as error:  # a label must never take its neighbours with it
+            return Result(FAILED, f"{type(error).__name__}: {_one_line(error)}")
+        if result.status == OK and not (result.energy is not None and math.isfinite(result.energy)):
+            return Result(FAILED, f"the energy is not a finite number: {result.energy}", details=result.details)
+        return result
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,28 @@
+"""The engines by name, and the protocol that a recipe's labelling section means here."""
+
+from __future__ import annotations
+
+from potentials.errors import InputError
+from tasks.labelling.engine import Engine
+from tasks.labelling.pyscf_engine import PyscfEngine
+from tasks.labelling.pyscf_lno_engine import PyscfLnoEngine
+
+ENGINES: dict[str, type[Engine]] = {e.name: e for e in (PyscfEngine, PyscfLnoEngine)}
+"""Every engine by its name in the recipe."""
+
+
+def get_engine(name: str) -> Engine:
+    """Return an engine that can run here.
+
+    Raises
+    ------
+    InputError
+        If there is no such engine, or its program is not installed; the message says how to install it.
+    """
+    if name not in ENGINES:
+        raise InputError(f"labelling.engine '{name}' is unknown; allowed: {', '.join(ENGINES)}")
+    engine = ENGINES[name]()
+    missing = engine.available()
+    if missing is not None:
+        raise InputError(f"labelling.engine '{name}' {missing}")
+    return engine

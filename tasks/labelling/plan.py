@@ -1,0 +1,104 @@
+"""The sub-calculations of a label, and the sum of their energies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from string import ascii_uppercase
+
+from potentials.molecule import NMer
+
+HARTREE = 627.5094740631
+"""One hartree in kcal/mol (CODATA 2018)."""
+
+
+@dataclass(frozen=True)
+class SubCalculation:
+    """One energy calculation of a label.
+
+    Attributes
+    ----------
+    name
+        Its fragments by letter, and the n-mer whose basis it borrows: ``AB``, ``A in AB``; ``A`` alone is
+        fragment A in its own basis.
+    coefficient
+        Factor of its energy in the n-body energy.
+    atoms
+        Atoms with nuclei and electrons, counted from 0 in the n-mer.
+    ghosts
+        Atoms that lend only their basis functions.
+    charge
+        Charge of the atoms with nuclei, e.
+    """
+
+    name: str
+    coefficient: int
+    atoms: tuple[int, ...]
+    ghosts: tuple[int, ...]
+    charge: int
+
+
+def plan_label(nmer: NMer, counterpoise: bool) -> tuple[SubCalculation, ...]:
+    """Return the sub-calculations of one label of an n-mer, the most expensive first.
+
+    The n-body energy is the sum over all groups S of fragments of (-1)^(n - |S|) E(S), each E(S) in the basis
+    of the whole n-mer where the label is counterpoise-corrected (Boys and Bernardi, Mol. Phys. 19, 553 (1970);
+    Wells and Wilson, Chem. Phys. Lett. 101, 429 (1983)). For two fragments that is
+    E(AB) - E(A in AB) - E(B in AB).
+
+    For a single fragment there is one sub-calculation, ``A``, and its n-body energy is the total energy of the
+    capped 1-mer: the energy of the optimized capped geometry is not subtracted.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    counterpoise
+        Whether every fragment is computed in the basis of the whole n-mer.
+    """
+    count = len(nmer.fragments)
+    whole = ascii_uppercase[:count]
+    plan = []
+    for size in range(count, 0, -1):
+        for group in combinations(range(count), size):
+            atoms = _atoms(nmer, group)
+            borrowed = counterpoise and size < count
+            name = "".join(whole[f] for f in group)
+            plan.append(
+                SubCalculation(
+                    name=f"{name} in {whole}" if borrowed else name,
+                    coefficient=(-1) ** (count - size),
+                    atoms=atoms,
+                    ghosts=tuple(sorted(set(range(nmer.natoms)) - set(atoms))) if borrowed else (),
+                    charge=sum(nmer.fragments[f].charge for f in group),
+                )
+            )
+    return tuple(plan)
+
+
+def nbody_energy(plan: Sequence[SubCalculation], energies: Mapping[str, float]) -> float:
+    """Return the n-body energy of one configuration.
+
+    Parameters
+    ----------
+    plan
+        Its sub-calculations.
+    energies
+        Total energy of each sub-calculation by name, hartree.
+
+    Returns
+    -------
+    float
+        kcal/mol.
+
+    Raises
+    ------
+    KeyError
+        If an energy is missing.
+    """
+    return HARTREE * sum(part.coefficient * energies[part.name] for part in plan)
+
+
+def _atoms(nmer: NMer, group: Sequence[int]) -> tuple[int, ...]:
+    return tuple(a for f in group for a in range(nmer.slices[f].start, nmer.slices[f].stop))

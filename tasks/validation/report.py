@@ -1,0 +1,121 @@
+"""The one-page report of a potential, as a self-contained HTML file."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from tasks.validation.gates import Gate
+from tasks.validation.metrics import Errors
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the page shows.
+
+    Attributes
+    ----------
+    ref, title, protocol
+        Name of the potential, of the n-mer, and of the labels' protocol.
+    status
+        ``released`` or ``candidate``.
+    stages
+        (stage, what came out of it, its version) in order.
+    train, test
+        Errors.
+    gates
+        The gates' verdicts.
+    notes
+        Warnings of the fit, one sentence each.
+    parity
+        The parity plot, PNG.
+    recipe
+        The fully expanded recipe, TOML.
+    """
+
+    ref: str
+    title: str
+    protocol: str
+    status: str
+    stages: Sequence[tuple[str, str, str]]
+    train: Errors
+    test: Errors
+    gates: Sequence[Gate]
+    notes: Sequence[str]
+    parity: bytes
+    recipe: str
+
+
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin-bottom: 0.2rem; } h2 { font-size: 1.05rem; margin: 1.4rem 0 0.4rem; }
+.columns { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 24rem); gap: 2rem; align-items: start; }
+table { border-collapse: collapse; width: 100%; }
+td, th { text-align: left; padding: 0.2rem 0.6rem 0.2rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+img { width: 100%; } pre { background: #f5f5f5; padding: 0.8rem; overflow-x: auto; font-size: 12px; }
+.released, .passed { color: #17713a; } .candidate, .failed { color: #a3260d; }
+@media (max-width: 50rem) { .columns { grid-template-columns: 1fr; } }
+"""
+
+
+def report_html(report: Report) -> str:
+    """Return the page."""
+    image = base64.b64encode(report.parity).decode()
+    stages = _rows([[escape(a), escape(b), f"<code>{escape(c)}</code>"] for a, b, c in report.stages])
+    errors = _rows(
+        [
+            [name, str(e.count), f"{e.rmsd:.4g}", f"{e.mae:.4g}", f"{e.largest:.4g}"]
+            for name, e in (("training", report.train), ("test", report.test))
+        ],
+        numbers=4,
+    )
+    gates = _rows(
+        [
+            [
+                escape(g.meaning),
+                f"{g.value:.3g}",
+                f"{'&ge;' if g.name == 'labels' else '&le;'} {g.limit:.3g}",
+                f'<span class="{"passed" if g.passed else "failed"}">{"passed" if g.passed else "failed"}</span>',
+            ]
+            for g in report.gates
+        ],
+        numbers=3,
+    )
+    notes = "".join(f"<li>{escape(n)}</li>" for n in report.notes)
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{escape(report.ref)}</title>
+<style>{_STYLE}</style>
+<h1>{escape(report.ref)} <span class="{report.status}">{report.status}</span></h1>
+<p>{escape(report.title)}. Labels: {escape(report.protocol)}.</p>
+<div class="columns">
+<div>
+<h2>Errors (kcal/mol)</h2>
+<table><tr><th>set</th><th class="number">configurations</th><th class="number">RMSD</th>
+<th class="number">MAE</th><th class="number">largest</th></tr>{errors}</table>
+<h2>Gates</h2>
+<table><tr><th>measured</th><th class="number">value</th><th class="number">limit</th>
+<th class="number">verdict</th></tr>{gates}</table>
+<h2>Stages</h2>
+<table><tr><th>stage</th><th>result</th><th>version</th></tr>{stages}</table>
+{f"<h2>Notes</h2><ul>{notes}</ul>" if notes else ""}
+</div>
+<img alt="Fitted against reference energies" src="data:image/png;base64,{image}">
+</div>
+<details><summary>The fully expanded recipe</summary><pre>{escape(report.recipe)}</pre></details>
+</html>
+"""
+
+
+def _rows(rows: list[list[str]], numbers: int = 0) -> str:
+    """Return table rows whose last `numbers` cells are right-aligned."""
+    text = ""
+    for row in rows:
+        first_number = len(row) - numbers
+        cells = (f'<td{" class=number" if i >= first_number else ""}>{cell}</td>' for i, cell in enumerate(row))
+        text += f"<tr>{''.join(cells)}</tr>"
+    return text

@@ -1,0 +1,121 @@
+"""The validation stage as a Prefect task: key of the potential in, key of the gates' verdict out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from recipes.load import expanded_toml
+from recipes.schema import Recipe
+from storage.contents import dataset_from_version, potential_from_version
+from storage.keys import validation_key
+from storage.records import TEST, TRAIN, Dataset, Floats
+from storage.store import Store
+from storage.version import Column, Version, package_versions, write_bytes, write_text
+from tasks.progress import ProgressLine
+from tasks.validation.gates import Gate, judge
+from tasks.validation.metrics import Errors, errors
+from tasks.validation.plots import parity_csv, parity_png
+from tasks.validation.report import Report, report_html
+
+
+@task(name="validation", cache_policy=NO_CACHE)
+def validation_task(recipe: Recipe, store_path: Path, potential: str) -> str:
+    """Judge a potential unless the store has the verdict, write its report, and return the verdict's key.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    store_path
+        Folder of the store, whose writer lock the caller holds.
+    potential
+        Key of the potential.
+    """
+    store, key = Store(store_path), validation_key(recipe, potential)
+    if store.find("validation", key, recipe.name):
+        return key
+    version = store.get("potential", potential)
+    source = store.get("dataset", version.attributes()["inputs"][0]["key"])
+    dataset, model = dataset_from_version(source), potential_from_version(version, "candidate")
+    with ProgressLine("validation", len(dataset), "errors") as progress:
+        predicted = model.energy(dataset.positions)
+        train, test = (
+            errors(predicted[dataset.split == part], dataset.energy[dataset.split == part])
+            for part in (TRAIN, TEST)
+        )
+        usable = len(dataset) / (recipe.selection.train + recipe.selection.test)
+        gates = judge(model, train, test, usable, dataset.positions, recipe.gates)
+        progress.update(done=len(dataset))
+    passed = all(g.passed for g in gates)
+    _write_report(store, version, source, recipe, dataset, predicted, train, test, gates, passed)
+    store.add(
+        "validation",
+        recipe.name,
+        key,
+        columns={"predicted": Column(predicted, "kcal/mol", "n-body energy of each configuration of the dataset")},
+        recipe=expanded_toml(recipe),
+        inputs=[version, source],
+        engines=package_versions("nmer", "numpy"),
+        facts={
+            "passed": passed,
+            "train": train.as_dict(),
+            "test": test.as_dict(),
+            "gates": [g.as_dict() for g in gates],
+        },
+    )
+    return key
+
+
+def _write_report(
+    store: Store,
+    version: Version,
+    source: Version,
+    recipe: Recipe,
+    dataset: Dataset,
+    predicted: Floats,
+    train: Errors,
+    test: Errors,
+    gates: list[Gate],
+    passed: bool,
+) -> None:
+    """Write the page, the plot, its CSV, and the expanded recipe. The verdict comes after them."""
+    folder = store.report(version)
+    title = recipe.title or recipe.name
+    protocol = f"{recipe.labelling.method}/{recipe.labelling.basis}"
+    parity = parity_png(f"{title}, {protocol}", dataset.energy, predicted, dataset.split, train, test)
+    toml = expanded_toml(recipe)
+    warnings: list[str] = version.attributes()["facts"]["warnings"]
+    report = Report(
+        ref=version.ref,
+        title=title,
+        protocol=protocol + (", counterpoise-corrected" if recipe.labelling.counterpoise else ""),
+        status="released" if passed else "candidate",
+        stages=_stages(store, [source, version]),
+        train=train,
+        test=test,
+        gates=gates,
+        notes=warnings,
+        parity=parity,
+        recipe=toml,
+    )
+    write_text(folder / "recipe.toml", toml)
+    write_text(folder / "parity.csv", parity_csv(dataset.energy, predicted, dataset.split, dataset.ids))
+    write_bytes(folder / "parity.png", parity)
+    write_text(folder / "report.html", report_html(report))
+
+
+def _stages(store: Store, versions: list[Version]) -> list[tuple[str, str, str]]:
+    """Return one row for each version that the potential was made from, oldest first."""
+    chain = list(versions)
+    while inputs := chain[0].attributes()["inputs"]:
+        chain.insert(0, store.get(inputs[0]["kind"], inputs[0]["key"]))
+    return [(v.kind, _summary(v.attributes()["facts"]), v.ref) for v in chain]
+
+
+def _summary(facts: dict[str, Any]) -> str:
+    numbers = {k: v for k, v in facts.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    return ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in numbers.items())

@@ -1,0 +1,111 @@
+"""Recipes: presets, expansion, and one clear sentence for each mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from potentials.errors import InputError
+from recipes.estimate import estimate
+from recipes.load import expanded_toml, load_recipe, presets, shipped_recipes
+from recipes.schema import Recipe
+from storage.keys import pool_key, potential_key, selection_key
+
+SHIPPED = shipped_recipes()
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_every_shipped_preset_loads_and_expands_to_itself(name: str, tmp_path: Path) -> None:
+    for preset in (None, *presets(SHIPPED[name])):
+        recipe = load_recipe(name, preset)
+        path = tmp_path / f"{name}-{preset}.toml"
+        path.write_text(expanded_toml(recipe))
+        assert load_recipe(str(path)) == recipe
+
+
+def test_paper_preset_holds_the_published_settings() -> None:
+    recipe = load_recipe("ch3-water", "paper")
+    assert recipe.sampling.temperatures == (300, 500, 700)
+    assert recipe.sampling.windows == ((0, 4), (4, 7), (7, 10))
+    assert recipe.sampling.frames == 600_000
+    assert (recipe.selection.train, recipe.selection.test) == (43_000, 2_000)
+    assert (recipe.labelling.method, recipe.labelling.basis) == ("LNO-CCSD(T)", "aug-cc-pVTZ")
+    assert recipe.labelling.counterpoise and recipe.labelling.frozen_core
+    assert (recipe.fitting.degree, recipe.fitting.gamma, recipe.fitting.delta_e) == (3, 0.0005, 40)
+    counts = {stage.stage: stage.count for stage in estimate(recipe)}
+    assert counts == {
+        "sampling": 600_000,
+        "selection": 45_000,
+        "labelling": 45_000,
+        "fitting": 710,
+        "validation": 45_000,
+    }
+
+
+def test_a_recipe_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        load_recipe("ch3-water").name = "other"  # type: ignore[misc]
+
+
+def test_keys_follow_what_decides_the_content(tiny_recipe: Path) -> None:
+    base = load_recipe(str(tiny_recipe))
+
+    def changed(section: str, **values: object) -> Recipe:
+        return base.model_copy(update={section: getattr(base, section).model_copy(update=values)})
+
+    assert pool_key(changed("sampling", seed=7)) != pool_key(base)
+    assert pool_key(changed("selection", seed=7)) == pool_key(base)
+    assert selection_key(changed("sampling", seed=7)) != selection_key(base)
+    assert selection_key(changed("resources", workers=9)) == selection_key(base)
+    assert potential_key(changed("fitting", gamma=0.1), "d") != potential_key(base, "d")
+    assert potential_key(base, "e") != potential_key(base, "d")
+
+
+MISTAKES = [
+    ("frames = 200", "frmaes = 200", ["sampling.frmaes", "did you mean 'frames'", "allowed:"]),
+    ("temperatures = [300, 500]", "temperatures = [0.3]", ["sampling.temperatures", "0.3", "K", "greater than"]),
+    ("windows = [[0, 4], [4, 7]]", "windows = [[4, 4]]", ["sampling", "[4, 4] (A)", "lower < upper"]),
+    ("stride = 20", "stride = 0", ["sampling.stride", "(time between frames (fs))", "greater than 0"]),
+    ("degree = 1", "degree = 1.5", ["fitting.degree", "1.5", "valid integer"]),
+    ('method = "HF"', 'method = "CCSDT"', ["labelling.method", "CCSDT", "'CCSD(T)'"]),
+    ('method = "HF"', 'method = "LNO-CCSD(T)"', ["labelling", "engine 'pyscf'", "HF, MP2, CCSD, CCSD(T)"]),
+    ("A1B1C3_D1E2", "A1B4_D1E2", ["nmer.symmetry", "letter B", "cap", "may share a letter"]),
+    ("A1B1C3_D1E2", "A1B1C4_D1E2", ["nmer.symmetry", "describes 6 atoms", "has 5"]),
+    ("A1B1C3_D1E2", "A1B1C3", ["nmer.symmetry", "1 blocks", "2 fragments"]),
+    ("A1B1C3_D1E2", "a1", ["nmer.symmetry", "not readable", "A1B1C3_D1E2"]),
+    ("H   0.000000   0.000000   1.140000", "H   0.0 1.14", ["nmer.fragments.0", "line 2", "element x y z"]),
+    ("caps = [1]", "caps = [7]", ["nmer.fragments.0", "atom 7", "0 to 4"]),
+    ("C   0.000000", "Q   0.000000", ["nmer.fragments.0", "'Q'", "element"]),
+    ("train = 30", "train = 300", ["selection.train + selection.test = 306", "sampling.frames = 200"]),
+    ("r_in = 8.0", "r_in = 11.0", ["fitting.switching", "r_in = 11 A", "less than r_out"]),
+    ("atoms = [0, 5]", "atoms = [0, 9]", ["fitting.switching.atoms", "0 to 7"]),
+    ("[gates]", "[gates", ["not valid TOML"]),
+    ("format = 1", "format = 2", ["format", "2", "1"]),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "words"), MISTAKES, ids=[m[1] for m in MISTAKES])
+def test_a_mistake_gets_one_sentence(
+    old: str, new: str, words: list[str], tiny_recipe: Path, tmp_path: Path
+) -> None:
+    text = tiny_recipe.read_text()
+    assert old in text
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError) as caught:
+        load_recipe(str(path))
+    message = str(caught.value)
+    assert message.startswith("mine.toml: ") and "\n" not in message
+    for word in words:
+        assert word in message, message
+
+
+def test_unknown_names_list_what_is_allowed() -> None:
+    with pytest.raises(InputError, match=r"'ch3-watr' is unknown \(did you mean 'ch3-water'\?\); allowed: .*ch3-water"):
+        load_recipe("ch3-watr")
+    with pytest.raises(InputError, match=r"ch3-water\.toml: preset 'tiny' is unknown; allowed: laptop, paper, smoke"):
+        load_recipe("ch3-water", "tiny")
+    with pytest.raises(InputError, match=r"recipe file 'none\.toml' does not exist"):
+        load_recipe("none.toml")
