@@ -1,0 +1,191 @@
+"""The terms of a PIP: monomials in distances, made invariant under exchanges of equivalent atoms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from potentials.molecule import NMer, parse_symmetry
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Variables:
+    """The distances of an n-mer and the kind of each.
+
+    Attributes
+    ----------
+    pairs
+        (variables, 2), the two atoms of each distance.
+    kind
+        (variables,), index of the non-linear parameter it uses.
+    intermolecular
+        (variables,), whether the atoms belong to different fragments.
+    names
+        Name of each kind, for example ``A-B intra``.
+    """
+
+    pairs: Ints
+    kind: Ints
+    intermolecular: NDArray[np.bool_]
+    names: tuple[str, ...]
+
+
+def variables(nmer: NMer) -> Variables:
+    """Return all distances of an n-mer, one kind per pair of symmetry letters and per intra or inter."""
+    fragment = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
+    pairs = np.array(list(combinations(range(nmer.natoms), 2)), dtype=np.int64)
+    inter = fragment[pairs[:, 0]] != fragment[pairs[:, 1]]
+    labels = [
+        f"{'-'.join(sorted((nmer.classes[i], nmer.classes[j])))} {'inter' if between else 'intra'}"
+        for (i, j), between in zip(pairs, inter, strict=True)
+    ]
+    names = tuple(dict.fromkeys(labels))
+    kind = np.array([names.index(label) for label in labels], dtype=np.int64)
+    return Variables(pairs, kind, inter, names)
+
+
+def generators(nmer: NMer) -> list[Ints]:
+    """Return permutations of the atoms that generate the symmetry group: swaps of neighbours of one letter, and
+    of whole fragments that carry the same letters."""
+    found = []
+    classes = np.array(nmer.classes)
+    identity = np.arange(nmer.natoms)
+    for part in nmer.slices:
+        for letter in dict.fromkeys(classes[part]):
+            atoms = np.flatnonzero(classes[part] == letter) + part.start
+            for first, second in zip(atoms[:-1], atoms[1:], strict=True):
+                order = identity.copy()
+                order[[first, second]] = second, first
+                found.append(order)
+    blocks = parse_symmetry(nmer.symmetry)
+    for a, b in combinations(range(len(blocks)), 2):
+        if blocks[a] == blocks[b]:
+            order = identity.copy()
+            order[nmer.slices[a]], order[nmer.slices[b]] = identity[nmer.slices[b]], identity[nmer.slices[a]]
+            found.append(order)
+    return found
+
+
+def monomials(count: int, degree: int) -> Ints:
+    """Return all monomials of exactly `degree` as non-decreasing variable indices, shape (monomials, degree)."""
+    rows = np.arange(count, dtype=np.int64)[:, None]
+    for _ in range(degree - 1):
+        last = rows[:, -1]
+        repeat = count - last
+        starts = np.repeat(np.cumsum(repeat) - repeat, repeat)
+        nxt = np.arange(repeat.sum()) - starts + np.repeat(last, repeat)
+        rows = np.concatenate([np.repeat(rows, repeat, axis=0), nxt[:, None]], axis=1)
+    return rows
+
+
+def orbits(rows: Ints, permutations: list[Ints], count: int) -> Ints:
+    """Return the orbit of each monomial under the variables' permutations, numbered by first appearance."""
+    degree = rows.shape[1]
+    weight = count ** np.arange(degree - 1, -1, -1, dtype=np.int64)
+    code = rows @ weight  # rising, because the rows are sorted
+    n = len(rows)
+    edges = [np.searchsorted(code, np.sort(p[rows], axis=1) @ weight) for p in permutations]
+    if not edges:
+        return np.arange(n, dtype=np.int64)
+    target = np.concatenate(edges)
+    source = np.tile(np.arange(n), len(edges))
+    graph = coo_array((np.ones(len(target), dtype=np.int8), (source, target)), shape=(n, n))
+    label = connected_components(graph, directed=False)[1]
+    first = np.unique(label, return_index=True)[1]
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first, kind="stable")] = np.arange(len(first))
+    return rank[label]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The terms of a PIP.
+
+    Attributes
+    ----------
+    variables
+        The distances.
+    rows
+        For each degree 1, 2, ..., its monomials as non-decreasing variable indices, (monomials, degree).
+    term
+        For each degree, the term of each monomial, or -1 where the filter leaves it out.
+    n_terms
+        Number of terms.
+    """
+
+    variables: Variables
+    rows: tuple[Ints, ...]
+    term: tuple[Ints, ...]
+    n_terms: int
+
+    @classmethod
+    def build(cls, nmer: NMer, degree: int, terms: str = "all") -> Basis:
+        """Enumerate the terms of degree 1 to `degree`.
+
+        Parameters
+        ----------
+        nmer
+            The n-mer.
+        degree
+            Highest degree of a monomial.
+        terms
+            ``all``, or ``intermolecular``: every monomial holds at least one intermolecular distance.
+        """
+        distances = variables(nmer)
+        count = len(distances.pairs)
+        moves = [_move_pairs(distances.pairs, g, nmer.natoms) for g in generators(nmer)]
+        all_rows, all_terms, total = [], [], 0
+        for d in range(1, degree + 1):
+            rows = monomials(count, d)
+            orbit = orbits(rows, moves, count)
+            keep = np.ones(orbit.max() + 1, dtype=bool)
+            if terms == "intermolecular":
+                keep[orbit] = distances.intermolecular[rows].any(axis=1)
+            number = np.where(keep, total + np.cumsum(keep) - 1, -1)
+            all_rows.append(rows)
+            all_terms.append(number[orbit])
+            total += int(keep.sum())
+        return cls(distances, tuple(all_rows), tuple(all_terms), total)
+
+    @property
+    def degree(self) -> int:
+        """Highest degree of a monomial."""
+        return len(self.rows)
+
+    @property
+    def pair_names(self) -> tuple[str, ...]:
+        """Name of each non-linear parameter's kind of distance."""
+        return self.variables.names
+
+    @cached_property
+    def orbit_sizes(self) -> Ints:
+        """Number of monomials in each term, shape (n_terms,)."""
+        kept = np.concatenate(self.term)
+        return np.bincount(kept[kept >= 0], minlength=self.n_terms)
+
+    def term_names(self) -> list[str]:
+        """Return one monomial of each term, for example ``r05 r05 r16``: distances named by their atoms."""
+        names: dict[int, str] = {}
+        pairs = [f"r{i},{j}" for i, j in self.variables.pairs]
+        for rows, term in zip(self.rows, self.term, strict=True):
+            number, first = np.unique(term, return_index=True)
+            for n, row in zip(number, rows[first], strict=True):
+                if n >= 0:
+                    names[int(n)] = " ".join(pairs[v] for v in row)
+        return [names[n] for n in range(self.n_terms)]
+
+
+def _move_pairs(pairs: Ints, permutation: Ints, natoms: int) -> Ints:
+    """Return where a permutation of the atoms takes each distance."""
+    index = np.full((natoms, natoms), -1, dtype=np.int64)
+    index[pairs[:, 0], pairs[:, 1]] = index[pairs[:, 1], pairs[:, 0]] = np.arange(len(pairs))
+    moved = permutation[pairs]
+    return index[moved[:, 0], moved[:, 1]]

@@ -1,0 +1,54 @@
+"""A potential as an ASE calculator."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from ase.units import kcal, mol
+
+from potentials.errors import InputError
+from potentials.potential import Potential
+
+
+class PotentialCalculator(Calculator):  # type: ignore[misc]
+    """Energy and forces of one n-mer for ASE, in eV and eV/Angstrom.
+
+    Parameters
+    ----------
+    potential
+        The potential. The atoms must come in its n-mer's order.
+    """
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
+
+    def __init__(self, potential: Potential) -> None:
+        super().__init__()
+        self.potential = potential
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: list[str] | None = None,
+        system_changes: list[str] = all_changes,
+    ) -> None:
+        """Compute energy and forces; called by ASE.
+
+        Raises
+        ------
+        InputError
+            If the atoms are not the n-mer's, or are periodic.
+        """
+        super().calculate(atoms, properties, system_changes)
+        symbols = self.atoms.get_chemical_symbols()
+        if symbols != list(self.potential.nmer.symbols):
+            raise InputError(
+                f"the atoms are {' '.join(symbols)}; allowed: {' '.join(self.potential.nmer.symbols)}, in this order"
+            )
+        if np.any(self.atoms.pbc):
+            raise InputError("the atoms are periodic; an n-mer's potential is for a molecule in vacuum, pbc=False")
+        energy, gradient = self.potential.energy_and_gradient(self.atoms.positions)
+        unit = kcal / mol
+        self.results: dict[str, Any] = {"energy": energy * unit, "forces": -gradient * unit}
