@@ -1,0 +1,202 @@
+"""The specification of a bias, and its state in one buffer.
+
+Everything the kernel reads and writes is in one float64 array, so that LAMMPS can call the compiled kernel with a
+single pointer, and a checkpoint is a copy of the array.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from potentials.molecule import NMer
+from recipes.schema import Bias
+from storage.records import Floats
+from tasks.sampling.cvs import CV, families
+from tasks.sampling.kernel import CV_ROW, FAMILY_ROW, HEADER, apply_bias
+
+KB = 0.0083144621 / 4.184
+"""Boltzmann's constant as PLUMED has it, kcal/mol/K."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The grid that one family's hills are kept on.
+
+    Attributes
+    ----------
+    lower, upper
+        Ends, Angstrom or rad. A periodic variable's period is upper - lower.
+    bins
+        Number of intervals.
+    sigma
+        Width of the hills, Angstrom or rad.
+    periodic
+        Whether the ends are the same point.
+    """
+
+    lower: float
+    upper: float
+    bins: int
+    sigma: float
+    periodic: bool = False
+
+    @property
+    def points(self) -> int:
+        """Number of grid points."""
+        return self.bins if self.periodic else self.bins + 1
+
+
+@dataclass(frozen=True)
+class Walls:
+    """Harmonic walls kappa d^2 on the distance between two fragments' centres of mass.
+
+    Attributes
+    ----------
+    lower, upper
+        Angstrom; a lower wall at 0 is none.
+    kappa
+        kcal/mol/Angstrom^2.
+    first
+        Number of atoms of the first fragment; the others are the second.
+    """
+
+    lower: float
+    upper: float
+    kappa: float
+    first: int
+
+
+@dataclass(frozen=True)
+class BiasSpec:
+    """Well-tempered parallel-bias metadynamics with partitioned families (Prakash et al. 2018), and walls.
+
+    Attributes
+    ----------
+    cvs
+        The collective variables; the first ones are one representative of each family, in the families' order
+        (the order in which PLUMED, too, treats periodic families right).
+    family
+        The family of each variable.
+    grids
+        One for each family.
+    masses
+        (atoms,), u.
+    temperature
+        K.
+    height, pace, biasfactor
+        Initial hill height (kcal/mol), steps between hills, well-tempered bias factor.
+    walls
+        None for a single fragment.
+    """
+
+    cvs: tuple[CV, ...]
+    family: tuple[int, ...]
+    grids: tuple[Grid, ...]
+    masses: tuple[float, ...]
+    temperature: float
+    height: float
+    pace: int
+    biasfactor: float
+    walls: Walls | None = None
+
+    def buffer(self) -> Floats:
+        """Return the state before the first step: specification, empty grids, and room for the kernel's work."""
+        cv_table = np.zeros((len(self.cvs), CV_ROW))
+        for row, cv, family in zip(cv_table, self.cvs, self.family, strict=True):
+            row[0], row[1] = len(cv.atoms), family
+            row[2 : 2 + len(cv.atoms)] = cv.atoms
+        family_table = np.zeros((len(self.grids), FAMILY_ROW))
+        start = 0
+        for row, grid in zip(family_table, self.grids, strict=True):
+            spacing = (grid.upper - grid.lower) / grid.bins
+            row[:] = grid.lower, spacing, grid.points, grid.periodic, grid.sigma, start
+            start += grid.points
+        header = np.zeros(HEADER)
+        header[:8] = (
+            len(self.cvs),
+            len(self.grids),
+            len(self.masses),
+            self.pace,
+            self.height,
+            KB * self.temperature,
+            self.biasfactor,
+            start,
+        )
+        if self.walls is not None:
+            header[8:12] = self.walls.lower, self.walls.upper, self.walls.kappa, self.walls.first
+        header[12] = -1  # the step of the last hill: none yet
+        work = np.zeros(len(self.cvs) * 15)
+        parts = [header, np.array(self.masses), cv_table.ravel(), family_table.ravel(), np.zeros(2 * start), work]
+        buffer = np.concatenate(parts)
+        buffer[13] = len(buffer)
+        return buffer
+
+
+def window_bias(nmer: NMer, settings: Bias, temperature: float, window: tuple[float, float]) -> BiasSpec:
+    """Return the bias of one walker of an n-mer.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    settings
+        The recipe's ``[sampling.bias]``.
+    temperature
+        K.
+    window
+        Lower and upper centre-of-mass distance, Angstrom.
+    """
+    groups = families(nmer)
+    first = [(f.cvs[0], n) for n, f in enumerate(groups)]
+    others = [(cv, n) for n, f in enumerate(groups) for cv in f.cvs[1:]]
+    grids = []
+    for group in groups:
+        if group.cvs[0].kind == "distance" and group.intermolecular:
+            grids.append(Grid(0.0, 30.0, round(30.0 / settings.sigma_intermolecular * 4), settings.sigma_intermolecular))
+        elif group.cvs[0].kind == "distance":
+            grids.append(Grid(0.0, 5.0, round(5.0 / settings.sigma_distance * 4), settings.sigma_distance))
+        else:
+            torsion = group.cvs[0].kind == "torsion"
+            span = 2 * np.pi if torsion else np.pi
+            bins = round(span / settings.sigma_angle * 4)
+            grids.append(Grid(-np.pi if torsion else 0.0, np.pi, bins, settings.sigma_angle, torsion))
+    walls = None
+    if len(nmer.fragments) > 1:
+        walls = Walls(window[0], window[1], settings.wall_kappa, nmer.fragments[0].natoms)
+    return BiasSpec(
+        cvs=tuple(cv for cv, _ in (*first, *others)),
+        family=tuple(n for _, n in (*first, *others)),
+        grids=tuple(grids),
+        masses=tuple(float(m) for m in nmer.masses),
+        temperature=temperature,
+        height=settings.height,
+        pace=settings.pace,
+        biasfactor=settings.biasfactor,
+        walls=walls,
+    )
+
+
+def evaluate_trajectory(spec: BiasSpec, positions: Floats, steps: Floats) -> tuple[Floats, Floats]:
+    """Return the bias and its forces along a trajectory, depositing hills on the way.
+
+    Parameters
+    ----------
+    spec
+        The bias.
+    positions
+        (frames, atoms, 3), Angstrom.
+    steps
+        (frames,), step number of each frame.
+
+    Returns
+    -------
+    bias, forces
+        (frames,) in kcal/mol; (frames, atoms, 3) in kcal/mol/Angstrom.
+    """
+    buffer = spec.buffer()
+    bias, forces = np.empty(len(positions)), np.empty_like(positions)
+    for n, step in enumerate(steps):
+        bias[n] = apply_bias(buffer, int(step), np.ascontiguousarray(positions[n]), forces[n])
+    return bias, forces

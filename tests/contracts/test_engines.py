@@ -1,0 +1,133 @@
+"""What every labelling engine promises; each runs here if its program is installed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from potentials.errors import InputError
+from tasks.labelling.engine import OK, Engine, Job
+from tasks.labelling.engines import ENGINES, get_engine
+
+WATER_HYDROGEN = (
+    ("O", (0.0, 0.0, 0.1173)),
+    ("H", (0.0, 0.7572, -0.4692)),
+    ("H", (0.0, -0.7572, -0.4692)),
+    ("H", (0.3, 0.1, 2.8)),
+    ("H", (0.3, 0.4, 3.5)),
+)
+WATER, HYDROGEN = (0, 1, 2), (3, 4)
+
+TOLERANCE = {"pyscf": 2e-8, "pyscf-lno": 2e-6}
+"""Hartree by which turning and relabelling may change an energy: the orbitals are iterated."""
+
+
+@pytest.fixture(params=[(name, m) for name, e in ENGINES.items() for m in e.capabilities.methods], ids="-".join)
+def case(request: pytest.FixtureRequest) -> tuple[Engine, Job]:
+    name, method = request.param
+    try:
+        engine = get_engine(name)
+    except InputError as error:
+        pytest.skip(str(error))
+    symbols, positions = zip(*WATER_HYDROGEN, strict=True)
+    return engine, Job("AB", symbols, positions, (), 0, method, "6-31G", memory=1.0)
+
+
+def energy(engine: Engine, job: Job) -> float:
+    result = engine.run(job)
+    assert (result.status, result.reason) == (OK, "")
+    assert result.energy is not None
+    return result.energy
+
+
+def pick(job: Job, atoms: tuple[int, ...]) -> Job:
+    return replace(
+        job, symbols=tuple(job.symbols[a] for a in atoms), positions=tuple(job.positions[a] for a in atoms)
+    )
+
+
+def test_ghosts_lower_the_energy_and_carry_no_electrons(case: tuple[Engine, Job]) -> None:
+    engine, job = case
+    for alone, ghosts in ((WATER, HYDROGEN), (HYDROGEN, WATER)):
+        own = engine.run(pick(job, alone))
+        borrowed = engine.run(replace(job, ghosts=ghosts))
+        assert own.energy is not None and borrowed.energy is not None
+        assert -0.01 < borrowed.energy - own.energy < -1e-5
+        assert borrowed.details["electrons"] == own.details["electrons"]
+        assert borrowed.details["frozen_orbitals"] == own.details["frozen_orbitals"]
+        assert borrowed.details["basis_functions"] > own.details["basis_functions"]
+
+
+def test_turning_shifting_and_reordering_do_not_change_the_energy(case: tuple[Engine, Job]) -> None:
+    engine, job = case
+    order = (4, 2, 0, 3, 1)
+    turned = Rotation.from_rotvec([0.3, -1.1, 0.7]).apply(np.array(job.positions)) + [1.0, -2.0, 0.5]
+    moved = pick(replace(job, positions=tuple(tuple(map(float, x)) for x in turned)), order)
+    moved_ghosts = replace(moved, ghosts=tuple(order.index(a) for a in HYDROGEN))
+    tolerance = TOLERANCE[engine.name]
+    assert energy(engine, moved) == pytest.approx(energy(engine, job), abs=tolerance)
+    assert energy(engine, moved_ghosts) == pytest.approx(energy(engine, replace(job, ghosts=HYDROGEN)), abs=tolerance)
+
+
+def test_far_apart_energies_add_up(case: tuple[Engine, Job]) -> None:
+    engine, job = case
+    far = replace(job, positions=tuple((x, y, z + 1000.0 * (a in HYDROGEN)) for a, (x, y, z) in enumerate(job.positions)))
+    apart = energy(engine, pick(job, WATER)) + energy(engine, pick(job, HYDROGEN))
+    assert energy(engine, far) == pytest.approx(apart, abs=2e-6)
+
+
+def test_the_components_add_up_and_the_core_is_frozen(case: tuple[Engine, Job]) -> None:
+    engine, job = case
+    result = engine.run(job)
+    last = {"HF": (), "MP2": ("mp2",), "CCSD": ("ccsd",), "CCSD(T)": ("ccsd", "triples")}
+    names = last.get(job.method, ("ccsd", "triples", "dmp2"))
+    assert result.energy == pytest.approx(sum(result.components[n] for n in ("hf", *names)), abs=1e-12)
+    assert result.details["electrons"] == 12
+    assert result.details["frozen_orbitals"] == (0 if job.method == "HF" else 1)
+    if job.method != "HF":
+        assert energy(engine, replace(job, frozen_core=False)) < energy(engine, job) - 1e-4
+    if "CC" in job.method:
+        assert result.t1 is not None and result.d1 is not None and result.t2 is not None
+        assert 0 < result.t1 < result.d1 < 0.05
+        assert 0 < result.t2 < 0.2
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"basis": "no-such-basis"}, "basis"),
+        ({"charge": 1}, "lectron"),
+        ({"symbols": ("O", "H", "H", "H", "Qq")}, ""),
+        ({"positions": ((0.0, 0.0, 0.0),) * 5}, ""),
+        ({"positions": ((float("nan"),) * 3,) * 5}, ""),
+        ({"ghosts": (0, 1, 2, 3, 4)}, ""),
+        ({"method": "B3LYP"}, "B3LYP"),
+        ({"scf_tolerance": 1e-30}, "converge"),
+        ({"cc_tolerance": 1e-30}, "converge"),
+    ],
+)
+def test_nonsense_is_a_failed_result(case: tuple[Engine, Job], change: dict[str, object], word: str) -> None:
+    engine, job = case
+    if "cc_tolerance" in change and "CC" not in job.method:
+        pytest.skip("no coupled-cluster equations to converge")
+    result = engine.run(replace(job, **change))  # type: ignore[arg-type]
+    assert result.status == "failed"
+    assert result.energy is None
+    assert result.reason and word in result.reason
+
+
+def test_what_cannot_be_done_is_said_before_any_label(case: tuple[Engine, Job]) -> None:
+    engine, job = case
+    engine.check(job.method, job.basis, True, job.symbols)
+    with pytest.raises(InputError, match=r"labelling\.method 'B3LYP'"):
+        engine.check("B3LYP", job.basis, True, job.symbols)
+    with pytest.raises(InputError, match=r"labelling\.basis 'cc-pvdx'"):
+        engine.check(job.method, "cc-pvdx", True, job.symbols)
+
+
+def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"'gamess' is unknown; allowed: pyscf, pyscf-lno"):
+        get_engine("gamess")

@@ -1,0 +1,100 @@
+"""The terms of a PIP: counts against Burnside's lemma, and invariance."""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+from math import factorial
+
+import numpy as np
+import pytest
+
+from potentials.basis import Basis, variables
+from potentials.molecule import Fragment, NMer
+
+ELEMENTS = {"A": "C", "B": "H", "C": "H", "D": "O", "E": "H"}
+
+
+def make(symmetry: str, letters: dict[str, str] | None = None) -> NMer:
+    """Make an n-mer of a symmetry; the geometry does not matter here."""
+    fragments = []
+    for block in symmetry.split("_"):
+        symbols = tuple(
+            (letters or ELEMENTS)[block[i]] for i in range(0, len(block), 2) for _ in range(int(block[i + 1]))
+        )
+        caps = (1,) if block == "A1B1C3" else ()
+        places = tuple((float(i), 0.0, 0.0) for i in range(len(symbols)))
+        bonds = tuple((0, i) for i in range(1, len(symbols)))
+        fragments.append(Fragment(block, symbols, places, bonds, caps))
+    return NMer("x", tuple(fragments), symmetry)
+
+
+@pytest.mark.parametrize(
+    ("symmetry", "degree", "terms", "count"),
+    [
+        ("A1B1C3", 5, "all", 635),
+        ("A1B1C3_D1E2", 3, "intermolecular", 710),
+        ("A1B1C3_D1E2", 3, "all", 852),
+        ("A1B4", 5, "all", 207),
+    ],
+)
+def test_counts_of_the_papers(symmetry: str, degree: int, terms: str, count: int) -> None:
+    assert Basis.build(make(symmetry), degree, terms).n_terms == count
+
+
+def test_halide_water_count() -> None:
+    nmer = make("A1_B1C2", {"A": "F", "B": "O", "C": "H"})
+    assert Basis.build(nmer, 4, "intermolecular").n_terms == 98
+
+
+def burnside(nmer: NMer, degree: int) -> int:
+    """Count invariant monomials of degree 1..d as the mean number of monomials each permutation fixes."""
+    pairs = variables(nmer).pairs
+    place = {tuple(sorted(p)): i for i, p in enumerate(pairs.tolist())}
+    classes: dict[str, list[int]] = {}
+    for atom, letter in enumerate(nmer.classes):
+        classes.setdefault(letter, []).append(atom)
+    total, order = 0, 1
+    for atoms in classes.values():
+        order *= factorial(len(atoms))
+    for images in product(*(permutations(atoms) for atoms in classes.values())):
+        move = {a: b for atoms, image in zip(classes.values(), images, strict=True) for a, b in zip(atoms, image, strict=True)}
+        seen, lengths = set(), []
+        for start in range(len(pairs)):
+            length, at = 0, start
+            while at not in seen:
+                seen.add(at)
+                length += 1
+                i, j = pairs[at]
+                at = place[tuple(sorted((move[int(i)], move[int(j)])))]
+            if length:
+                lengths.append(length)
+        series = np.zeros(degree + 1, dtype=np.int64)
+        series[0] = 1
+        for length in lengths:  # a cycle's variables carry one common power
+            for d in range(length, degree + 1):
+                series[d] += series[d - length]
+        total += int(series[1:].sum())
+    assert total % order == 0
+    return total // order
+
+
+@pytest.mark.parametrize(("symmetry", "degree"), [("A1B1C3", 4), ("A1B4", 5), ("A1B1C3_D1E2", 3), ("A1B1C3_D1E2", 2)])
+def test_counts_follow_burnside(symmetry: str, degree: int) -> None:
+    nmer = make(symmetry)
+    assert Basis.build(nmer, degree).n_terms == burnside(nmer, degree)
+
+
+def test_identical_fragments_exchange_as_wholes() -> None:
+    pair = NMer("x", make("D1E2_D1E2").fragments, "D1E2_D1E2")
+    distinct = NMer("x", pair.fragments, "A1B2_D1E2")
+    # degree 1 of two exchangeable waters: O-H intra, H-H intra, O-O, O-H inter, H-H inter
+    assert Basis.build(pair, 1).n_terms == 5
+    assert Basis.build(distinct, 1).n_terms == 8
+
+
+def test_every_kept_term_holds_an_intermolecular_distance() -> None:
+    basis = Basis.build(make("A1B1C3_D1E2"), 2, "intermolecular")
+    inter = basis.variables.intermolecular
+    for rows, term in zip(basis.rows, basis.term, strict=True):
+        assert np.array_equal(inter[rows].any(axis=1), term >= 0)
+    assert len(basis.term_names()) == basis.n_terms == len(set(basis.term_names()))

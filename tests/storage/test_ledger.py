@@ -1,0 +1,190 @@
+"""The ledger: nothing good is lost or replaced, one writer at a time, and quick at full size."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from potentials.errors import InputError
+from recipes.schema import Labelling
+from storage.configuration import configuration_id, protocol_id
+from storage.ledger import Counts, Ledger
+from storage.spool import SpoolWriter, encode
+
+PARTS = ("AB", "A in AB", "B in AB")
+
+
+def entry(configuration: str, part: str = "AB", status: str = "ok", when: float = 1.0, **more: Any) -> dict[str, Any]:
+    energy = {"energy": -1.5} if status == "ok" else {"reason": "why"}
+    values = {"configuration": configuration, "protocol": "p", "part": part, "status": status, "finished": when}
+    return values | energy | more
+
+
+def status(folder: Path, configuration: str, part: str = "AB") -> str:
+    with Ledger.read(folder) as ledger:
+        return ledger.rows([configuration], "p")[configuration][part].status
+
+
+def test_a_good_energy_is_never_replaced(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path) as ledger:
+        ledger.add([entry("c"), entry("c", energy=-9.0, when=2.0), entry("c", status="failed", when=3.0)])
+        row = ledger.rows(["c"], "p")["c"]["AB"]
+    assert (row.status, row.energy) == ("ok", -1.5)
+
+
+def test_a_failure_gives_way_to_success_and_to_a_later_failure_only(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path) as ledger:
+        ledger.add([entry("c", status="failed", when=5.0), entry("d", status="failed", when=5.0)])
+        ledger.add([entry("c", status="timeout", when=4.0), entry("d", status="timeout", when=6.0)])
+    assert (status(tmp_path, "c"), status(tmp_path, "d")) == ("failed", "timeout")
+    with Ledger.open(tmp_path) as ledger:
+        ledger.add([entry("c", when=1.0)])
+    assert status(tmp_path, "c") == "ok"
+
+
+def test_an_unknown_status_is_refused_and_nothing_of_its_batch_is_kept(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path) as ledger:
+        with pytest.raises(ValueError, match="nearly"):
+            ledger.add([entry("c"), entry("d", status="nearly")])
+        assert ledger.counts(["c", "d"], "p", ["AB"]) == Counts(0, 0, 2)
+
+
+def test_counts_are_of_configurations(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path) as ledger:
+        ledger.add([entry("whole", part) for part in PARTS])
+        ledger.add([entry("half", "AB"), entry("bad", "AB"), entry("bad", "A in AB", "timeout")])
+        ledger.add([entry("other", part) | {"protocol": "q"} for part in PARTS])
+        ids = ["whole", "whole", "half", "bad", "other", "unknown"]
+        assert ledger.counts(ids, "p", PARTS) == Counts(done=1, failed=1, missing=3)
+
+
+def test_opening_takes_in_the_spool_once_and_counts_torn_lines(tmp_path: Path) -> None:
+    with SpoolWriter(tmp_path / "spool") as spool:
+        spool.append(entry("c"))
+        spool.append(entry("c", "A in AB"))
+    with spool.path.open("ab") as file:
+        file.write(encode(entry("d"))[:-9])
+    with Ledger.open(tmp_path) as ledger:
+        assert ledger.torn == 1
+        assert set(ledger.rows(["c", "d"], "p")["c"]) == {"AB", "A in AB"}
+        assert ledger.counts(["d"], "p", ["AB"]).missing == 1
+        assert ledger.ingest() == 0
+    with spool.path.open("ab") as file:  # the writer was only slow
+        file.write(encode(entry("d"))[-9:])
+    with Ledger.open(tmp_path) as ledger:
+        assert ledger.torn == 0
+        assert ledger.counts(["d"], "p", ["AB"]).done == 1
+
+
+def test_details_and_protocols_come_back(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path) as ledger:
+        ledger.add([entry("c", host="node7")])
+        ledger.record_protocol("p", {"method": "HF"})
+    with Ledger.read(tmp_path) as ledger:
+        assert ledger.rows(["c"], "p")["c"]["AB"].details == '{"host":"node7"}'
+        assert ledger.protocols() == {"p": {"method": "HF"}}
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    Ledger.open(tmp_path).close()
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as database:
+        database.execute("PRAGMA user_version = 99")
+    for way in (Ledger.open, Ledger.read):
+        with pytest.raises(InputError, match=r"ledger\.sqlite.*99.*newer"):
+            way(tmp_path)
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as database:
+        database.execute("PRAGMA user_version = 1")
+    Ledger.open(tmp_path).close()  # a refusal lets go of the lock
+
+
+@pytest.mark.parametrize("content", [b"nothing like a database, but long enough" * 100, None])
+def test_another_file_is_refused_and_left_alone(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "ledger.sqlite"
+    if content is None:
+        with sqlite3.connect(path) as database:
+            database.execute("CREATE TABLE mine (x)")
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()[100:]
+    for way in (Ledger.open, Ledger.read):
+        with pytest.raises(InputError, match=r"ledger\.sqlite"):
+            way(tmp_path)
+    assert path.read_bytes()[100:] == before
+
+
+def test_the_message_names_who_holds_the_ledger(tmp_path: Path) -> None:
+    code = "import sys, pathlib, storage.ledger as s; s.Ledger.open(pathlib.Path(sys.argv[1])); print(1); sys.stdin.read()"
+    holder = subprocess.Popen(
+        [sys.executable, "-u", "-c", code, str(tmp_path)],
+        cwd=Path(__file__).resolve().parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    try:
+        with pytest.raises(InputError, match=rf"process {holder.pid} on {os.uname().nodename}"):
+            Ledger.open(tmp_path)
+        with Ledger.read(tmp_path) as ledger:  # looking is allowed
+            assert ledger.counts(["c"], "p", PARTS).missing == 1
+    finally:
+        holder.kill()
+        holder.communicate()
+    Ledger.open(tmp_path).close()  # a dead holder holds nothing
+
+
+def test_an_absent_ledger_reads_as_empty_and_is_not_made(tmp_path: Path) -> None:
+    with Ledger.read(tmp_path / "none") as ledger:
+        assert ledger.counts(["c"], "p", PARTS) == Counts(0, 0, 1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_forty_thousand_labels_are_quick(tmp_path: Path) -> None:
+    ids = [f"{i:064x}" for i in range(40_000)]
+    with Ledger.open(tmp_path) as ledger:
+        ledger.add(entry(i, part) for i in ids for part in PARTS)
+        start = time.process_time()
+        assert ledger.counts(ids, "p", PARTS) == Counts(40_000, 0, 0)
+        assert len(ledger.rows(ids, "p")) == 40_000
+        assert time.process_time() - start < 5.0  # about 1 s; a scan per configuration would take hours
+
+
+def test_configuration_id_sees_what_matters_and_nothing_else() -> None:
+    numbers, xyz = [8, 1, 1], np.array([[0.0, 0.0, 0.1], [0.0, 0.76, -0.5], [0.0, -0.76, -0.5]])
+    base = configuration_id(numbers, xyz, 0, 1)
+    negative_zero = xyz.copy()
+    negative_zero[0, 0] = -0.0
+    assert base == configuration_id(np.array(numbers, dtype=np.int32), negative_zero + 1e-10, 0, 1)
+    others = [
+        configuration_id(numbers, xyz + 2e-8, 0, 1),
+        configuration_id([8, 1, 2], xyz, 0, 1),
+        configuration_id(numbers, xyz[[0, 2, 1]], 0, 1),
+        configuration_id(numbers, xyz, 1, 1),
+        configuration_id(numbers, xyz, 0, 3),
+        configuration_id(numbers, xyz, 0, 1, [(1, 0), (2, 0)]),
+        configuration_id(numbers, xyz, 0, 1, [(2, 0), (1, 0)]),
+        configuration_id(numbers, xyz, 0, 1, [(1, -1), (2, 1)]),
+    ]
+    assert len({base, *others}) == 9
+    with pytest.raises(InputError, match="finite"):
+        configuration_id(numbers, xyz * np.nan, 0, 1)
+
+
+def test_protocol_id_ignores_the_flags_only() -> None:
+    base = protocol_id(Labelling(), {"pyscf": "2.14.0"})
+    assert base == protocol_id(Labelling(max_t1=0.5, max_t2=0.5), {"pyscf": "2.14.0"})
+    changed = [
+        *({"method": "MP2"}, {"basis": "cc-pVDZ"}, {"counterpoise": False}, {"frozen_core": False}),
+        *({"scf_tolerance": 1e-9}, {"cc_tolerance": 1e-7}, {"lno_threshold": 1e-4}),
+        {"engine": "pyscf-lno", "method": "LNO-CCSD(T)"},
+    ]
+    ids = [protocol_id(Labelling(**change), {"pyscf": "2.14.0"}) for change in changed]  # type: ignore[arg-type]
+    assert len({base, *ids, protocol_id(Labelling(), {"pyscf": "2.14.1"})}) == len(changed) + 2

@@ -1,0 +1,129 @@
+"""The process of a label: its limits, its death, and what is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tasks.labelling.engine import Job
+from tasks.labelling.runner import Limits, child_environment, run_label, sweep_scratch
+
+ROOT = Path(__file__).resolve().parents[3]
+WIDE = Limits(timeout=120.0, memory=3.0)
+QUICK = Job("AB", ("He",), ((0.0, 0.0, 0.0),), (), 0, "HF", "sto-3g", memory=1.0)
+RING = tuple((4.0 * i, 1.0 * (i % 3), 0.7 * (i % 5)) for i in range(30))
+LONG = Job("A in AB", ("Ne",) * 30, RING, (), 0, "CCSD(T)", "aug-cc-pVDZ", memory=3.0)
+"""More than a minute and more than a GiB."""
+
+
+def children() -> set[int]:
+    return {p.pid for p in psutil.process_iter(["cmdline"]) if "tasks.labelling.child" in (p.info["cmdline"] or [])}
+
+
+def test_results_come_in_order_and_nothing_is_left(tmp_path: Path) -> None:
+    before = children()
+    entries = list(run_label("pyscf", [QUICK, replace(QUICK, part="B in AB", symbols=("Ne",))], WIDE, tmp_path))
+    assert [(e["part"], e["status"]) for e in entries] == [("AB", "ok"), ("B in AB", "ok")]
+    assert entries[0]["energy"] == pytest.approx(-2.8077839575, abs=1e-8)
+    assert 0.3 < entries[0]["cpu_seconds"] < 60 and 0.05 < entries[0]["memory"] < 1.0
+    assert entries[1]["cpu_seconds"] < entries[0]["cpu_seconds"]  # the start is counted once
+    assert not list(tmp_path.iterdir())
+    assert children() <= before
+
+
+def test_the_rest_of_a_failed_label_is_not_computed(tmp_path: Path) -> None:
+    bad = replace(QUICK, charge=1)
+    entries = list(run_label("pyscf", [bad, replace(QUICK, part="B in AB")], WIDE, tmp_path))
+    assert [(e["part"], e["status"]) for e in entries] == [("AB", "failed")]
+
+
+def test_timeout_keeps_what_was_done(tmp_path: Path) -> None:
+    before, start = children(), time.monotonic()
+    entries = list(run_label("pyscf", [QUICK, LONG], Limits(timeout=6.0, memory=3.0), tmp_path))
+    assert time.monotonic() - start < 15.0
+    assert [(e["part"], e["status"]) for e in entries] == [("AB", "ok"), ("A in AB", "timeout")]
+    assert entries[1]["reason"] == "took longer than 6 s"
+    assert children() <= before
+    assert not list(tmp_path.iterdir())
+
+
+def test_out_of_memory_ends_as_such(tmp_path: Path) -> None:
+    entries = list(run_label("pyscf", [QUICK, LONG], Limits(timeout=60.0, memory=0.25), tmp_path))
+    assert [(e["part"], e["status"]) for e in entries] == [("AB", "ok"), ("A in AB", "out-of-memory")]
+    assert entries[1]["reason"] == "used more than 0.25 GiB"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_killed_process_is_a_failed_label(tmp_path: Path) -> None:
+    running = run_label("pyscf", [QUICK, LONG], WIDE, tmp_path)
+    before = children()
+    assert next(running)["status"] == "ok"
+    (process,) = [p for p in psutil.Process().children(recursive=True) if p.pid in children() - before]
+    process.send_signal(signal.SIGKILL)
+    (entry,) = list(running)
+    assert (entry["part"], entry["status"]) == ("A in AB", "failed")
+    assert "SIGKILL" in entry["reason"]
+
+
+def test_an_unknown_engine_is_a_failed_label_with_the_last_words(tmp_path: Path) -> None:
+    (entry,) = list(run_label("gamess", [QUICK], WIDE, tmp_path))
+    assert entry["status"] == "failed"
+    assert "exit code 1" in entry["reason"] and "gamess" in entry["reason"]
+
+
+def test_giving_up_ends_the_process(tmp_path: Path) -> None:
+    before = children()
+    running = run_label("pyscf", [QUICK, LONG], WIDE, tmp_path)
+    next(running)
+    assert children() - before
+    running.close()
+    assert children() <= before
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the process looks for its parent once a second")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_process_dies_with_its_parent_and_its_scratch_is_swept(tmp_path: Path, how: signal.Signals) -> None:
+    code = (
+        "import sys, pathlib\n"
+        "from tests.tasks.labelling.test_runner import LONG, QUICK, WIDE\n"
+        "from tasks.labelling.runner import run_label\n"
+        "for e in run_label('pyscf', [QUICK, LONG], WIDE, pathlib.Path(sys.argv[1])): print(e['part'], flush=True)\n"
+    )
+    before = children()
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, env=environment, stdout=subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"AB\n"
+    mine = children() - before
+    assert mine
+    parent.send_signal(how)
+    parent.communicate(timeout=30)
+    deadline = time.monotonic() + 10.0
+    while children() & mine and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not children() & mine
+    assert list(tmp_path.iterdir())
+    sweep_scratch(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_the_same_name_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stranger = tmp_path / "tasks" / "labelling"
+    stranger.mkdir(parents=True)
+    (stranger / "child.py").write_text("raise SystemExit('the wrong house')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (entry,) = list(run_label("pyscf", [QUICK], WIDE, tmp_path / "scratch"))
+    assert entry["status"] == "ok", entry
+    assert child_environment(tmp_path)["PYTHONSAFEPATH"] == "1"
