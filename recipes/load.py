@@ -79,8 +79,6 @@ def load_recipe(name: str, preset: str | None = None) -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         raise InputError(f"{path.name}: {_sentence(error)}") from None
-    except InputError as error:
-        raise InputError(f"{path.name}: key 'nmer.symmetry': {error}") from None
 
 
 def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:

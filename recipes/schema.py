@@ -35,6 +35,11 @@ class FragmentModel(Section):
     caps: tuple[int, ...] = Field((), description="atoms that are ghost hydrogens on a cut bond, from 0")
     charge: int = Field(0, ge=-4, le=4, description="total charge (e)")
 
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        self.build()
+        return self
+
     def build(self) -> Fragment:
         """Return the fragment; raises ValueError if the geometry is not readable or a bond leaves it."""
         symbols, positions = [], []
@@ -62,6 +67,11 @@ class NMerModel(Section):
 
     symmetry: str = Field(description="letters with counts in atom order, fragments joined by _: A1B1C3_D1E2")
     fragments: tuple[FragmentModel, ...] = Field(min_length=1, max_length=3)
+
+    @model_validator(mode="after")
+    def _symmetry_fits(self) -> Self:
+        self.build("")
+        return self
 
     def build(self, name: str) -> NMer:
         """Return the n-mer; raises InputError if the symmetry does not fit the geometry."""

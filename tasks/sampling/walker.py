@@ -1,0 +1,248 @@
+"""One walker: one temperature, one window, one seed, run in segments that survive a kill.
+
+A segment is a fresh LAMMPS instance of a fixed number of frames. At its end the whole state (positions,
+velocities, bias, frames) is written atomically, and every segment's seeds follow from the walker's seed and the
+segment's number, so that a killed and resumed walker gives bitwise the same frames as an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from potentials.molecule import NMer
+from recipes.schema import Sampling
+from storage.records import Floats
+from tasks.sampling.bias import window_bias
+from tasks.sampling.engine import Explosion, install_bias, run, simulation
+from tasks.sampling.kernel import ERROR
+
+SEGMENT = 500
+"""Frames looked at in one segment."""
+
+PATIENCE = 6
+"""A walker gives up when it has looked at this many times the frames it is to keep."""
+
+TRIES = 3
+"""Tries of a segment that explodes, each with a new seed and half the time step."""
+
+
+@dataclass(frozen=True)
+class Walker:
+    """What one walker does.
+
+    Attributes
+    ----------
+    nmer
+        The n-mer.
+    settings
+        The recipe's sampling section.
+    temperature
+        K.
+    window
+        Index of the window.
+    seed
+        Seed of this walker.
+    frames
+        Number of frames to keep.
+    folder
+        Where its segments are written; a rerun resumes from them.
+    """
+
+    nmer: NMer
+    settings: Sampling
+    temperature: float
+    window: int
+    seed: int
+    frames: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """How messages name it."""
+        lower, upper = self.settings.windows[self.window]
+        return f"{self.temperature:g} K, {lower:g}-{upper:g} A, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class State:
+    """The end of a segment.
+
+    Attributes
+    ----------
+    x, v
+        (atoms, 3), Angstrom and Angstrom/fs.
+    bias
+        The bias buffer.
+    step
+        Steps so far.
+    looked
+        Frames looked at so far, kept or not.
+    scale
+        Factor on the time step; halved by every explosion.
+    """
+
+    x: Floats
+    v: Floats
+    bias: Floats
+    step: int
+    looked: int
+    scale: float
+
+
+def run_walker(walker: Walker) -> str:
+    """Run a walker to its end, resuming from its last segment, and return why it failed, or an empty string."""
+    walker.folder.mkdir(parents=True, exist_ok=True)
+    done = segments(walker.folder)
+    kept = sum(count for _, count in done)
+    while kept < walker.frames:
+        number = len(done)
+        state = _read_state(done[-1][0]) if done else _start(walker)
+        if state.looked >= PATIENCE * walker.frames + SEGMENT:
+            return (
+                f"{walker.name}: only {kept} of {walker.frames} frames lie in the window after {state.looked} were "
+                "looked at; raise sampling.bias.wall_kappa, widen the window, or lower sampling.frames"
+            )
+        try:
+            state, positions, energy = _segment_with_retries(walker, number, state)
+        except Explosion as error:
+            return f"{walker.name}: exploded {TRIES} times, the last time with: {error}; lower sampling.timestep"
+        count = min(len(positions), walker.frames - kept)
+        path = walker.folder / f"{number:05d}-{count}.npz"
+        _write(path, state, positions[:count], energy[:count])
+        done.append((path, count))
+        kept += count
+    return ""
+
+
+def segments(folder: Path) -> list[tuple[Path, int]]:
+    """Return a walker's finished segments in order, each with the number of frames it kept."""
+    paths = sorted(folder.glob("[0-9]*-*.npz"))
+    return [(path, int(path.stem.split("-")[1])) for path in paths]
+
+
+def read_frames(folder: Path, natoms: int) -> tuple[Floats, Floats]:
+    """Return the kept frames (frames, atoms, 3) in Angstrom and their force-field energies in kcal/mol."""
+    positions, energy = [np.empty((0, natoms, 3))], [np.empty(0)]
+    for path, _ in segments(folder):
+        with np.load(path) as saved:
+            positions.append(saved["positions"])
+            energy.append(saved["energy"])
+    return np.concatenate(positions), np.concatenate(energy)
+
+
+def com_distance(nmer: NMer, positions: Floats) -> Floats:
+    """Return the distance between the centres of mass of the first fragment and the rest, Angstrom.
+
+    Zero for a single fragment.
+    """
+    if len(nmer.fragments) < 2:
+        return np.zeros(len(positions))
+    first = nmer.slices[0].stop
+    centres = [
+        np.average(positions[:, part], axis=1, weights=nmer.masses[part])
+        for part in (slice(0, first), slice(first, None))
+    ]
+    return np.asarray(np.linalg.norm(centres[1] - centres[0], axis=1))
+
+
+def _start(walker: Walker) -> State:
+    """Return the first state: the recipe's geometry, the second fragment moved into the window."""
+    nmer, window = walker.nmer, walker.settings.windows[walker.window]
+    x = nmer.positions - nmer.positions.mean(axis=0)
+    if len(nmer.fragments) > 1:
+        first = nmer.slices[0].stop
+        target = max(window[1] - 0.3, 0.5 * (window[0] + window[1]))
+        here = com_distance(nmer, x[None])[0]
+        centres = [np.average(x[p], axis=0, weights=nmer.masses[p]) for p in (slice(0, first), slice(first, None))]
+        x[first:] += (centres[1] - centres[0]) * (target / here - 1.0)
+    rng = np.random.default_rng(_seed(walker.seed, "velocities"))
+    # sqrt(kT/m) in Angstrom/fs: k = 0.0019872 kcal/mol/K and 1 kcal/mol = 4.184e-4 u A^2/fs^2
+    speed = np.sqrt(0.0019872043 * walker.temperature * 4.184e-4 / nmer.masses)
+    v = rng.normal(size=x.shape) * speed[:, None]
+    bias = window_bias(nmer, walker.settings.bias, walker.temperature, window).buffer()
+    return State(x, v, bias, 0, 0, 1.0)
+
+
+def _segment_with_retries(walker: Walker, number: int, state: State) -> tuple[State, Floats, Floats]:
+    for attempt in range(TRIES):
+        scale = state.scale / 2**attempt
+        start = State(state.x, state.v, state.bias.copy(), state.step, state.looked, scale)
+        try:
+            return _segment(walker, start, _seed(walker.seed, number, attempt))
+        except Explosion:
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _segment(walker: Walker, state: State, seed: int) -> tuple[State, Floats, Floats]:
+    """Run one segment and return its end, with the frames in the window and their energies."""
+    settings, nmer = walker.settings, walker.nmer
+    timestep = settings.timestep * state.scale
+    stride = max(1, round(settings.stride / timestep))
+    skipped = 0 if state.looked else round(settings.equilibration * 1000 / timestep)
+    positions, energy = np.empty((SEGMENT, nmer.natoms, 3)), np.empty(SEGMENT)
+    looked = min(SEGMENT, PATIENCE * walker.frames + SEGMENT - state.looked)
+    with simulation(
+        nmer,
+        walker.folder / "atoms.data",
+        temperature=walker.temperature,
+        timestep=timestep,
+        damping=settings.damping,
+        seed=seed,
+    ) as program:
+        program.command(f"reset_timestep {state.step}")
+        program.numpy.extract_atom("x")[: nmer.natoms] = state.x
+        program.numpy.extract_atom("v")[: nmer.natoms] = state.v
+        install_bias(program, state.bias)
+        run(program, skipped, first=True)
+        for n in range(looked):
+            run(program, stride)
+            positions[n] = program.numpy.extract_atom("x")[: nmer.natoms]
+            energy[n] = program.get_thermo("pe")
+        if state.bias[ERROR]:
+            raise Explosion("a collective variable is not finite")
+        x, v = (np.array(program.numpy.extract_atom(name)[: nmer.natoms]) for name in "xv")
+    end = State(x, v, state.bias, state.step + skipped + looked * stride, state.looked + looked, state.scale)
+    positions, energy = nmer.place_caps(positions[:looked]), energy[:looked]
+    if len(nmer.fragments) > 1:
+        lower, upper = settings.windows[walker.window]
+        distance = com_distance(nmer, positions)
+        inside = (distance >= lower) & (distance < upper)
+        positions, energy = positions[inside], energy[inside]
+    return end, positions, energy
+
+
+def _seed(*parts: object) -> int:
+    """Return a seed between 1 and 900,000,000 that follows from the parts alone."""
+    text = ":".join(str(p) for p in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % 899_999_999 + 1
+
+
+def _write(path: Path, state: State, positions: Floats, energy: Floats) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as handle:
+        np.savez(
+            handle,
+            positions=positions,
+            energy=energy,
+            x=state.x,
+            v=state.v,
+            bias=state.bias,
+            counters=np.array([state.step, state.looked]),
+            scale=np.array(state.scale),
+        )
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(path)
+
+
+def _read_state(path: Path) -> State:
+    with np.load(path) as saved:
+        step, looked = (int(n) for n in saved["counters"])
+        return State(saved["x"], saved["v"], saved["bias"], step, looked, float(saved["scale"]))

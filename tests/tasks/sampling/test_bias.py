@@ -1,0 +1,157 @@
+"""The bias: PLUMED's numbers, and forces as the derivative of the energy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recipes.load import load_recipe
+from tasks.sampling.bias import BiasSpec, Grid, Walls, evaluate_trajectory, window_bias
+from tasks.sampling.cvs import CV, cv_values, families
+from tasks.sampling.kernel import HILLS, apply_bias, variable
+
+NMER = load_recipe("ch3-water").build_nmer()
+SETTINGS = load_recipe("ch3-water").sampling.bias
+
+
+def spec_from_plumed(folder: Path, masses: np.ndarray) -> BiasSpec:
+    """Read the reference's plumed.dat, whose layout is fixed."""
+    text = (folder / "plumed.dat").read_text()
+
+    def numbers(key: str) -> list[float]:
+        words = re.search(rf"{key}=(\S+)", text)[1].split(",")  # type: ignore[index]
+        return [np.pi if w == "pi" else float(w) for w in words]
+
+    cvs = {
+        m[1]: CV(tuple(int(a) - 1 for a in m[2].split(",")))
+        for m in re.finditer(r"^(\w+): (?:DISTANCE|ANGLE) ATOMS=([\d,]+) NOPBC", text, re.MULTILINE)
+    }
+    names = re.search(r"ARG=(\S+)", text)[1].split(",")  # type: ignore[index]
+    members = [m[1].split(",") for m in re.finditer(r"^ +PF\d=(\S+)", text, re.MULTILINE)]
+    columns = zip(*(numbers(k) for k in ("GRID_MIN", "GRID_MAX", "GRID_BIN", "SIGMA")), strict=True)
+    return BiasSpec(
+        cvs=tuple(cvs[n] for n in names),
+        family=tuple(next(i for i, family in enumerate(members) if n in family) for n in names),
+        grids=tuple(Grid(low, high, int(bins), sigma) for low, high, bins, sigma in columns),
+        masses=tuple(masses),
+        temperature=numbers("TEMP")[0],
+        height=numbers("HEIGHT")[0],
+        pace=int(numbers("PACE")[0]),
+        biasfactor=numbers("BIASFACTOR")[0],
+        walls=Walls(0.0, numbers("AT")[0], numbers("KAPPA")[0], first=5),
+    )
+
+
+def test_plumeds_bias_and_forces(reference_data: Callable[[str], Path]) -> None:
+    folder = reference_data("plumed-methane-water")
+    trajectory, reference = np.load(folder / "trajectory.npz"), np.load(folder / "reference.npz")
+    spec = spec_from_plumed(folder, trajectory["masses"])
+    bias, forces = evaluate_trajectory(spec, trajectory["positions"], trajectory["steps"])
+    assert len(bias) == 600
+    assert np.abs(bias - reference["total_bias"]).max() < 1e-10
+    assert np.abs(forces - reference["forces"]).max() < 1e-10
+    values = cv_values([CV(c.atoms) for c in spec.cvs], trajectory["positions"])
+    assert np.abs(values - reference["cv_values"][:, :20]).max() < 1e-12
+
+
+def shaken(count: int, seed: int = 0) -> np.ndarray:
+    return NMER.positions + np.random.default_rng(seed).normal(scale=0.15, size=(count, NMER.natoms, 3))
+
+
+@pytest.mark.parametrize("window", [(0.0, 3.3), (4.2, 7.0)])
+def test_forces_are_the_derivative_of_the_bias(window: tuple[float, float]) -> None:
+    """Below, inside, and above the walls, on a bias of many hills."""
+    spec = replace(window_bias(NMER, SETTINGS, 500.0, window), pace=1, height=1.0)
+    buffer = spec.buffer()
+    force = np.empty((NMER.natoms, 3))
+    for step, x in enumerate(shaken(60)):
+        apply_bias(buffer, step, x, force)
+    assert buffer[HILLS] == 59 * len(spec.cvs)
+    h = 1e-6
+    largest = 0.0
+    for x in shaken(4, seed=9):
+        apply_bias(buffer, 0, x, force)
+        analytic = force.copy()
+        largest = max(largest, np.abs(analytic).max())
+        for atom in range(NMER.natoms):
+            for axis in range(3):
+                step = np.zeros_like(x)
+                step[atom, axis] = h
+                slope = (apply_bias(buffer, 0, x + step, force) - apply_bias(buffer, 0, x - step, force)) / (2 * h)
+                assert slope == pytest.approx(-analytic[atom, axis], abs=2e-5 * max(1.0, largest))
+        assert np.abs(analytic.sum(axis=0)).max() < 1e-9
+    assert largest > 1.0
+
+
+@pytest.mark.parametrize("atoms", [(0, 5), (1, 0, 5), (6, 5, 0, 1)])
+def test_derivatives_of_each_kind_of_variable(atoms: tuple[int, ...]) -> None:
+    row = np.zeros(6)
+    row[0] = len(atoms)
+    row[2 : 2 + len(atoms)] = atoms
+    x = shaken(1)[0]
+    d = np.empty((4, 3))
+    value = variable(x, row, d)
+    assert value == pytest.approx(cv_values([CV(atoms)], x[None])[0, 0], abs=1e-13)
+    analytic = d.copy()
+    for place, atom in enumerate(atoms):
+        for axis in range(3):
+            step = np.zeros_like(x)
+            step[atom, axis] = 1e-6
+            slope = (variable(x + step, row, d) - variable(x - step, row, d)) / 2e-6
+            assert slope == pytest.approx(analytic[place, axis], abs=1e-8)
+
+
+def test_no_hill_at_the_first_step_and_none_twice() -> None:
+    spec = replace(window_bias(NMER, SETTINGS, 300.0, (0.0, 4.0)), pace=10)
+    buffer, force = spec.buffer(), np.empty((NMER.natoms, 3))
+    for step, hills in ((0, 0), (10, 20), (10, 20), (15, 20), (20, 40)):
+        apply_bias(buffer, step, shaken(1)[0], force)
+        assert buffer[HILLS] == hills
+
+
+def test_a_periodic_family_wraps() -> None:
+    grid = Grid(-np.pi, np.pi, 120, 0.2, periodic=True)
+    masses = tuple(float(m) for m in NMER.masses)
+    spec = BiasSpec((CV((6, 5, 0, 1)),), (0,), (grid,), masses, 300.0, 1.0, 1, 10.0)
+    buffer, force = spec.buffer(), np.empty((NMER.natoms, 3))
+    x = NMER.positions.copy()
+
+    def turned(angle: float) -> np.ndarray:
+        """Turn the water about the line from C to O until the dihedral has this value."""
+        now = cv_values([CV((6, 5, 0, 1))], x[None])[0, 0]
+        c, s = np.cos(angle - now), np.sin(angle - now)
+        for sign in (1, -1):
+            y = x.copy()
+            y[5:] = x[5:] @ np.array([[c, -sign * s, 0], [sign * s, c, 0], [0, 0, 1]]).T
+            if abs(np.angle(np.exp(1j * (cv_values([CV((6, 5, 0, 1))], y[None])[0, 0] - angle)))) < 1e-9:
+                return y
+        raise AssertionError("the dihedral could not be set")
+
+    x[:, 0] += np.array([0.3, 0.3, 0, 0, 0, 0, 0, 0])  # no dihedral with three atoms in a line
+    x[0, 0] = x[5, 0] = 0.0
+    apply_bias(buffer, 1, turned(np.pi - 0.05), force)
+    beyond = apply_bias(buffer, 0, turned(-np.pi + 0.05), force)
+    assert beyond == pytest.approx(np.exp(-0.5 * (0.1 / 0.2) ** 2), rel=1e-3)
+
+
+def test_families_of_ch3_water() -> None:
+    counts = {f.name: len(f.cvs) for f in families(NMER)}
+    assert counts == {
+        "distance A-B": 1,  # C-cap
+        "distance A-C": 3,
+        "angle B-A-C": 3,
+        "angle C-A-C": 3,
+        "distance D-E": 2,
+        "angle E-D-E": 1,
+        "distance A-D": 1,
+        "angle B-A-D": 1,
+        "angle C-A-D": 3,
+        "angle A-D-E": 2,
+    }
+    spec = window_bias(NMER, SETTINGS, 300.0, (0.0, 4.0))
+    assert spec.family[: len(counts)] == tuple(range(len(counts)))

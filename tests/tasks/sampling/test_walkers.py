@@ -1,0 +1,194 @@
+"""Walkers in LAMMPS: force field, callback, windows, caps, kill and resume, explosions."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from potentials.errors import InputError, StageError
+from potentials.molecule import Fragment, NMer
+from recipes.load import load_recipe
+from recipes.schema import Sampling
+from storage.records import Pool
+from tasks.sampling.bias import window_bias
+from tasks.sampling.engine import install_bias, install_python_bias, run, simulation
+from tasks.sampling.forcefield import ff14sb_system, fragment_terms
+from tasks.sampling.kernel import HILLS, apply_bias
+from tasks.sampling.pool import sample_pool
+from tasks.sampling.walker import segments
+
+NMER = load_recipe("ch3-water").build_nmer()
+SMALL = Sampling(temperatures=(300, 700), windows=((0, 4), (4, 7)), frames=402, equilibration=0.1, stride=10)
+
+
+def fragment(kind: str) -> Fragment:
+    if kind == "CH3-":
+        return NMER.fragments[0]
+    if kind == "-CH-":
+        return Fragment("-CH-", ("C", "H", "H", "H", "H"), NMER.fragments[0].positions, NMER.fragments[0].bonds, (2, 3, 4))
+    xyz = ((0.0, 0.0, 0.0), (-0.6, 1.05, 0.0), (-0.57, -0.98, 0.1), (1.34, 0.05, 0.0), (1.85, 0.95, 0.05), (1.9, -0.85, 0.2))
+    bonds = ((0, 1), (0, 2), (0, 3), (3, 4), (3, 5))
+    return Fragment("-CONH-", ("C", "O", "H", "N", "H", "H"), xyz, bonds, (2, 5))
+
+
+@pytest.mark.parametrize("kind", ["CH3-", "-CH-", "-CONH-"])
+def test_lammps_and_openmm_agree_on_a_fragment(kind: str, tmp_path: Path) -> None:
+    import openmm
+    from openmm import unit
+
+    part = fragment(kind)
+    letters = "".join(f"{chr(65 + i)}1" for i in range(part.natoms))
+    nmer = NMer("fragment", (part,), letters)
+    x = nmer.positions + np.random.default_rng(0).normal(scale=0.1, size=(nmer.natoms, 3))
+    context = openmm.Context(ff14sb_system(part), openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
+    context.setPositions(x * 0.1)
+    state = context.getState(getEnergy=True, getForces=True)
+    energy = state.getPotentialEnergy().value_in_unit(unit.kilocalorie_per_mole)
+    forces = state.getForces(asNumpy=True).value_in_unit(unit.kilocalorie_per_mole / unit.angstrom)
+    with simulation(nmer, tmp_path / "data", temperature=300, timestep=0.5, damping=100, seed=1) as program:
+        program.command("unfix bath")
+        program.numpy.extract_atom("x")[: nmer.natoms] = x
+        run(program, 0, first=True)
+        assert program.get_thermo("pe") == pytest.approx(energy, abs=1e-6)
+        assert np.abs(program.numpy.extract_atom("f")[: nmer.natoms] - forces).max() < 1e-5
+    assert sum(fragment_terms(part).charges) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_water_is_tip4p_2005f(tmp_path: Path) -> None:
+    """Two-body energy against the model's formula: Lennard-Jones and charges at H, H, and M."""
+    x = NMER.positions
+    terms = fragment_terms(NMER.fragments[0])
+    water = fragment_terms(NMER.fragments[1])
+    oxygen, h1, h2 = x[5:]
+    bisector = (h1 + h2) / 2 - oxygen
+    charged = [(oxygen + 0.147144 * bisector / np.linalg.norm(bisector), -2 * 0.5564), (h1, 0.5564), (h2, 0.5564)]
+    expected = sum(
+        332.06371 * q * Q / np.linalg.norm(x[i] - place) for i, q in enumerate(terms.charges) for place, Q in charged
+    )
+    for i in range(5):
+        sigma, epsilon = (terms.sigma[i] + water.sigma[0]) / 2, np.sqrt(terms.epsilon[i] * water.epsilon[0])
+        ratio = (sigma / np.linalg.norm(x[i] - oxygen)) ** 6
+        expected += 4 * epsilon * (ratio**2 - ratio)
+    parts = []
+    for nmer in (NMER, NMer("a", NMER.fragments[:1], "A1B1C3"), NMer("b", NMER.fragments[1:], "D1E2")):
+        with simulation(nmer, tmp_path / "data", temperature=300, timestep=0.5, damping=100, seed=1) as program:
+            run(program, 0, first=True)
+            parts.append(program.get_thermo("pe"))
+    assert parts[0] - parts[1] - parts[2] == pytest.approx(expected, abs=2e-4)
+
+
+def test_an_unknown_fragment_is_named() -> None:
+    ammonia = Fragment("ammonia", ("N", "H", "H", "H"), ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)), ((0, 1), (0, 2), (0, 3)))
+    with pytest.raises(InputError, match=r"fragment 'ammonia' has no ff14SB types here; allowed: CH3-"):
+        fragment_terms(ammonia)
+
+
+def test_the_compiled_callback_is_bitwise_the_python_one(tmp_path: Path) -> None:
+    ends = []
+    for compiled in (True, False):
+        buffer = window_bias(NMER, SMALL.bias.model_copy(update={"pace": 20, "height": 0.5}), 500.0, (0.0, 4.0)).buffer()
+        force = np.empty((NMER.natoms, 3))
+
+        def python(step: int, x: np.ndarray, buffer: np.ndarray = buffer, force: np.ndarray = force) -> np.ndarray:
+            apply_bias(buffer, step, np.ascontiguousarray(x[: NMER.natoms]), force)
+            return force
+
+        with simulation(NMER, tmp_path / "data", temperature=500, timestep=0.5, damping=100, seed=3) as program:
+            install_bias(program, buffer) if compiled else install_python_bias(program, python)
+            run(program, 400, first=True)
+            run(program, 200)
+            ends.append((program.numpy.extract_atom("x")[: NMER.natoms].copy(), buffer))
+    np.testing.assert_array_equal(ends[0][0], ends[1][0])
+    np.testing.assert_array_equal(ends[0][1], ends[1][1])
+    assert ends[0][1][HILLS] == 30 * 20
+
+
+def test_a_pool_has_its_frames_in_their_windows_with_exact_caps(tmp_path: Path) -> None:
+    pool = sample_pool(NMER, SMALL, tmp_path)
+    assert len(pool) == 402
+    for temperature in SMALL.temperatures:
+        for window, (lower, upper) in enumerate(SMALL.windows):
+            chosen = (pool.temperature == temperature) & (pool.window == window)
+            assert chosen.sum() in (100, 101)
+            assert (pool.com_distance[chosen] >= lower).all() and (pool.com_distance[chosen] < upper).all()
+    caps = np.linalg.norm(pool.positions[:, 1] - pool.positions[:, 0], axis=1)
+    assert np.abs(caps - 1.14).max() < 1e-12
+    assert len(np.unique(pool.positions.reshape(len(pool), -1), axis=0)) == len(pool)
+    assert pool.cvs.shape == (402, 20) and pool.cv_names[0] == "distance 0-1"
+    assert pool.energy[pool.temperature == 700].mean() > pool.energy[pool.temperature == 300].mean()
+
+
+SAMPLE = """
+import sys
+from pathlib import Path
+from recipes.load import load_recipe
+from recipes.schema import Sampling
+from tasks.sampling import walker
+from tasks.sampling.pool import sample_pool
+walker.SEGMENT = 40
+sample_pool(load_recipe("ch3-water").build_nmer(), Sampling.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def test_kill_9_and_resume_give_bitwise_the_same_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.sampling.walker.SEGMENT", 40)
+    settings = SMALL.model_copy(update={"windows": ((0.0, 4.0),), "frames": 800})
+    undisturbed = sample_pool(NMER, settings, tmp_path / "whole")
+    killed = tmp_path / "killed"
+    process = subprocess.Popen([sys.executable, "-c", SAMPLE, settings.model_dump_json(), str(killed)])
+    deadline = time.monotonic() + 120
+    while len(segments(killed / "walker-0000")) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = sum(count for n in (0, 1) for _, count in segments(killed / f"walker-{n:04d}"))
+    assert 0 < before < 800
+    resumed = sample_pool(NMER, settings, killed)
+    for name in Pool.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(resumed, name), getattr(undisturbed, name))
+
+
+def test_an_explosion_is_retried_and_then_named_while_the_others_go_on(tmp_path: Path) -> None:
+    wild = SMALL.model_copy(
+        update={
+            "temperatures": (300.0, 2999.0),
+            "windows": ((0.0, 4.0),),
+            "frames": 40,
+            "timestep": 2.0,
+            "bias": SMALL.bias.model_copy(update={"wall_kappa": 1e5, "height": 10.0, "pace": 1}),
+        }
+    )
+    with pytest.raises(StageError, match=r"walkers failed\. .*exploded 3 times.*lower sampling\.timestep"):
+        sample_pool(NMER, wild, tmp_path)
+
+
+def test_an_empty_window_says_what_to_change(tmp_path: Path) -> None:
+    narrow = SMALL.model_copy(update={"temperatures": (700.0,), "windows": ((5.0, 5.0001),), "frames": 100})
+    with pytest.raises(StageError, match=r"only \d+ of 100 frames lie in the window .* widen the window"):
+        sample_pool(NMER, narrow, tmp_path)
+
+
+def test_temperature_is_shared_by_all_elements(tmp_path: Path) -> None:
+    """Equipartition per element, within four standard errors of independent samples."""
+    with simulation(NMER, tmp_path / "data", temperature=300, timestep=0.5, damping=50, seed=5) as program:
+        buffer = window_bias(NMER, SMALL.bias, 300.0, (0.0, 4.0)).buffer()
+        install_bias(program, buffer)
+        run(program, 4000, first=True)
+        kinetic = []
+        for _ in range(3000):
+            run(program, 100)
+            v = program.numpy.extract_atom("v")[: NMER.natoms]
+            kinetic.append(NMER.masses * (v**2).sum(axis=1))
+    temperature = np.array(kinetic) / (3 * 0.0019872043 * 4.184e-4)
+    for symbol in ("C", "H", "O"):
+        atoms = np.array([s == symbol for s in NMER.symbols])
+        blocks = temperature[:, atoms].mean(axis=1).reshape(30, 100).mean(axis=1)
+        error = blocks.std(ddof=1) / np.sqrt(len(blocks))
+        assert abs(blocks.mean() - 300) < 4 * error + 2, (symbol, blocks.mean(), error)
