@@ -1,4 +1,4 @@
-"""Identity of what is labelled: the configuration (a geometry) and the protocol (how its energy is computed)."""
+"""Identity of what is labelled: the configuration (a geometry) and the protocol (how it is computed)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RESOLUTION = 1e-8
 """Positions closer than this (Angstrom) are the same position."""
 
 FLAG_FIELDS = frozenset({"max_t1", "max_t2"})
-"""Fields of `Labelling` that only judge a label and never change it: flags are set again for every dataset."""
+"""Fields of `Labelling` that only judge a label: flags are set again for every dataset."""
 
 _FORMAT = b"nmer-configuration-1"
 

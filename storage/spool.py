@@ -1,8 +1,9 @@
 """The spool: what a worker has finished, on disk before anyone else hears of it.
 
 Each worker process appends to a file of its own, one line an entry: the crc32 of the JSON as 8 hexadecimal
-digits, a space, the JSON. A line is on disk (fsync) before `append` returns, so an entry survives the death of
-the worker, the scheduler, the flow, and the machine. A line torn by such a death fails its crc and is skipped.
+digits, a space, the JSON. A line is on disk (fsync) before `append` returns, so an entry survives the death
+of the worker, the scheduler, the flow, and the machine. A line torn by such a death fails its crc and is
+skipped.
 """
 
 from __future__ import annotations

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from nmer.cli.output import Json, Preset, StorePath, print_json, print_table
 from recipes.load import load_recipe
 from recipes.schema import Recipe
+from storage.keys import STAGES
 
 Stage = Literal["sampling", "selection", "labelling", "fitting", "validation"]
 
@@ -33,40 +35,58 @@ def run(
     recipe
         Name of a shipped recipe, or path of a TOML file.
     """
-    from flows.state import check_engines, recipe_state, summary
+    from flows.state import check_engines, outcome, recipe_state
     from storage.store import Store, default_store
 
     loaded = load_recipe(recipe, preset)
-    check_engines(loaded)
+    check_engines(loaded, until)
     opened = Store(store or default_store(), create=True)
     states = recipe_state(loaded, opened)
-    wanted = states[: [s.stage for s in states].index(until) + 1]
-    there = all(s.version for s in wanted)
-    if there:
+    if all(s.version for s in states[: STAGES.index(until) + 1]):
         print("everything is there already", file=sys.stderr)
     else:
         _train(loaded, opened.path, until)
-        states = recipe_state(loaded, opened)
-    outcome = summary(loaded, opened, until)
+    result = outcome(loaded, opened, until)
     if json:
-        print_json(outcome)
+        print_json(result)
     else:
-        _print_outcome(outcome)
-    return 0 if outcome["passed"] else 1
+        _print_outcome(result)
+    return 0 if result["passed"] else 1
 
 
-def _train(recipe: Recipe, path: object, until: Stage) -> None:
+def _train(recipe: Recipe, path: Path, until: Stage) -> None:
+    """Run the flow; Prefect's settings must be there before its first import, which takes seconds."""
     from deploy.environment import set_prefect_defaults
 
     set_prefect_defaults()
     print(f"{recipe.name}, preset {recipe.preset or 'none'}: starting the flow ...", file=sys.stderr)
     from flows.train import train_nmer
 
-    train_nmer(recipe, path, until)  # type: ignore[arg-type]
+    train_nmer(recipe, path, until)
 
 
-def _print_outcome(outcome: dict[str, object]) -> None:
-    raise NotImplementedError
+def _print_outcome(result: dict[str, Any]) -> None:
+    if "potential" not in result:
+        for stage in result["stages"]:
+            print(f"{stage['stage']}: {stage['done']} of {stage['total']}, version {stage['version'] or '-'}")
+        return
+    print(f"{result['potential']} is {result.get('status')}: {result['terms']} terms, in {result['store']}")
+    for part in ("train", "test"):
+        if part in result:
+            e = result[part]
+            print(
+                f"  {part:<5}  {e['count']:>6} configurations   RMSD {e['rmsd']:.4f}   MAE {e['mae']:.4f}   "
+                f"largest {e['largest']:.4f} kcal/mol"
+            )
+    if result["failed_labels"]:
+        print(f"  {result['failed_labels']} labels failed or were flagged and are not in the dataset")
+    for gate in result.get("gates", []):
+        if not gate["passed"]:
+            print(f"  gate not passed: {gate['meaning']} is {gate['value']:.3g}, the limit is {gate['limit']:.3g}")
+    for warning in result["warnings"]:
+        print(f"  note: {warning}")
+    if "report" in result:
+        print(f"  report {result['report']}")
 
 
 def status(recipe: str, *, preset: Preset = None, store: StorePath = None, json: Json = False) -> int:

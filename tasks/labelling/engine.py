@@ -164,7 +164,7 @@ class Engine(ABC):
             allowed = ", ".join(self.capabilities.methods)
             raise InputError(f"labelling.method '{method}' is not one of engine '{self.name}': {allowed}")
         if counterpoise and not self.capabilities.ghosts:
-            raise InputError(f"labelling.counterpoise needs ghost atoms, which engine '{self.name}' does not have")
+            raise InputError(f"labelling.counterpoise needs ghost atoms, and engine '{self.name}' has none")
         self.check_elements(basis, symbols)
 
     def run(self, job: Job) -> Result:
@@ -172,14 +172,23 @@ class Engine(ABC):
         try:
             if job.method not in self.capabilities.methods:
                 return Result(FAILED, f"engine '{self.name}' has no method '{job.method}'")
+            if len(set(job.ghosts)) >= len(job.symbols):
+                return Result(FAILED, "all atoms are ghosts")
             result = self.parse(job, self.execute(job, self.build(job)))
         except MemoryError as error:
             return Result(OUT_OF_MEMORY, f"the engine could not get memory: {_one_line(error)}")
         except Exception as error:  # a label must never take its neighbours with it
             return Result(FAILED, f"{type(error).__name__}: {_one_line(error)}")
-        if result.status == OK and not (result.energy is not None and math.isfinite(result.energy)):
-            return Result(FAILED, f"the energy is not a finite number: {result.energy}", details=result.details)
+        wrong = [name for name, value in _numbers(result) if value is None or not math.isfinite(value)]
+        if result.status == OK and wrong:
+            return Result(FAILED, f"not a finite number: {', '.join(wrong)}", details=result.details)
         return result
+
+
+def _numbers(result: Result) -> list[tuple[str, float | None]]:
+    optional = ("t1", "d1", "t2", "triples_fraction")
+    given = [(name, getattr(result, name)) for name in optional if getattr(result, name) is not None]
+    return [("energy", result.energy), *result.components.items(), *given]
 
 
 def _one_line(error: BaseException) -> str:

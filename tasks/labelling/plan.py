@@ -43,12 +43,12 @@ def plan_label(nmer: NMer, counterpoise: bool) -> tuple[SubCalculation, ...]:
     """Return the sub-calculations of one label of an n-mer, the most expensive first.
 
     The n-body energy is the sum over all groups S of fragments of (-1)^(n - |S|) E(S), each E(S) in the basis
-    of the whole n-mer where the label is counterpoise-corrected (Boys and Bernardi, Mol. Phys. 19, 553 (1970);
-    Wells and Wilson, Chem. Phys. Lett. 101, 429 (1983)). For two fragments that is
+    of the whole n-mer where the label is counterpoise-corrected (Boys and Bernardi, Mol. Phys. 19, 553, 1970;
+    Wells and Wilson, Chem. Phys. Lett. 101, 429, 1983). For two fragments that is
     E(AB) - E(A in AB) - E(B in AB).
 
-    For a single fragment there is one sub-calculation, ``A``, and its n-body energy is the total energy of the
-    capped 1-mer: the energy of the optimized capped geometry is not subtracted.
+    For a single fragment there is one sub-calculation, ``A``, and its n-body energy is the total energy of
+    the capped 1-mer: the energy of the optimized capped geometry is not subtracted.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,15 +16,17 @@ from storage.contents import dataset_columns, selection_from_version
 from storage.keys import selection_key
 from storage.ledger import Ledger
 from storage.store import Store
-from tasks.labelling.dataset import freeze
+from storage.version import package_versions
+from tasks.labelling.collect import MISSING, collect_labels
+from tasks.labelling.dataset import freeze, key_of
 from tasks.labelling.dispatch import label_configurations
-from tasks.labelling.engines import get_engine
+from tasks.labelling.protocol import protocol_of
 from tasks.progress import ProgressLine
 
 
 @task(name="labelling", cache_policy=NO_CACHE)
 def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str]) -> str:
-    """Label the recipe's configurations, freeze those with a usable label into a dataset, return its key.
+    """Label the recipe's configurations, freeze the usable labels into a dataset, and return its key.
 
     Parameters
     ----------
@@ -34,4 +37,47 @@ def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str
     scheduler
         Gives the address of the Dask scheduler that runs the labels; called only when there is work.
     """
-    raise NotImplementedError
+    store, nmer = Store(store_path), recipe.build_nmer()
+    source = store.get("selection", selection_key(recipe))
+    selection = selection_from_version(source)
+    protocol = protocol_of(nmer, recipe.labelling)
+    with Ledger.open(store.labels) as ledger:  # takes in what killed workers left in the spool
+        table = collect_labels(nmer, selection.positions, recipe.labelling, ledger)
+    if MISSING in table.status:
+        with (
+            Client(scheduler()) as client,
+            ProgressLine("labelling", len(selection), "labels") as progress,
+        ):
+            label_configurations(
+                nmer,
+                selection.positions,
+                recipe.labelling,
+                recipe.resources,
+                store.labels,
+                client,
+                progress,
+                store.path / "scratch" / "labels",
+            )
+        with Ledger.read(store.labels) as ledger:
+            table = collect_labels(nmer, selection.positions, recipe.labelling, ledger)
+    key = key_of(recipe, table, protocol.id)
+    if store.find("dataset", key, recipe.name):
+        return key
+    dataset = freeze(selection, table)
+    store.add(
+        "dataset",
+        recipe.name,
+        key,
+        columns=dataset_columns(dataset),
+        recipe=expanded_toml(recipe),
+        inputs=[source],
+        engines=package_versions("nmer") | dict(protocol.versions),
+        facts={
+            "protocol": f"{recipe.labelling.method}/{recipe.labelling.basis}",
+            "protocol_id": protocol.id,
+            "labels": len(dataset),
+            "cpu_seconds": round(float(dataset.cpu_seconds.sum()), 1),
+            **{f"{status}_labels": n for status, n in Counter(table.status).items() if status != "ok"},
+        },
+    )
+    return key

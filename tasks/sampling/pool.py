@@ -64,7 +64,7 @@ def sample_pool(
 
     def show() -> None:
         if progress is not None:
-            progress.update(sum(count for w in every for _, count in segments(w.folder)))
+            progress.update(frames_so_far(scratch))
 
     if client is None:
         failures = []
@@ -82,6 +82,11 @@ def sample_pool(
     if reasons:
         raise StageError(f"sampling: {len(reasons)} of {len(every)} walkers failed. {'. '.join(reasons)}")
     return _gather(nmer, settings, every)
+
+
+def frames_so_far(scratch: Path) -> int:
+    """Return how many frames the walkers of a scratch folder have kept so far."""
+    return sum(count for folder in scratch.glob("walker-*") for _, count in segments(folder))
 
 
 def _gather(nmer: NMer, settings: Sampling, every: list[Walker]) -> Pool:

@@ -25,7 +25,9 @@ TOLERANCE = {"pyscf": 2e-8, "pyscf-lno": 2e-6}
 """Hartree by which turning and relabelling may change an energy: the orbitals are iterated."""
 
 
-@pytest.fixture(params=[(name, m) for name, e in ENGINES.items() for m in e.capabilities.methods], ids="-".join)
+@pytest.fixture(
+    params=[(name, m) for name, e in ENGINES.items() for m in e.capabilities.methods], ids="-".join
+)
 def case(request: pytest.FixtureRequest) -> tuple[Engine, Job]:
     name, method = request.param
     try:
@@ -69,12 +71,17 @@ def test_turning_shifting_and_reordering_do_not_change_the_energy(case: tuple[En
     moved_ghosts = replace(moved, ghosts=tuple(order.index(a) for a in HYDROGEN))
     tolerance = TOLERANCE[engine.name]
     assert energy(engine, moved) == pytest.approx(energy(engine, job), abs=tolerance)
-    assert energy(engine, moved_ghosts) == pytest.approx(energy(engine, replace(job, ghosts=HYDROGEN)), abs=tolerance)
+    assert energy(engine, moved_ghosts) == pytest.approx(
+        energy(engine, replace(job, ghosts=HYDROGEN)), abs=tolerance
+    )
 
 
 def test_far_apart_energies_add_up(case: tuple[Engine, Job]) -> None:
     engine, job = case
-    far = replace(job, positions=tuple((x, y, z + 1000.0 * (a in HYDROGEN)) for a, (x, y, z) in enumerate(job.positions)))
+    far = replace(
+        job,
+        positions=tuple((x, y, z + 1000.0 * (a in HYDROGEN)) for a, (x, y, z) in enumerate(job.positions)),
+    )
     apart = energy(engine, pick(job, WATER)) + energy(engine, pick(job, HYDROGEN))
     assert energy(engine, far) == pytest.approx(apart, abs=2e-6)
 

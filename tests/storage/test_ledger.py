@@ -22,9 +22,17 @@ from storage.spool import SpoolWriter, encode
 PARTS = ("AB", "A in AB", "B in AB")
 
 
-def entry(configuration: str, part: str = "AB", status: str = "ok", when: float = 1.0, **more: Any) -> dict[str, Any]:
+def entry(
+    configuration: str, part: str = "AB", status: str = "ok", when: float = 1.0, **more: Any
+) -> dict[str, Any]:
     energy = {"energy": -1.5} if status == "ok" else {"reason": "why"}
-    values = {"configuration": configuration, "protocol": "p", "part": part, "status": status, "finished": when}
+    values = {
+        "configuration": configuration,
+        "protocol": "p",
+        "part": part,
+        "status": status,
+        "finished": when,
+    }
     return values | energy | more
 
 

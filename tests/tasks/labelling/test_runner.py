@@ -21,16 +21,24 @@ WIDE = Limits(timeout=120.0, memory=3.0)
 QUICK = Job("AB", ("He",), ((0.0, 0.0, 0.0),), (), 0, "HF", "sto-3g", memory=1.0)
 RING = tuple((4.0 * i, 1.0 * (i % 3), 0.7 * (i % 5)) for i in range(30))
 LONG = Job("A in AB", ("Ne",) * 30, RING, (), 0, "CCSD(T)", "aug-cc-pVDZ", memory=3.0)
-"""More than a minute and more than a GiB."""
+"""More than a minute."""
+GREEDY = Job("A in AB", ("Ne",) * 10, RING[:10], (), 0, "HF", "aug-cc-pVDZ", memory=16.0)
+"""More than a GiB within seconds."""
 
 
 def children() -> set[int]:
-    return {p.pid for p in psutil.process_iter(["cmdline"]) if "tasks.labelling.child" in (p.info["cmdline"] or [])}
+    return {
+        p.pid
+        for p in psutil.process_iter(["cmdline"])
+        if "tasks.labelling.child" in (p.info["cmdline"] or [])
+    }
 
 
 def test_results_come_in_order_and_nothing_is_left(tmp_path: Path) -> None:
     before = children()
-    entries = list(run_label("pyscf", [QUICK, replace(QUICK, part="B in AB", symbols=("Ne",))], WIDE, tmp_path))
+    entries = list(
+        run_label("pyscf", [QUICK, replace(QUICK, part="B in AB", symbols=("Ne",))], WIDE, tmp_path)
+    )
     assert [(e["part"], e["status"]) for e in entries] == [("AB", "ok"), ("B in AB", "ok")]
     assert entries[0]["energy"] == pytest.approx(-2.8077839575, abs=1e-8)
     assert 0.3 < entries[0]["cpu_seconds"] < 60 and 0.05 < entries[0]["memory"] < 1.0
@@ -56,7 +64,7 @@ def test_timeout_keeps_what_was_done(tmp_path: Path) -> None:
 
 
 def test_out_of_memory_ends_as_such(tmp_path: Path) -> None:
-    entries = list(run_label("pyscf", [QUICK, LONG], Limits(timeout=60.0, memory=0.25), tmp_path))
+    entries = list(run_label("pyscf", [QUICK, GREEDY], Limits(timeout=60.0, memory=0.25), tmp_path))
     assert [(e["part"], e["status"]) for e in entries] == [("AB", "ok"), ("A in AB", "out-of-memory")]
     assert entries[1]["reason"] == "used more than 0.25 GiB"
     assert not list(tmp_path.iterdir())
@@ -89,9 +97,13 @@ def test_giving_up_ends_the_process(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the process looks for its parent once a second")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere the process looks for its parent once a second"
+)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_the_process_dies_with_its_parent_and_its_scratch_is_swept(tmp_path: Path, how: signal.Signals) -> None:
+def test_the_process_dies_with_its_parent_and_its_scratch_is_swept(
+    tmp_path: Path, how: signal.Signals
+) -> None:
     code = (
         "import sys, pathlib\n"
         "from tests.tasks.labelling.test_runner import LONG, QUICK, WIDE\n"

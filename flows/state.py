@@ -1,0 +1,160 @@
+"""How far a recipe has come in a store, without running anything and without Prefect."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from potentials.basis import Basis
+from potentials.errors import InputError
+from recipes.schema import Recipe
+from storage.contents import selection_from_version
+from storage.keys import STAGES, pool_key, potential_key, selection_key, validation_key
+from storage.ledger import Ledger
+from storage.store import MARKER, Store, default_store
+from storage.version import Version
+from tasks.labelling.collect import FAILED, FLAGGED, MISSING, collect_labels
+from tasks.labelling.dataset import key_of
+from tasks.labelling.engines import get_engine
+from tasks.labelling.protocol import protocol_of
+from tasks.sampling.pool import frames_so_far
+
+
+@dataclass(frozen=True)
+class StageState:
+    """How far one stage has come.
+
+    Attributes
+    ----------
+    stage
+        Which stage.
+    done, failed, total
+        Counts of what the stage makes: frames, configurations, labels, terms, errors.
+    version
+        Reference of the stage's version, or None while it is not complete.
+    """
+
+    stage: str
+    done: int
+    failed: int
+    total: int
+    version: str | None
+
+    @property
+    def left(self) -> int:
+        """What is neither done nor failed."""
+        return self.total - self.done - self.failed
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self) | {"left": self.left}
+
+
+def open_store(path: str | None) -> Store | None:
+    """Return the store to look into, or None if there is none yet.
+
+    Raises
+    ------
+    InputError
+        If the folder exists and is not a store of ours.
+    """
+    folder = Path(path) if path else default_store()
+    if not (folder / MARKER).exists() and not (folder.exists() and (folder.is_file() or any(folder.iterdir()))):
+        return None
+    return Store(folder)
+
+
+def check_engines(recipe: Recipe, until: str) -> None:
+    """Raise InputError if what the recipe needs is not installed, or the engine cannot do what it asks."""
+    if STAGES.index(until) < STAGES.index("labelling"):
+        return
+    nmer, settings = recipe.build_nmer(), recipe.labelling
+    ghosts = settings.counterpoise and len(nmer.fragments) > 1
+    get_engine(settings.engine).check(settings.method, settings.basis, ghosts, nmer.symbols)
+
+
+def recipe_state(recipe: Recipe, store: Store | None) -> list[StageState]:
+    """Return the state of every stage of a recipe, in order.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    store
+        The store, or None if there is none yet.
+    """
+    labels = recipe.selection.train + recipe.selection.test
+    terms = Basis.build(recipe.build_nmer(), recipe.fitting.degree, recipe.fitting.terms).n_terms
+    totals = dict(zip(STAGES, (recipe.sampling.frames, labels, labels, terms, labels), strict=True))
+    nothing = {stage: StageState(stage, 0, 0, total, None) for stage, total in totals.items()}
+    if store is None:
+        return list(nothing.values())
+
+    def whole(stage: str, version: Version | None) -> StageState:
+        return StageState(stage, totals[stage], 0, totals[stage], version.ref) if version else nothing[stage]
+
+    pool = store.find("pool", pool_key(recipe), recipe.name)
+    selection = store.find("selection", selection_key(recipe), recipe.name)
+    states = nothing | {"sampling": whole("sampling", pool), "selection": whole("selection", selection)}
+    if pool is None:
+        frames = frames_so_far(store.scratch(pool_key(recipe)))
+        states["sampling"] = StageState("sampling", frames, 0, totals["sampling"], None)
+    if selection is not None:
+        states["labelling"], dataset = _labelling(recipe, store, selection)
+        if dataset is not None:
+            key = potential_key(recipe, dataset.key)
+            potential = store.find("potential", key, recipe.name)
+            verdict = store.find("validation", validation_key(recipe, key), recipe.name)
+            states |= {"fitting": whole("fitting", potential), "validation": whole("validation", verdict)}
+    return list(states.values())
+
+
+def _labelling(recipe: Recipe, store: Store, selection: Version) -> tuple[StageState, Version | None]:
+    """Return the state of labelling, and the dataset if it is complete.
+
+    A recipe whose engine is not installed here has no state that could be known; it counts as not begun.
+    """
+    nmer, total = recipe.build_nmer(), recipe.selection.train + recipe.selection.test
+    try:
+        protocol = protocol_of(nmer, recipe.labelling)
+    except InputError:
+        return StageState("labelling", 0, 0, total, None), None
+    with Ledger.read(store.labels) as ledger:
+        positions = selection_from_version(selection).positions
+        table = collect_labels(nmer, positions, recipe.labelling, ledger)
+    failed = table.status.count(FAILED) + table.status.count(FLAGGED)
+    missing = table.status.count(MISSING)
+    dataset = None
+    if not missing:
+        dataset = store.find("dataset", key_of(recipe, table, protocol.id), recipe.name)
+    done = total - failed - missing
+    return StageState("labelling", done, failed, total, dataset.ref if dataset else None), dataset
+
+
+def outcome(recipe: Recipe, store: Store, until: str) -> dict[str, Any]:
+    """Return what a finished run has: versions per stage, and errors and verdict of the potential.
+
+    ``passed`` is true when no label failed or was flagged and every gate passed, as far as the run went.
+    """
+    states = {s.stage: s for s in recipe_state(recipe, store)}
+    wanted = STAGES[: STAGES.index(until) + 1]
+    result: dict[str, Any] = {
+        "recipe": recipe.name,
+        "preset": recipe.preset,
+        "store": str(store.path),
+        "stages": [states[stage].as_dict() for stage in wanted],
+        "failed_labels": states["labelling"].failed if "labelling" in wanted else 0,
+    }
+    result["passed"] = result["failed_labels"] == 0
+    fitted = states["fitting"].version
+    if "fitting" in wanted and fitted:
+        version = store.resolve(fitted)
+        result |= {"potential": fitted, "terms": states["fitting"].total, "status": store.status(version)}
+        result["warnings"] = version.attributes()["facts"]["warnings"]
+        if "validation" in wanted and states["validation"].version:
+            facts = store.resolve(states["validation"].version).attributes()["facts"]
+            result |= {name: facts[name] for name in ("train", "test", "gates")}
+            result["report"] = str(store.report(version) / "report.html")
+            result["passed"] = result["passed"] and facts["passed"]
+    return result

@@ -1,0 +1,93 @@
+"""The process of one label: ``python -P -m tasks.labelling.child``.
+
+It reads one JSON object from standard input, ``{"engine": name, "parent": pid, "jobs": [...]}``, and writes
+one JSON line to standard output for each finished job, in order. It stops at the first job that is not ok,
+because the rest of the sum would be of no use. Limits on time and memory are its parent's business; when the
+parent dies, it dies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import asdict
+from typing import IO, Any
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Run the jobs that standard input holds; return the exit code."""
+    request = json.load(sys.stdin)
+    die_with_parent(int(request["parent"]))
+    output = own_output()
+    run_jobs(request, output)
+    return 0
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel end this process when its parent ends; elsewhere than on Linux, watch for it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    else:
+        threading.Thread(target=_watch_parent, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:  # it ended before the call above
+        os._exit(1)
+
+
+def own_output() -> IO[str]:
+    """Return standard output for results alone; what an engine prints goes to standard error."""
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return output
+
+
+def run_jobs(request: dict[str, Any], output: IO[str]) -> None:
+    """Run the jobs in order and write one line each, as soon as it has ended.
+
+    A line holds the fields of `Result` and ``part``, ``cpu_seconds`` (the first job's include the start of
+    the process), ``wall_seconds``, and ``memory`` (peak of the process so far, GiB).
+    """
+    from tasks.labelling.engine import OK, Job
+    from tasks.labelling.engines import ENGINES
+
+    engine = ENGINES[request["engine"]]()
+    cpu_before, wall_before = 0.0, time.monotonic()
+    for values in request["jobs"]:
+        job = Job.from_json(values)
+        result = engine.run(job)
+        cpu, wall = time.process_time(), time.monotonic()
+        line = asdict(result) | {
+            "part": job.part,
+            "cpu_seconds": round(cpu - cpu_before, 3),
+            "wall_seconds": round(wall - wall_before, 3),
+            "memory": round(peak_memory(), 4),
+        }
+        output.write(json.dumps(line) + "\n")
+        output.flush()
+        cpu_before, wall_before = cpu, wall
+        if result.status != OK:
+            return
+
+
+def peak_memory() -> float:
+    """Return the largest resident memory of this process so far, GiB."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1024**3
+
+
+def _watch_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

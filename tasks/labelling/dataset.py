@@ -1,0 +1,55 @@
+"""Freeze the usable labels of a selection into a dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from potentials.errors import StageError
+from recipes.schema import Recipe
+from storage.keys import dataset_key
+from storage.records import TEST, TRAIN, Dataset, Selection
+from tasks.labelling.collect import USABLE, LabelTable
+
+
+def freeze(selection: Selection, table: LabelTable) -> Dataset:
+    """Return the dataset of the configurations whose label is usable; flagged and failed ones stay out.
+
+    Parameters
+    ----------
+    selection
+        The configurations.
+    table
+        Their labels, in the same order.
+
+    Raises
+    ------
+    StageError
+        If the training or the test set would be empty.
+    """
+    kept = np.flatnonzero(table.usable)
+    split = selection.split[kept]
+    if not (split == TRAIN).any() or not (split == TEST).any():
+        reasons = Counter(reason for reason in table.reason if reason)
+        most = f" The most common reason: {reasons.most_common(1)[0][0]}." if reasons else ""
+        raise StageError(
+            f"labelling: {len(kept)} of {len(table)} labels are usable, too few for a training and a test set.{most}"
+        )
+    return Dataset(
+        positions=selection.positions[kept],
+        split=split,
+        energy=table.energy[kept],
+        sub_energies=table.sub_energies[kept],
+        sub_names=table.part_names,
+        t1=table.t1[kept],
+        t2=table.t2[kept],
+        cpu_seconds=table.cpu_seconds[kept],
+        ids=tuple(table.ids[i] for i in kept),
+    )
+
+
+def key_of(recipe: Recipe, table: LabelTable, protocol: str) -> str:
+    """Return the key of the dataset that `freeze` would give: it follows the labels that are usable."""
+    usable = [i for i, status in zip(table.ids, table.status, strict=True) if status == USABLE]
+    return dataset_key(recipe, [f"{i}:{protocol}" for i in usable])

@@ -1,0 +1,102 @@
+"""What a recipe's labelling section means here: the engine, the parts, the ids, and the jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.molecule import NMer
+from recipes.schema import Labelling
+from storage.configuration import protocol_id, protocol_settings
+from tasks.labelling.engine import Job
+from tasks.labelling.engines import get_engine
+from tasks.labelling.plan import SubCalculation, plan_label
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One n-mer under one labelling section.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    labelling
+        The recipe section.
+    versions
+        Version of each program of the engine.
+    """
+
+    nmer: NMer
+    labelling: Labelling
+    versions: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def id(self) -> str:
+        """Identity of the protocol. It does not depend on the n-mer."""
+        return protocol_id(self.labelling, dict(self.versions))
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Everything the id stands for."""
+        return protocol_settings(self.labelling, dict(self.versions))
+
+    @cached_property
+    def plan(self) -> tuple[SubCalculation, ...]:
+        """The sub-calculations of every label."""
+        return plan_label(self.nmer, self.labelling.counterpoise)
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the sub-calculations."""
+        return tuple(part.name for part in self.plan)
+
+    def jobs(self, positions: NDArray[np.float64], parts: Sequence[str], memory: float) -> list[Job]:
+        """Return the jobs of some parts of one configuration, in the plan's order.
+
+        Parameters
+        ----------
+        positions
+            Shape (atoms, 3), Angstrom.
+        parts
+            Names of the parts.
+        memory
+            What an engine may plan with, GiB.
+        """
+        return [self._job(part, positions, memory) for part in self.plan if part.name in parts]
+
+    def _job(self, part: SubCalculation, positions: NDArray[np.float64], memory: float) -> Job:
+        atoms = sorted((*part.atoms, *part.ghosts))
+        ghosts = set(part.ghosts)
+        settings = self.labelling
+        return Job(
+            part=part.name,
+            symbols=tuple(self.nmer.symbols[a] for a in atoms),
+            positions=tuple((float(x), float(y), float(z)) for x, y, z in positions[atoms]),
+            ghosts=tuple(i for i, a in enumerate(atoms) if a in ghosts),
+            charge=part.charge,
+            method=settings.method,
+            basis=settings.basis,
+            frozen_core=settings.frozen_core,
+            scf_tolerance=settings.scf_tolerance,
+            cc_tolerance=settings.cc_tolerance,
+            lno_threshold=settings.lno_threshold,
+            memory=memory,
+        )
+
+
+def protocol_of(nmer: NMer, labelling: Labelling) -> Protocol:
+    """Return the protocol that a labelling section means with the programs installed here.
+
+    Raises
+    ------
+    InputError
+        If the engine is not installed.
+    """
+    engine = get_engine(labelling.engine)
+    return Protocol(nmer, labelling, tuple(sorted(engine.versions().items())))
