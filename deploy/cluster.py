@@ -25,6 +25,7 @@ DASK_SETTINGS: dict[str, Any] = {
     "distributed.scheduler.worker-ttl": "30 minutes",  # engines run in processes of their own; be patient
     "distributed.scheduler.no-workers-timeout": "10 minutes",  # and never wait for ever
     "distributed.scheduler.allowed-failures": 2,
+    "distributed.scheduler.worker-saturation": 1.0,  # no label waits at a busy worker while another is free
     "distributed.diagnostics.nvml": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,15 +53,17 @@ def variables(nmer: NMer) -> Variables:
 
 
 def generators(nmer: NMer) -> list[Ints]:
-    """Return permutations of the atoms that generate the symmetry group: swaps of neighbours of one letter, and
-    of whole fragments that carry the same letters."""
+    """Return permutations of the atoms that generate the symmetry group.
+
+    They are swaps of neighbours of one letter, and of whole fragments that carry the same letters.
+    """
     found = []
     classes = np.array(nmer.classes)
     identity = np.arange(nmer.natoms)
     for part in nmer.slices:
         for letter in dict.fromkeys(classes[part]):
             atoms = np.flatnonzero(classes[part] == letter) + part.start
-            for first, second in zip(atoms[:-1], atoms[1:], strict=True):
+            for first, second in pairwise(atoms):
                 order = identity.copy()
                 order[[first, second]] = second, first
                 found.append(order)
@@ -102,7 +104,7 @@ def orbits(rows: Ints, permutations: list[Ints], count: int) -> Ints:
     first = np.unique(label, return_index=True)[1]
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first, kind="stable")] = np.arange(len(first))
-    return rank[label]
+    return np.asarray(rank[label])
 
 
 @dataclass(frozen=True)

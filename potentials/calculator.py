@@ -45,7 +45,8 @@ class PotentialCalculator(Calculator):  # type: ignore[misc]
         symbols = self.atoms.get_chemical_symbols()
         if symbols != list(self.potential.nmer.symbols):
             raise InputError(
-                f"the atoms are {' '.join(symbols)}; allowed: {' '.join(self.potential.nmer.symbols)}, in this order"
+                f"the atoms are {' '.join(symbols)}; allowed: {' '.join(self.potential.nmer.symbols)}, "
+                "in this order"
             )
         if np.any(self.atoms.pbc):
             raise InputError("the atoms are periodic; an n-mer's potential is for a molecule in vacuum, pbc=False")

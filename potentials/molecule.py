@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers
@@ -118,7 +119,7 @@ class NMer:
     def slices(self) -> tuple[slice, ...]:
         """The atoms of each fragment."""
         ends = np.cumsum([0, *(f.natoms for f in self.fragments)])
-        return tuple(slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True))
+        return tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
 
     @cached_property
     def bonds(self) -> tuple[tuple[int, int], ...]:
@@ -144,10 +145,7 @@ class NMer:
     def classes(self) -> tuple[str, ...]:
         """Symmetry letter of each atom."""
         return tuple(
-            letter
-            for block in parse_symmetry(self.symmetry)
-            for letter, count in block
-            for _ in range(count)
+            letter for block in parse_symmetry(self.symmetry) for letter, count in block for _ in range(count)
         )
 
     def place_caps(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -178,7 +178,7 @@ def _index(rows: Ints, count: int) -> Ints:
         return np.zeros(len(rows), dtype=np.int64)
     weight = count ** np.arange(degree - 1, -1, -1, dtype=np.int64)
     every = np.unique(rows @ weight)  # every monomial of the lower degree is a part of some monomial
-    return np.searchsorted(every, rows @ weight).astype(np.int64)
+    return np.asarray(np.searchsorted(every, rows @ weight), dtype=np.int64)
 
 
 def _chunks(n: int) -> Iterator[slice]:

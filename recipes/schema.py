@@ -57,9 +57,7 @@ class FragmentModel(Section):
         for atom in (*self.caps, *(a for bond in self.bonds for a in bond)):
             if not 0 <= atom < atoms:
                 raise ValueError(f"atom {atom} in bonds or caps is not one of the atoms 0 to {atoms - 1}")
-        return Fragment(
-            self.name, tuple(symbols), tuple(positions), self.bonds, self.caps, self.charge
-        )
+        return Fragment(self.name, tuple(symbols), tuple(positions), self.bonds, self.caps, self.charge)
 
 
 class NMerModel(Section):
@@ -85,7 +83,9 @@ class Bias(Section):
     pace: int = Field(200, ge=1, description="steps between hills")
     biasfactor: float = Field(10.0, gt=1, le=1000, description="well-tempered bias factor gamma")
     sigma_distance: float = Field(0.05, gt=0, le=5, description="hill width of distances (A)")
-    sigma_intermolecular: float = Field(0.2, gt=0, le=5, description="hill width of distances between fragments (A)")
+    sigma_intermolecular: float = Field(
+        0.2, gt=0, le=5, description="hill width of distances between fragments (A)"
+    )
     sigma_angle: float = Field(0.1, gt=0, le=3.2, description="hill width of angles and dihedrals (rad)")
     wall_kappa: float = Field(500.0, gt=0, le=1e5, description="stiffness of the window's walls (kcal/mol/A^2)")
 
@@ -176,7 +176,8 @@ class Fitting(Section):
 
     degree: int = Field(3, ge=1, le=8, description="highest degree of a monomial")
     terms: Literal["all", "intermolecular"] = Field(
-        "intermolecular", description="intermolecular: every monomial holds at least one intermolecular variable"
+        "intermolecular",
+        description="intermolecular: every monomial holds at least one intermolecular variable",
     )
     gamma: float = Field(5e-4, ge=0, le=10, description="ridge parameter Gamma")
     delta_e: float = Field(40.0, gt=0, le=10_000, description="energy scale dE of the weights (kcal/mol)")
@@ -186,7 +187,9 @@ class Fitting(Section):
     )
     starts: int = Field(5, ge=1, le=1000, description="starting points of the k")
     max_iterations: int = Field(100, ge=1, le=100_000, description="optimizer iterations per start")
-    validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="part of the training set that picks the start")
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=0.5, description="part of the training set that picks the start"
+    )
     switching: Switching | None = None
     seed: int = Field(2025, ge=0, le=2**32 - 1)
 
@@ -210,7 +213,9 @@ class Gates(Section):
 class Resources(Section):
     """Where and how patiently: never part of a key."""
 
-    workers: int = Field(0, ge=0, le=10_000, description="processes at once; 0 is one per core that fits in memory")
+    workers: int = Field(
+        0, ge=0, le=10_000, description="processes at once; 0 is one per core that fits in memory"
+    )
     label_timeout: float = Field(3600.0, gt=0, description="wall time of one label's process (s)")
     label_memory: float = Field(4.0, gt=0, le=100_000, description="memory of one label's process (GiB)")
 

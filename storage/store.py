@@ -57,7 +57,9 @@ class Store:
         try:
             found = json.loads(marker.read_text())["nmer_store_format"]
         except (ValueError, KeyError, TypeError):
-            raise InputError(f"'{marker}' does not name a store format; the folder is not a store of ours") from None
+            raise InputError(
+                f"'{marker}' does not name a store format; the folder is not a store of ours"
+            ) from None
         if not isinstance(found, int) or found > STORE_FORMAT:
             raise InputError(
                 f"the store at '{self.path}' has the newer format {found}; allowed: up to {STORE_FORMAT}; "
@@ -67,7 +69,8 @@ class Store:
     def _check_free(self, create: bool) -> None:
         if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
             raise InputError(
-                f"'{self.path}' is not a store of ours (it has no {MARKER}); give an empty or new folder with --store"
+                f"'{self.path}' is not a store of ours (it has no {MARKER}); "
+                "give an empty or new folder with --store"
             )
 
     @property

@@ -72,7 +72,13 @@ def test_flow_files_shadow_nothing() -> None:
 
 
 def test_checked_files_name_no_index_and_no_machine() -> None:
-    for path in [*MODULES, ROOT / "constraints.txt", ROOT / "Makefile", ROOT / "pyproject.toml", ROOT / "README.md"]:
+    for path in [
+        *MODULES,
+        ROOT / "constraints.txt",
+        ROOT / "Makefile",
+        ROOT / "pyproject.toml",
+        ROOT / "README.md",
+    ]:
         text = path.read_text()
         for word in ("index-url", "pypi.org/simple", "find-links", "/home/", "/root/"):
             assert word not in text, f"{name(path)} contains {word}"

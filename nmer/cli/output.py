@@ -25,7 +25,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows in aligned columns; a column of numbers is aligned right."""
     cells = [list(head), *(list(row) for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    numeric = [all(_is_number(row[i]) for row in cells[1:]) for i in range(len(head))]
+    numeric = [_is_numeric([row[i] for row in cells[1:]]) for i in range(len(head))]
     for row in cells:
         print(
             "  ".join(
@@ -35,9 +35,10 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         )
 
 
-def _is_number(text: str) -> bool:
+def _is_numeric(column: Sequence[str]) -> bool:
+    """Return whether a column holds numbers, with '-' where one is not known."""
+    known = [text for text in column if text != "-"]
     try:
-        float(text.replace(",", ""))
+        return bool([float(text) for text in known])
     except ValueError:
-        return text == "-"
-    return True
+        return False

@@ -14,7 +14,7 @@ def recipes(*, json: Json = False) -> int:
 
     Example: nmer recipes
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, path in shipped_recipes().items():
         recipe = load_recipe(name)
         nmer = recipe.build_nmer()
@@ -30,13 +30,9 @@ def recipes(*, json: Json = False) -> int:
     if json:
         print_json(rows)
     else:
-        head = ("name", "atoms", "symmetry", "presets", "title")
         print_table(
-            head,
-            [
-                (r["name"], str(r["atoms"]), r["symmetry"], " ".join(r["presets"]), r["title"])  # type: ignore[call-overload]
-                for r in rows
-            ],
+            ("name", "atoms", "symmetry", "presets", "title"),
+            [(r["name"], str(r["atoms"]), r["symmetry"], " ".join(r["presets"]), r["title"]) for r in rows],
         )
     return 0
 
@@ -84,7 +80,14 @@ def plan(recipe: str, *, preset: Preset = None, store: StorePath = None, json: J
             | {"core_hours_left": None if cost.core_hours is None else cost.core_hours * left}
         )
     if json:
-        print_json({"recipe": loaded.name, "preset": loaded.preset, "nmer": package_versions("nmer")["nmer"], "stages": rows})
+        print_json(
+            {
+                "recipe": loaded.name,
+                "preset": loaded.preset,
+                "nmer": package_versions("nmer")["nmer"],
+                "stages": rows,
+            }
+        )
         return 0
     print(f"{loaded.name}, preset {loaded.preset or 'none'}: {loaded.labelling.method}/{loaded.labelling.basis}")
     print_table(

@@ -70,9 +70,7 @@ def fit_potential(
     switching = None
     factor = np.ones(len(energy))
     if settings.switching is not None:
-        switching = Switching(
-            settings.switching.atoms, settings.switching.r_in, settings.switching.r_out
-        )
+        switching = Switching(settings.switching.atoms, settings.switching.r_in, settings.switching.r_out)
         factor = switching.evaluate(positions)[0]
     whole = Problem(basis, positions, energy, factor, weights(energy, settings.delta_e), settings.gamma)
 
@@ -90,9 +88,7 @@ def fit_potential(
         if progress is not None:
             progress.update(done=number + 1)
     k, objective = whole.minimize(best, settings.k_bounds, settings.max_iterations)
-    potential = Potential(
-        nmer, settings.degree, settings.terms, k, whole.coefficients(k, final=True), switching
-    )
+    potential = Potential(nmer, settings.degree, settings.terms, k, whole.coefficients(k, final=True), switching)
     found = _warnings(basis, k, len(energy), settings)
     return FitResult(potential, objective, tuple(scores), found, time.process_time() - began)
 

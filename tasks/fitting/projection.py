@@ -1,6 +1,7 @@
 """Variable projection: the ridge objective as a function of the non-linear parameters alone.
 
-For given k the best coefficients follow by linear algebra, so only k is searched. By the envelope theorem the exact
+For given k the best coefficients follow by linear algebra, so only k is searched. By the envelope theorem
+the exact
 gradient of the projected objective needs no derivative of the coefficients:
 dF/dk_t = 2 sum_n w_n r_n s_n sum_{i in t} (dV_n/dx_i) (-R_ni) x_ni, with Gamma^2 |c|^2 part of F.
 """
@@ -67,7 +68,7 @@ class Problem:
         residual = self.factor * value - self.energy
         objective = float(self.weight @ residual**2 + self.gamma**2 * (c @ c))
         pull = (2.0 * self.weight * residual * self.factor) @ (-distances * x * slopes)
-        gradient = np.bincount(self.basis.variables.kind, pull, minlength=len(k))
+        gradient = np.bincount(self.basis.variables.kind, pull, minlength=len(k)).astype(np.float64)
         return objective, gradient
 
     def minimize(self, start: Floats, bounds: tuple[float, float], iterations: int) -> tuple[Floats, float]:

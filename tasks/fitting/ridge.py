@@ -20,7 +20,7 @@ def weights(energy: Floats, delta_e: float) -> Floats:
     delta_e
         dE, kcal/mol.
     """
-    return np.square(delta_e / (energy - energy.min() + delta_e))
+    return np.asarray(np.square(delta_e / (energy - energy.min() + delta_e)))
 
 
 def solve_normal(design: Floats, target: Floats, gamma: float) -> Floats:

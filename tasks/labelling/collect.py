@@ -120,9 +120,7 @@ def failure(rows: dict[str, LabelRow]) -> str | None:
     return None
 
 
-def _judge(
-    rows: dict[str, LabelRow], complete: bool, t1: float, t2: float, limits: Labelling
-) -> tuple[str, str]:
+def _judge(rows: dict[str, LabelRow], complete: bool, t1: float, t2: float, limits: Labelling) -> tuple[str, str]:
     reason = failure(rows)
     if reason is not None:
         return FAILED, reason

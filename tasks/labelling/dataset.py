@@ -34,7 +34,8 @@ def freeze(selection: Selection, table: LabelTable) -> Dataset:
         reasons = Counter(reason for reason in table.reason if reason)
         most = f" The most common reason: {reasons.most_common(1)[0][0]}." if reasons else ""
         raise StageError(
-            f"labelling: {len(kept)} of {len(table)} labels are usable, too few for a training and a test set.{most}"
+            f"labelling: {len(kept)} of {len(table)} labels are usable, "
+            f"too few for a training and a test set.{most}"
         )
     return Dataset(
         positions=selection.positions[kept],

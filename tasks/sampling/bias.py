@@ -128,7 +128,14 @@ class BiasSpec:
             header[8:12] = self.walls.lower, self.walls.upper, self.walls.kappa, self.walls.first
         header[12] = -1  # the step of the last hill: none yet
         work = np.zeros(len(self.cvs) * 15)
-        parts = [header, np.array(self.masses), cv_table.ravel(), family_table.ravel(), np.zeros(2 * start), work]
+        parts = [
+            header,
+            np.array(self.masses),
+            cv_table.ravel(),
+            family_table.ravel(),
+            np.zeros(2 * start),
+            work,
+        ]
         buffer = np.concatenate(parts)
         buffer[13] = len(buffer)
         return buffer
@@ -154,7 +161,9 @@ def window_bias(nmer: NMer, settings: Bias, temperature: float, window: tuple[fl
     grids = []
     for group in groups:
         if group.cvs[0].kind == "distance" and group.intermolecular:
-            grids.append(Grid(0.0, 30.0, round(30.0 / settings.sigma_intermolecular * 4), settings.sigma_intermolecular))
+            grids.append(
+                Grid(0.0, 30.0, round(30.0 / settings.sigma_intermolecular * 4), settings.sigma_intermolecular)
+            )
         elif group.cvs[0].kind == "distance":
             grids.append(Grid(0.0, 5.0, round(5.0 / settings.sigma_distance * 4), settings.sigma_distance))
         else:

@@ -54,9 +54,14 @@ def families(nmer: NMer) -> list[Family]:
 
     Within a fragment: the bonds, angles, and dihedrals of its heavy atoms; of all atoms where it has fewer than
     three heavy ones. Between the first two fragments: the distance of their central atoms and the angles that
-    orient one towards the other. Two variables are equivalent when the same symmetry letters are at the same places.
+    orient one towards the other. Two variables are equivalent when the same symmetry letters are at the same
+    places.
     """
-    variables = [cv for fragment, part in zip(nmer.fragments, nmer.slices, strict=True) for cv in _inner(fragment, part.start)]
+    variables = [
+        cv
+        for fragment, part in zip(nmer.fragments, nmer.slices, strict=True)
+        for cv in _inner(fragment, part.start)
+    ]
     if len(nmer.fragments) > 1:
         variables += _between(nmer)
     groups: dict[str, list[CV]] = defaultdict(list)
@@ -66,8 +71,7 @@ def families(nmer: NMer) -> list[Family]:
         groups[f"{cv.kind} {'-'.join(letters)}"].append(cv)
     fragment = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
     return [
-        Family(name, tuple(cvs), len({int(fragment[a]) for a in cvs[0].atoms}) > 1)
-        for name, cvs in groups.items()
+        Family(name, tuple(cvs), len({int(fragment[a]) for a in cvs[0].atoms}) > 1) for name, cvs in groups.items()
     ]
 
 

@@ -26,7 +26,7 @@ CUTOFF = 60.0
 """Beyond any distance in an n-mer, Angstrom: nothing is cut."""
 
 
-class Explosion(RuntimeError):
+class ExplosionError(RuntimeError):
     """LAMMPS lost atoms or met a number that is not finite."""
 
 
@@ -107,15 +107,15 @@ def run(program: Any, steps: int, first: bool = False) -> None:
 
     Raises
     ------
-    Explosion
+    ExplosionError
         If LAMMPS stops or a coordinate is not finite.
     """
     try:
         program.command(f"run {steps} pre {'yes' if first else 'no'} post no")
     except Exception as error:  # LAMMPS raises plain Exception for every failure of its own
-        raise Explosion(" ".join(str(error).split())) from None
+        raise ExplosionError(" ".join(str(error).split())) from None
     if not np.isfinite(program.numpy.extract_atom("x")).all():
-        raise Explosion("a coordinate is not finite")
+        raise ExplosionError("a coordinate is not finite")
 
 
 def combine(parts: list[Terms]) -> Terms:
@@ -149,13 +149,24 @@ def lammps_data(nmer: NMer, terms: Terms) -> str:
         if count:
             lines += [f"{count} {name}s", f"{count} {name} types"]
     lines += [f"{-half} {half} {axis}lo {axis}hi" for axis in "xyz"]
-    lines += ["", "Masses", "", *(f"{t} {mass:.10g}" for t, mass in dict(zip(types, nmer.masses, strict=True)).items())]
+    lines += [
+        "",
+        "Masses",
+        "",
+        *(f"{t} {mass:.10g}" for t, mass in dict(zip(types, nmer.masses, strict=True)).items()),
+    ]
     centre = nmer.positions.mean(axis=0)
     molecule = [n for n, f in enumerate(nmer.fragments, 1) for _ in range(f.natoms)]
     lines += ["", "Atoms # full", ""]
     for i, (x, y, z) in enumerate(nmer.positions - centre, 1):
-        lines.append(f"{i} {molecule[i - 1]} {types[i - 1]} {terms.charges[i - 1]:.16g} {x:.16g} {y:.16g} {z:.16g}")
-    for title, members, size in (("Bonds", terms.bonds, 2), ("Angles", terms.angles, 3), ("Dihedrals", terms.torsions, 4)):
+        lines.append(
+            f"{i} {molecule[i - 1]} {types[i - 1]} {terms.charges[i - 1]:.16g} {x:.16g} {y:.16g} {z:.16g}"
+        )
+    for title, members, size in (
+        ("Bonds", terms.bonds, 2),
+        ("Angles", terms.angles, 3),
+        ("Dihedrals", terms.torsions, 4),
+    ):
         if members:
             lines += ["", title, ""]
             for n, member in enumerate(members, 1):

@@ -148,7 +148,8 @@ def ff14sb_system(fragment: Fragment) -> Any:
         charges[cap] = rest
 
     atoms = "".join(
-        f'<Atom name="X{i}" type="{t}" charge="{q!r}"/>' for i, (t, q) in enumerate(zip(types, charges, strict=True))
+        f'<Atom name="X{i}" type="{t}" charge="{q!r}"/>'
+        for i, (t, q) in enumerate(zip(types, charges, strict=True))
     )
     bonds = "".join(f'<Bond atomName1="X{i}" atomName2="X{j}"/>' for i, j in fragment.bonds)
     template = f'<ForceField><Residues><Residue name="FRG">{atoms}{bonds}</Residue></Residues></ForceField>'

@@ -1,8 +1,8 @@
 """The compiled kernel: well-tempered PBMetaD with partitioned families, and walls.
 
 It follows PLUMED's PBMETAD (with PF) to the last digit: values and derivatives on a grid, cubic interpolation,
-Gaussians cut at (s-c)^2/(2 sigma^2) = 6.25, one hill per variable at each deposition with a weight from the softmax
-over all variables, none at the first step, values computed before the hills of the same step are added.
+Gaussians cut at (s-c)^2/(2 sigma^2) = 6.25, one hill per variable at each deposition with a weight from the
+softmax over all variables, none at the first step, values computed before the hills of the same step are added.
 
 The buffer: header, masses, table of variables, table of families, grid values, grid derivatives, and work space of
 1 + 1 + 12 + 1 numbers a variable (value, derivative of the bias, derivatives by the atoms, bias).
@@ -27,7 +27,7 @@ TINY = 1e-7
 _compiled = njit(cache=True, error_model="numpy", fastmath=False)
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def interpolate(grid, slope, row, s):  # type: ignore[no-untyped-def]
     """Return the value and the derivative of a family's bias at s; beyond a grid's end the force is zero."""
     lower, spacing, points, periodic = row[0], row[1], int(row[2]), row[3] != 0.0
@@ -54,7 +54,7 @@ def interpolate(grid, slope, row, s):  # type: ignore[no-untyped-def]
     return value, derivative
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def add_hill(grid, slope, row, centre, height):  # type: ignore[no-untyped-def]
     """Add one Gaussian to a family's grid."""
     lower, spacing, points, periodic, sigma = row[0], row[1], int(row[2]), row[3] != 0.0, row[4]
@@ -80,7 +80,7 @@ def add_hill(grid, slope, row, centre, height):  # type: ignore[no-untyped-def]
             slope[start + index] -= value * z / sigma
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def variable(x, row, d):  # type: ignore[no-untyped-def]
     """Return a collective variable and write its derivatives by its atoms into d, (4, 3)."""
     a, b = int(row[2]), int(row[3])
@@ -123,7 +123,7 @@ def variable(x, row, d):  # type: ignore[no-untyped-def]
     return math.atan2(sine, left[0] * right[0] + left[1] * right[1] + left[2] * right[2])
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def add_walls(buffer, masses, x, force):  # type: ignore[no-untyped-def]
     """Add the walls' forces and return their energy; the centre-of-mass distance goes into the header."""
     lower, upper, kappa, first = buffer[8], buffer[9], buffer[10], int(buffer[11])
@@ -153,7 +153,7 @@ def add_walls(buffer, masses, x, force):  # type: ignore[no-untyped-def]
     return kappa * beyond**2
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
     """Compute the bias and its forces at one step, and deposit hills when it is their turn.
 
@@ -183,7 +183,11 @@ def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
     at += n_family * FAMILY_ROW
     grid, slope = buffer[at : at + points], buffer[at + points : at + 2 * points]
     at += 2 * points
-    s, ds, v = buffer[at : at + n_cv], buffer[at + n_cv : at + 2 * n_cv], buffer[at + 2 * n_cv : at + 3 * n_cv]
+    s, ds, v = (
+        buffer[at : at + n_cv],
+        buffer[at + n_cv : at + 2 * n_cv],
+        buffer[at + 2 * n_cv : at + 3 * n_cv],
+    )
     d = buffer[at + 3 * n_cv : at + 15 * n_cv].reshape(n_cv, 4, 3)
 
     force[:] = 0.0
@@ -216,7 +220,7 @@ def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
     return bias + wall
 
 
-@cfunc(  # type: ignore[untyped-decorator]
+@cfunc(
     types.void(
         types.voidptr,
         types.int64,

@@ -38,7 +38,11 @@ def walkers(nmer: NMer, settings: Sampling, scratch: Path) -> list[Walker]:
 
 
 def sample_pool(
-    nmer: NMer, settings: Sampling, scratch: Path, client: Client | None = None, progress: ProgressLine | None = None
+    nmer: NMer,
+    settings: Sampling,
+    scratch: Path,
+    client: Client | None = None,
+    progress: ProgressLine | None = None,
 ) -> Pool:
     """Sample a recipe's pool; what an earlier, killed call finished is not sampled again.
 

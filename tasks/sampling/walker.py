@@ -18,7 +18,7 @@ from potentials.molecule import NMer
 from recipes.schema import Sampling
 from storage.records import Floats
 from tasks.sampling.bias import window_bias
-from tasks.sampling.engine import Explosion, install_bias, run, simulation
+from tasks.sampling.engine import ExplosionError, install_bias, run, simulation
 from tasks.sampling.kernel import ERROR
 
 SEGMENT = 500
@@ -104,12 +104,12 @@ def run_walker(walker: Walker) -> str:
         state = _read_state(done[-1][0]) if done else _start(walker)
         if state.looked >= PATIENCE * walker.frames + SEGMENT:
             return (
-                f"{walker.name}: only {kept} of {walker.frames} frames lie in the window after {state.looked} were "
-                "looked at; raise sampling.bias.wall_kappa, widen the window, or lower sampling.frames"
+                f"{walker.name}: only {kept} of {walker.frames} frames lie in the window after {state.looked} "
+                "were looked at; raise sampling.bias.wall_kappa, widen the window, or lower sampling.frames"
             )
         try:
             state, positions, energy = _segment_with_retries(walker, number, state)
-        except Explosion as error:
+        except ExplosionError as error:
             return f"{walker.name}: exploded {TRIES} times, the last time with: {error}; lower sampling.timestep"
         count = min(len(positions), walker.frames - kept)
         path = walker.folder / f"{number:05d}-{count}.npz"
@@ -174,7 +174,7 @@ def _segment_with_retries(walker: Walker, number: int, state: State) -> tuple[St
         start = State(state.x, state.v, state.bias.copy(), state.step, state.looked, scale)
         try:
             return _segment(walker, start, _seed(walker.seed, number, attempt))
-        except Explosion:
+        except ExplosionError:
             if attempt == TRIES - 1:
                 raise
     raise AssertionError("unreachable")
@@ -206,7 +206,7 @@ def _segment(walker: Walker, state: State, seed: int) -> tuple[State, Floats, Fl
             positions[n] = program.numpy.extract_atom("x")[: nmer.natoms]
             energy[n] = program.get_thermo("pe")
         if state.bias[ERROR]:
-            raise Explosion("a collective variable is not finite")
+            raise ExplosionError("a collective variable is not finite")
         x, v = (np.array(program.numpy.extract_atom(name)[: nmer.natoms]) for name in "xv")
     end = State(x, v, state.bias, state.step + skipped + looked * stride, state.looked + looked, state.scale)
     positions, energy = nmer.place_caps(positions[:looked]), energy[:looked]

@@ -116,6 +116,6 @@ def _rows(rows: list[list[str]], numbers: int = 0) -> str:
     text = ""
     for row in rows:
         first_number = len(row) - numbers
-        cells = (f'<td{" class=number" if i >= first_number else ""}>{cell}</td>' for i, cell in enumerate(row))
+        cells = (f"<td{' class=number' if i >= first_number else ''}>{cell}</td>" for i, cell in enumerate(row))
         text += f"<tr>{''.join(cells)}</tr>"
     return text

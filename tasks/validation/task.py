@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -42,7 +43,7 @@ def validation_task(recipe: Recipe, store_path: Path, potential: str) -> str:
     source = store.get("dataset", version.attributes()["inputs"][0]["key"])
     dataset, model = dataset_from_version(source), potential_from_version(version, "candidate")
     with ProgressLine("validation", len(dataset), "errors") as progress:
-        predicted = model.energy(dataset.positions)
+        predicted = np.asarray(model.energy(dataset.positions))
         train, test = (
             errors(predicted[dataset.split == part], dataset.energy[dataset.split == part])
             for part in (TRAIN, TEST)

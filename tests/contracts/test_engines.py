@@ -25,9 +25,7 @@ TOLERANCE = {"pyscf": 2e-8, "pyscf-lno": 2e-6}
 """Hartree by which turning and relabelling may change an energy: the orbitals are iterated."""
 
 
-@pytest.fixture(
-    params=[(name, m) for name, e in ENGINES.items() for m in e.capabilities.methods], ids="-".join
-)
+@pytest.fixture(params=[(name, m) for name, e in ENGINES.items() for m in e.capabilities.methods], ids="-".join)
 def case(request: pytest.FixtureRequest) -> tuple[Engine, Job]:
     name, method = request.param
     try:
@@ -66,7 +64,7 @@ def test_ghosts_lower_the_energy_and_carry_no_electrons(case: tuple[Engine, Job]
 def test_turning_shifting_and_reordering_do_not_change_the_energy(case: tuple[Engine, Job]) -> None:
     engine, job = case
     order = (4, 2, 0, 3, 1)
-    turned = Rotation.from_rotvec([0.3, -1.1, 0.7]).apply(np.array(job.positions)) + [1.0, -2.0, 0.5]
+    turned = Rotation.from_rotvec([0.3, -1.1, 0.7]).apply(np.array(job.positions)) + np.array([1.0, -2.0, 0.5])
     moved = pick(replace(job, positions=tuple(tuple(map(float, x)) for x in turned)), order)
     moved_ghosts = replace(moved, ghosts=tuple(order.index(a) for a in HYDROGEN))
     tolerance = TOLERANCE[engine.name]

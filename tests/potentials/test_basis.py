@@ -57,7 +57,11 @@ def burnside(nmer: NMer, degree: int) -> int:
     for atoms in classes.values():
         order *= factorial(len(atoms))
     for images in product(*(permutations(atoms) for atoms in classes.values())):
-        move = {a: b for atoms, image in zip(classes.values(), images, strict=True) for a, b in zip(atoms, image, strict=True)}
+        move = {
+            a: b
+            for atoms, image in zip(classes.values(), images, strict=True)
+            for a, b in zip(atoms, image, strict=True)
+        }
         seen, lengths = set(), []
         for start in range(len(pairs)):
             length, at = 0, start
@@ -78,7 +82,9 @@ def burnside(nmer: NMer, degree: int) -> int:
     return total // order
 
 
-@pytest.mark.parametrize(("symmetry", "degree"), [("A1B1C3", 4), ("A1B4", 5), ("A1B1C3_D1E2", 3), ("A1B1C3_D1E2", 2)])
+@pytest.mark.parametrize(
+    ("symmetry", "degree"), [("A1B1C3", 4), ("A1B4", 5), ("A1B1C3_D1E2", 3), ("A1B1C3_D1E2", 2)]
+)
 def test_counts_follow_burnside(symmetry: str, degree: int) -> None:
     nmer = make(symmetry)
     assert Basis.build(nmer, degree).n_terms == burnside(nmer, degree)

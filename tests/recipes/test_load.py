@@ -65,7 +65,11 @@ def test_keys_follow_what_decides_the_content(tiny_recipe: Path) -> None:
 
 MISTAKES = [
     ("frames = 200", "frmaes = 200", ["sampling.frmaes", "did you mean 'frames'", "allowed:"]),
-    ("temperatures = [300, 500]", "temperatures = [0.3]", ["sampling.temperatures", "0.3", "K", "greater than"]),
+    (
+        "temperatures = [300, 500]",
+        "temperatures = [0.3]",
+        ["sampling.temperatures", "0.3", "K", "greater than"],
+    ),
     ("windows = [[0, 4], [4, 7]]", "windows = [[4, 4]]", ["sampling", "[4, 4] (A)", "lower < upper"]),
     ("stride = 20", "stride = 0", ["sampling.stride", "(time between frames (fs))", "greater than 0"]),
     ("degree = 1", "degree = 1.5", ["fitting.degree", "1.5", "valid integer"]),
@@ -103,9 +107,13 @@ def test_a_mistake_gets_one_sentence(
 
 
 def test_unknown_names_list_what_is_allowed() -> None:
-    with pytest.raises(InputError, match=r"'ch3-watr' is unknown \(did you mean 'ch3-water'\?\); allowed: .*ch3-water"):
+    with pytest.raises(
+        InputError, match=r"'ch3-watr' is unknown \(did you mean 'ch3-water'\?\); allowed: .*ch3-water"
+    ):
         load_recipe("ch3-watr")
-    with pytest.raises(InputError, match=r"ch3-water\.toml: preset 'tiny' is unknown; allowed: laptop, paper, smoke"):
+    with pytest.raises(
+        InputError, match=r"ch3-water\.toml: preset 'tiny' is unknown; allowed: laptop, paper, smoke"
+    ):
         load_recipe("ch3-water", "tiny")
     with pytest.raises(InputError, match=r"recipe file 'none\.toml' does not exist"):
         load_recipe("none.toml")

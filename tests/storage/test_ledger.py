@@ -129,7 +129,12 @@ def test_another_file_is_refused_and_left_alone(tmp_path: Path, content: bytes |
 
 
 def test_the_message_names_who_holds_the_ledger(tmp_path: Path) -> None:
-    code = "import sys, pathlib, storage.ledger as s; s.Ledger.open(pathlib.Path(sys.argv[1])); print(1); sys.stdin.read()"
+    code = (
+        "import sys, pathlib, storage.ledger\n"
+        "held = storage.ledger.Ledger.open(pathlib.Path(sys.argv[1]))\n"
+        "print(1)\n"
+        "sys.stdin.read()"
+    )
     holder = subprocess.Popen(
         [sys.executable, "-u", "-c", code, str(tmp_path)],
         cwd=Path(__file__).resolve().parents[2],

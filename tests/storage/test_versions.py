@@ -131,7 +131,8 @@ from storage.version import Column
 store = Store(Path(sys.argv[1]), create=True)
 for number in range(10_000):
     with store.writing():
-        version = store.add("dataset", "n", f"key{number}", columns={"x": Column(np.full(20_000, number), "1", "x")},
+        columns = {"x": Column(np.full(20_000, number), "1", "x")}
+        version = store.add("dataset", "n", f"key{number}", columns=columns,
                             recipe="", inputs=[], engines={}, facts={})
     print(version.number, flush=True)
 """

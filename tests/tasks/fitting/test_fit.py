@@ -65,7 +65,11 @@ def test_a_planted_potential_is_found() -> None:
     planted = Potential(NMER, 1, "intermolecular", k, rng.normal(scale=20.0, size=6), Switching((0, 5), 6.0, 8.0))
     train, test = shaken(800, 1), shaken(100, 2)
     settings = Fitting(
-        degree=1, gamma=1e-6, starts=3, max_iterations=400, switching=SwitchingModel(atoms=(0, 5), r_in=6.0, r_out=8.0)
+        degree=1,
+        gamma=1e-6,
+        starts=3,
+        max_iterations=400,
+        switching=SwitchingModel(atoms=(0, 5), r_in=6.0, r_out=8.0),
     )
     result = fit_potential(NMER, train, planted.energy(train), settings)
     assert np.abs(result.potential.energy(test) - planted.energy(test)).max() < 0.02

@@ -1,4 +1,4 @@
-"""Labelling on a real cluster: killed and resumed, failing labels beside good ones, limits raised, workers lost."""
+"""Labelling on a real cluster: killed and resumed, failing labels, raised limits, lost workers."""
 
 from __future__ import annotations
 

@@ -45,9 +45,7 @@ def label(nmer: NMer, positions: np.ndarray, settings: Labelling) -> float:
         ((HELIUM, WATER, HELIUM), "A1_B1C2_D1", False),
     ],
 )
-def test_the_sum_is_that_of_qcmanybody(
-    fragments: tuple[Fragment, ...], symmetry: str, counterpoise: bool
-) -> None:
+def test_the_sum_is_that_of_qcmanybody(fragments: tuple[Fragment, ...], symmetry: str, counterpoise: bool) -> None:
     core_module = pytest.importorskip("qcmanybody.core", reason="qcmanybody is not installed")
     from pyscf import gto
     from pyscf.mp.mp2 import RMP2
@@ -83,9 +81,7 @@ def test_the_sum_is_that_of_qcmanybody(
             for s, real, xyz in zip(part.symbols, part.real, part.geometry, strict=True)
         ]
         charge = int(part.molecular_charge)
-        field = RHF(gto.M(atom=atoms, unit="Bohr", basis="sto-3g", charge=charge, verbose=0)).run(
-            conv_tol=1e-11
-        )
+        field = RHF(gto.M(atom=atoms, unit="Bohr", basis="sto-3g", charge=charge, verbose=0)).run(conv_tol=1e-11)
         energies[name] = {"energy": float(RMP2(field, frozen=0).run().e_tot)}
     body = core.analyze(energies)["results"]
     expected = body[f"{kind.value}_corrected_{size}_body_contribution_to_energy"]
@@ -106,9 +102,7 @@ def test_a_single_fragment_has_one_part() -> None:
 
 def test_names_and_ghosts_of_a_dimer() -> None:
     nmer = NMer("d", (LITHIUM, WATER), "A1_B1C2")
-    parts = [
-        (p.name, p.coefficient, p.atoms, p.ghosts, p.charge) for p in plan_label(nmer, counterpoise=True)
-    ]
+    parts = [(p.name, p.coefficient, p.atoms, p.ghosts, p.charge) for p in plan_label(nmer, counterpoise=True)]
     assert parts == [
         ("AB", 1, (0, 1, 2, 3), (), 1),
         ("A in AB", -1, (0,), (1, 2, 3), 1),

@@ -33,9 +33,7 @@ def read_reference(folder: Path, frame: str, basis: str, method: str) -> dict[st
     return {PARTS[row["part"]]: row for row in wanted}
 
 
-def triple(
-    engine: Engine, method: str, basis: str, symbols: Any, positions: Any, first: int
-) -> dict[str, Result]:
+def triple(engine: Engine, method: str, basis: str, symbols: Any, positions: Any, first: int) -> dict[str, Result]:
     atoms = tuple(range(len(symbols)))
     ghosts = {"AB": (), "A in AB": atoms[first:], "B in AB": atoms[:first]}
     jobs = [Job(part, symbols, positions, g, 0, method, basis, memory=3.0) for part, g in ghosts.items()]

@@ -26,25 +26,20 @@ GREEDY = Job("A in AB", ("Ne",) * 10, RING[:10], (), 0, "HF", "aug-cc-pVDZ", mem
 """More than a GiB within seconds."""
 
 
-def children() -> set[int]:
-    return {
-        p.pid
-        for p in psutil.process_iter(["cmdline"])
-        if "tasks.labelling.child" in (p.info["cmdline"] or [])
-    }
+def children() -> list[psutil.Process]:
+    """Return the labels' processes of this test process; others may be testing beside it."""
+    alive = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
+    return [p for p in alive if "tasks.labelling.child" in p.cmdline()]
 
 
 def test_results_come_in_order_and_nothing_is_left(tmp_path: Path) -> None:
-    before = children()
-    entries = list(
-        run_label("pyscf", [QUICK, replace(QUICK, part="B in AB", symbols=("Ne",))], WIDE, tmp_path)
-    )
+    entries = list(run_label("pyscf", [QUICK, replace(QUICK, part="B in AB", symbols=("Ne",))], WIDE, tmp_path))
     assert [(e["part"], e["status"]) for e in entries] == [("AB", "ok"), ("B in AB", "ok")]
     assert entries[0]["energy"] == pytest.approx(-2.8077839575, abs=1e-8)
     assert 0.3 < entries[0]["cpu_seconds"] < 60 and 0.05 < entries[0]["memory"] < 1.0
     assert entries[1]["cpu_seconds"] < entries[0]["cpu_seconds"]  # the start is counted once
     assert not list(tmp_path.iterdir())
-    assert children() <= before
+    assert not children()
 
 
 def test_the_rest_of_a_failed_label_is_not_computed(tmp_path: Path) -> None:
@@ -54,12 +49,12 @@ def test_the_rest_of_a_failed_label_is_not_computed(tmp_path: Path) -> None:
 
 
 def test_timeout_keeps_what_was_done(tmp_path: Path) -> None:
-    before, start = children(), time.monotonic()
-    entries = list(run_label("pyscf", [QUICK, LONG], Limits(timeout=6.0, memory=3.0), tmp_path))
-    assert time.monotonic() - start < 15.0
+    start = time.monotonic()
+    entries = list(run_label("pyscf", [QUICK, LONG], Limits(timeout=10.0, memory=3.0), tmp_path))
+    assert time.monotonic() - start < 30.0
     assert [(e["part"], e["status"]) for e in entries] == [("AB", "ok"), ("A in AB", "timeout")]
-    assert entries[1]["reason"] == "took longer than 6 s"
-    assert children() <= before
+    assert entries[1]["reason"] == "took longer than 10 s"
+    assert not children()
     assert not list(tmp_path.iterdir())
 
 
@@ -72,9 +67,8 @@ def test_out_of_memory_ends_as_such(tmp_path: Path) -> None:
 
 def test_a_killed_process_is_a_failed_label(tmp_path: Path) -> None:
     running = run_label("pyscf", [QUICK, LONG], WIDE, tmp_path)
-    before = children()
     assert next(running)["status"] == "ok"
-    (process,) = [p for p in psutil.Process().children(recursive=True) if p.pid in children() - before]
+    (process,) = children()
     process.send_signal(signal.SIGKILL)
     (entry,) = list(running)
     assert (entry["part"], entry["status"]) == ("A in AB", "failed")
@@ -88,43 +82,36 @@ def test_an_unknown_engine_is_a_failed_label_with_the_last_words(tmp_path: Path)
 
 
 def test_giving_up_ends_the_process(tmp_path: Path) -> None:
-    before = children()
     running = run_label("pyscf", [QUICK, LONG], WIDE, tmp_path)
     next(running)
-    assert children() - before
+    assert len(children()) == 1
     running.close()
-    assert children() <= before
+    assert not children()
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="elsewhere the process looks for its parent once a second"
-)
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the process looks for its parent once a second")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_the_process_dies_with_its_parent_and_its_scratch_is_swept(
-    tmp_path: Path, how: signal.Signals
-) -> None:
+def test_the_process_dies_with_its_parent_and_its_scratch_is_swept(tmp_path: Path, how: signal.Signals) -> None:
     code = (
         "import sys, pathlib\n"
         "from tests.tasks.labelling.test_runner import LONG, QUICK, WIDE\n"
         "from tasks.labelling.runner import run_label\n"
-        "for e in run_label('pyscf', [QUICK, LONG], WIDE, pathlib.Path(sys.argv[1])): print(e['part'], flush=True)\n"
+        "for entry in run_label('pyscf', [QUICK, LONG], WIDE, pathlib.Path(sys.argv[1])):\n"
+        "    print(entry['part'], flush=True)\n"
     )
-    before = children()
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     parent = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, env=environment, stdout=subprocess.PIPE
     )
     assert parent.stdout is not None
     assert parent.stdout.readline() == b"AB\n"
-    mine = children() - before
-    assert mine
+    mine = psutil.Process(parent.pid).children()
+    assert len(mine) == 1
     parent.send_signal(how)
     parent.communicate(timeout=30)
-    deadline = time.monotonic() + 10.0
-    while children() & mine and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not children() & mine
+    _, alive = psutil.wait_procs(mine, timeout=10)
+    assert not alive
     assert list(tmp_path.iterdir())
     sweep_scratch(tmp_path)
     assert not list(tmp_path.iterdir())

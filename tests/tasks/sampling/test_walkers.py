@@ -32,8 +32,17 @@ def fragment(kind: str) -> Fragment:
     if kind == "CH3-":
         return NMER.fragments[0]
     if kind == "-CH-":
-        return Fragment("-CH-", ("C", "H", "H", "H", "H"), NMER.fragments[0].positions, NMER.fragments[0].bonds, (2, 3, 4))
-    xyz = ((0.0, 0.0, 0.0), (-0.6, 1.05, 0.0), (-0.57, -0.98, 0.1), (1.34, 0.05, 0.0), (1.85, 0.95, 0.05), (1.9, -0.85, 0.2))
+        return Fragment(
+            "-CH-", ("C", "H", "H", "H", "H"), NMER.fragments[0].positions, NMER.fragments[0].bonds, (2, 3, 4)
+        )
+    xyz = (
+        (0.0, 0.0, 0.0),
+        (-0.6, 1.05, 0.0),
+        (-0.57, -0.98, 0.1),
+        (1.34, 0.05, 0.0),
+        (1.85, 0.95, 0.05),
+        (1.9, -0.85, 0.2),
+    )
     bonds = ((0, 1), (0, 2), (0, 3), (3, 4), (3, 5))
     return Fragment("-CONH-", ("C", "O", "H", "N", "H", "H"), xyz, bonds, (2, 5))
 
@@ -47,7 +56,9 @@ def test_lammps_and_openmm_agree_on_a_fragment(kind: str, tmp_path: Path) -> Non
     letters = "".join(f"{chr(65 + i)}1" for i in range(part.natoms))
     nmer = NMer("fragment", (part,), letters)
     x = nmer.positions + np.random.default_rng(0).normal(scale=0.1, size=(nmer.natoms, 3))
-    context = openmm.Context(ff14sb_system(part), openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
+    context = openmm.Context(
+        ff14sb_system(part), openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference")
+    )
     context.setPositions(x * 0.1)
     state = context.getState(getEnergy=True, getForces=True)
     energy = state.getPotentialEnergy().value_in_unit(unit.kilocalorie_per_mole)
@@ -68,9 +79,15 @@ def test_water_is_tip4p_2005f(tmp_path: Path) -> None:
     water = fragment_terms(NMER.fragments[1])
     oxygen, h1, h2 = x[5:]
     bisector = (h1 + h2) / 2 - oxygen
-    charged = [(oxygen + 0.147144 * bisector / np.linalg.norm(bisector), -2 * 0.5564), (h1, 0.5564), (h2, 0.5564)]
+    charged = [
+        (oxygen + 0.147144 * bisector / np.linalg.norm(bisector), -2 * 0.5564),
+        (h1, 0.5564),
+        (h2, 0.5564),
+    ]
     expected = sum(
-        332.06371 * q * Q / np.linalg.norm(x[i] - place) for i, q in enumerate(terms.charges) for place, Q in charged
+        332.06371 * q * Q / np.linalg.norm(x[i] - place)
+        for i, q in enumerate(terms.charges)
+        for place, Q in charged
     )
     for i in range(5):
         sigma, epsilon = (terms.sigma[i] + water.sigma[0]) / 2, np.sqrt(terms.epsilon[i] * water.epsilon[0])
@@ -85,7 +102,12 @@ def test_water_is_tip4p_2005f(tmp_path: Path) -> None:
 
 
 def test_an_unknown_fragment_is_named() -> None:
-    ammonia = Fragment("ammonia", ("N", "H", "H", "H"), ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)), ((0, 1), (0, 2), (0, 3)))
+    ammonia = Fragment(
+        "ammonia",
+        ("N", "H", "H", "H"),
+        ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)),
+        ((0, 1), (0, 2), (0, 3)),
+    )
     with pytest.raises(InputError, match=r"fragment 'ammonia' has no ff14SB types here; allowed: CH3-"):
         fragment_terms(ammonia)
 
@@ -93,7 +115,9 @@ def test_an_unknown_fragment_is_named() -> None:
 def test_the_compiled_callback_is_bitwise_the_python_one(tmp_path: Path) -> None:
     ends = []
     for compiled in (True, False):
-        buffer = window_bias(NMER, SMALL.bias.model_copy(update={"pace": 20, "height": 0.5}), 500.0, (0.0, 4.0)).buffer()
+        buffer = window_bias(
+            NMER, SMALL.bias.model_copy(update={"pace": 20, "height": 0.5}), 500.0, (0.0, 4.0)
+        ).buffer()
         force = np.empty((NMER.natoms, 3))
 
         def python(step: int, x: np.ndarray, buffer: np.ndarray = buffer, force: np.ndarray = force) -> np.ndarray:
