@@ -53,8 +53,8 @@ class Potential:
     def __post_init__(self) -> None:
         if len(self.k) != len(self.basis.pair_names) or len(self.coefficients) != self.basis.n_terms:
             raise InputError(
-                f"a potential of {self.nmer.symmetry}, degree {self.degree}, has "
-                f"{len(self.basis.pair_names)} k and {self.basis.n_terms} coefficients; {len(self.k)} and {len(self.coefficients)} were given"
+                f"a potential of {self.nmer.symmetry}, degree {self.degree}, has {len(self.basis.pair_names)} k "
+                f"and {self.basis.n_terms} coefficients; {len(self.k)} and {len(self.coefficients)} were given"
             )
 
     @cached_property

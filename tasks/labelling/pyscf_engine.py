@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -113,7 +114,9 @@ def check_basis(basis: str, symbols: Iterable[str]) -> None:
 
     for symbol in sorted(set(symbols)):
         try:
-            library.load(basis, symbol)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # where else the basis may be found: not here
+                library.load(basis, symbol)
         except Exception as error:  # KeyError, PySCF's own errors, and those of its text parser
             message = f"labelling.basis '{basis}' is not known to PySCF for element {symbol}"
             raise InputError(message) from error

@@ -1,0 +1,137 @@
+"""The whole way of the data, with real engines at a toy level: run, run again, kill, resume, retrieve."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import psutil
+import pytest
+
+import nmer
+from recipes.load import load_recipe
+from storage.spool import read_spool, spool_files
+from storage.store import Store
+
+Run = tuple[Path, subprocess.CompletedProcess[str]]
+
+
+def test_a_run_makes_every_version(tiny_run: Run) -> None:
+    store, done = tiny_run
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["potential"] == "tiny-water@1" and result["status"] == "released" and result["passed"]
+    assert result["train"]["count"] == 30 and result["test"]["count"] == 6
+    versions = Store(store).versions()
+    assert [v.kind for v in versions] == ["pool", "selection", "dataset", "potential", "validation"]
+    report = store / "reports" / "tiny-water@1"
+    assert sorted(p.name for p in report.iterdir()) == ["parity.csv", "parity.png", "recipe.toml", "report.html"]
+    assert load_recipe(str(report / "recipe.toml")).selection.train == 30
+    for stage in ("sampling", "selection", "labelling", "fitting", "validation"):
+        assert stage in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_datasets_tell_what_they_are(tiny_run: Run) -> None:
+    version = Store(tiny_run[0]).resolve("dataset:tiny-water@1")
+    with h5py.File(version.path) as file:
+        assert file["energy"].attrs["unit"] == "kcal/mol"
+        assert file["positions"].shape == (36, 8, 3)
+        assert json.loads(file.attrs["engines"])["pyscf"]
+        sub, energy = file["sub_energies"][()], file["energy"][()]
+        np.testing.assert_allclose(627.5094740631 * (sub[:, 0] - sub[:, 1] - sub[:, 2]), energy, atol=1e-9)
+
+
+def test_running_again_computes_nothing(
+    tiny_run: Run, tiny_recipe: Path, nmer_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    store, first = tiny_run
+    start = time.monotonic()
+    again = nmer_command("run", str(tiny_recipe), "--store", str(store), "--json", cwd=store.parent)
+    assert again.returncode == 0 and "everything is there already" in again.stderr
+    assert json.loads(again.stdout) == json.loads(first.stdout)
+    assert time.monotonic() - start < 60
+    assert len(Store(store).versions()) == 5
+
+
+def test_another_degree_reuses_the_labels(
+    tiny_run: Run, tiny_recipe: Path, tmp_path: Path, nmer_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    store = tiny_run[0]
+    before = len(spool_files(store / "labels" / "spool"))
+    other = tmp_path / "tiny-water.toml"
+    other.write_text(tiny_recipe.read_text().replace("degree = 1", "degree = 1\ngamma = 0.01"))
+    done = nmer_command("run", str(other), "--store", str(store), "--until", "fitting", "--json", cwd=store.parent)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["potential"] == "tiny-water@2"
+    assert len(spool_files(store / "labels" / "spool")) == before
+    assert len(Store(store).versions("dataset")) == 1
+    assert nmer.load("tiny-water@latest", store=store).status == "candidate"
+    assert nmer.load("tiny-water@released", store=store).name == "tiny-water@1"
+
+
+def test_a_potential_is_retrieved_and_is_what_was_fitted(tiny_run: Run) -> None:
+    potential = nmer.load("tiny-water@1", store=tiny_run[0])
+    assert nmer.Store(tiny_run[0]).potential("tiny-water@1").status == potential.status == "released"
+    dataset = Store(tiny_run[0]).resolve("dataset:tiny-water@1")
+    verdict = Store(tiny_run[0]).resolve("validation:tiny-water@1")
+    energy, gradient = potential.energy_and_gradient(dataset.column("positions"))
+    np.testing.assert_allclose(energy, verdict.column("predicted"), atol=1e-12)
+    assert gradient.shape == (36, 8, 3)
+    one = potential.energy(dataset.column("positions")[0])
+    assert isinstance(one, float) and one == pytest.approx(energy[0], abs=1e-12)
+
+
+def test_failed_gates_end_with_1(
+    tiny_run: Run, tiny_recipe: Path, tmp_path: Path, nmer_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    strict = tmp_path / "tiny-water.toml"
+    strict.write_text(tiny_recipe.read_text().replace("test_rmsd = 50", "test_rmsd = 1e-9"))
+    done = nmer_command("run", str(strict), "--store", str(tiny_run[0]), cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "tiny-water@1 is candidate" in done.stdout
+    assert "gate not passed: RMSD on the test set (kcal/mol)" in done.stdout
+
+
+def test_kill_9_in_labelling_then_resume_computes_each_label_once(tiny_recipe: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    words = [str(Path(sys.executable).with_name("nmer")), "run", str(tiny_recipe), "--store", str(store)]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    spool = store / "labels" / "spool"
+
+    def finished() -> list[tuple[str, str]]:
+        entries = [e for path in spool_files(spool) for e in read_spool(path).entries]
+        return [(e["configuration"], e["part"]) for e in entries]
+
+    deadline = time.monotonic() + 240
+    while len(finished()) < 8 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    servers, computing = [], []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        (servers if "uvicorn" in child.cmdline() else computing).append(child)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    outlived = psutil.wait_procs(computing, timeout=60)[1]
+    for child in [*outlived, *servers]:  # Prefect's own server does not notice that its parent is gone
+        child.kill()
+    before = set(finished())
+    assert 8 <= len(before) < 108
+    assert not Store(store).versions("dataset")
+
+    done = subprocess.run([*words, "--json"], capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, done.stderr
+    every = finished()
+    assert before <= set(every)
+    assert len(every) == len(set(every)) == 108, "36 labels of three parts, each computed once"
+    with sqlite3.connect(store / "labels" / "ledger.sqlite") as ledger:
+        assert ledger.execute("SELECT count(*) FROM labels WHERE status = 'ok'").fetchone() == (108,)
+    assert computing and not outlived, "workers and labels end with the run that started them"

@@ -1,0 +1,81 @@
+"""Gates measure what they say, and catch a potential that is broken on purpose."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from potentials.potential import Potential
+from recipes.load import load_recipe
+from recipes.schema import Gates
+from tasks.validation.gates import gradient_error, judge, permutation_error
+from tasks.validation.metrics import errors
+from tasks.validation.plots import parity_csv, parity_png
+from tasks.validation.report import Report, report_html
+
+NMER = load_recipe("ch3-water").build_nmer()
+RNG = np.random.default_rng(0)
+PROBES = NMER.positions + RNG.normal(scale=0.1, size=(6, NMER.natoms, 3))
+POTENTIAL = Potential(NMER, 2, "intermolecular", np.full(12, 1.0), RNG.normal(size=82))
+
+
+def test_errors_are_the_usual_ones() -> None:
+    found = errors(np.array([1.0, 2.0, 3.0]), np.array([1.0, 4.0, 2.0]))
+    assert found.count == 3 and found.mae == pytest.approx(1.0) and found.largest == 2.0
+    assert found.rmsd == pytest.approx(np.sqrt(5 / 3))
+    assert errors(np.empty(0), np.empty(0)).as_dict()["rmsd"] is None
+
+
+def test_a_sound_potential_passes_and_its_limits_decide() -> None:
+    fine = errors(np.zeros(3), np.full(3, 0.1))
+    verdicts = {g.name: g for g in judge(POTENTIAL, fine, fine, 1.0, PROBES, Gates())}
+    assert all(g.passed for g in verdicts.values())
+    assert verdicts["train_rmsd"].value == pytest.approx(0.1)
+    strict = judge(POTENTIAL, fine, fine, 0.5, PROBES, Gates(test_rmsd=0.01))
+    assert [g.name for g in strict if not g.passed] == ["test_rmsd", "labels"]
+    nothing = errors(np.empty(0), np.empty(0))
+    assert "test_rmsd" in [g.name for g in judge(POTENTIAL, fine, nothing, 1.0, PROBES, Gates()) if not g.passed]
+
+
+def test_a_broken_potential_is_caught() -> None:
+    class Crooked(Potential):
+        """Prefers one hydrogen, and its gradient does not know."""
+
+        def energy(self, positions):  # type: ignore[no-untyped-def]
+            return super().energy(positions) + 0.1 * np.asarray(positions)[..., 2, 0]
+
+    crooked = Crooked(NMER, 2, "intermolecular", POTENTIAL.k, POTENTIAL.coefficients)
+    assert permutation_error(crooked, PROBES) > 1e-3
+    assert gradient_error(crooked, PROBES) == pytest.approx(0.1, rel=1e-3)
+    assert permutation_error(POTENTIAL, PROBES) < 1e-12 and gradient_error(POTENTIAL, PROBES) < 1e-6
+
+
+def test_the_report_shows_the_figures_and_escapes_text() -> None:
+    reference, predicted, split = np.arange(4.0), np.arange(4.0) + 0.1, np.array([0, 0, 0, 1])
+    train, test = errors(predicted[:3], reference[:3]), errors(predicted[3:], reference[3:])
+    image = parity_png("a title", reference, predicted, split, train, test)
+    assert image.startswith(b"\x89PNG")
+    rows = list(csv.DictReader(io.StringIO(parity_csv(reference, predicted, split, ("a", "b", "c", "d")))))
+    assert [r["split"] for r in rows] == ["train", "train", "train", "test"]
+    assert float(rows[2]["predicted_kcal_per_mol"]) == pytest.approx(2.1)
+    gates = judge(POTENTIAL, train, test, 1.0, PROBES, Gates(train_rmsd=0.05))
+    report = Report(
+        "x@1",
+        "<b>title",
+        "HF",
+        "candidate",
+        [("pool", "3 frames", "pool:x@1")],
+        train,
+        test,
+        gates,
+        ["a note"],
+        image,
+        "a = 1",
+    )
+    page = report_html(report)
+    assert "&lt;b&gt;title" in page and ">0.1<" in page and 'class="failed"' in page and "a note" in page
+    assert "candidate" in report_html(replace(report, notes=[]))
