@@ -52,8 +52,8 @@ equilibration = 0.2
 stride = 20
 
 [selection]
-train = 30
-test = 6
+train = 18
+test = 4
 
 [labelling]
 method = "HF"

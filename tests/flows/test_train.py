@@ -30,12 +30,12 @@ def test_a_run_makes_every_version(tiny_run: Run) -> None:
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["potential"] == "tiny-water@1" and result["status"] == "released" and result["passed"]
-    assert result["train"]["count"] == 30 and result["test"]["count"] == 6
+    assert result["train"]["count"] == 18 and result["test"]["count"] == 4
     versions = Store(store).versions()
     assert [v.kind for v in versions] == ["pool", "selection", "dataset", "potential", "validation"]
     report = store / "reports" / "tiny-water@1"
     assert sorted(p.name for p in report.iterdir()) == ["parity.csv", "parity.png", "recipe.toml", "report.html"]
-    assert load_recipe(str(report / "recipe.toml")).selection.train == 30
+    assert load_recipe(str(report / "recipe.toml")).selection.train == 18
     for stage in ("sampling", "selection", "labelling", "fitting", "validation"):
         assert stage in done.stderr
     assert "Traceback" not in done.stderr
@@ -45,7 +45,7 @@ def test_datasets_tell_what_they_are(tiny_run: Run) -> None:
     version = Store(tiny_run[0]).resolve("dataset:tiny-water@1")
     with h5py.File(version.path) as file:
         assert file["energy"].attrs["unit"] == "kcal/mol"
-        assert file["positions"].shape == (36, 8, 3)
+        assert file["positions"].shape == (22, 8, 3)
         assert json.loads(file.attrs["engines"])["pyscf"]
         sub, energy = file["sub_energies"][()], file["energy"][()]
         np.testing.assert_allclose(627.5094740631 * (sub[:, 0] - sub[:, 1] - sub[:, 2]), energy, atol=1e-9)
@@ -86,7 +86,7 @@ def test_a_potential_is_retrieved_and_is_what_was_fitted(tiny_run: Run) -> None:
     verdict = Store(tiny_run[0]).resolve("validation:tiny-water@1")
     energy, gradient = potential.energy_and_gradient(dataset.column("positions"))
     np.testing.assert_allclose(energy, verdict.column("predicted"), atol=1e-12)
-    assert gradient.shape == (36, 8, 3)
+    assert gradient.shape == (22, 8, 3)
     one = potential.energy(dataset.column("positions")[0])
     assert isinstance(one, float) and one == pytest.approx(energy[0], abs=1e-12)
 
@@ -124,14 +124,14 @@ def test_kill_9_in_labelling_then_resume_computes_each_label_once(tiny_recipe: P
     for child in [*outlived, *servers]:  # Prefect's own server does not notice that its parent is gone
         child.kill()
     before = set(finished())
-    assert 8 <= len(before) < 108
+    assert 8 <= len(before) < 66
     assert not Store(store).versions("dataset")
 
     done = subprocess.run([*words, "--json"], capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     every = finished()
     assert before <= set(every)
-    assert len(every) == len(set(every)) == 108, "36 labels of three parts, each computed once"
+    assert len(every) == len(set(every)) == 66, "22 labels of three parts, each computed once"
     with sqlite3.connect(store / "labels" / "ledger.sqlite") as ledger:
-        assert ledger.execute("SELECT count(*) FROM labels WHERE status = 'ok'").fetchone() == (108,)
+        assert ledger.execute("SELECT count(*) FROM labels WHERE status = 'ok'").fetchone() == (66,)
     assert computing and not outlived, "workers and labels end with the run that started them"

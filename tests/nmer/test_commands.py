@@ -55,7 +55,7 @@ def test_status_versions_lineage(capsys: pytest.CaptureFixture[str], tiny_run: R
     code, out, _ = call(capsys, "status", str(tiny_recipe), "--store", store, "--json")
     assert code == 0
     labelling = next(s for s in json.loads(out)["stages"] if s["stage"] == "labelling")
-    assert (labelling["done"], labelling["failed"], labelling["left"]) == (36, 0, 0)
+    assert (labelling["done"], labelling["failed"], labelling["left"]) == (22, 0, 0)
     refs = {v["ref"]: v for v in json.loads(call(capsys, "versions", "--store", store, "--json")[1])}
     assert refs["tiny-water@1"]["kind"] == "potential"
     tree = json.loads(call(capsys, "lineage", "tiny-water@1", "--store", store, "--json")[1])
@@ -91,7 +91,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
 ) -> None:
     store = str(tiny_run[0])
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "wrong.toml").write_text(tiny_recipe.read_text().replace("train = 30", "trian = 30"))
+    (tmp_path / "wrong.toml").write_text(tiny_recipe.read_text().replace("train = 18", "trian = 18"))
     (tmp_path / "basis.toml").write_text(tiny_recipe.read_text().replace("sto-3g", "cc-pVDX"))
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "letter.txt").write_text("dear")

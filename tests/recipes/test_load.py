@@ -82,7 +82,7 @@ MISTAKES = [
     ("H   0.000000   0.000000   1.140000", "H   0.0 1.14", ["nmer.fragments.0", "line 2", "element x y z"]),
     ("caps = [1]", "caps = [7]", ["nmer.fragments.0", "atom 7", "0 to 4"]),
     ("C   0.000000", "Q   0.000000", ["nmer.fragments.0", "'Q'", "element"]),
-    ("train = 30", "train = 300", ["selection.train + selection.test = 306", "sampling.frames = 200"]),
+    ("train = 18", "train = 300", ["selection.train + selection.test = 304", "sampling.frames = 200"]),
     ("r_in = 8.0", "r_in = 11.0", ["fitting.switching", "r_in = 11 A", "less than r_out"]),
     ("atoms = [0, 5]", "atoms = [0, 9]", ["fitting.switching.atoms", "0 to 7"]),
     ("[gates]", "[gates", ["not valid TOML"]),
