@@ -9,7 +9,7 @@ PREFECT_DEFAULTS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # a loaded machine needs more than the usual 20 s
-    "PREFECT_LOGGING_LEVEL": "ERROR",  # the progress lines tell what a person wants to know
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",  # errors reach the user as one sentence, not as a log
 }
 
 

@@ -127,7 +127,7 @@ class BiasSpec:
         if self.walls is not None:
             header[8:12] = self.walls.lower, self.walls.upper, self.walls.kappa, self.walls.first
         header[12] = -1  # the step of the last hill: none yet
-        work = np.zeros(len(self.cvs) * 15)
+        work = np.zeros(len(self.cvs) * 16)
         parts = [
             header,
             np.array(self.masses),

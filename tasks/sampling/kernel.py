@@ -5,7 +5,7 @@ Gaussians cut at (s-c)^2/(2 sigma^2) = 6.25, one hill per variable at each depos
 softmax over all variables, none at the first step, values computed before the hills of the same step are added.
 
 The buffer: header, masses, table of variables, table of families, grid values, grid derivatives, and work space of
-1 + 1 + 12 + 1 numbers a variable (value, derivative of the bias, derivatives by the atoms, bias).
+16 numbers a variable (value, derivative of the bias, bias, derivatives by the atoms, weight).
 """
 
 from __future__ import annotations
@@ -82,61 +82,83 @@ def add_hill(grid, slope, row, centre, height):  # type: ignore[no-untyped-def]
 
 @_compiled
 def variable(x, row, d):  # type: ignore[no-untyped-def]
-    """Return a collective variable and write its derivatives by its atoms into d, (4, 3)."""
-    a, b = int(row[2]), int(row[3])
-    d[:] = 0.0
+    """Return a collective variable and write its derivatives by its atoms into d, (4, 3).
+
+    Written out in components: small arrays in compiled code cost more than the arithmetic.
+    """
     if row[0] == 2.0:
-        u = x[b] - x[a]
-        r = math.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2)
-        d[0] = -u / r
-        d[1] = u / r
-        return r
-    c = int(row[4])
+        return _distance(x[int(row[2])], x[int(row[3])], d)
     if row[0] == 3.0:
-        u = x[a] - x[b]
-        v = x[c] - x[b]
-        ru = math.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2)
-        rv = math.sqrt(v[0] ** 2 + v[1] ** 2 + v[2] ** 2)
-        n = np.cross(u, v)
-        sine = math.sqrt(n[0] ** 2 + n[1] ** 2 + n[2] ** 2)
-        cosine = u[0] * v[0] + u[1] * v[1] + u[2] * v[2]
-        if sine > 1e-12 * ru * rv:  # a straight angle has no direction to push in
-            n = n / sine
-            d[0] = np.cross(u, n) / ru**2
-            d[2] = np.cross(n, v) / rv**2
-            d[1] = -d[0] - d[2]
-        return math.atan2(sine, cosine)
-    e = int(row[5])
-    u, v, w = x[b] - x[a], x[c] - x[b], x[e] - x[c]
-    left, right = np.cross(u, v), np.cross(v, w)
-    rv = math.sqrt(v[0] ** 2 + v[1] ** 2 + v[2] ** 2)
-    l2 = left[0] ** 2 + left[1] ** 2 + left[2] ** 2
-    r2 = right[0] ** 2 + right[1] ** 2 + right[2] ** 2
-    if l2 > 0.0 and r2 > 0.0:
-        uv = (u[0] * v[0] + u[1] * v[1] + u[2] * v[2]) / rv
-        wv = (w[0] * v[0] + w[1] * v[1] + w[2] * v[2]) / rv
-        d[0] = -left * rv / l2
-        d[3] = right * rv / r2
-        d[1] = left * (rv + uv) / l2 + right * wv / r2
-        d[2] = -right * (rv + wv) / r2 - left * uv / l2
-    sine = (u[0] * right[0] + u[1] * right[1] + u[2] * right[2]) * rv
-    return math.atan2(sine, left[0] * right[0] + left[1] * right[1] + left[2] * right[2])
+        return _angle(x[int(row[2])], x[int(row[3])], x[int(row[4])], d)
+    return _torsion(x[int(row[2])], x[int(row[3])], x[int(row[4])], x[int(row[5])], d)
+
+
+@_compiled
+def _distance(a, b, d):  # type: ignore[no-untyped-def]
+    ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+    r = math.sqrt(ux * ux + uy * uy + uz * uz)
+    d[1, 0], d[1, 1], d[1, 2] = ux / r, uy / r, uz / r
+    d[0, 0], d[0, 1], d[0, 2] = -d[1, 0], -d[1, 1], -d[1, 2]
+    return r
+
+
+@_compiled
+def _angle(a, b, c, d):  # type: ignore[no-untyped-def]
+    ux, uy, uz = a[0] - b[0], a[1] - b[1], a[2] - b[2]
+    vx, vy, vz = c[0] - b[0], c[1] - b[1], c[2] - b[2]
+    u2, v2 = ux * ux + uy * uy + uz * uz, vx * vx + vy * vy + vz * vz
+    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    sine = math.sqrt(nx * nx + ny * ny + nz * nz)
+    d[:3] = 0.0
+    if sine > 1e-12 * math.sqrt(u2 * v2):  # a straight angle has no direction to push in
+        nx, ny, nz = nx / sine, ny / sine, nz / sine
+        d[0, 0], d[0, 1], d[0, 2] = (uy * nz - uz * ny) / u2, (uz * nx - ux * nz) / u2, (ux * ny - uy * nx) / u2
+        d[2, 0], d[2, 1], d[2, 2] = (ny * vz - nz * vy) / v2, (nz * vx - nx * vz) / v2, (nx * vy - ny * vx) / v2
+        for axis in range(3):
+            d[1, axis] = -d[0, axis] - d[2, axis]
+    return math.atan2(sine, ux * vx + uy * vy + uz * vz)
+
+
+@_compiled
+def _torsion(a, b, c, e, d):  # type: ignore[no-untyped-def]
+    ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+    vx, vy, vz = c[0] - b[0], c[1] - b[1], c[2] - b[2]
+    wx, wy, wz = e[0] - c[0], e[1] - c[1], e[2] - c[2]
+    lx, ly, lz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    rx, ry, rz = vy * wz - vz * wy, vz * wx - vx * wz, vx * wy - vy * wx
+    v = math.sqrt(vx * vx + vy * vy + vz * vz)
+    l2, r2 = lx * lx + ly * ly + lz * lz, rx * rx + ry * ry + rz * rz
+    d[:] = 0.0
+    if l2 > 0.0 and r2 > 0.0:  # three atoms in a line have no dihedral to push on
+        uv = (ux * vx + uy * vy + uz * vz) / v
+        wv = (wx * vx + wy * vy + wz * vz) / v
+        left, right = (lx / l2, ly / l2, lz / l2), (rx / r2, ry / r2, rz / r2)
+        for axis in range(3):
+            d[0, axis] = -left[axis] * v
+            d[3, axis] = right[axis] * v
+            d[1, axis] = left[axis] * (v + uv) + right[axis] * wv
+            d[2, axis] = -right[axis] * (v + wv) - left[axis] * uv
+    sine = (ux * rx + uy * ry + uz * rz) * v
+    return math.atan2(sine, lx * rx + ly * ry + lz * rz)
 
 
 @_compiled
 def add_walls(buffer, masses, x, force):  # type: ignore[no-untyped-def]
     """Add the walls' forces and return their energy; the centre-of-mass distance goes into the header."""
     lower, upper, kappa, first = buffer[8], buffer[9], buffer[10], int(buffer[11])
-    total = np.zeros(2)
-    arrow = np.zeros(3)
-    for a in range(len(masses)):
-        total[0 if a < first else 1] += masses[a]
+    one = two = 0.0
     for a in range(len(masses)):
         if a < first:
-            arrow -= masses[a] / total[0] * x[a]
+            one += masses[a]
         else:
-            arrow += masses[a] / total[1] * x[a]
-    distance = math.sqrt(arrow[0] ** 2 + arrow[1] ** 2 + arrow[2] ** 2)
+            two += masses[a]
+    ux = uy = uz = 0.0
+    for a in range(len(masses)):
+        share = -masses[a] / one if a < first else masses[a] / two
+        ux += share * x[a, 0]
+        uy += share * x[a, 1]
+        uz += share * x[a, 2]
+    distance = math.sqrt(ux * ux + uy * uy + uz * uz)
     buffer[COM] = distance
     beyond = 0.0
     if distance > upper:
@@ -146,10 +168,10 @@ def add_walls(buffer, masses, x, force):  # type: ignore[no-untyped-def]
     if beyond != 0.0:
         pull = -2.0 * kappa * beyond / distance
         for a in range(len(masses)):
-            if a < first:
-                force[a] -= pull * masses[a] / total[0] * arrow
-            else:
-                force[a] += pull * masses[a] / total[1] * arrow
+            share = pull * (-masses[a] / one if a < first else masses[a] / two)
+            force[a, 0] += share * ux
+            force[a, 1] += share * uy
+            force[a, 2] += share * uz
     return kappa * beyond**2
 
 
@@ -189,6 +211,7 @@ def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
         buffer[at + 2 * n_cv : at + 3 * n_cv],
     )
     d = buffer[at + 3 * n_cv : at + 15 * n_cv].reshape(n_cv, 4, 3)
+    weight = buffer[at + 15 * n_cv : at + 16 * n_cv]
 
     force[:] = 0.0
     lowest = math.inf
@@ -201,19 +224,21 @@ def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
         return 0.0
     norm = 0.0
     for i in range(n_cv):
-        norm += math.exp(-(v[i] - lowest) / kt)
+        weight[i] = math.exp(-(v[i] - lowest) / kt)
+        norm += weight[i]
     bias = lowest - kt * (math.log(norm) - math.log(n_cv))
     for i in range(n_cv):
-        push = -math.exp(-(v[i] - lowest) / kt) / norm * ds[i]
+        push = -weight[i] / norm * ds[i]
         for k in range(int(table[i, 0])):
-            force[int(table[i, 2 + k])] += push * d[i, k]
+            atom = int(table[i, 2 + k])
+            for axis in range(3):
+                force[atom, axis] += push * d[i, k, axis]
     wall = add_walls(buffer, masses, x, force) if buffer[10] > 0.0 else 0.0
 
     if step > 0 and step % pace == 0 and step != int(buffer[12]):
         for i in range(n_cv):
-            share = math.exp(-(v[i] - lowest) / kt) / norm
-            tempered = math.exp(-v[i] / (kt * (gamma - 1.0)))
-            add_hill(grid, slope, families[int(table[i, 1])], s[i], height * share * tempered)
+            tempered = height * weight[i] / norm * math.exp(-v[i] / (kt * (gamma - 1.0)))
+            add_hill(grid, slope, families[int(table[i, 1])], s[i], tempered)
         buffer[12] = step
         buffer[HILLS] += n_cv
     buffer[BIAS], buffer[WALL] = bias, wall

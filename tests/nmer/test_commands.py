@@ -149,3 +149,14 @@ def test_the_installed_command_has_no_traceback_for_bad_input(
 def test_every_help_has_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = call(capsys, command, "--help")
     assert code == 0 and "Example: nmer" in out and "--json" in out
+
+
+def test_a_stage_that_cannot_deliver_says_what_to_change(
+    nmer_command: Callable[..., subprocess.CompletedProcess[str]], tiny_recipe: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "narrow.toml"
+    path.write_text(tiny_recipe.read_text().replace("[[0, 4], [4, 7]]", "[[5.0, 5.0001]]"))
+    done = nmer_command("run", str(path), "--until", "sampling", cwd=tmp_path)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("nmer: sampling: 2 of 2 walkers failed.") and "widen the window" in last

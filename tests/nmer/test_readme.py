@@ -63,9 +63,7 @@ def test_the_readme_has_the_two_commands() -> None:
 def test_demo_prints_what_the_readme_says(demo: tuple[Path, list[str]]) -> None:
     """The README shows the result's lines; figures may differ in the last digits between machines."""
     printed = demo[1]
-    assert printed[0] == "ch3-water@1 is released: 82 terms, in nmer-store".replace(
-        "nmer-store", str(demo[0] / "nmer-store")
-    )
+    assert printed[0] == f"ch3-water@1 is released: 82 terms, in {demo[0] / 'nmer-store'}"
     shown = [line.strip() for kind, text in BLOCKS if kind == "text" for line in text.splitlines()]
     for line in printed[1:3]:
         head = line.strip().split("RMSD")[0]
