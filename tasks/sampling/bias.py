@@ -136,7 +136,7 @@ class BiasSpec:
             np.zeros(2 * start),
             work,
         ]
-        buffer = np.concatenate(parts)
+        buffer: Floats = np.concatenate(parts)
         buffer[13] = len(buffer)
         return buffer
 
