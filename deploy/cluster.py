@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,17 +67,29 @@ def local_cluster(workers: int, scratch: Path) -> Iterator[str]:
     from distributed import LocalCluster
 
     scratch.mkdir(parents=True, exist_ok=True)
-    with (
-        dask.config.set(DASK_SETTINGS),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            memory_limit=0,
-            local_directory=str(scratch),
-            silence_logs=40,
-        ) as cluster,
-    ):
-        yield str(cluster.scheduler_address)
+    with dask.config.set(DASK_SETTINGS):
+        with _interrupts_ignored():  # workers inherit it: a Ctrl-C is the run's business, which then closes them
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                memory_limit=0,
+                local_directory=str(scratch),
+                silence_logs=40,
+            )
+        with cluster:
+            yield str(cluster.scheduler_address)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -15,6 +15,7 @@ from potentials.errors import InputError, StageError
 app = App(
     name="nmer",
     help="Coupled-cluster training data and PIP potentials, one n-mer at a time.",
+    suppress_keyboard_interrupt=False,
     help_epilogue="Start with: nmer run ch3-water --preset smoke",
 )
 for module in (recipe_commands, run_commands, store_commands):

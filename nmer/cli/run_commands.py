@@ -60,9 +60,11 @@ def _train(recipe: Recipe, path: Path, until: Stage) -> None:
 
     set_prefect_defaults()
     print(f"{recipe.name}, preset {recipe.preset or 'none'}: starting the flow ...", file=sys.stderr)
+    from flows.server import prefect_server
     from flows.train import train_nmer
 
-    train_nmer(recipe, path, until)
+    with prefect_server():
+        train_nmer(recipe, path, until)
 
 
 def _print_outcome(result: dict[str, Any]) -> None:

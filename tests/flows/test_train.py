@@ -115,13 +115,11 @@ def test_kill_9_in_labelling_then_resume_computes_each_label_once(tiny_recipe: P
     deadline = time.monotonic() + 240
     while len(finished()) < 8 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
-    servers, computing = [], []
-    for child in psutil.Process(process.pid).children(recursive=True):
-        (servers if "uvicorn" in child.cmdline() else computing).append(child)
+    children = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    outlived = psutil.wait_procs(computing, timeout=60)[1]
-    for child in [*outlived, *servers]:  # Prefect's own server does not notice that its parent is gone
+    outlived = psutil.wait_procs(children, timeout=60)[1]
+    for child in outlived:
         child.kill()
     before = set(finished())
     assert 8 <= len(before) < 66
@@ -134,4 +132,30 @@ def test_kill_9_in_labelling_then_resume_computes_each_label_once(tiny_recipe: P
     assert len(every) == len(set(every)) == 66, "22 labels of three parts, each computed once"
     with sqlite3.connect(store / "labels" / "ledger.sqlite") as ledger:
         assert ledger.execute("SELECT count(*) FROM labels WHERE status = 'ok'").fetchone() == (66,)
-    assert computing and not outlived, "workers and labels end with the run that started them"
+    assert children and not outlived, "server, workers, and labels end with the run that started them"
+
+
+def test_ctrl_c_ends_with_one_sentence_and_leaves_nothing_behind(tiny_recipe: Path, tmp_path: Path) -> None:
+    words = [
+        str(Path(sys.executable).with_name("nmer")),
+        "run",
+        str(tiny_recipe),
+        "--store",
+        str(tmp_path / "store"),
+    ]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 240
+    while not (tmp_path / "store" / "labels" / "spool").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    shown = process.communicate(timeout=120)[1]
+    outlived = psutil.wait_procs(children, timeout=30)[1]
+    for child in outlived:
+        child.kill()
+    assert process.returncode == 130
+    assert "Traceback" not in shown
+    assert shown.strip().splitlines()[-1] == (
+        "nmer: interrupted; what is finished is kept, and running the same command again goes on"
+    )
+    assert children and not outlived
