@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from nmer.cli.output import Json, Preset, StorePath, print_json, print_table
 from recipes.load import expanded_toml, load_recipe, presets, shipped_recipes
+from recipes.schema import Recipe
 from storage.version import package_versions
 
 
@@ -37,8 +40,14 @@ def recipes(*, json: Json = False) -> int:
     return 0
 
 
-def show(recipe: str, *, preset: Preset = None, json: Json = False) -> int:
-    """Show a recipe with every default written out.
+def show(
+    recipe: str,
+    *,
+    preset: Preset = None,
+    cvs: Annotated[bool, Parameter(negative="", help="Show the collective variables by family instead.")] = False,
+    json: Json = False,
+) -> int:
+    """Show a recipe with every default written out, or its collective variables.
 
     Example: nmer show ch3-water --preset smoke
 
@@ -48,10 +57,28 @@ def show(recipe: str, *, preset: Preset = None, json: Json = False) -> int:
         Name of a shipped recipe, or path of a TOML file.
     """
     loaded = load_recipe(recipe, preset)
+    if cvs:
+        return _show_cvs(loaded, json)
     if json:
         print_json(loaded.model_dump(mode="json"))
     else:
         print(expanded_toml(loaded), end="")
+    return 0
+
+
+def _show_cvs(recipe: Recipe, json: bool) -> int:
+    from tasks.sampling.cvs import families
+
+    nmer = recipe.build_nmer()
+    found = families(nmer)
+    if json:
+        print_json([{"family": f.name, "variables": [list(cv.atoms) for cv in f.cvs]} for f in found])
+        return 0
+    rows = []
+    for family in found:
+        atoms = "  ".join("-".join(f"{nmer.symbols[a]}{a}" for a in cv.atoms) for cv in family.cvs)
+        rows.append((family.name, str(len(family.cvs)), "between" if family.intermolecular else "within", atoms))
+    print_table(("family", "variables", "fragments", "atoms, counted from 0"), rows)
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nmer.cli.main import main
+from nmer.cli.main import app, main
 
 Run = tuple[Path, subprocess.CompletedProcess[str]]
 
@@ -145,7 +145,9 @@ def test_the_installed_command_has_no_traceback_for_bad_input(
     assert nmer_command("--version", cwd=tmp_path).stdout.strip().count(".") == 2
 
 
-@pytest.mark.parametrize("command", ["recipes", "show", "plan", "run", "status", "versions", "lineage", "get"])
+@pytest.mark.parametrize(
+    "command", ["recipes", "show", "plan", "run", "status", "versions", "lineage", "get", "bias"]
+)
 def test_every_help_has_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = call(capsys, command, "--help")
     assert code == 0 and "Example: nmer" in out and "--json" in out

@@ -24,15 +24,19 @@ def environment(work: Path) -> dict[str, str]:
     return {**os.environ, "PATH": path, "NMER_STORE": str(work / "nmer-store")}
 
 
+def make_would_run(target: str) -> str:
+    """Return the last command of a make target once the environment is there."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
+    words = ["make", "--dry-run", "--no-print-directory", "--assume-old=.venv/.ready", target]
+    done = subprocess.run(words, cwd=ROOT, env=clean, capture_output=True, text=True, check=True)
+    return done.stdout.strip().splitlines()[-1]
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """Run what `make demo` runs once the environment is there: the main job, with real CCSD(T) labels."""
     work = tmp_path_factory.mktemp("demo")
-    recipe = subprocess.run(
-        ["make", "--dry-run", "--assume-old=.venv/.ready", "demo"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    words = recipe.stdout.strip().splitlines()[-1].split()
+    words = make_would_run("demo").split()
     assert words[0].endswith("bin/nmer")
     done = subprocess.run(
         ["nmer", *words[1:]],
@@ -49,14 +53,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 
 def test_the_readme_has_the_two_commands() -> None:
     assert CONSOLE[:2] == ["make demo", "make test"]
-    test = subprocess.run(
-        ["make", "--dry-run", "--assume-old=.venv/.ready", "test"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert test.stdout.strip().endswith("-m pytest")
+    assert make_would_run("test").endswith("-m pytest")
 
 
 @pytest.mark.timeout(1600)
