@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from potentials.errors import InputError
 from potentials.molecule import NMer, parse_symmetry
 
 Ints = NDArray[np.int64]
+
+FILTERS = ("all", "intermolecular")
+"""Which monomials may be terms: every one, or those that hold at least one intermolecular distance."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,18 @@ class Basis:
             Highest degree of a monomial.
         terms
             ``all``, or ``intermolecular``: every monomial holds at least one intermolecular distance.
+
+        Raises
+        ------
+        InputError
+            If the degree is less than 1, the filter is unknown, or it leaves nothing of a single fragment.
         """
+        if degree < 1:
+            raise InputError(f"degree {degree} leaves no terms; allowed: 1 or more")
+        if terms not in FILTERS:
+            raise InputError(f"terms '{terms}' is not a filter; allowed: {', '.join(FILTERS)}")
+        if terms == "intermolecular" and len(nmer.fragments) < 2:
+            raise InputError("terms 'intermolecular' needs two fragments; use 'all' for one")
         distances = variables(nmer)
         count = len(distances.pairs)
         moves = [_move_pairs(distances.pairs, g, nmer.natoms) for g in generators(nmer)]
@@ -161,6 +176,31 @@ class Basis:
     def degree(self) -> int:
         """Highest degree of a monomial."""
         return len(self.rows)
+
+    @cached_property
+    def last(self) -> tuple[Ints, ...]:
+        """For each degree 0, 1, ..., `degree`, the last variable of each monomial; 0 for the constant 1.
+
+        The monomials of the next degree are, in order, each monomial times every variable from its last one on.
+        """
+        return (np.zeros(1, dtype=np.int64), *(np.ascontiguousarray(rows[:, -1]) for rows in self.rows))
+
+    @cached_property
+    def lowered(self) -> tuple[Ints, ...]:
+        """Where each monomial goes when one of its factors is taken out, for each degree d, (d, monomials).
+
+        An entry is (place of the remaining monomial of degree d - 1) * (number of variables) + (the factor). A
+        monomial with x_k to the power a comes to the same entry a times, which is the a of its derivative.
+        """
+        count, found = len(self.variables.pairs), []
+        below = np.zeros(1, dtype=np.int64)  # codes of the monomials of degree d - 1, rising
+        for d, rows in enumerate(self.rows, start=1):
+            weight = count ** np.arange(d - 2, -1, -1, dtype=np.int64)
+            codes = [np.delete(rows, factor, axis=1) @ weight for factor in range(d)]
+            places = [np.searchsorted(below, code) * count + rows[:, f] for f, code in enumerate(codes)]
+            found.append(np.asarray(places, dtype=np.int64))
+            below = rows @ (count ** np.arange(d - 1, -1, -1, dtype=np.int64))
+        return tuple(found)
 
     @property
     def pair_names(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from potentials.basis import Basis
 from potentials.errors import InputError
 from potentials.molecule import NMer
-from potentials.pip import Polynomial, morse
+from potentials.pip import Polynomial, cartesian, morse
 from potentials.switching import Switching
 
 if TYPE_CHECKING:
@@ -39,6 +39,11 @@ class Potential:
         How an intermolecular potential ends; None where it does not.
     name, status
         The version it was read from, and ``candidate`` or ``released``.
+
+    Raises
+    ------
+    InputError
+        If the numbers of k or coefficients do not fit, one is not finite, or a switching atom is not there.
     """
 
     nmer: NMer
@@ -51,10 +56,20 @@ class Potential:
     status: str = "candidate"
 
     def __post_init__(self) -> None:
-        if len(self.k) != len(self.basis.pair_names) or len(self.coefficients) != self.basis.n_terms:
+        for field in ("k", "coefficients"):  # a copy no one can change: what is derived from it is kept
+            values = np.array(getattr(self, field), dtype=np.float64)
+            values.flags.writeable = False
+            object.__setattr__(self, field, values)
+            if not np.isfinite(values).all():
+                raise InputError(f"a potential's {field} hold a number that is not finite")
+        if self.switching is not None and max(self.switching.atoms) >= self.nmer.natoms:
+            raise InputError(
+                f"switching atoms are {self.switching.atoms}; allowed: atoms from 0 to {self.nmer.natoms - 1}"
+            )
+        if self.k.shape != (len(self.basis.pair_names),) or self.coefficients.shape != (self.basis.n_terms,):
             raise InputError(
                 f"a potential of {self.nmer.symmetry}, degree {self.degree}, has {len(self.basis.pair_names)} k "
-                f"and {self.basis.n_terms} coefficients; {len(self.k)} and {len(self.coefficients)} were given"
+                f"and {self.basis.n_terms} coefficients; {self.k.size} and {self.coefficients.size} were given"
             )
 
     @cached_property
@@ -64,16 +79,7 @@ class Potential:
 
     @cached_property
     def _polynomial(self) -> Polynomial:
-        return Polynomial.build(self.basis, np.asarray(self.coefficients))
-
-    @cached_property
-    def _incidence(self) -> Floats:
-        """(atoms, distances): +1 for a distance's first atom, -1 for its second."""
-        pairs = self.basis.variables.pairs
-        matrix = np.zeros((self.nmer.natoms, len(pairs)))
-        matrix[pairs[:, 0], np.arange(len(pairs))] = 1.0
-        matrix[pairs[:, 1], np.arange(len(pairs))] = -1.0
-        return matrix
+        return Polynomial.build(self.basis, self.coefficients)
 
     def energy(self, positions: ArrayLike) -> float | Floats:
         """Return the energy.
@@ -90,7 +96,7 @@ class Potential:
         Raises
         ------
         InputError
-            If the shape is another or a coordinate is not finite.
+            If the shape is another, a coordinate is not finite, or two atoms are in one place.
         """
         batch, single = self._batch(positions)
         value = self._evaluate(batch)[0]
@@ -112,7 +118,7 @@ class Potential:
         Raises
         ------
         InputError
-            If the shape is another or a coordinate is not finite.
+            If the shape is another, a coordinate is not finite, or two atoms are in one place.
         """
         batch, single = self._batch(positions)
         value, gradient = self._evaluate(batch)
@@ -125,8 +131,13 @@ class Potential:
         return PotentialCalculator(self)
 
     def _batch(self, positions: ArrayLike) -> tuple[Floats, bool]:
-        batch = np.asarray(positions, dtype=np.float64)
         expected = (self.nmer.natoms, 3)
+        try:
+            batch = np.asarray(positions, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"positions are not an array of numbers; allowed: {expected} or (n, {expected[0]}, 3) in Angstrom"
+            ) from None
         if batch.ndim not in (2, 3) or batch.shape[-2:] != expected:
             raise InputError(
                 f"positions have shape {batch.shape}; allowed: {expected} or (n, {expected[0]}, 3) in Angstrom, "
@@ -139,11 +150,11 @@ class Potential:
     def _evaluate(self, positions: Floats) -> tuple[Floats, Floats]:
         energy, gradient = np.zeros(len(positions)), np.zeros_like(positions)
         if self.switching is None:
-            energy[:], gradient[:] = self._unswitched(positions)
+            energy[:], gradient[:] = self._unswitched(positions, np.arange(len(positions)))
             return energy, gradient
         factor, slope = self.switching.evaluate(positions)
         inside = np.flatnonzero(factor)  # outside nothing is evaluated
-        value, arrow = self._unswitched(positions[inside])
+        value, arrow = self._unswitched(positions[inside], inside)
         energy[inside] = factor[inside] * value
         gradient[inside] = factor[inside, None, None] * arrow
         first, second = self.switching.atoms
@@ -152,11 +163,12 @@ class Potential:
         gradient[inside, second] -= turn
         return energy, gradient
 
-    def _unswitched(self, positions: Floats) -> tuple[Floats, Floats]:
-        pairs = self.basis.variables.pairs
+    def _unswitched(self, positions: Floats, numbers: NDArray[np.intp]) -> tuple[Floats, Floats]:
         x, distances = morse(self.basis, self.k, positions)
+        touching = np.argwhere(distances == 0.0)
+        if len(touching):
+            number, (i, j) = numbers[touching[0, 0]], self.basis.variables.pairs[touching[0, 1]]
+            raise InputError(f"atoms {i} and {j} are in one place (configuration {number} of those given)")
         value, slopes = self._polynomial.value_and_slopes(x)
         k = self.k[self.basis.variables.kind]
-        arrow = positions[:, pairs[:, 0]] - positions[:, pairs[:, 1]]
-        force = (-k * x * slopes / distances)[:, :, None] * arrow
-        return value, self._incidence @ force
+        return value, cartesian(self.basis, positions, distances, -k * x * slopes)

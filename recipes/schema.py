@@ -131,6 +131,14 @@ class Selection(Section):
     method: Literal["mini-batch-k-means"] = "mini-batch-k-means"
     train: int = Field(43_000, ge=2, le=1_000_000, description="training configurations")
     test: int = Field(2_000, ge=1, le=1_000_000, description="test configurations")
+    levels: Literal["auto", "flat", "two"] = Field(
+        "auto", description="cluster at once, or coarsely first; auto: two levels above 2,000 clusters"
+    )
+    tails: float = Field(
+        0.05, ge=0, le=0.5, description="part of the training set taken farthest from all others instead"
+    )
+    intermolecular_weight: float = Field(1.0, gt=0, le=100, description="of distances between fragments")
+    intramolecular_weight: float = Field(1.0, gt=0, le=100, description="of distances within a fragment")
     seed: int = Field(2025, ge=0, le=2**32 - 1)
 
 

@@ -1,22 +1,31 @@
 """Variable projection: the ridge objective as a function of the non-linear parameters alone.
 
-For given k the best coefficients follow by linear algebra, so only k is searched. By the envelope theorem
-the exact
-gradient of the projected objective needs no derivative of the coefficients:
+For given k the best coefficients follow by linear algebra, so only k is searched. By the envelope theorem the
+exact gradient of the projected objective needs no derivative of the coefficients:
 dF/dk_t = 2 sum_n w_n r_n s_n sum_{i in t} (dV_n/dx_i) (-R_ni) x_ni, with Gamma^2 |c|^2 part of F.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from potentials.basis import Basis
 from potentials.pip import Polynomial, design_matrix, morse
 from storage.records import Floats
 from tasks.fitting.ridge import solve_normal, solve_qr
+
+
+class Minimum(NamedTuple):
+    """The k where the optimizer ended (1/Angstrom), the objective there, and whether it ended by itself."""
+
+    k: Floats
+    objective: float
+    converged: bool
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,16 @@ class Problem:
     weight: Floats
     gamma: float
 
+    def part(self, chosen: NDArray[np.bool_]) -> Problem:
+        """Return the problem of the chosen configurations, with their weights as they are."""
+        return replace(
+            self,
+            positions=self.positions[chosen],
+            energy=self.energy[chosen],
+            factor=self.factor[chosen],
+            weight=self.weight[chosen],
+        )
+
     def coefficients(self, k: Floats, final: bool = False) -> Floats:
         """Return the best coefficients for given k, (terms,); the final ones by QR."""
         scale = np.sqrt(self.weight)
@@ -71,8 +90,18 @@ class Problem:
         gradient = np.bincount(self.basis.variables.kind, pull, minlength=len(k)).astype(np.float64)
         return objective, gradient
 
-    def minimize(self, start: Floats, bounds: tuple[float, float], iterations: int) -> tuple[Floats, float]:
-        """Return the k that L-BFGS-B finds from a start, and the objective there."""
+    def minimize(self, start: Floats, bounds: tuple[float, float], iterations: int) -> Minimum:
+        """Return what L-BFGS-B finds from a start.
+
+        Parameters
+        ----------
+        start
+            (kinds,), 1/Angstrom.
+        bounds
+            Of every k, 1/Angstrom.
+        iterations
+            At most so many.
+        """
         found = minimize(
             self.objective,
             start,
@@ -81,4 +110,4 @@ class Problem:
             bounds=[bounds] * len(start),
             options={"maxiter": iterations, "ftol": 1e-7},
         )
-        return np.asarray(found.x), float(found.fun)
+        return Minimum(np.asarray(found.x), float(found.fun), found.status != 1)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potentials.molecule import NMer
 from storage.records import Floats
 
 
-def sorted_distances(nmer: NMer, positions: Floats) -> Floats:
+def sorted_distances(nmer: NMer, positions: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Return all interatomic distances, sorted within each class of equivalent pairs.
 
-    Two pairs are equivalent when their atoms have the same symmetry letters. The sorted distances do not change
+    Two pairs are equivalent when their atoms have the same symmetry letters and they are both within a fragment or
+    both between fragments. The sorted distances do not change
     when equivalent atoms change places; they are a lossy fingerprint: select with them, never identify with them.
 
     Parameters
@@ -25,15 +27,19 @@ def sorted_distances(nmer: NMer, positions: Floats) -> Floats:
 
     Returns
     -------
-    (frames, pairs), Angstrom.
+    distances, between
+        (frames, pairs), Angstrom; (pairs,), whether the distance is between two fragments.
     """
-    classes: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
+    fragment = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
+    classes: dict[tuple[str, str, bool], list[tuple[int, int]]] = defaultdict(list)
     for i in range(nmer.natoms):
         for j in range(i + 1, nmer.natoms):
-            classes[tuple(sorted((nmer.classes[i], nmer.classes[j])))].append((i, j))
+            first, second = sorted((nmer.classes[i], nmer.classes[j]))
+            classes[first, second, bool(fragment[i] != fragment[j])].append((i, j))
     blocks = []
     for pairs in classes.values():
-        first, second = np.array(pairs).T
-        distances = np.linalg.norm(positions[:, first] - positions[:, second], axis=2)
+        one, other = np.array(pairs).T
+        distances = np.linalg.norm(positions[:, one] - positions[:, other], axis=2)
         blocks.append(np.sort(distances, axis=1))
-    return np.concatenate(blocks, axis=1)
+    between = np.repeat([key[2] for key in classes], [len(pairs) for pairs in classes.values()])
+    return np.concatenate(blocks, axis=1), between

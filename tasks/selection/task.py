@@ -16,8 +16,8 @@ from storage.records import TEST, TRAIN
 from storage.store import Store
 from storage.version import package_versions
 from tasks.progress import ProgressLine
-from tasks.selection.descriptor import sorted_distances
-from tasks.selection.kmeans import coverage, select
+from tasks.selection.choose import select, weighted_descriptors
+from tasks.selection.kmeans import coverage
 
 
 @task(name="selection", cache_policy=NO_CACHE)
@@ -39,7 +39,7 @@ def selection_task(recipe: Recipe, store_path: Path) -> str:
     with ProgressLine("selection", wanted, "configurations") as progress:
         pool = pool_from_version(source)
         selection = select(nmer, pool, recipe.selection)
-        cover = coverage(sorted_distances(nmer, pool.positions), selection.frame)
+        cover = coverage(weighted_descriptors(nmer, pool.positions, recipe.selection), selection.frame)
         progress.update(done=len(selection))
     store.add(
         "selection",

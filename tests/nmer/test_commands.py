@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nmer.cli.main import app, main
+from nmer.cli.main import main
 
 Run = tuple[Path, subprocess.CompletedProcess[str]]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import permutations, product
-from math import factorial
 
 import numpy as np
 import pytest
 
 from potentials.basis import Basis, variables
+from potentials.errors import InputError
 from potentials.molecule import Fragment, NMer
 
 ELEMENTS = {"A": "C", "B": "H", "C": "H", "D": "O", "E": "H"}
@@ -46,48 +46,75 @@ def test_halide_water_count() -> None:
     assert Basis.build(nmer, 4, "intermolecular").n_terms == 98
 
 
-def burnside(nmer: NMer, degree: int) -> int:
-    """Count invariant monomials of degree 1..d as the mean number of monomials each permutation fixes."""
-    pairs = variables(nmer).pairs
-    place = {tuple(sorted(p)): i for i, p in enumerate(pairs.tolist())}
+def burnside(nmer: NMer, degree: int, terms: str) -> int:
+    """Count the invariant monomials of degree 1..d as the mean number of monomials each permutation fixes.
+
+    The group is found from its definition: the permutations that keep letters and take whole fragments to whole
+    fragments.
+    """
+    known = variables(nmer)
+    place = {tuple(sorted(p)): i for i, p in enumerate(known.pairs.tolist())}
+    home = [f for f, part in enumerate(nmer.slices) for _ in range(part.start, part.stop)]
     classes: dict[str, list[int]] = {}
     for atom, letter in enumerate(nmer.classes):
         classes.setdefault(letter, []).append(atom)
-    total, order = 0, 1
-    for atoms in classes.values():
-        order *= factorial(len(atoms))
+    total = order = 0
     for images in product(*(permutations(atoms) for atoms in classes.values())):
         move = {
             a: b
             for atoms, image in zip(classes.values(), images, strict=True)
             for a, b in zip(atoms, image, strict=True)
         }
-        seen, lengths = set(), []
-        for start in range(len(pairs)):
+        if any(len({home[move[a]] for a in range(part.start, part.stop)}) > 1 for part in nmer.slices):
+            continue
+        order += 1
+        seen: set[int] = set()
+        every, within = [], []  # lengths of the cycles of all distances, and of those within a fragment
+        for start in range(len(known.pairs)):
             length, at = 0, start
             while at not in seen:
                 seen.add(at)
                 length += 1
-                i, j = pairs[at]
+                i, j = known.pairs[at]
                 at = place[tuple(sorted((move[int(i)], move[int(j)])))]
             if length:
-                lengths.append(length)
-        series = np.zeros(degree + 1, dtype=np.int64)
-        series[0] = 1
-        for length in lengths:  # a cycle's variables carry one common power
-            for d in range(length, degree + 1):
-                series[d] += series[d - length]
-        total += int(series[1:].sum())
+                every.append(length)
+                if not known.intermolecular[start]:
+                    within.append(length)
+        total += fixed(every, degree) - (fixed(within, degree) if terms == "intermolecular" else 0)
     assert total % order == 0
     return total // order
 
 
+def fixed(cycles: list[int], degree: int) -> int:
+    """Count the monomials of degree 1..d that a permutation of the variables with these cycles fixes."""
+    series = np.zeros(degree + 1, dtype=np.int64)
+    series[0] = 1
+    for length in cycles:  # a cycle's variables carry one common power
+        for d in range(length, degree + 1):
+            series[d] += series[d - length]
+    return int(series[1:].sum())
+
+
+@pytest.mark.parametrize("terms", ["all", "intermolecular"])
 @pytest.mark.parametrize(
-    ("symmetry", "degree"), [("A1B1C3", 4), ("A1B4", 5), ("A1B1C3_D1E2", 3), ("A1B1C3_D1E2", 2)]
+    ("symmetry", "degree"),
+    [("A1B1C3", 5), ("A1B4", 5), ("A1B1C3_D1E2", 3), ("D1E2_D1E2", 4), ("D1E2_D1E2_D1E2", 3), ("D1E2_A1B4", 3)],
 )
-def test_counts_follow_burnside(symmetry: str, degree: int) -> None:
+def test_counts_follow_burnside(symmetry: str, degree: int, terms: str) -> None:
     nmer = make(symmetry)
-    assert Basis.build(nmer, degree).n_terms == burnside(nmer, degree)
+    if terms == "intermolecular" and "_" not in symmetry:
+        with pytest.raises(InputError, match="needs two fragments"):
+            Basis.build(nmer, degree, terms)
+    else:
+        assert Basis.build(nmer, degree, terms).n_terms == burnside(nmer, degree, terms)
+
+
+def test_unknown_filters_and_degrees_are_refused() -> None:
+    with pytest.raises(InputError, match="allowed: all, intermolecular"):
+        Basis.build(make("A1B4"), 2, "inter")
+    with pytest.raises(InputError, match="allowed: 1 or more"):
+        Basis.build(make("A1B4"), 0)
 
 
 def test_identical_fragments_exchange_as_wholes() -> None:

@@ -9,8 +9,10 @@ import pytest
 from ase import Atoms, units
 from ase.md.verlet import VelocityVerlet
 
+from potentials.basis import Basis
 from potentials.errors import InputError
-from potentials.pip import design_matrix, morse
+from potentials.molecule import NMer
+from potentials.pip import CHUNK, FEW, design_matrix, morse
 from potentials.potential import Potential
 from potentials.switching import Switching
 from recipes.load import load_recipe
@@ -39,6 +41,22 @@ def test_exchanging_equivalent_atoms_changes_nothing() -> None:
     assert np.abs(cap_is_no_hydrogen - energy).max() > 1e-3
 
 
+def test_exchanging_identical_fragments_changes_nothing() -> None:
+    water = NMER.fragments[1]
+    pair = NMer("pair", (water, water), "A1B2_A1B2")
+    basis = Basis.build(pair, 3)
+    rng = np.random.default_rng(4)
+    potential = Potential(pair, 3, "all", rng.uniform(0.5, 2.0, 5), rng.normal(size=basis.n_terms))
+    positions = rng.normal(scale=1.5, size=(30, 6, 3))
+    energy, gradient = potential.energy_and_gradient(positions)
+    for order in ([3, 4, 5, 0, 1, 2], [0, 2, 1, 3, 4, 5], [3, 5, 4, 0, 1, 2]):
+        other_energy, other_gradient = potential.energy_and_gradient(positions[:, order])
+        assert np.abs(other_energy - energy).max() < 1e-12
+        assert np.abs(other_gradient - gradient[:, order]).max() < 1e-12
+    hydrogens_between = potential.energy(positions[:, [0, 1, 5, 3, 4, 2]])
+    assert np.abs(hydrogens_between - energy).max() > 1e-3
+
+
 @pytest.mark.parametrize("switching", [None, Switching((0, 5), 3.0, 4.4)])
 def test_gradient_is_the_derivative(switching: Switching | None) -> None:
     potential = make(switching=switching)
@@ -64,9 +82,21 @@ def test_energy_is_the_design_matrix_times_the_coefficients() -> None:
     np.testing.assert_allclose(design_matrix(potential.basis, x)[:, 0], first_term_orbit, atol=1e-15)
 
 
-def test_one_and_many_agree() -> None:
-    potential = make(switching=Switching((0, 5), 3.0, 5.0))
+@pytest.mark.parametrize("degree", [2, 3])
+def test_one_and_many_agree(degree: int) -> None:
+    """One configuration, a few, a chunk, and a chunk with a rest go different ways to the same numbers."""
+    potential = make(degree, Switching((0, 5), 3.0, 5.0))
     energy, gradient = potential.energy_and_gradient(SHAKEN)
+    assert len(SHAKEN) > FEW
+    few = potential.energy_and_gradient(SHAKEN[:FEW])
+    np.testing.assert_allclose(few[0], energy[:FEW], atol=1e-12)
+    np.testing.assert_allclose(few[1], gradient[:FEW], atol=1e-12)
+    many = potential.energy_and_gradient(np.tile(SHAKEN, (4, 1, 1)))
+    assert len(many[0]) > CHUNK and len(many[0]) % CHUNK
+    np.testing.assert_allclose(many[0], np.tile(energy, 4), atol=1e-12)
+    np.testing.assert_allclose(many[1], np.tile(gradient, (4, 1, 1)), atol=1e-12)
+    empty = potential.energy_and_gradient(SHAKEN[:0])
+    assert empty[0].shape == (0,) and empty[1].shape == (0, NMER.natoms, 3)
     for i in (0, 7):
         one_energy, one_gradient = potential.energy_and_gradient(SHAKEN[i])
         assert one_energy == pytest.approx(energy[i], abs=1e-12)
@@ -107,6 +137,51 @@ def test_numbers_that_are_not_finite_are_refused() -> None:
     broken[3, 1, 2] = np.nan
     with pytest.raises(InputError, match="not finite"):
         make(2).energy(broken)
+
+
+@pytest.mark.parametrize("wrong", ["CH4", [[1.0, 2.0, 3.0], [1.0]], None])
+def test_what_is_no_array_of_numbers_is_refused(wrong: object) -> None:
+    with pytest.raises(InputError, match=r"allowed: \(8, 3\) or \(n, 8, 3\) in Angstrom"):
+        make(2).energy(wrong)
+
+
+@pytest.mark.parametrize("switching", [None, Switching((0, 5), 8.0, 10.0)])
+def test_atoms_in_one_place_are_named(switching: Switching | None) -> None:
+    broken = SHAKEN.copy()
+    broken[1, 5:] += 20.0  # beyond the switch, and still counted
+    broken[3, 6] = broken[3, 2]
+    with pytest.raises(InputError, match=r"atoms 2 and 6 are in one place \(configuration 3"):
+        make(2, switching).energy_and_gradient(broken)
+
+
+def test_a_potential_keeps_its_own_numbers() -> None:
+    k, coefficients = np.ones(12), np.ones(82)
+    potential = Potential(NMER, 2, "intermolecular", k, coefficients)
+    before = potential.energy(NMER.positions)
+    coefficients[:] = 2.0
+    assert replace(potential).energy(NMER.positions) == before
+    with pytest.raises(ValueError, match="read-only"):
+        potential.coefficients[0] = 3.0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"k": np.ones(11)}, "12 k and 82 coefficients; 11 and 82 were given"),
+        ({"coefficients": np.full(82, np.nan)}, "coefficients hold a number that is not finite"),
+        ({"switching": Switching((0, 8), 3.0, 4.0)}, "atoms from 0 to 7"),
+        ({"terms": "inter"}, "allowed: all, intermolecular"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        replace(make(2), **change)
+
+
+@pytest.mark.parametrize(("atoms", "radii"), [((0, 0), (3.0, 4.0)), ((-1, 2), (3.0, 4.0)), ((0, 5), (4.0, 4.0))])
+def test_a_switch_that_cannot_work_is_refused(atoms: tuple[int, int], radii: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match="allowed"):
+        Switching(atoms, *radii)
 
 
 def test_calculator_conserves_energy_in_ase() -> None:

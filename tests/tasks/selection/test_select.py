@@ -11,8 +11,9 @@ from potentials.errors import StageError
 from recipes.load import load_recipe
 from recipes.schema import Selection as SelectionSettings
 from storage.records import TEST, TRAIN, Pool
+from tasks.selection.choose import select, weighted_descriptors
 from tasks.selection.descriptor import sorted_distances
-from tasks.selection.kmeans import coverage, nearest_frames, select
+from tasks.selection.kmeans import coverage, farthest_frames, nearest_frames, share_out
 
 NMER = load_recipe("ch3-water").build_nmer()
 
@@ -30,13 +31,13 @@ POOL = make_pool(3000)
 
 
 def test_the_descriptor_does_not_see_exchanges_of_equivalent_atoms() -> None:
-    descriptors = sorted_distances(NMER, POOL.positions)
+    descriptors, _ = sorted_distances(NMER, POOL.positions)
     assert descriptors.shape == (3000, 28)
     turned = (
         POOL.positions[:, [0, 1, 3, 4, 2, 5, 7, 6]] @ np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
     )
-    np.testing.assert_allclose(sorted_distances(NMER, turned), descriptors, atol=1e-12)
-    cap_moved = sorted_distances(NMER, POOL.positions[:, [0, 2, 1, 3, 4, 5, 6, 7]])
+    np.testing.assert_allclose(sorted_distances(NMER, turned)[0], descriptors, atol=1e-12)
+    cap_moved = sorted_distances(NMER, POOL.positions[:, [0, 2, 1, 3, 4, 5, 6, 7]])[0]
     assert np.abs(cap_moved - descriptors).max() > 0.1
 
 
@@ -55,7 +56,7 @@ def test_the_seed_decides() -> None:
 
 
 def test_clusters_cover_the_pool_better_than_chance() -> None:
-    descriptors = sorted_distances(NMER, POOL.positions)
+    descriptors, _ = sorted_distances(NMER, POOL.positions)
     chosen = coverage(descriptors, nearest_frames(descriptors, 100, 0))
     rng = np.random.default_rng(0)
     chance = [coverage(descriptors, rng.choice(3000, 100, replace=False)) for _ in range(10)]
@@ -64,7 +65,7 @@ def test_clusters_cover_the_pool_better_than_chance() -> None:
 
 
 def test_repeated_frames_still_give_as_many_as_asked() -> None:
-    repeated = np.repeat(sorted_distances(NMER, POOL.positions[:30]), 10, axis=0)
+    repeated = np.repeat(sorted_distances(NMER, POOL.positions[:30])[0], 10, axis=0)
     chosen = nearest_frames(repeated, 60, 0)
     assert len(np.unique(chosen)) == 60
 
@@ -73,3 +74,40 @@ def test_too_small_a_pool_says_what_to_change() -> None:
     small = replace(POOL, positions=POOL.positions[:50])
     with pytest.raises(StageError, match=r"60 configurations are asked for but the pool has 50 frames; raise"):
         select(NMER, small, SelectionSettings(train=50, test=10))
+
+
+def test_two_levels_give_exactly_as_many_and_cover_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.selection.kmeans.COARSE", 15)
+    descriptors, _ = sorted_distances(NMER, POOL.positions)
+    two, flat = (nearest_frames(descriptors, 150, 0, two_levels=t) for t in (True, False))
+    assert len(np.unique(two)) == 150 and not np.array_equal(two, flat)
+    rng = np.random.default_rng(0)
+    chance = min(coverage(descriptors, rng.choice(3000, 150, replace=False))["rms"] for _ in range(10))
+    assert coverage(descriptors, two)["rms"] < 1.03 * coverage(descriptors, flat)["rms"]
+    assert coverage(descriptors, two)["rms"] < chance
+
+
+def test_shares_add_up_and_never_exceed_a_group() -> None:
+    sizes = np.array([1, 500, 3, 0, 96])
+    for count in (1, 7, 599, 600):
+        shares = share_out(sizes, count)
+        assert shares.sum() == count and (shares <= sizes).all() and (shares >= 0).all()
+
+
+def test_tails_are_the_farthest_and_shrink_the_largest_distance() -> None:
+    descriptors, _ = sorted_distances(NMER, POOL.positions)
+    chosen = nearest_frames(descriptors, 100, 0)
+    taken = farthest_frames(descriptors, chosen, 20)
+    nearest = np.linalg.norm(descriptors[:, None] - descriptors[chosen][None], axis=2).min(axis=1)
+    assert taken[0] == np.argmax(nearest)
+    assert len(set(taken) | set(chosen)) == 120
+    with_tails = coverage(descriptors, np.concatenate([chosen, taken]))["max"]
+    assert with_tails < coverage(descriptors, nearest_frames(descriptors, 120, 0))["max"]
+
+
+def test_weights_scale_their_part_of_the_descriptor() -> None:
+    plain, between = sorted_distances(NMER, POOL.positions[:5])
+    assert between.sum() == 15 and len(between) == 28
+    weighted = weighted_descriptors(NMER, POOL.positions[:5], SelectionSettings(intermolecular_weight=2.0))
+    np.testing.assert_allclose(weighted[:, between], 2 * plain[:, between])
+    np.testing.assert_allclose(weighted[:, ~between], plain[:, ~between])
