@@ -7,7 +7,7 @@ import numpy as np
 from potentials.errors import StageError
 from potentials.molecule import NMer
 from recipes.schema import Selection as SelectionSettings
-from storage.records import TEST, TRAIN, Floats, Ints, Pool, Selection
+from storage.records import TEST, TRAIN, Floats, Pool, Selection
 from tasks.selection.descriptor import sorted_distances
 from tasks.selection.kmeans import farthest_frames, nearest_frames
 
@@ -46,12 +46,12 @@ def select(nmer: NMer, pool: Pool, settings: SelectionSettings) -> Selection:
     descriptors = weighted_descriptors(nmer, pool.positions, settings)
     tails = round(settings.tails * settings.train)
     two = settings.levels == "two" or (settings.levels == "auto" and wanted > TWO_LEVELS_ABOVE)
-    frames: Ints = nearest_frames(descriptors, wanted - tails, settings.seed, two)
+    frames, bound = nearest_frames(descriptors, wanted - tails, settings.seed, two)
     split = np.full(wanted - tails, TRAIN, dtype=np.int64)
     rng = np.random.default_rng(settings.seed)
     split[rng.choice(wanted - tails, settings.test, replace=False)] = TEST
     if tails:
-        frames = np.concatenate([frames, farthest_frames(descriptors, frames, tails)])
+        frames = np.concatenate([frames, farthest_frames(descriptors, frames, bound, tails)])
         split = np.concatenate([split, np.full(tails, TRAIN, dtype=np.int64)])
     order = np.argsort(frames, kind="stable")
     return Selection(pool.positions[frames[order]], split[order], frames[order])

@@ -57,7 +57,7 @@ def test_the_seed_decides() -> None:
 
 def test_clusters_cover_the_pool_better_than_chance() -> None:
     descriptors, _ = sorted_distances(NMER, POOL.positions)
-    chosen = coverage(descriptors, nearest_frames(descriptors, 100, 0))
+    chosen = coverage(descriptors, nearest_frames(descriptors, 100, 0)[0])
     rng = np.random.default_rng(0)
     chance = [coverage(descriptors, rng.choice(3000, 100, replace=False)) for _ in range(10)]
     assert chosen["rms"] < min(c["rms"] for c in chance)
@@ -66,7 +66,7 @@ def test_clusters_cover_the_pool_better_than_chance() -> None:
 
 def test_repeated_frames_still_give_as_many_as_asked() -> None:
     repeated = np.repeat(sorted_distances(NMER, POOL.positions[:30])[0], 10, axis=0)
-    chosen = nearest_frames(repeated, 60, 0)
+    chosen, _ = nearest_frames(repeated, 60, 0)
     assert len(np.unique(chosen)) == 60
 
 
@@ -79,7 +79,7 @@ def test_too_small_a_pool_says_what_to_change() -> None:
 def test_two_levels_give_exactly_as_many_and_cover_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.selection.kmeans.COARSE", 15)
     descriptors, _ = sorted_distances(NMER, POOL.positions)
-    two, flat = (nearest_frames(descriptors, 150, 0, two_levels=t) for t in (True, False))
+    two, flat = (nearest_frames(descriptors, 150, 0, two_levels=t)[0] for t in (True, False))
     assert len(np.unique(two)) == 150 and not np.array_equal(two, flat)
     rng = np.random.default_rng(0)
     chance = min(coverage(descriptors, rng.choice(3000, 150, replace=False))["rms"] for _ in range(10))
@@ -90,19 +90,20 @@ def test_two_levels_give_exactly_as_many_and_cover_as_well(monkeypatch: pytest.M
 def test_shares_add_up_and_never_exceed_a_group() -> None:
     sizes = np.array([1, 500, 3, 0, 96])
     for count in (1, 7, 599, 600):
-        shares = share_out(sizes, count)
+        shares = share_out(np.array([50.0, 1.0, 9.0, 0.0, 3.0]), sizes, count)
         assert shares.sum() == count and (shares <= sizes).all() and (shares >= 0).all()
 
 
 def test_tails_are_the_farthest_and_shrink_the_largest_distance() -> None:
     descriptors, _ = sorted_distances(NMER, POOL.positions)
-    chosen = nearest_frames(descriptors, 100, 0)
-    taken = farthest_frames(descriptors, chosen, 20)
+    chosen, bound = nearest_frames(descriptors, 100, 0)
+    taken = farthest_frames(descriptors, chosen, bound, 20)
     nearest = np.linalg.norm(descriptors[:, None] - descriptors[chosen][None], axis=2).min(axis=1)
+    assert (bound >= nearest - 1e-12).all()
     assert taken[0] == np.argmax(nearest)
     assert len(set(taken) | set(chosen)) == 120
     with_tails = coverage(descriptors, np.concatenate([chosen, taken]))["max"]
-    assert with_tails < coverage(descriptors, nearest_frames(descriptors, 120, 0))["max"]
+    assert with_tails < coverage(descriptors, nearest_frames(descriptors, 120, 0)[0])["max"]
 
 
 def test_weights_scale_their_part_of_the_descriptor() -> None:
