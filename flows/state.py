@@ -18,6 +18,7 @@ from tasks.labelling.collect import FAILED, FLAGGED, MISSING, collect_labels
 from tasks.labelling.dataset import key_of
 from tasks.labelling.engines import get_engine
 from tasks.labelling.protocol import protocol_of
+from tasks.sampling.forcefield import fragment_terms
 from tasks.sampling.pool import frames_so_far
 
 
@@ -66,10 +67,12 @@ def open_store(path: str | None) -> Store | None:
 
 
 def check_engines(recipe: Recipe, until: str) -> None:
-    """Raise InputError if what the recipe needs is not installed, or the engine cannot do what it asks."""
+    """Raise InputError if an engine is not installed or cannot do what the recipe asks, before anything runs."""
+    nmer, settings = recipe.build_nmer(), recipe.labelling
+    for fragment in nmer.fragments:
+        fragment_terms(fragment)
     if STAGES.index(until) < STAGES.index("labelling"):
         return
-    nmer, settings = recipe.build_nmer(), recipe.labelling
     ghosts = settings.counterpoise and len(nmer.fragments) > 1
     get_engine(settings.engine).check(settings.method, settings.basis, ghosts, nmer.symbols)
 

@@ -23,7 +23,9 @@ def pool_columns(pool: Pool) -> dict[str, Column]:
         "temperature": Column(pool.temperature, "K", "thermostat temperature of the walker"),
         "window": Column(pool.window, "1", "index of the centre-of-mass window, from 0"),
         "seed": Column(pool.seed, "1", "seed of the walker"),
-        "energy": Column(pool.energy, "kcal/mol", "force-field energy without the bias"),
+        "energy": Column(
+            pool.energy, "kcal/mol", "force-field energy without the bias, before caps were put back to length"
+        ),
         "com_distance": Column(pool.com_distance, "Angstrom", "distance between the centres of mass"),
         "cvs": Column(pool.cvs, "Angstrom or rad", "collective variables (frame, variable)"),
         "cv_names": Column(pool.cv_names, "1", "names of the collective variables"),

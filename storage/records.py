@@ -30,7 +30,7 @@ class Pool:
     seed
         (frames,), seed of the walker.
     energy
-        (frames,), unbiased force-field energy, kcal/mol.
+        (frames,), unbiased force-field energy of the frame before its caps were put back to length, kcal/mol.
     com_distance
         (frames,), distance between the fragments' centres of mass, Angstrom.
     cvs

@@ -52,8 +52,12 @@ class Store:
                 raise InputError(
                     f"there is no store at '{self.path}'; 'nmer run' makes one, or give --store PATH or NMER_STORE"
                 )
-            self.path.mkdir(parents=True, exist_ok=True)
-            write_text(marker, json.dumps({"nmer_store_format": STORE_FORMAT}) + "\n")
+            try:
+                write_text(marker, json.dumps({"nmer_store_format": STORE_FORMAT}) + "\n")
+            except OSError as error:
+                raise InputError(
+                    f"no store can be made at '{self.path}': {error.strerror}; give another folder with --store"
+                ) from None
         try:
             found = json.loads(marker.read_text())["nmer_store_format"]
         except (ValueError, KeyError, TypeError):

@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 labels or gates failed, or a stage could not deliver; 2 ba
 
 from __future__ import annotations
 
+import errno
 import sys
 
 from cyclopts import App, CycloptsError
@@ -41,7 +42,11 @@ def main(tokens: list[str] | None = None) -> int:
         return _fail(1, str(error))
     except KeyboardInterrupt:
         return _fail(130, "interrupted; what is finished is kept, and running the same command again goes on")
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _fail(1, "the disk is full; what is finished is kept: make room and run the same command again")
+        if not isinstance(error, BrokenPipeError):
+            raise
         sys.stderr.close()  # the reader went away, for example 'nmer versions | head'
         return 0
     return code if isinstance(code, int) else 0

@@ -70,4 +70,5 @@ def weighted_descriptors(nmer: NMer, positions: Floats, settings: SelectionSetti
         The recipe's selection section.
     """
     descriptors, between = sorted_distances(nmer, positions)
-    return descriptors * np.where(between, settings.intermolecular_weight, settings.intramolecular_weight)
+    weights = np.where(between, settings.intermolecular_weight, settings.intramolecular_weight)
+    return np.asarray(descriptors * weights)

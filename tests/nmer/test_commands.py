@@ -13,6 +13,26 @@ from nmer.cli.main import main
 
 Run = tuple[Path, subprocess.CompletedProcess[str]]
 
+AMMONIA = """
+name = "ammonia"
+[nmer]
+symmetry = "A1B3"
+[[nmer.fragments]]
+name = "ammonia"
+bonds = [[0, 1], [0, 2], [0, 3]]
+geometry = '''
+N 0.0 0.0 0.1
+H 0.0 0.94 -0.28
+H 0.81 -0.47 -0.28
+H -0.81 -0.47 -0.28
+'''
+[selection]
+train = 20
+test = 4
+[fitting]
+terms = "all"
+"""
+
 
 def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     code = main([str(w) for w in words])
@@ -97,8 +117,12 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     (tmp_path / "foreign" / "letter.txt").write_text("dear")
     (tmp_path / "newer").mkdir()
     (tmp_path / "newer" / "nmer-store.json").write_text('{"nmer_store_format": 7}')
+    (tmp_path / "afile").write_text("not a folder")
+    (tmp_path / "ammonia.toml").write_text(AMMONIA)
     before = sorted(tmp_path.rglob("*"))
     cases = [
+        (("run", "ammonia.toml"), "fragment 'ammonia' has no ff14SB types here; allowed: CH3-"),
+        (("run", str(tiny_recipe), "--store", "afile/store"), "no store can be made at 'afile/store'"),
         (("run", "ch3-watr"), "recipe 'ch3-watr' is unknown (did you mean 'ch3-water'?)"),
         (("run", "ch3-water", "--preset", "huge"), "preset 'huge' is unknown; allowed: laptop, paper, smoke"),
         (("run", "wrong.toml"), "wrong.toml: key 'selection.trian' is unknown (did you mean 'train'?)"),
