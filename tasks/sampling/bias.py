@@ -14,7 +14,7 @@ from potentials.molecule import NMer
 from recipes.schema import Bias
 from storage.records import Floats
 from tasks.sampling.cvs import CV, families
-from tasks.sampling.kernel import CV_ROW, FAMILY_ROW, HEADER, apply_bias
+from tasks.sampling.kernel import CV_ROW, FAMILY_ROW, HEADER, LENGTH, apply_bias
 
 KB = 0.0083144621 / 4.184
 """Boltzmann's constant as PLUMED has it, kcal/mol/K."""
@@ -137,7 +137,7 @@ class BiasSpec:
             work,
         ]
         buffer: Floats = np.concatenate(parts)
-        buffer[13] = len(buffer)
+        buffer[LENGTH] = len(buffer)
         return buffer
 
 

@@ -118,6 +118,27 @@ def run(program: Any, steps: int, first: bool = False) -> None:
         raise ExplosionError("a coordinate is not finite")
 
 
+def run_recorded(program: Any, frames: int, stride: int) -> Floats:
+    """Run `frames` times `stride` steps, counted from 0, and return the energy at the end of each stride.
+
+    One long run: LAMMPS takes as long to begin a run as for seventy steps of a small dimer.
+
+    Returns
+    -------
+    (frames,), potential energy without the bias, kcal/mol.
+
+    Raises
+    ------
+    ExplosionError
+        As `run`.
+    """
+    program.command("reset_timestep 0")
+    program.command(f"fix energies all vector {stride} c_thermo_pe")
+    run(program, frames * stride, first=True)
+    every = [program.extract_fix("energies", 0, 1, row) for row in range(frames + 1)]
+    return np.array(every[1:], dtype=np.float64)  # the first is that of step 0
+
+
 def combine(parts: list[Terms]) -> Terms:
     """Return the terms of several fragments in the n-mer's atom numbers."""
     whole, start = Terms(), 0

@@ -16,9 +16,16 @@ import numpy as np
 from numba import carray, cfunc, njit, types
 
 HEADER, CV_ROW, FAMILY_ROW = 32, 6, 6
+LENGTH = 13
+"""Place in the header that holds the length of the buffer."""
+
 ERROR, BIAS, WALL, COM, HILLS = 14, 15, 16, 17, 18
 """Places in the header that the kernel writes: error flag, bias, wall energy (kcal/mol), centre-of-mass distance
 (Angstrom), number of hills."""
+
+OFFSET, STRIDE, RING, CAPACITY = 19, 20, 21, 22
+"""Places in the header that LAMMPS' callback reads: what to add to LAMMPS' step, and where to keep every STRIDE-th
+frame (0: none): place of the first number in the buffer, and number of frames."""
 
 CUT = 6.25
 TINY = 1e-7
@@ -245,6 +252,18 @@ def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
     return bias + wall
 
 
+@_compiled
+def record(buffer, step, x):  # type: ignore[no-untyped-def]
+    """Keep a frame in the buffer when it is its turn; the frame of step 0 is not kept."""
+    stride = int(buffer[STRIDE])
+    if stride == 0 or step == 0 or step % stride != 0 or step // stride > int(buffer[CAPACITY]):
+        return
+    at = int(buffer[RING]) + (step // stride - 1) * x.size
+    for a in range(x.shape[0]):
+        for axis in range(3):
+            buffer[at + 3 * a + axis] = x[a, axis]
+
+
 @cfunc(
     types.void(
         types.voidptr,
@@ -258,6 +277,8 @@ def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
 )
 def lammps_callback(pointer, step, nlocal, tags, x, f):  # type: ignore[no-untyped-def]
     """Be LAMMPS' ``fix external`` callback; the pointer leads to the buffer, the atoms are in tag order."""
-    length = int(carray(pointer, (HEADER,), np.float64)[13])
+    length = int(carray(pointer, (HEADER,), np.float64)[LENGTH])
     buffer = carray(pointer, (length,), np.float64)
-    apply_bias(buffer, step, carray(x[0], (nlocal, 3)), carray(f[0], (nlocal, 3)))
+    positions = carray(x[0], (nlocal, 3))
+    apply_bias(buffer, step + int(buffer[OFFSET]), positions, carray(f[0], (nlocal, 3)))
+    record(buffer, step, positions)

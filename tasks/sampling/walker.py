@@ -18,8 +18,8 @@ from potentials.molecule import NMer
 from recipes.schema import Sampling
 from storage.records import Floats
 from tasks.sampling.bias import window_bias
-from tasks.sampling.engine import ExplosionError, install_bias, run, simulation
-from tasks.sampling.kernel import ERROR
+from tasks.sampling.engine import ExplosionError, install_bias, run, run_recorded, simulation
+from tasks.sampling.kernel import CAPACITY, ERROR, LENGTH, OFFSET, RING, STRIDE
 
 SEGMENT = 500
 """Frames looked at in one segment."""
@@ -186,7 +186,6 @@ def _segment(walker: Walker, state: State, seed: int) -> tuple[State, Floats, Fl
     timestep = settings.timestep * state.scale
     stride = max(1, round(settings.stride / timestep))
     skipped = 0 if state.looked else round(settings.equilibration * 1000 / timestep)
-    positions, energy = np.empty((SEGMENT, nmer.natoms, 3)), np.empty(SEGMENT)
     looked = min(SEGMENT, PATIENCE * walker.frames + SEGMENT - state.looked)
     with simulation(
         nmer,
@@ -196,20 +195,27 @@ def _segment(walker: Walker, state: State, seed: int) -> tuple[State, Floats, Fl
         damping=settings.damping,
         seed=seed,
     ) as program:
-        program.command(f"reset_timestep {state.step}")
         program.numpy.extract_atom("x")[: nmer.natoms] = state.x
         program.numpy.extract_atom("v")[: nmer.natoms] = state.v
-        install_bias(program, state.bias)
+        buffer = np.concatenate([state.bias, np.zeros(looked * state.x.size)])
+        buffer[LENGTH] = len(buffer)
+        buffer[OFFSET] = state.step
+        install_bias(program, buffer)
         run(program, skipped, first=True)
-        for n in range(looked):
-            run(program, stride)
-            positions[n] = program.numpy.extract_atom("x")[: nmer.natoms]
-            energy[n] = program.get_thermo("pe")
-        if state.bias[ERROR]:
+        buffer[OFFSET] += skipped
+        buffer[[STRIDE, RING, CAPACITY]] = stride, len(state.bias), looked
+        energy = run_recorded(program, looked, stride)
+        if buffer[ERROR]:
             raise ExplosionError("a collective variable is not finite")
+        positions = buffer[len(state.bias) :].reshape(looked, nmer.natoms, 3)
+        if not np.isfinite(positions).all():
+            raise ExplosionError("a coordinate is not finite")
+        bias = buffer[: len(state.bias)].copy()
+        bias[[OFFSET, STRIDE, RING, CAPACITY]] = 0.0
+        bias[LENGTH] = len(bias)
         x, v = (np.array(program.numpy.extract_atom(name)[: nmer.natoms]) for name in "xv")
-    end = State(x, v, state.bias, state.step + skipped + looked * stride, state.looked + looked, state.scale)
-    positions, energy = nmer.place_caps(positions[:looked]), energy[:looked]
+    end = State(x, v, bias, state.step + skipped + looked * stride, state.looked + looked, state.scale)
+    positions = nmer.place_caps(positions)
     if len(nmer.fragments) > 1:
         lower, upper = settings.windows[walker.window]
         distance = com_distance(nmer, positions)

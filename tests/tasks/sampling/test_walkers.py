@@ -18,9 +18,9 @@ from recipes.load import load_recipe
 from recipes.schema import Sampling
 from storage.records import Pool
 from tasks.sampling.bias import window_bias
-from tasks.sampling.engine import install_bias, install_python_bias, run, simulation
+from tasks.sampling.engine import install_bias, install_python_bias, run, run_recorded, simulation
 from tasks.sampling.forcefield import ff14sb_system, fragment_terms
-from tasks.sampling.kernel import HILLS, apply_bias
+from tasks.sampling.kernel import CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.walker import segments
 
@@ -216,3 +216,24 @@ def test_temperature_is_shared_by_all_elements(tmp_path: Path) -> None:
         blocks = temperature[:, atoms].mean(axis=1).reshape(30, 100).mean(axis=1)
         error = blocks.std(ddof=1) / np.sqrt(len(blocks))
         assert abs(blocks.mean() - 300) < 4 * error + 2, (symbol, blocks.mean(), error)
+
+
+def test_recorded_frames_and_energies_belong_together(tmp_path: Path) -> None:
+    """Each kept frame's energy is the force field's energy of just that geometry."""
+    bias = window_bias(NMER, SMALL.bias, 500.0, (0.0, 4.0)).buffer()
+    buffer = np.concatenate([bias, np.zeros(5 * 24)])
+    buffer[LENGTH] = len(buffer)
+    with simulation(NMER, tmp_path / "data", temperature=500, timestep=0.5, damping=100, seed=3) as program:
+        install_bias(program, buffer)
+        run(program, 130, first=True)
+        buffer[[STRIDE, RING, CAPACITY]] = 20, len(bias), 5
+        energy = run_recorded(program, 5, 20)
+        last = program.numpy.extract_atom("x")[: NMER.natoms].copy()
+    positions = buffer[len(bias) :].reshape(5, 8, 3)
+    np.testing.assert_array_equal(positions[-1], last)
+    with simulation(NMER, tmp_path / "data", temperature=500, timestep=0.5, damping=100, seed=3) as program:
+        for x, expected in zip(positions, energy, strict=True):
+            program.numpy.extract_atom("x")[: NMER.natoms] = x
+            run(program, 0, first=True)
+            assert program.get_thermo("pe") == pytest.approx(expected, abs=1e-9)
+    assert np.ptp(energy) > 0.01
