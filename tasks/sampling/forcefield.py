@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from potentials.errors import InputError
@@ -66,8 +67,9 @@ def is_water(fragment: Fragment) -> bool:
     return fragment.symbols == ("O", "H", "H") and not fragment.caps
 
 
+@cache
 def fragment_terms(fragment: Fragment) -> Terms:
-    """Return a fragment's force-field terms, atoms counted from 0 within it.
+    """Return a fragment's force-field terms, atoms counted from 0 within it; found once a process.
 
     Raises
     ------
