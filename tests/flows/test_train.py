@@ -143,7 +143,13 @@ def test_ctrl_c_ends_with_one_sentence_and_leaves_nothing_behind(tiny_recipe: Pa
         "--store",
         str(tmp_path / "store"),
     ]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        words,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+    )
     deadline = time.monotonic() + 240
     while not (tmp_path / "store" / "labels" / "spool").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
