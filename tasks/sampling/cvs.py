@@ -55,7 +55,7 @@ def families(nmer: NMer) -> list[Family]:
     Within a fragment: the bonds, angles, and dihedrals of its heavy atoms; of all atoms where it has fewer than
     three heavy ones. Between the first two fragments: the distance of their central atoms and the angles that
     orient one towards the other. Two variables are equivalent when the same symmetry letters are at the same
-    places.
+    places and both are within a fragment or both between two.
     """
     variables = [
         cv
@@ -64,15 +64,14 @@ def families(nmer: NMer) -> list[Family]:
     ]
     if len(nmer.fragments) > 1:
         variables += _between(nmer)
-    groups: dict[str, list[CV]] = defaultdict(list)
+    fragment = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
+    groups: dict[tuple[str, bool], list[CV]] = defaultdict(list)
     for cv in variables:
         letters = [nmer.classes[a] for a in cv.atoms]
         letters = min(letters, letters[::-1])
-        groups[f"{cv.kind} {'-'.join(letters)}"].append(cv)
-    fragment = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
-    return [
-        Family(name, tuple(cvs), len({int(fragment[a]) for a in cvs[0].atoms}) > 1) for name, cvs in groups.items()
-    ]
+        between = len({int(fragment[a]) for a in cv.atoms}) > 1
+        groups[f"{cv.kind} {'-'.join(letters)}", between].append(cv)
+    return [Family(name, tuple(cvs), between) for (name, between), cvs in groups.items()]
 
 
 def _inner(fragment: Fragment, start: int) -> list[CV]:

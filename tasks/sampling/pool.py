@@ -20,8 +20,12 @@ from tasks.sampling.walker import Walker, com_distance, read_frames, run_walker,
 
 
 def walkers(nmer: NMer, settings: Sampling, scratch: Path) -> list[Walker]:
-    """Return the walkers of a recipe; the frames are shared out evenly among them."""
-    cells = list(product(settings.temperatures, range(len(settings.windows)), range(settings.seeds_per_window)))
+    """Return the walkers of a recipe; the frames are shared out evenly among them.
+
+    A single fragment has no centre-of-mass distance: it is sampled once a temperature and seed, as window 0.
+    """
+    windows = len(settings.windows) if len(nmer.fragments) > 1 else 1
+    cells = list(product(settings.temperatures, range(windows), range(settings.seeds_per_window)))
     share, rest = divmod(settings.frames, len(cells))
     return [
         Walker(
@@ -73,8 +77,7 @@ def sample_pool(
     if client is None:
         failures = []
         for walker in every:
-            failures.append(run_walker(walker))
-            show()
+            failures.append(run_walker(walker, show))
     else:
         futures = client.map(run_walker, every, pure=False)
         while any(not f.done() for f in futures):

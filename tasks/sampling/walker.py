@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from recipes.schema import Sampling
 from storage.records import Floats
 from tasks.sampling.bias import window_bias
 from tasks.sampling.engine import ExplosionError, install_bias, run, run_recorded, simulation
-from tasks.sampling.kernel import CAPACITY, ERROR, LENGTH, OFFSET, RING, STRIDE
+from tasks.sampling.kernel import ATOMS_LOST, CAPACITY, ERROR, LENGTH, OFFSET, RING, STRIDE
 
 SEGMENT = 500
 """Frames looked at in one segment."""
@@ -94,8 +95,16 @@ class State:
     scale: float
 
 
-def run_walker(walker: Walker) -> str:
-    """Run a walker to its end, resuming from its last segment, and return why it failed, or an empty string."""
+def run_walker(walker: Walker, after_segment: Callable[[], None] | None = None) -> str:
+    """Run a walker to its end, resuming from its last segment, and return why it failed, or an empty string.
+
+    Parameters
+    ----------
+    walker
+        What to run.
+    after_segment
+        Called when a segment is on disk: for a progress line in the same process.
+    """
     walker.folder.mkdir(parents=True, exist_ok=True)
     done = segments(walker.folder)
     kept = sum(count for _, count in done)
@@ -116,6 +125,8 @@ def run_walker(walker: Walker) -> str:
         _write(path, state, positions[:count], energy[:count])
         done.append((path, count))
         kept += count
+        if after_segment is not None:
+            after_segment()
     return ""
 
 
@@ -158,8 +169,13 @@ def _start(walker: Walker) -> State:
         first = nmer.slices[0].stop
         target = max(window[1] - 0.3, 0.5 * (window[0] + window[1]))
         here = com_distance(nmer, x[None])[0]
-        centres = [np.average(x[p], axis=0, weights=nmer.masses[p]) for p in (slice(0, first), slice(first, None))]
-        x[first:] += (centres[1] - centres[0]) * (target / here - 1.0)
+        if here > 1e-6:
+            centres = [
+                np.average(x[p], axis=0, weights=nmer.masses[p]) for p in (slice(0, first), slice(first, None))
+            ]
+            x[first:] += (centres[1] - centres[0]) * (target / here - 1.0)
+        else:  # both written down about the origin: any direction will do
+            x[first:, 2] += target
     rng = np.random.default_rng(_seed(walker.seed, "velocities"))
     # sqrt(kT/m) in Angstrom/fs: k = 0.0019872 kcal/mol/K and 1 kcal/mol = 4.184e-4 u A^2/fs^2
     speed = np.sqrt(0.0019872043 * walker.temperature * 4.184e-4 / nmer.masses)
@@ -206,7 +222,8 @@ def _segment(walker: Walker, state: State, seed: int) -> tuple[State, Floats, Fl
         buffer[[STRIDE, RING, CAPACITY]] = stride, len(state.bias), looked
         energy = run_recorded(program, looked, stride)
         if buffer[ERROR]:
-            raise ExplosionError("a collective variable is not finite")
+            lost = buffer[ERROR] == ATOMS_LOST
+            raise ExplosionError("LAMMPS lost atoms" if lost else "a collective variable is not finite")
         positions = buffer[len(state.bias) :].reshape(looked, nmer.natoms, 3)
         if not np.isfinite(positions).all():
             raise ExplosionError("a coordinate is not finite")
