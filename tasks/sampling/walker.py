@@ -65,6 +65,8 @@ class Walker:
     @property
     def name(self) -> str:
         """How messages name it."""
+        if len(self.nmer.fragments) < 2:
+            return f"{self.temperature:g} K, seed {self.seed}"
         lower, upper = self.settings.windows[self.window]
         return f"{self.temperature:g} K, {lower:g}-{upper:g} A, seed {self.seed}"
 

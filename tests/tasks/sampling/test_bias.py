@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from potentials.molecule import Fragment, NMer
 from recipes.load import load_recipe
 from tasks.sampling.bias import BiasSpec, Grid, Walls, evaluate_trajectory, window_bias
 from tasks.sampling.cvs import CV, cv_values, families
-from tasks.sampling.kernel import HILLS, apply_bias, variable
+from tasks.sampling.kernel import ATOMS_LOST, ERROR, HILLS, NOT_FINITE, apply_bias, lammps_callback, variable
 
 NMER = load_recipe("ch3-water").build_nmer()
 SETTINGS = load_recipe("ch3-water").sampling.bias
@@ -155,3 +157,70 @@ def test_families_of_ch3_water() -> None:
     }
     spec = window_bias(NMER, SETTINGS, 300.0, (0.0, 4.0))
     assert spec.family[: len(counts)] == tuple(range(len(counts)))
+
+
+def test_variables_between_fragments_are_never_in_a_family_with_those_within() -> None:
+    """Two ethanes share their letters: C-C is a bond in one and the distance of two centres in the other."""
+    places = tuple((0.5 * i, 0.3 * i * i, 0.0) for i in range(8))
+    bonds = ((0, 1), *((0, i) for i in (2, 3, 4)), *((1, i) for i in (5, 6, 7)))
+    ethane = Fragment("ethane", ("C", "C", *"HHHHHH"), places, bonds)
+    pair = NMer("pair", (ethane, ethane), "A2B6_A2B6")
+    groups = families(pair)
+    for family in groups:
+        assert {len({a // 8 for a in cv.atoms}) > 1 for cv in family.cvs} == {family.intermolecular}, family.name
+    carbons = {f.intermolecular: [cv.atoms for cv in f.cvs] for f in groups if f.name == "distance A-A"}
+    assert carbons == {False: [(0, 1), (8, 9)], True: [(0, 8)]}
+    spec = window_bias(pair, SETTINGS, 300.0, (4.0, 7.0))
+    grid = spec.grids[spec.family[[cv.atoms for cv in spec.cvs].index((0, 8))]]
+    assert grid.upper == 30.0 and grid.sigma == SETTINGS.sigma_intermolecular
+
+
+@pytest.mark.parametrize("atom", range(8))
+def test_one_coordinate_that_is_not_finite_raises_the_error_flag(atom: int) -> None:
+    buffer, force = window_bias(NMER, SETTINGS, 300.0, (0.0, 4.0)).buffer(), np.empty((NMER.natoms, 3))
+    x = NMER.positions.copy()
+    apply_bias(buffer, 200, x, force)
+    assert buffer[ERROR] == 0.0
+    before = buffer.copy()
+    x[atom, 1] = np.nan
+    apply_bias(buffer, 400, x, force)
+    assert buffer[ERROR] == NOT_FINITE
+    assert buffer[HILLS] == before[HILLS] == 20
+    assert np.isfinite(force).all()
+
+
+def test_the_callback_refuses_another_number_of_atoms() -> None:
+    """When LAMMPS has lost an atom the arrays are shorter than the table of variables thinks."""
+    buffer = window_bias(NMER, SETTINGS, 300.0, (0.0, 4.0)).buffer()
+    x, f = NMER.positions.copy(), np.full((NMER.natoms, 3), 7.0)
+    rows = [(ctypes.c_void_p * 1)(a.ctypes.data) for a in (x, f)]
+    kinds = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, *(ctypes.c_void_p,) * 3)
+    call = ctypes.CFUNCTYPE(None, *kinds)(lammps_callback.address)
+    call(buffer.ctypes.data, 200, 7, None, ctypes.addressof(rows[0]), ctypes.addressof(rows[1]))
+    assert buffer[ERROR] == ATOMS_LOST and buffer[HILLS] == 0 and (f == 7.0).all()
+    buffer[ERROR] = 0.0
+    call(buffer.ctypes.data, 200, 8, None, ctypes.addressof(rows[0]), ctypes.addressof(rows[1]))
+    assert buffer[ERROR] == 0.0 and buffer[HILLS] == 20 and (f != 7.0).all()
+
+
+def test_beyond_the_grid_the_bias_is_flat_and_stays_in_its_own_family() -> None:
+    grids = (Grid(1.0, 2.0, 80, 0.05), Grid(1.0, 2.0, 80, 0.05))
+    masses = tuple(float(m) for m in NMER.masses)
+    spec = BiasSpec((CV((0, 1)), CV((0, 5))), (0, 1), grids, masses, 300.0, 1.0, 1, 10.0)
+    buffer, force = spec.buffer(), np.empty((NMER.natoms, 3))
+    x = NMER.positions.copy()
+    x[1] = x[0] + [0.0, 0.0, 1.97]  # a hill that reaches 0.15 A over the upper end
+    x[5] = x[0] + [0.0, 0.0, 0.5]  # a hill that does not reach the lower end
+    apply_bias(buffer, 1, x, force)
+    assert buffer[HILLS] == 2
+    values = []
+    for z in (1.99, 2.01, 2.5):
+        x[1, 2] = x[0, 2] + z
+        values.append(apply_bias(buffer, 0, x, force))
+        assert buffer[ERROR] == 0.0
+        assert (np.abs(force[1]).max() > 0.1) == (z < 2.0)
+    assert values[1] == values[2] > 0.0
+    x[1] = x[0] + [0.0, 0.0, 1.5]
+    for z in np.linspace(1.0, 2.0, 81):  # the second family's grid follows the first's in the buffer: it is empty
+        x[5] = x[0] + [0.0, 0.0, z]
+        assert apply_bias(buffer, 0, x, force) == pytest.approx(0.0, abs=1e-12) and not force.any()

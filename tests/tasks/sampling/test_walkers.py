@@ -7,22 +7,27 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import Client
 
+from deploy.cluster import local_cluster
 from potentials.errors import InputError, StageError
 from potentials.molecule import Fragment, NMer
 from recipes.load import load_recipe
 from recipes.schema import Sampling
 from storage.records import Pool
+from tasks.progress import ProgressLine
 from tasks.sampling.bias import window_bias
 from tasks.sampling.engine import install_bias, install_python_bias, run, run_recorded, simulation
 from tasks.sampling.forcefield import ff14sb_system, fragment_terms
 from tasks.sampling.kernel import CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias
-from tasks.sampling.pool import sample_pool
-from tasks.sampling.walker import segments
+from tasks.sampling.pool import frames_so_far, sample_pool, walkers
+from tasks.sampling.walker import _read_state, _start, com_distance, run_walker, segments
 
 NMER = load_recipe("ch3-water").build_nmer()
 SMALL = Sampling(temperatures=(300, 700), windows=((0, 4), (4, 7)), frames=402, equilibration=0.1, stride=10)
@@ -101,6 +106,28 @@ def test_water_is_tip4p_2005f(tmp_path: Path) -> None:
     assert parts[0] - parts[1] - parts[2] == pytest.approx(expected, abs=2e-4)
 
 
+def test_every_water_is_tip4p(tmp_path: Path) -> None:
+    """Two waters: nine pairs of charges at H, H, M, and one Lennard-Jones pair."""
+    x = NMER.positions[5:] - NMER.positions[5]
+    one, two = (replace(NMER.fragments[1], positions=tuple(map(tuple, x + s))) for s in ([0, 0, 0], [0, 0.3, 3.0]))
+    dimer = NMer("two-waters", (one, two), "A1B2_A1B2")
+    places = dimer.positions.reshape(2, 3, 3).copy()
+    for water in places:
+        middle = (water[1] + water[2]) / 2 - water[0]
+        water[0] += 0.147144 * middle / np.linalg.norm(middle)
+    charges = np.array([-2, 1, 1]) * 0.5564
+    distances = np.linalg.norm(places[0][:, None] - places[1][None], axis=-1)
+    ratio = (3.1644 / np.linalg.norm([0, 0.3, 3.0])) ** 6
+    expected = 332.06371 * (np.outer(charges, charges) / distances).sum()
+    expected += 4 * 93.2 * 0.0019872043 * (ratio**2 - ratio)
+    parts = []
+    for nmer in (dimer, NMer("a", (one,), "A1B2"), NMer("b", (two,), "A1B2")):
+        with simulation(nmer, tmp_path / "data", temperature=300, timestep=0.5, damping=100, seed=1) as program:
+            run(program, 0, first=True)
+            parts.append(program.get_thermo("pe"))
+    assert parts[0] - parts[1] - parts[2] == pytest.approx(expected, abs=5e-4)
+
+
 def test_an_unknown_fragment_is_named() -> None:
     ammonia = Fragment(
         "ammonia",
@@ -149,6 +176,62 @@ def test_a_pool_has_its_frames_in_their_windows_with_exact_caps(tmp_path: Path) 
     assert pool.energy[pool.temperature == 700].mean() > pool.energy[pool.temperature == 300].mean()
 
 
+def test_nine_walkers_on_a_cluster_give_bitwise_the_pool_of_one_process(tmp_path: Path) -> None:
+    settings = SMALL.model_copy(
+        update={
+            "temperatures": (300.0, 500.0, 700.0),
+            "windows": ((0.0, 4.0), (4.0, 7.0), (7.0, 10.0)),
+            "frames": 905,
+        }
+    )
+    here = sample_pool(NMER, settings, tmp_path / "here")
+    stream = StringIO()
+    with (
+        local_cluster(2, tmp_path / "dask") as address,
+        Client(address) as client,
+        ProgressLine("sampling", 905, "frames", stream) as progress,
+    ):
+        there = sample_pool(NMER, settings, tmp_path / "there", client, progress)
+    assert progress.done == 905 and stream.getvalue().count("905 of 905 frames, 0 failed, 0 left") == 1
+    for name in Pool.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
+    cells = list(zip(here.temperature, here.window, here.seed, strict=True))
+    assert cells == sorted(cells)
+    assert sorted({c: cells.count(c) for c in cells}.values()) == [100] * 4 + [101] * 5
+
+
+def test_the_line_moves_with_every_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.sampling.walker.SEGMENT", 40)
+    walker = walkers(NMER, SMALL.model_copy(update={"frames": 400}), tmp_path)[0]
+    seen: list[int] = []
+    assert run_walker(walker, lambda: seen.append(frames_so_far(tmp_path))) == ""
+    assert len(seen) == len(segments(walker.folder)) >= 3
+    assert seen == sorted(seen) and 0 < seen[0] <= 40 and seen[-1] == 100
+
+
+def test_a_single_fragment_has_no_windows(tmp_path: Path) -> None:
+    methyl = NMer("methyl", NMER.fragments[:1], "A1B1C3")
+    pool = sample_pool(methyl, SMALL.model_copy(update={"frames": 30}), tmp_path)
+    assert len(walkers(methyl, SMALL, tmp_path)) == 2
+    assert len(pool) == 30 and not pool.window.any() and not pool.com_distance.any()
+    assert sorted(set(pool.temperature)) == [300, 700] and pool.cvs.shape == (30, 10)
+
+
+@pytest.mark.parametrize("shift", [3.6, 0.0])
+@pytest.mark.parametrize("window", [(0.0, 4.0), (4.0, 7.0), (7.0, 10.0)])
+def test_a_walker_starts_in_its_window(shift: float, window: tuple[float, float], tmp_path: Path) -> None:
+    """Also where both fragments were written down about the origin."""
+    parts = []
+    for part, up in zip(NMER.slices, (0.0, shift), strict=True):
+        centre = np.average(NMER.positions[part], axis=0, weights=NMER.masses[part])
+        parts.append(NMER.positions[part] - centre + [0.0, 0.0, up])
+    fragments = (replace(f, positions=tuple(map(tuple, x))) for f, x in zip(NMER.fragments, parts, strict=True))
+    moved = NMer("moved", tuple(fragments), NMER.symmetry)
+    settings = SMALL.model_copy(update={"windows": (window,)})
+    start = _start(walkers(moved, settings, tmp_path)[0])
+    assert com_distance(moved, start.x[None])[0] == pytest.approx(window[1] - 0.3, abs=1e-9)
+
+
 SAMPLE = """
 import sys
 from pathlib import Path
@@ -179,7 +262,7 @@ def test_kill_9_and_resume_give_bitwise_the_same_pool(tmp_path: Path, monkeypatc
         np.testing.assert_array_equal(getattr(resumed, name), getattr(undisturbed, name))
 
 
-def test_an_explosion_is_retried_and_then_named_while_the_others_go_on(tmp_path: Path) -> None:
+def test_an_explosion_is_retried_and_then_named(tmp_path: Path) -> None:
     wild = SMALL.model_copy(
         update={
             "temperatures": (300.0, 2999.0),
@@ -191,6 +274,27 @@ def test_an_explosion_is_retried_and_then_named_while_the_others_go_on(tmp_path:
     )
     with pytest.raises(StageError, match=r"walkers failed\. .*exploded 3 times.*lower sampling\.timestep"):
         sample_pool(NMER, wild, tmp_path)
+
+
+def test_an_explosion_is_survived_with_a_shorter_time_step(tmp_path: Path) -> None:
+    """An O-H bond of period 9 fs cannot be stepped with 6 fs, nor with 3; with 1.5 it can."""
+    settings = SMALL.model_copy(update={"timestep": 6.0, "stride": 30.0, "temperatures": (300.0,), "frames": 200})
+    pool = sample_pool(NMER, settings, tmp_path)
+    scales = [_read_state(segments(tmp_path / f"walker-{n:04d}")[-1][0]).scale for n in (0, 1)]
+    assert scales == [0.25, 0.25]
+    assert len(pool) == 200 and np.isfinite(pool.positions).all()
+    assert np.abs(np.linalg.norm(pool.positions[:, 6] - pool.positions[:, 5], axis=1) - 0.96).max() < 0.3
+
+
+def test_one_window_fails_and_the_other_is_finished(tmp_path: Path) -> None:
+    """A water inside the carbon explodes at any time step; the other walker's frames are kept for a rerun."""
+    settings = SMALL.model_copy(
+        update={"temperatures": (300.0,), "windows": ((0.0, 0.05), (4.0, 7.0)), "frames": 200}
+    )
+    with pytest.raises(StageError, match=r"1 of 2 walkers failed\. 300 K, 0-0\.05 A, seed 2025: exploded 3 times"):
+        sample_pool(NMER, settings, tmp_path)
+    assert [len(segments(tmp_path / f"walker-{n:04d}")) for n in (0, 1)] == [0, 1]
+    assert frames_so_far(tmp_path) == 100
 
 
 def test_an_empty_window_says_what_to_change(tmp_path: Path) -> None:
