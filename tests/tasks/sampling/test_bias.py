@@ -15,7 +15,17 @@ from potentials.molecule import Fragment, NMer
 from recipes.load import load_recipe
 from tasks.sampling.bias import BiasSpec, Grid, Walls, evaluate_trajectory, window_bias
 from tasks.sampling.cvs import CV, cv_values, families
-from tasks.sampling.kernel import ATOMS_LOST, ERROR, HILLS, NOT_FINITE, apply_bias, lammps_callback, variable
+from tasks.sampling.kernel import (
+    ATOMS_LOST,
+    COM,
+    ERROR,
+    HILLS,
+    NOT_FINITE,
+    WALL,
+    apply_bias,
+    lammps_callback,
+    variable,
+)
 
 NMER = load_recipe("ch3-water").build_nmer()
 SETTINGS = load_recipe("ch3-water").sampling.bias
@@ -88,6 +98,26 @@ def test_forces_are_the_derivative_of_the_bias(window: tuple[float, float]) -> N
                 assert slope == pytest.approx(-analytic[atom, axis], abs=2e-5 * max(1.0, largest))
         assert np.abs(analytic.sum(axis=0)).max() < 1e-9
     assert largest > 1.0
+
+
+@pytest.mark.parametrize(
+    ("window", "beyond"),
+    [((0.0, 3.0), 0.7), ((0.0, 4.0), 0.0), ((3.0, 4.0), 0.0), ((4.5, 7.0), -0.8), ((0.0, 3.7), 0.0)],
+)
+def test_walls_are_kappa_d_squared(window: tuple[float, float], beyond: float) -> None:
+    """At 3.7 A and an empty bias; the force along the line pulls the centres back at 2 kappa d."""
+    masses = NMER.masses
+    x = NMER.positions.copy()
+    centres = [np.average(x[p], axis=0, weights=masses[p]) for p in NMER.slices]
+    x[5:] += (centres[1] - centres[0]) * (3.7 / np.linalg.norm(centres[1] - centres[0]) - 1.0)
+    buffer, force = window_bias(NMER, SETTINGS, 300.0, window).buffer(), np.empty((NMER.natoms, 3))
+    energy = apply_bias(buffer, 0, x, force)
+    assert buffer[COM] == pytest.approx(3.7, abs=1e-12)
+    assert energy == buffer[WALL] == pytest.approx(SETTINGS.wall_kappa * beyond**2, abs=1e-9)
+    line = (centres[1] - centres[0]) / np.linalg.norm(centres[1] - centres[0])
+    for part, sign in zip(NMER.slices, (1.0, -1.0), strict=True):
+        pull = sign * 2 * SETTINGS.wall_kappa * beyond * line
+        np.testing.assert_allclose(force[part].sum(axis=0), pull, atol=1e-8)
 
 
 @pytest.mark.parametrize("atoms", [(0, 5), (1, 0, 5), (6, 5, 0, 1)])

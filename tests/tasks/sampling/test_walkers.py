@@ -27,7 +27,7 @@ from tasks.sampling.engine import install_bias, install_python_bias, run, run_re
 from tasks.sampling.forcefield import ff14sb_system, fragment_terms
 from tasks.sampling.kernel import CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias
 from tasks.sampling.pool import frames_so_far, sample_pool, walkers
-from tasks.sampling.walker import _read_state, _start, com_distance, run_walker, segments
+from tasks.sampling.walker import _read_state, _segment_with_retries, _start, com_distance, run_walker, segments
 
 NMER = load_recipe("ch3-water").build_nmer()
 SMALL = Sampling(temperatures=(300, 700), windows=((0, 4), (4, 7)), frames=402, equilibration=0.1, stride=10)
@@ -198,6 +198,35 @@ def test_nine_walkers_on_a_cluster_give_bitwise_the_pool_of_one_process(tmp_path
     cells = list(zip(here.temperature, here.window, here.seed, strict=True))
     assert cells == sorted(cells)
     assert sorted({c: cells.count(c) for c in cells}.values()) == [100] * 4 + [101] * 5
+
+
+def test_frames_beyond_either_soft_wall_are_left_out(tmp_path: Path) -> None:
+    """A narrow window with soft walls: the water passes both of them many times."""
+    soft = SMALL.bias.model_copy(update={"wall_kappa": 10.0})
+    settings = SMALL.model_copy(
+        update={"temperatures": (500.0,), "windows": ((4.5, 5.5),), "frames": 400, "stride": 50.0, "bias": soft}
+    )
+    pool = sample_pool(NMER, settings, tmp_path)
+    assert len(pool) == 400
+    assert pool.com_distance.min() >= 4.5 and pool.com_distance.max() < 5.5
+    assert pool.com_distance.min() < 4.6 and pool.com_distance.max() > 5.4
+    looked = _read_state(segments(tmp_path / "walker-0000")[-1][0]).looked
+    assert looked > 500  # one segment of 500 was not enough
+
+
+def test_each_segment_has_noise_of_its_own_and_always_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.sampling.walker.SEGMENT", 5)
+    one, two = walkers(NMER, SMALL, tmp_path)[:2]
+    one.folder.mkdir()
+    start = _start(one)
+    ends = [
+        _segment_with_retries(replace(walker, folder=one.folder), number, start)[0].x
+        for walker, number in ((one, 0), (one, 0), (one, 1), (replace(one, seed=two.seed), 0))
+    ]
+    np.testing.assert_array_equal(ends[0], ends[1])
+    assert all(np.abs(ends[0] - other).max() > 1e-3 for other in ends[2:])
 
 
 def test_the_line_moves_with_every_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
