@@ -19,7 +19,7 @@ from tasks.labelling.dataset import key_of
 from tasks.labelling.engines import get_engine
 from tasks.labelling.protocol import protocol_of
 from tasks.sampling.forcefield import fragment_terms
-from tasks.sampling.pool import frames_so_far
+from tasks.sampling.pbmetad import frames_so_far
 
 
 @dataclass(frozen=True)

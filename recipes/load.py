@@ -110,9 +110,10 @@ def _known() -> str:
 
 def _sentence(error: ValidationError) -> str:
     """Turn pydantic's first complaint into one sentence with the key and what is allowed."""
-    first = error.errors()[0]
+    problems = _without_branches(error)
+    first = problems[0]
     key = ".".join(str(part) for part in first["loc"])
-    more = len(error.errors()) - 1
+    more = len(problems) - 1
     tail = f" (and {more} more)" if more else ""
     if first["type"] == "extra_forbidden":
         keys = sorted(_section_at(first["loc"][:-1]).model_fields)
@@ -129,6 +130,21 @@ def _sentence(error: ValidationError) -> str:
     unit = _description(first["loc"])
     meaning = f" ({unit})" if unit else ""
     return f"key '{key}'{meaning} is {first['input']!r}; {message}{tail}"
+
+
+def _without_branches(error: ValidationError) -> list[dict[str, Any]]:
+    """Return the problems; where one word or a list is allowed, pydantic tries both: only of what was meant."""
+    problems = error.errors()
+    listed = [p["loc"][:-1] for p in problems if p["type"] == "literal_error" and isinstance(p["input"], list)]
+    found: dict[tuple[int | str, ...], dict[str, Any]] = {}
+    for problem in problems:
+        loc = problem["loc"]
+        branch = next((n for n, part in enumerate(loc) if "[" in str(part)), None)
+        if branch is not None and str(loc[branch]).startswith("literal") == (loc[:branch] in listed):
+            continue
+        loc = tuple(part for part in loc if "[" not in str(part))
+        found.setdefault(loc, {**problem, "loc": loc})
+    return list(found.values())
 
 
 def _section_at(loc: tuple[int | str, ...]) -> type[BaseModel]:

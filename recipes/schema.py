@@ -7,23 +7,29 @@ changes a result.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from ase.data import chemical_symbols
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from potentials.molecule import Fragment, NMer
+from recipes.sampling import Bias, Sampling
+from recipes.section import Pair, Section
 
-
-class Section(BaseModel):
-    """Base of all sections: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-Window = tuple[Annotated[float, Field(ge=0, le=50)], Annotated[float, Field(gt=0, le=50)]]
-Temperature = Annotated[float, Field(ge=10, le=3000)]
-Pair = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+__all__ = [
+    "Bias",
+    "Fitting",
+    "FragmentModel",
+    "Gates",
+    "Labelling",
+    "NMerModel",
+    "Recipe",
+    "Resources",
+    "Sampling",
+    "Section",
+    "Selection",
+    "Switching",
+]
 
 
 class FragmentModel(Section):
@@ -76,59 +82,20 @@ class NMerModel(Section):
         return NMer(name, tuple(f.build() for f in self.fragments), self.symmetry)
 
 
-class Bias(Section):
-    """Well-tempered parallel-bias metadynamics with partitioned families."""
-
-    height: float = Field(0.1, gt=0, le=10, description="initial hill height (kcal/mol)")
-    pace: int = Field(200, ge=1, description="steps between hills")
-    biasfactor: float = Field(10.0, gt=1, le=1000, description="well-tempered bias factor gamma")
-    sigma_distance: float = Field(0.05, gt=0, le=5, description="hill width of distances (A)")
-    sigma_intermolecular: float = Field(
-        0.2, gt=0, le=5, description="hill width of distances between fragments (A)"
-    )
-    sigma_angle: float = Field(0.1, gt=0, le=3.2, description="hill width of angles and dihedrals (rad)")
-    wall_kappa: float = Field(500.0, gt=0, le=1e5, description="stiffness of the window's walls (kcal/mol/A^2)")
-
-
-class Sampling(Section):
-    """Frames from biased molecular dynamics, one walker per temperature, window, and seed."""
-
-    sampler: Literal["pbmetad"] = "pbmetad"
-    engine: Literal["native"] = "native"
-    force_field: Literal["ff14SB"] = "ff14SB"
-    water_model: Literal["TIP4P/2005f"] = "TIP4P/2005f"
-    temperatures: tuple[Temperature, ...] = Field((300.0, 500.0, 700.0), min_length=1, description="K")
-    windows: tuple[Window, ...] = Field(
-        ((0.0, 4.0), (4.0, 7.0), (7.0, 10.0)),
-        min_length=1,
-        description="[lower, upper) distance between the fragments' centres of mass (A)",
-    )
-    frames: int = Field(600_000, ge=1, description="frames kept, over all walkers together")
-    timestep: float = Field(0.5, gt=0, le=2, description="fs")
-    stride: float = Field(50.0, gt=0, le=10_000, description="time between frames (fs)")
-    equilibration: float = Field(2.0, ge=0, le=10_000, description="time dropped at the start of a walker (ps)")
-    damping: float = Field(100.0, gt=0, le=10_000, description="relaxation time of the Langevin thermostat (fs)")
-    seeds_per_window: int = Field(1, ge=1, le=1000, description="independent walkers per temperature and window")
-    seed: int = Field(2025, ge=1, le=900_000_000)
-    bias: Bias = Bias()
-
-    @model_validator(mode="after")
-    def _windows_rise(self) -> Self:
-        for lower, upper in self.windows:
-            if lower >= upper:
-                raise ValueError(f"window [{lower:g}, {upper:g}] (A) must rise: lower < upper")
-        return self
-
-    @property
-    def walkers(self) -> int:
-        """Number of independent walkers."""
-        return len(self.temperatures) * len(self.windows) * self.seeds_per_window
-
-
 class Selection(Section):
     """Training and test configurations: the real frames nearest to mini-batch K-means centres."""
 
-    method: Literal["mini-batch-k-means"] = "mini-batch-k-means"
+    LATER: ClassVar[frozenset[str]] = frozenset(
+        {"descriptor", "duplicate_distance", "test_distance", "max_energy", "stratify"}
+    )
+
+    method: Literal["mini-batch-k-means", "d-optimality"] = Field(
+        "mini-batch-k-means",
+        description="cluster and take the frame nearest to each centre, or the rows that span the PIP's terms",
+    )
+    descriptor: Literal["sorted-distances", "soap"] = Field(
+        "sorted-distances", description="what is clustered: distances sorted within equivalent pairs, or SOAP"
+    )
     train: int = Field(43_000, ge=2, le=1_000_000, description="training configurations")
     test: int = Field(2_000, ge=1, le=1_000_000, description="test configurations")
     levels: Literal["auto", "flat", "two"] = Field(
@@ -139,6 +106,18 @@ class Selection(Section):
     )
     intermolecular_weight: float = Field(1.0, gt=0, le=100, description="of distances between fragments")
     intramolecular_weight: float = Field(1.0, gt=0, le=100, description="of distances within a fragment")
+    duplicate_distance: float = Field(
+        0.01, ge=0, le=10, description="no two configurations nearer than this in the descriptor (A)"
+    )
+    test_distance: float = Field(
+        0.02, ge=0, le=10, description="no test configuration nearer to a training one in the descriptor (A)"
+    )
+    max_energy: float | None = Field(
+        None, gt=0, le=1e6, description="highest force-field energy above the pool's lowest (kcal/mol)"
+    )
+    stratify: tuple[Literal["window", "temperature"], ...] = Field(
+        (), description="select each window, each temperature, or each pair of them for itself, in equal parts"
+    )
     seed: int = Field(2025, ge=0, le=2**32 - 1)
 
 
@@ -251,12 +230,25 @@ class Recipe(Section):
                 f"selection.train + selection.test = {self.selection.train + self.selection.test} is more than "
                 f"sampling.frames = {self.sampling.frames}; choose at most as many as there are frames"
             )
+        self._atoms_exist(nmer)
         switching = self.fitting.switching
         if switching and max(switching.atoms) >= nmer.natoms:
             raise ValueError(f"fitting.switching.atoms must be atoms from 0 to {nmer.natoms - 1}")
         if self.fitting.terms == "intermolecular" and len(nmer.fragments) < 2:
             raise ValueError("fitting.terms = 'intermolecular' needs two fragments; use 'all' for one")
         return self
+
+    def _atoms_exist(self, nmer: NMer) -> None:
+        """Raise ValueError if the sampling section names an atom or a window that the n-mer does not have."""
+        for key, groups in (
+            ("bias.families", [v for f in self.sampling.bias.families for v in f.variables]),
+            ("scan.axes", [a.atoms for a in self.sampling.scan.axes]),
+        ):
+            for atoms in groups:
+                if atoms and max(atoms) >= nmer.natoms:
+                    raise ValueError(f"sampling.{key}: atoms {list(atoms)} must be from 0 to {nmer.natoms - 1}")
+                if not atoms and len(nmer.fragments) < 2:
+                    raise ValueError(f"sampling.{key}: an axis without atoms needs two fragments")
 
     def build_nmer(self) -> NMer:
         """Return the n-mer that the recipe describes."""

@@ -20,21 +20,26 @@ def pool_columns(pool: Pool) -> dict[str, Column]:
     """Return a pool's arrays."""
     return {
         "positions": Column(pool.positions, "Angstrom", "Cartesian coordinates (frame, atom, xyz)"),
-        "temperature": Column(pool.temperature, "K", "thermostat temperature of the walker"),
-        "window": Column(pool.window, "1", "index of the centre-of-mass window, from 0"),
-        "seed": Column(pool.seed, "1", "seed of the walker"),
+        "temperature": Column(pool.temperature, "K", "temperature of the walker or of the modes; 0 for a scan"),
+        "window": Column(pool.window, "1", "index of the centre-of-mass window, from 0; -1 outside all of them"),
+        "seed": Column(pool.seed, "1", "seed of the walker or of the sampler"),
         "energy": Column(
             pool.energy, "kcal/mol", "force-field energy without the bias, before caps were put back to length"
         ),
         "com_distance": Column(pool.com_distance, "Angstrom", "distance between the centres of mass"),
         "cvs": Column(pool.cvs, "Angstrom or rad", "collective variables (frame, variable)"),
         "cv_names": Column(pool.cv_names, "1", "names of the collective variables"),
+        "source": Column(pool.source, "1", "which of the sources made the frame, from 0"),
+        "sources": Column(pool.sources, "1", "sampler and force field"),
     }
 
 
 def pool_from_version(version: Version) -> Pool:
-    """Read a pool."""
-    values: dict[str, Any] = {name: version.column(name) for name in Pool.__dataclass_fields__}
+    """Read a pool; one written before there were several sources is all PBMetaD with ff14SB."""
+    names = [name for name in Pool.__dataclass_fields__ if version.has_column(name)]
+    values: dict[str, Any] = {name: version.column(name) for name in names}
+    values.setdefault("source", np.zeros(len(values["positions"]), dtype=np.int64))
+    values["sources"] = tuple(values.get("sources", ("pbmetad ff14SB",)))
     return Pool(**{**values, "cv_names": tuple(values["cv_names"])})
 
 

@@ -6,9 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from pydantic import BaseModel
-
-from recipes.schema import Recipe
+from recipes.schema import Recipe, Section
 
 STAGES = ("sampling", "selection", "labelling", "fitting", "validation")
 """The stages in the order they run."""
@@ -27,7 +25,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def stage_key(stage: str, settings: list[BaseModel], inputs: list[str]) -> str:
+def stage_key(stage: str, settings: list[Section], inputs: list[str]) -> str:
     """Return the key of a stage's content.
 
     Parameters
@@ -43,7 +41,7 @@ def stage_key(stage: str, settings: list[BaseModel], inputs: list[str]) -> str:
         {
             "stage": stage,
             "format": STAGE_FORMATS[stage],
-            "settings": [s.model_dump(mode="json") for s in settings],
+            "settings": [s.content() for s in settings],
             "inputs": inputs,
         }
     )

@@ -24,11 +24,11 @@ class Pool:
     positions
         (frames, atoms, 3), Angstrom.
     temperature
-        (frames,), K.
+        (frames,), K; 0 for a scan.
     window
-        (frames,), index of the centre-of-mass window.
+        (frames,), index of the centre-of-mass window, -1 outside all of them.
     seed
-        (frames,), seed of the walker.
+        (frames,), seed of the walker or of the sampler.
     energy
         (frames,), unbiased force-field energy of the frame before its caps were put back to length, kcal/mol.
     com_distance
@@ -37,6 +37,11 @@ class Pool:
         (frames, variables), Angstrom or rad.
     cv_names
         Names of the columns of `cvs`.
+    source
+        (frames,), which of `sources` made the frame.
+    sources
+        Sampler and force field, for example ``pbmetad ff14SB``. Energies of different force fields have
+        different zeros.
     """
 
     positions: Floats
@@ -47,6 +52,8 @@ class Pool:
     com_distance: Floats
     cvs: Floats
     cv_names: tuple[str, ...]
+    source: Ints
+    sources: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.positions)

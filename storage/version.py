@@ -86,6 +86,11 @@ class Version:
             values = dict(file.attrs)
         return {k: json.loads(v) if k in _JSON_ATTRIBUTES else _plain(v) for k, v in values.items()}
 
+    def has_column(self, name: str) -> bool:
+        """Return whether the version has an array of that name; older ones lack what came later."""
+        with _open(self.path) as file:
+            return name in file
+
     def column(self, name: str) -> NDArray[Any]:
         """Return one array; strings come back as an array of str."""
         with _open(self.path) as file:

@@ -70,7 +70,7 @@ def _show_cvs(recipe: Recipe, json: bool) -> int:
     from tasks.sampling.cvs import families
 
     nmer = recipe.build_nmer()
-    found = families(nmer)
+    found = families(nmer, recipe.sampling.bias.families)
     if json:
         print_json([{"family": f.name, "variables": [list(cv.atoms) for cv in f.cvs]} for f in found])
         return 0

@@ -13,7 +13,7 @@ import numpy as np
 from potentials.molecule import NMer
 from recipes.schema import Bias
 from storage.records import Floats
-from tasks.sampling.cvs import CV, families
+from tasks.sampling.cvs import CV, Family, families, representatives_first
 from tasks.sampling.kernel import CV_ROW, FAMILY_ROW, HEADER, LENGTH, apply_bias
 
 KB = 0.0083144621 / 4.184
@@ -155,28 +155,15 @@ def window_bias(nmer: NMer, settings: Bias, temperature: float, window: tuple[fl
     window
         Lower and upper centre-of-mass distance, Angstrom.
     """
-    groups = families(nmer)
-    first = [(f.cvs[0], n) for n, f in enumerate(groups)]
-    others = [(cv, n) for n, f in enumerate(groups) for cv in f.cvs[1:]]
-    grids = []
-    for group in groups:
-        if group.cvs[0].kind == "distance" and group.intermolecular:
-            grids.append(
-                Grid(0.0, 30.0, round(30.0 / settings.sigma_intermolecular * 4), settings.sigma_intermolecular)
-            )
-        elif group.cvs[0].kind == "distance":
-            grids.append(Grid(0.0, 5.0, round(5.0 / settings.sigma_distance * 4), settings.sigma_distance))
-        else:
-            torsion = group.cvs[0].kind == "torsion"
-            span = 2 * np.pi if torsion else np.pi
-            bins = round(span / settings.sigma_angle * 4)
-            grids.append(Grid(-np.pi if torsion else 0.0, np.pi, bins, settings.sigma_angle, torsion))
+    groups = families(nmer, settings.families)
+    variables = representatives_first(groups)
+    grids = [_grid(group, settings) for group in groups]
     walls = None
     if len(nmer.fragments) > 1:
         walls = Walls(window[0], window[1], settings.wall_kappa, nmer.fragments[0].natoms)
     return BiasSpec(
-        cvs=tuple(cv for cv, _ in (*first, *others)),
-        family=tuple(n for _, n in (*first, *others)),
+        cvs=tuple(cv for cv, _ in variables),
+        family=tuple(n for _, n in variables),
         grids=tuple(grids),
         masses=tuple(float(m) for m in nmer.masses),
         temperature=temperature,
@@ -185,6 +172,19 @@ def window_bias(nmer: NMer, settings: Bias, temperature: float, window: tuple[fl
         biasfactor=settings.biasfactor,
         walls=walls,
     )
+
+
+def _grid(family: Family, settings: Bias) -> Grid:
+    """Return a family's grid, four points a hill width, wider than any value it can take."""
+    kind = family.cvs[0].kind
+    if kind == "distance" and family.intermolecular:
+        lower, upper, sigma = 0.0, 30.0, settings.sigma_intermolecular
+    elif kind == "distance":
+        lower, upper, sigma = 0.0, 5.0, settings.sigma_distance
+    else:
+        lower, upper, sigma = -np.pi if kind == "torsion" else 0.0, np.pi, settings.sigma_angle
+    sigma = family.sigma or sigma
+    return Grid(lower, upper, round((upper - lower) / sigma * 4), sigma, kind == "torsion")
 
 
 def evaluate_trajectory(spec: BiasSpec, positions: Floats, steps: Floats) -> tuple[Floats, Floats]:

@@ -9,7 +9,8 @@ from itertools import combinations
 import numpy as np
 
 from potentials.molecule import Fragment, NMer
-from storage.records import Floats
+from recipes.sampling import FamilyModel
+from storage.records import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,34 @@ class Family:
         Its members.
     intermolecular
         Whether its atoms belong to different fragments.
+    sigma
+        Width of its hills, Angstrom or rad; None: the bias's own for its kind.
     """
 
     name: str
     cvs: tuple[CV, ...]
     intermolecular: bool
+    sigma: float | None = None
 
 
-def families(nmer: NMer) -> list[Family]:
-    """Return the families of an n-mer's collective variables.
+def families(nmer: NMer, given: tuple[FamilyModel, ...] = ()) -> list[Family]:
+    """Return the families of an n-mer's collective variables: those given in the recipe, else by this rule.
 
     Within a fragment: the bonds, angles, and dihedrals of its heavy atoms; of all atoms where it has fewer than
     three heavy ones. Between the first two fragments: the distance of their central atoms and the angles that
     orient one towards the other. Two variables are equivalent when the same symmetry letters are at the same
     places and both are within a fragment or both between two.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    given
+        The recipe's own families; they take the place of all others.
     """
+    fragment = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
+    if given:
+        return [_given(nmer, family, fragment) for family in given]
     variables = [
         cv
         for fragment, part in zip(nmer.fragments, nmer.slices, strict=True)
@@ -64,14 +78,34 @@ def families(nmer: NMer) -> list[Family]:
     ]
     if len(nmer.fragments) > 1:
         variables += _between(nmer)
-    fragment = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
     groups: dict[tuple[str, bool], list[CV]] = defaultdict(list)
     for cv in variables:
-        letters = [nmer.classes[a] for a in cv.atoms]
-        letters = min(letters, letters[::-1])
-        between = len({int(fragment[a]) for a in cv.atoms}) > 1
-        groups[f"{cv.kind} {'-'.join(letters)}", between].append(cv)
+        groups[_name(nmer, cv), _crosses(cv, fragment)].append(cv)
     return [Family(name, tuple(cvs), between) for (name, between), cvs in groups.items()]
+
+
+def representatives_first(groups: list[Family]) -> list[tuple[CV, int]]:
+    """Return every variable with the number of its family: one of each family first, then the others.
+
+    In this order PLUMED's PBMETAD, too, takes each family's periodicity from the right variable.
+    """
+    first = [(group.cvs[0], n) for n, group in enumerate(groups)]
+    return first + [(cv, n) for n, group in enumerate(groups) for cv in group.cvs[1:]]
+
+
+def _given(nmer: NMer, family: FamilyModel, fragment: Ints) -> Family:
+    cvs = tuple(CV(atoms) for atoms in family.variables)
+    return Family(family.name or _name(nmer, cvs[0]), cvs, _crosses(cvs[0], fragment), family.sigma)
+
+
+def _name(nmer: NMer, cv: CV) -> str:
+    letters = [nmer.classes[a] for a in cv.atoms]
+    return f"{cv.kind} {'-'.join(min(letters, letters[::-1]))}"
+
+
+def _crosses(cv: CV, fragment: Ints) -> bool:
+    """Return whether a variable's atoms belong to different fragments."""
+    return len({int(fragment[a]) for a in cv.atoms}) > 1
 
 
 def _inner(fragment: Fragment, start: int) -> list[CV]:

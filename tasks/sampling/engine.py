@@ -15,6 +15,7 @@ import numpy as np
 
 from potentials.errors import InputError
 from potentials.molecule import NMer
+from recipes.sampling import ForceField
 from storage.records import Floats
 from tasks.sampling.forcefield import TIP4P_2005F, Terms, fragment_terms, is_water
 from tasks.sampling.kernel import lammps_callback
@@ -52,7 +53,14 @@ def load_mpi() -> None:
 
 @contextlib.contextmanager
 def simulation(
-    nmer: NMer, data_file: Path, *, temperature: float, timestep: float, damping: float, seed: int
+    nmer: NMer,
+    data_file: Path,
+    *,
+    force_field: ForceField = "ff14SB",
+    temperature: float,
+    timestep: float,
+    damping: float,
+    seed: int,
 ) -> Iterator[Any]:
     """Open LAMMPS with an n-mer at its starting geometry, thermostat and all, but no bias.
 
@@ -62,6 +70,8 @@ def simulation(
         The n-mer.
     data_file
         Where to write LAMMPS' data file.
+    force_field
+        Which one moves the atoms.
     temperature
         K.
     timestep, damping

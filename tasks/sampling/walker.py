@@ -16,10 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from potentials.molecule import NMer
+from recipes.sampling import ForceField
 from recipes.schema import Sampling
 from storage.records import Floats
 from tasks.sampling.bias import window_bias
 from tasks.sampling.engine import ExplosionError, install_bias, run, run_recorded, simulation
+from tasks.sampling.frames import com_distance
 from tasks.sampling.kernel import ATOMS_LOST, CAPACITY, ERROR, LENGTH, OFFSET, RING, STRIDE
 
 SEGMENT = 500
@@ -42,6 +44,8 @@ class Walker:
         The n-mer.
     settings
         The recipe's sampling section.
+    force_field
+        One of the settings' force fields.
     temperature
         K.
     window
@@ -56,6 +60,7 @@ class Walker:
 
     nmer: NMer
     settings: Sampling
+    force_field: ForceField
     temperature: float
     window: int
     seed: int
@@ -65,10 +70,12 @@ class Walker:
     @property
     def name(self) -> str:
         """How messages name it."""
-        if len(self.nmer.fragments) < 2:
-            return f"{self.temperature:g} K, seed {self.seed}"
-        lower, upper = self.settings.windows[self.window]
-        return f"{self.temperature:g} K, {lower:g}-{upper:g} A, seed {self.seed}"
+        words = [f"{self.temperature:g} K"]
+        if len(self.nmer.fragments) > 1:
+            words.append("{:g}-{:g} A".format(*self.settings.windows[self.window]))
+        if len(self.settings.force_fields) > 1:
+            words.append(self.force_field)
+        return ", ".join([*words, f"seed {self.seed}"])
 
 
 @dataclass(frozen=True)
@@ -148,21 +155,6 @@ def read_frames(folder: Path, natoms: int) -> tuple[Floats, Floats]:
     return np.concatenate(positions), np.concatenate(energy)
 
 
-def com_distance(nmer: NMer, positions: Floats) -> Floats:
-    """Return the distance between the centres of mass of the first fragment and the rest, Angstrom.
-
-    Zero for a single fragment.
-    """
-    if len(nmer.fragments) < 2:
-        return np.zeros(len(positions))
-    first = nmer.slices[0].stop
-    centres = [
-        np.average(positions[:, part], axis=1, weights=nmer.masses[part])
-        for part in (slice(0, first), slice(first, None))
-    ]
-    return np.asarray(np.linalg.norm(centres[1] - centres[0], axis=1))
-
-
 def _start(walker: Walker) -> State:
     """Return the first state: the recipe's geometry, the second fragment moved into the window."""
     nmer, window = walker.nmer, walker.settings.windows[walker.window]
@@ -208,6 +200,7 @@ def _segment(walker: Walker, state: State, seed: int) -> tuple[State, Floats, Fl
     with simulation(
         nmer,
         walker.folder / "atoms.data",
+        force_field=walker.force_field,
         temperature=walker.temperature,
         timestep=timestep,
         damping=settings.damping,

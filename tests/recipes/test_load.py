@@ -63,7 +63,58 @@ def test_keys_follow_what_decides_the_content(tiny_recipe: Path) -> None:
     assert potential_key(base, "e") != potential_key(base, "d")
 
 
+def test_an_option_that_came_later_changes_no_key_while_it_has_its_default() -> None:
+    """Stores of the first release are still found: its key of the smoke preset's pool."""
+    recipe = load_recipe("ch3-water", "smoke")
+    assert pool_key(recipe).startswith("e4241c4795111ff9")
+    scan = recipe.sampling.scan.model_copy(update={"orientations": 2})
+    other = recipe.model_copy(update={"sampling": recipe.sampling.model_copy(update={"scan": scan})})
+    assert pool_key(other) != pool_key(recipe)
+
+
+def test_samplers_share_the_frames_out(tiny_recipe: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mixed.toml"
+    axis = "axes = [{ lower = 3, upper = 6, points = 7 }, { atoms = [0, 5], lower = 3, upper = 4, points = 2 }]"
+    more = f"normal_modes = {{ frames = 20 }}\nscan = {{ {axis}, orientations = 3 }}\n"
+    names = 'sampler = ["scan", "pbmetad", "normal-modes"]\nforce_field = ["ff14SB", "GFN2-xTB"]\n'
+    path.write_text(tiny_recipe.read_text().replace("[sampling]\n", f"[sampling]\n{names}{more}"))
+    sampling = load_recipe(str(path)).sampling
+    assert sampling.shares == {"scan": 42, "pbmetad": 138, "normal-modes": 20}
+    assert sampling.force_fields == ("ff14SB", "GFN2-xTB")
+    assert sampling.walkers == 2 * 2 * 2
+
+
+FAMILY = "[sampling.bias]\nfamilies = [{ variables = [%s] }]\n\n[selection]"
 MISTAKES = [
+    (
+        "[sampling]\n",
+        '[sampling]\nsampler = "scam"\n',
+        ["'sampling.sampler'", "'scam'", "'normal-modes' or 'scan'"],
+    ),
+    (
+        "[sampling]\n",
+        '[sampling]\nsampler = ["pbmetad", "scam"]\n',
+        ["'sampling.sampler.1'", "'scam'", "'normal-modes' or 'scan'"],
+    ),
+    ("[sampling]\n", "[sampling]\nforce_field = []\n", ["'sampling.force_field'", "at least 1 item"]),
+    (
+        "[sampling]\n",
+        '[sampling]\nforce_field = ["ff14SB", "ff14SB"]\n',
+        ["force_field", "names one of them twice"],
+    ),
+    (
+        "[sampling]\n",
+        '[sampling]\nsampler = ["pbmetad", "normal-modes"]\n',
+        ["'normal-modes'", "set normal_modes.frames"],
+    ),
+    ("[sampling]\n", '[sampling]\nsampler = "scan"\n', ["'scan'", "[[sampling.scan.axes]]"]),
+    (
+        "[sampling]\n",
+        '[sampling]\nsampler = "scan"\nscan = { axes = [{ lower = 3, upper = 4, points = 5 }] }\n',
+        ["make 5 frames", "frames = 200"],
+    ),
+    ("[selection]", FAMILY % "[0, 1], [0, 1, 5]", ["'sampling.bias.families.0'", "one kind"]),
+    ("[selection]", FAMILY % "[0, 99]", ["[0, 99]", "from 0 to 7"]),
     ("frames = 200", "frmaes = 200", ["sampling.frmaes", "did you mean 'frames'", "allowed:"]),
     (
         "temperatures = [300, 500]",

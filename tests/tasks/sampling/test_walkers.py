@@ -25,9 +25,11 @@ from tasks.progress import ProgressLine
 from tasks.sampling.bias import window_bias
 from tasks.sampling.engine import install_bias, install_python_bias, run, run_recorded, simulation
 from tasks.sampling.forcefield import ff14sb_system, fragment_terms
+from tasks.sampling.frames import com_distance
 from tasks.sampling.kernel import CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias
-from tasks.sampling.pool import frames_so_far, sample_pool, walkers
-from tasks.sampling.walker import _read_state, _segment_with_retries, _start, com_distance, run_walker, segments
+from tasks.sampling.pbmetad import frames_so_far, walkers
+from tasks.sampling.pool import sample_pool
+from tasks.sampling.walker import _read_state, _segment_with_retries, _start, run_walker, segments
 
 NMER = load_recipe("ch3-water").build_nmer()
 SMALL = Sampling(temperatures=(300, 700), windows=((0, 4), (4, 7)), frames=402, equilibration=0.1, stride=10)

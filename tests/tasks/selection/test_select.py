@@ -24,7 +24,9 @@ def make_pool(count: int) -> Pool:
     positions[:, 5:, 2] += rng.exponential(1.5, (count, 1))
     zeros = np.zeros(count)
     ints = np.zeros(count, dtype=np.int64)
-    return Pool(positions, zeros, ints, ints, zeros, zeros, np.zeros((count, 1)), ("x",))
+    return Pool(
+        positions, zeros, ints, ints, zeros, zeros, np.zeros((count, 1)), ("x",), ints, ("pbmetad ff14SB",)
+    )
 
 
 POOL = make_pool(3000)

@@ -1,0 +1,92 @@
+"""The PBMetaD sampler: all walkers of a recipe, in parallel, each with its own bias."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+from distributed import Client
+
+from potentials.errors import StageError
+from potentials.molecule import NMer
+from recipes.schema import Sampling
+from tasks.sampling.frames import Frames
+from tasks.sampling.walker import Walker, read_frames, run_walker, segments
+
+
+def walkers(nmer: NMer, settings: Sampling, scratch: Path) -> list[Walker]:
+    """Return the walkers of a recipe; the frames are shared out evenly among them.
+
+    A single fragment has no centre-of-mass distance: it is sampled once a force field, temperature and seed, as
+    window 0.
+    """
+    windows = len(settings.windows) if len(nmer.fragments) > 1 else 1
+    cells = list(
+        product(settings.force_fields, settings.temperatures, range(windows), range(settings.seeds_per_window))
+    )
+    share, rest = divmod(settings.shares["pbmetad"], len(cells))
+    return [
+        Walker(
+            nmer,
+            settings,
+            force_field,
+            temperature,
+            window,
+            seed=settings.seed + number,
+            frames=share + (number < rest),
+            folder=scratch / f"walker-{number:04d}",
+        )
+        for number, (force_field, temperature, window, _) in enumerate(cells)
+    ]
+
+
+def run_walkers(
+    nmer: NMer,
+    settings: Sampling,
+    scratch: Path,
+    client: Client | None = None,
+    show: Callable[[], None] = lambda: None,
+) -> list[Frames]:
+    """Run all walkers to their end; what an earlier, killed call finished is not sampled again.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    settings
+        The recipe's sampling section.
+    scratch
+        Folder of the walkers' segments; an absolute path that every worker sees.
+    client
+        Dask client; without one the walkers run here, one after the other.
+    show
+        Called whenever there may be more frames.
+
+    Raises
+    ------
+    StageError
+        If a walker failed; the others ran to their end, and a rerun starts from what they have.
+    """
+    every = walkers(nmer, settings, scratch)
+    if client is None:
+        failures = [run_walker(walker, show) for walker in every]
+    else:
+        futures = client.map(run_walker, every, pure=False)
+        while any(not f.done() for f in futures):
+            time.sleep(0.2)
+            show()
+        failures = client.gather(futures)
+    reasons = [reason for reason in failures if reason]
+    if reasons:
+        raise StageError(f"sampling: {len(reasons)} of {len(every)} walkers failed. {'. '.join(reasons)}")
+    return [
+        Frames(f"pbmetad {w.force_field}", *read_frames(w.folder, nmer.natoms), w.temperature, w.seed, w.window)
+        for w in every
+    ]
+
+
+def frames_so_far(scratch: Path) -> int:
+    """Return how many frames the walkers of a scratch folder have kept so far."""
+    return sum(count for folder in scratch.glob("walker-*") for _, count in segments(folder))
