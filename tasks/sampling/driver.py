@@ -67,8 +67,10 @@ class _State:
 
     def evaluate(self, s: Floats) -> tuple[float, Floats, Floats]:
         """Return the bias, its derivative by each variable, and each variable's own bias (kcal/mol)."""
-        rows = self.rows[list(self.bias.family)]
-        found = [interpolate(self.grid, self.slope, row, value) for row, value in zip(rows, s, strict=True)]
+        found = [
+            interpolate(self.grid, self.slope, self.rows, family, value)
+            for family, value in zip(self.bias.family, s, strict=True)
+        ]
         v, dv = np.array(found).T
         weight = np.exp(-(v - v.min()) / self.kt)
         total = v.min() - self.kt * (np.log(weight.sum()) - np.log(len(v)))
@@ -79,7 +81,7 @@ class _State:
         weight = np.exp(-(v - v.min()) / self.kt)
         heights = self.bias.height * weight / weight.sum() * np.exp(-v / (self.kt * (self.bias.biasfactor - 1.0)))
         for family, centre, height in zip(self.bias.family, s, heights, strict=True):
-            add_hill(self.grid, self.slope, self.rows[family], centre, height)
+            add_hill(self.grid, self.slope, self.rows, family, centre, height)
             self.hills[family].append((float(centre), float(height)))
             self.steps[family].append(step)
 
@@ -165,13 +167,13 @@ def _value_and_gradient(one: Variable, x: Floats, masses: Floats) -> tuple[float
     """Return a variable and its gradient by every atom; a centre of mass passes its share on by mass."""
     shares = [masses[list(p)] / masses[list(p)].sum() for p in one.points]
     points = np.array([share @ x[list(p)] for p, share in zip(one.points, shares, strict=True)])
-    row = np.zeros(CV_ROW)
-    row[0] = len(points)
-    row[2 : 2 + len(points)] = range(len(points))
-    d = np.empty((4, 3))
-    value = float(variable(points, row, d))
+    table = np.zeros((1, CV_ROW))
+    table[0, 0] = len(points)
+    table[0, 2 : 2 + len(points)] = range(len(points))
+    d = np.empty((1, 4, 3))
+    value = float(variable(points, table, 0, d))
     gradient = np.zeros_like(x)
-    for atoms, share, by_point in zip(one.points, shares, d, strict=False):
+    for atoms, share, by_point in zip(one.points, shares, d[0], strict=False):
         gradient[list(atoms)] += share[:, None] * by_point
     return value, gradient
 

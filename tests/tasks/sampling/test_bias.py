@@ -122,19 +122,19 @@ def test_walls_are_kappa_d_squared(window: tuple[float, float], beyond: float) -
 
 @pytest.mark.parametrize("atoms", [(0, 5), (1, 0, 5), (6, 5, 0, 1)])
 def test_derivatives_of_each_kind_of_variable(atoms: tuple[int, ...]) -> None:
-    row = np.zeros(6)
-    row[0] = len(atoms)
-    row[2 : 2 + len(atoms)] = atoms
+    table = np.zeros((1, 6))
+    table[0, 0] = len(atoms)
+    table[0, 2 : 2 + len(atoms)] = atoms
     x = shaken(1)[0]
-    d = np.empty((4, 3))
-    value = variable(x, row, d)
+    d = np.empty((1, 4, 3))
+    value = variable(x, table, 0, d)
     assert value == pytest.approx(cv_values([CV(atoms)], x[None])[0, 0], abs=1e-13)
-    analytic = d.copy()
+    analytic = d[0].copy()
     for place, atom in enumerate(atoms):
         for axis in range(3):
             step = np.zeros_like(x)
             step[atom, axis] = 1e-6
-            slope = (variable(x + step, row, d) - variable(x - step, row, d)) / 2e-6
+            slope = (variable(x + step, table, 0, d) - variable(x - step, table, 0, d)) / 2e-6
             assert slope == pytest.approx(analytic[place, axis], abs=1e-8)
 
 
