@@ -205,6 +205,9 @@ class Resources(Section):
     )
     label_timeout: float = Field(3600.0, gt=0, description="wall time of one label's process (s)")
     label_memory: float = Field(4.0, gt=0, le=100_000, description="memory of one label's process (GiB)")
+    keep_hills: bool = Field(
+        True, description="keep each walker's plumed.dat and HILLS files, in the store's folder 'plumed'"
+    )
 
 
 class Recipe(Section):

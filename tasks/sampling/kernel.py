@@ -30,13 +30,17 @@ OFFSET, STRIDE, RING, CAPACITY = 19, 20, 21, 22
 """Places in the header that LAMMPS' callback reads: what to add to LAMMPS' step, and where to keep every STRIDE-th
 frame (0: none): place of the first number in the buffer, and number of frames."""
 
+HILL_RING, HILL_CAPACITY, LOGGED = 23, 24, 25
+"""Places in the header for keeping hills: place of the first number in the buffer, depositions there is room for,
+and depositions kept so far."""
+
 CUT = 6.25
 TINY = 1e-7
 """PLUMED drops the derivative's share of the interpolation where the value on the grid is smaller."""
 
 _compiled = njit(cache=True, error_model="numpy", fastmath=False)
 _inlined = njit(cache=True, error_model="numpy", fastmath=False, forceinline=True)
-"""For what every step calls: an array passed on is a dozen arguments, and passing them took a third of the time."""
+"""For what every step calls: an array passed on is a dozen arguments; passing them took a third of the time."""
 
 
 @_inlined
@@ -264,9 +268,16 @@ def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
     wall = add_walls(buffer, masses, x, force) if buffer[10] > 0.0 else 0.0
 
     if step > 0 and step % pace == 0 and step != int(buffer[12]):
+        at = -1
+        if buffer[LOGGED] < buffer[HILL_CAPACITY]:
+            at = int(buffer[HILL_RING]) + int(buffer[LOGGED]) * (1 + 2 * n_cv)
+            buffer[at] = step
+            buffer[LOGGED] += 1
         for i in range(n_cv):
             tempered = height * weight[i] * math.exp(-v[i] / (kt * (gamma - 1.0)))
             add_hill(grid, slope, families, int(table[i, 1]), s[i], tempered)
+            if at >= 0:
+                buffer[at + 1 + 2 * i], buffer[at + 2 + 2 * i] = s[i], tempered
         buffer[12] = step
         buffer[HILLS] += n_cv
     buffer[BIAS], buffer[WALL] = bias, wall

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from itertools import product
@@ -13,7 +14,8 @@ from potentials.errors import StageError
 from potentials.molecule import NMer
 from recipes.schema import Sampling
 from tasks.sampling.frames import Frames
-from tasks.sampling.walker import Walker, read_frames, run_walker, segments
+from tasks.sampling.plumed_output import plumed_input, write_hill_files
+from tasks.sampling.walker import Walker, bias_spec, read_frames, read_hills, run_walker, segments
 
 
 def walkers(nmer: NMer, settings: Sampling, scratch: Path) -> list[Walker]:
@@ -90,3 +92,26 @@ def run_walkers(
 def frames_so_far(scratch: Path) -> int:
     """Return how many frames the walkers of a scratch folder have kept so far."""
     return sum(count for folder in scratch.glob("walker-*") for _, count in segments(folder))
+
+
+def write_runs(folder: Path, walkers: list[Walker]) -> None:
+    """Write every walker's ``plumed.dat`` and HILLS files, one folder a walker; all of them or nothing.
+
+    Parameters
+    ----------
+    folder
+        Where they go; what is there already is replaced.
+    walkers
+        Walkers that ran to their end.
+    """
+    unfinished = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for walker in walkers:
+        one = unfinished / walker.name.replace(", ", "_").replace(" ", "")
+        one.mkdir(parents=True)
+        spec = bias_spec(walker)
+        stride = max(1, round(walker.settings.stride / walker.settings.timestep))
+        (one / "plumed.dat").write_text(plumed_input(spec, stride))
+        write_hill_files(one, spec, read_hills(walker.folder, spec))
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.replace(folder)

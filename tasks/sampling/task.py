@@ -17,6 +17,7 @@ from storage.keys import pool_key
 from storage.store import Store
 from storage.version import package_versions
 from tasks.progress import ProgressLine
+from tasks.sampling.pbmetad import walkers, write_runs
 from tasks.sampling.pool import sample_pool
 
 
@@ -42,6 +43,9 @@ def sampling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str]
         ProgressLine("sampling", recipe.sampling.frames, "frames") as progress,
     ):
         pool = sample_pool(recipe.build_nmer(), recipe.sampling, scratch, client, progress)
+    if recipe.resources.keep_hills and "pbmetad" in recipe.sampling.samplers:
+        every = walkers(recipe.build_nmer(), recipe.sampling, scratch)
+        write_runs(store.path / "plumed" / f"{recipe.name}-{key[:12]}", every)
     store.add(
         "pool",
         recipe.name,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,11 @@ from potentials.molecule import NMer
 from recipes.sampling import ForceField
 from recipes.schema import Sampling
 from storage.records import Floats
-from tasks.sampling.bias import window_bias
-from tasks.sampling.engine import ExplosionError, install_bias, run, run_recorded, simulation
+from tasks.sampling.bias import BiasSpec, window_bias
+from tasks.sampling.biasing import biased
+from tasks.sampling.engine import ExplosionError, run, run_recorded, simulation
 from tasks.sampling.frames import com_distance
-from tasks.sampling.kernel import ATOMS_LOST, CAPACITY, ERROR, LENGTH, OFFSET, RING, STRIDE
+from tasks.sampling.recording import Recording
 
 SEGMENT = 500
 """Frames looked at in one segment."""
@@ -94,6 +95,8 @@ class State:
         Frames looked at so far, kept or not.
     scale
         Factor on the time step; halved by every explosion.
+    time
+        Time so far, fs.
     """
 
     x: Floats
@@ -102,6 +105,29 @@ class State:
     step: int
     looked: int
     scale: float
+    time: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What a segment gives.
+
+    Attributes
+    ----------
+    end
+        The state to go on from.
+    positions
+        (frames, atoms, 3), Angstrom: the frames in the window.
+    energy
+        (frames,), force-field energy without the bias, kcal/mol.
+    hills
+        (depositions, 1 + 2 variables): time in fs, then centre and height (kcal/mol) of each variable's hill.
+    """
+
+    end: State
+    positions: Floats
+    energy: Floats
+    hills: Floats
 
 
 def run_walker(walker: Walker, after_segment: Callable[[], None] | None = None) -> str:
@@ -126,12 +152,13 @@ def run_walker(walker: Walker, after_segment: Callable[[], None] | None = None) 
                 "were looked at; raise sampling.bias.wall_kappa, widen the window, or lower sampling.frames"
             )
         try:
-            state, positions, energy = _segment_with_retries(walker, number, state)
+            segment = _segment_with_retries(walker, number, state)
         except ExplosionError as error:
             return f"{walker.name}: exploded {TRIES} times, the last time with: {error}; lower sampling.timestep"
-        count = min(len(positions), walker.frames - kept)
-        path = walker.folder / f"{number:05d}-{count}.npz"
-        _write(path, state, positions[:count], energy[:count])
+        state = segment.end
+        count = min(len(segment.positions), walker.frames - kept)
+        path = walker.folder / f"segment-{number:05d}-{count}.npz"
+        _write(path, segment, count)
         done.append((path, count))
         kept += count
         if after_segment is not None:
@@ -141,8 +168,8 @@ def run_walker(walker: Walker, after_segment: Callable[[], None] | None = None) 
 
 def segments(folder: Path) -> list[tuple[Path, int]]:
     """Return a walker's finished segments in order, each with the number of frames it kept."""
-    paths = sorted(folder.glob("[0-9]*-*.npz"))
-    return [(path, int(path.stem.split("-")[1])) for path in paths]
+    paths = sorted(folder.glob("segment-*.npz"))
+    return [(path, int(path.stem.split("-")[2])) for path in paths]
 
 
 def read_frames(folder: Path, natoms: int) -> tuple[Floats, Floats]:
@@ -153,6 +180,21 @@ def read_frames(folder: Path, natoms: int) -> tuple[Floats, Floats]:
             positions.append(saved["positions"])
             energy.append(saved["energy"])
     return np.concatenate(positions), np.concatenate(energy)
+
+
+def read_hills(folder: Path, spec: BiasSpec) -> Floats:
+    """Return a walker's hills so far, as `Segment.hills`."""
+    hills = [np.empty((0, 1 + 2 * len(spec.cvs)))]
+    for path, _ in segments(folder):
+        with np.load(path) as saved:
+            hills.append(saved["hills"])
+    return np.concatenate(hills)
+
+
+def bias_spec(walker: Walker) -> BiasSpec:
+    """Return the bias of a walker, as it is before the first step."""
+    window = walker.settings.windows[walker.window]
+    return window_bias(walker.nmer, walker.settings.bias, walker.temperature, window)
 
 
 def _start(walker: Walker) -> State:
@@ -174,14 +216,14 @@ def _start(walker: Walker) -> State:
     # sqrt(kT/m) in Angstrom/fs: k = 0.0019872 kcal/mol/K and 1 kcal/mol = 4.184e-4 u A^2/fs^2
     speed = np.sqrt(0.0019872043 * walker.temperature * 4.184e-4 / nmer.masses)
     v = rng.normal(size=x.shape) * speed[:, None]
-    bias = window_bias(nmer, walker.settings.bias, walker.temperature, window).buffer()
-    return State(x, v, bias, 0, 0, 1.0)
+    bias = bias_spec(walker).buffer()
+    return State(x, v, bias, 0, 0, 1.0, 0.0)
 
 
-def _segment_with_retries(walker: Walker, number: int, state: State) -> tuple[State, Floats, Floats]:
+def _segment_with_retries(walker: Walker, number: int, state: State) -> Segment:
     for attempt in range(TRIES):
         scale = state.scale / 2**attempt
-        start = State(state.x, state.v, state.bias.copy(), state.step, state.looked, scale)
+        start = replace(state, bias=state.bias.copy(), scale=scale)
         try:
             return _segment(walker, start, _seed(walker.seed, number, attempt))
         except ExplosionError:
@@ -190,7 +232,7 @@ def _segment_with_retries(walker: Walker, number: int, state: State) -> tuple[St
     raise AssertionError("unreachable")
 
 
-def _segment(walker: Walker, state: State, seed: int) -> tuple[State, Floats, Floats]:
+def _segment(walker: Walker, state: State, seed: int) -> Segment:
     """Run one segment and return its end, with the frames in the window and their energies."""
     settings, nmer = walker.settings, walker.nmer
     timestep = settings.timestep * state.scale
@@ -208,32 +250,37 @@ def _segment(walker: Walker, state: State, seed: int) -> tuple[State, Floats, Fl
     ) as program:
         program.numpy.extract_atom("x")[: nmer.natoms] = state.x
         program.numpy.extract_atom("v")[: nmer.natoms] = state.v
-        buffer = np.concatenate([state.bias, np.zeros(looked * state.x.size)])
-        buffer[LENGTH] = len(buffer)
-        buffer[OFFSET] = state.step
-        install_bias(program, buffer)
-        run(program, skipped, first=True)
-        buffer[OFFSET] += skipped
-        buffer[[STRIDE, RING, CAPACITY]] = stride, len(state.bias), looked
-        energy = run_recorded(program, looked, stride)
-        if buffer[ERROR]:
-            lost = buffer[ERROR] == ATOMS_LOST
-            raise ExplosionError("LAMMPS lost atoms" if lost else "a collective variable is not finite")
-        positions = buffer[len(state.bias) :].reshape(looked, nmer.natoms, 3)
-        if not np.isfinite(positions).all():
+        spec = bias_spec(walker)
+        room = (skipped + looked * stride) // spec.pace + 2
+        recording = Recording(state.bias, state.step, nmer.natoms, looked, len(spec.cvs), room)
+        with biased(program, settings.engine, spec, recording, timestep, lambda: read_hills(walker.folder, spec)):
+            run(program, skipped, first=True)
+            recording.keep_frames(skipped, stride)
+            energy = run_recorded(program, looked, stride)
+        if recording.problem:
+            raise ExplosionError(recording.problem)
+        if not np.isfinite(recording.positions).all():
             raise ExplosionError("a coordinate is not finite")
-        bias = buffer[: len(state.bias)].copy()
-        bias[[OFFSET, STRIDE, RING, CAPACITY]] = 0.0
-        bias[LENGTH] = len(bias)
         x, v = (np.array(program.numpy.extract_atom(name)[: nmer.natoms]) for name in "xv")
-    end = State(x, v, bias, state.step + skipped + looked * stride, state.looked + looked, state.scale)
-    positions = nmer.place_caps(positions)
+    steps = skipped + looked * stride
+    end = State(
+        x,
+        v,
+        recording.bias,
+        state.step + steps,
+        state.looked + looked,
+        state.scale,
+        state.time + steps * timestep,
+    )
+    hills = recording.hills
+    hills[:, 0] = state.time + (hills[:, 0] - state.step) * timestep
+    positions = nmer.place_caps(recording.positions)
     if len(nmer.fragments) > 1:
         lower, upper = settings.windows[walker.window]
         distance = com_distance(nmer, positions)
         inside = (distance >= lower) & (distance < upper)
         positions, energy = positions[inside], energy[inside]
-    return end, positions, energy
+    return Segment(end, positions, energy, hills)
 
 
 def _seed(*parts: object) -> int:
@@ -242,18 +289,21 @@ def _seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % 899_999_999 + 1
 
 
-def _write(path: Path, state: State, positions: Floats, energy: Floats) -> None:
+def _write(path: Path, segment: Segment, count: int) -> None:
+    """Write a segment with its first `count` frames, so that it is there whole or not at all."""
+    end = segment.end
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as handle:
         np.savez(
             handle,
-            positions=positions,
-            energy=energy,
-            x=state.x,
-            v=state.v,
-            bias=state.bias,
-            counters=np.array([state.step, state.looked]),
-            scale=np.array(state.scale),
+            positions=segment.positions[:count],
+            energy=segment.energy[:count],
+            hills=segment.hills,
+            x=end.x,
+            v=end.v,
+            bias=end.bias,
+            counters=np.array([end.step, end.looked]),
+            scale=np.array([end.scale, end.time]),
         )
         handle.flush()
         os.fsync(handle.fileno())
@@ -263,4 +313,5 @@ def _write(path: Path, state: State, positions: Floats, energy: Floats) -> None:
 def _read_state(path: Path) -> State:
     with np.load(path) as saved:
         step, looked = (int(n) for n in saved["counters"])
-        return State(saved["x"], saved["v"], saved["bias"], step, looked, float(saved["scale"]))
+        scale, time = (float(v) for v in saved["scale"])
+        return State(saved["x"], saved["v"], saved["bias"], step, looked, scale, time)

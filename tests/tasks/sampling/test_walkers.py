@@ -224,7 +224,7 @@ def test_each_segment_has_noise_of_its_own_and_always_the_same(
     one.folder.mkdir()
     start = _start(one)
     ends = [
-        _segment_with_retries(replace(walker, folder=one.folder), number, start)[0].x
+        _segment_with_retries(replace(walker, folder=one.folder), number, start).end.x
         for walker, number in ((one, 0), (one, 0), (one, 1), (replace(one, seed=two.seed), 0))
     ]
     np.testing.assert_array_equal(ends[0], ends[1])

@@ -1,0 +1,161 @@
+"""The real PLUMED as the engine of the bias, through its Python wrapper: slow, and the native one's reference.
+
+PLUMED reads the same specification that the native kernel runs, as the ``plumed.dat`` that is written for it. A
+segment after the first restarts from the hills so far, at full precision.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+
+import numpy as np
+
+from potentials.errors import InputError
+from storage.records import Floats
+from tasks.sampling.bias import BiasSpec
+from tasks.sampling.plumed_output import hills_files, plumed_input, write_hill_files
+
+ANGSTROM_IN_NM, KCAL_IN_KJ, FS_IN_PS = 0.1, 4.184, 0.001
+
+
+class PlumedBias:
+    """PLUMED for one segment, in a temporary folder of its own.
+
+    Parameters
+    ----------
+    spec
+        The bias.
+    timestep
+        fs.
+    before
+        What was deposited before, as `tasks.sampling.walker.Segment.hills`; empty at the first segment.
+
+    Attributes
+    ----------
+    energy
+        Bias of the last step, walls included, kcal/mol.
+    problem
+        What PLUMED complained of; empty if nothing.
+
+    Raises
+    ------
+    InputError
+        If the wrapper or PLUMED's kernel is missing.
+    """
+
+    def __init__(self, spec: BiasSpec, timestep: float, before: Floats) -> None:
+        self._spec, self._timestep, self._before = spec, timestep, len(before)
+        self._masses = np.array(spec.masses)
+        self._virial, self._bias = np.zeros((3, 3)), np.zeros(1)
+        self._step, self._forces = -1, np.zeros((len(spec.masses), 3))
+        self.energy, self.problem = 0.0, ""
+        self._plumed = new_plumed()
+        self._home = TemporaryDirectory(prefix="nmer-plumed-")
+        folder = Path(self._home.name)
+        if len(before):
+            write_hill_files(folder, spec, before)
+        (folder / "plumed.dat").write_text(plumed_input(spec, 1_000_000, folder))
+        for key, value in (
+            ("setMDLengthUnits", ANGSTROM_IN_NM),
+            ("setMDEnergyUnits", KCAL_IN_KJ),
+            ("setMDTimeUnits", FS_IN_PS),
+            ("setNatoms", len(spec.masses)),
+            ("setMDEngine", "nmer"),
+            ("setTimestep", timestep),
+            ("setLogFile", str(folder / "plumed.log")),
+            ("setRestart", int(len(before) > 0)),
+            ("setPlumedDat", str(folder / "plumed.dat")),
+        ):
+            self._plumed.cmd(key, value)
+        self._plumed.cmd("init")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._home.cleanup()
+
+    def __call__(self, step: int, x: Floats) -> Floats:
+        """Return the bias's forces, kcal/mol/Angstrom, at one step; PLUMED adds its hills.
+
+        LAMMPS ignores what a callback raises: a complaint of PLUMED's is kept in `problem` instead.
+        """
+        if step == self._step or self.problem:  # a run begins where the last one ended: no second hill
+            return self._forces
+        self._forces[:] = 0.0
+        try:
+            for key, value in (
+                ("setStep", step),
+                ("setPositions", np.ascontiguousarray(x)),
+                ("setMasses", self._masses),
+                ("setForces", self._forces),
+                ("setVirial", self._virial),
+            ):
+                self._plumed.cmd(key, value)
+            self._plumed.cmd("calc")
+            self._plumed.cmd("getBias", self._bias)
+        except Exception as error:  # PLUMED's wrapper has a class for each kind of complaint
+            self.problem = f"PLUMED: {' '.join(str(error).split())}"
+        self._step, self.energy = step, float(self._bias[0])
+        return self._forces
+
+    def finish(self) -> Floats:
+        """Close PLUMED and return this segment's hills, as `Recording.hills` has them."""
+        self._plumed.finalize()
+        hills = read_hill_files(Path(self._home.name), self._spec)[self._before :]
+        hills[:, 0] = np.rint(hills[:, 0] / self._timestep)
+        return hills
+
+
+def new_plumed() -> Any:
+    """Return a PLUMED object.
+
+    Raises
+    ------
+    InputError
+        If the wrapper or PLUMED's kernel is missing.
+    """
+    try:
+        import plumed
+    except ModuleNotFoundError:
+        raise InputError(
+            "sampling.engine 'plumed' needs PLUMED's Python wrapper; install it with: pip install 'nmer[plumed]'"
+        ) from None
+    try:
+        return plumed.Plumed()
+    except RuntimeError:
+        kernel = os.environ.get("PLUMED_KERNEL")
+        found = f"'{kernel}' does not load" if kernel else "the variable is not set"
+        raise InputError(
+            "sampling.engine 'plumed' needs PLUMED itself: set PLUMED_KERNEL to its libplumedKernel.so "
+            f"(conda-forge has it as plumed); {found}"
+        ) from None
+
+
+def read_hill_files(folder: Path, spec: BiasSpec) -> Floats:
+    """Return the hills in PLUMED's files, as `tasks.sampling.walker.Segment.hills`.
+
+    Parameters
+    ----------
+    folder
+        Where the HILLS files are; a file that is not there holds no hills.
+    spec
+        The bias.
+    """
+    factor = spec.biasfactor / (spec.biasfactor - 1.0)
+    columns: list[Floats] = []
+    for number, name in enumerate(hills_files(spec)):
+        members = [i for i, f in enumerate(spec.family) if f == number]
+        path = folder / name
+        table = np.loadtxt(path, ndmin=2) if path.exists() else np.empty((0, 5))
+        columns.append(table.reshape(-1, len(members), 5))
+    hills = np.empty((len(columns[0]), 1 + 2 * len(spec.cvs)))
+    hills[:, 0] = columns[0][:, 0, 0]
+    for number, table in enumerate(columns):
+        for place, i in enumerate(i for i, f in enumerate(spec.family) if f == number):
+            hills[:, 1 + 2 * i] = table[:, place, 1]
+            hills[:, 2 + 2 * i] = table[:, place, 3] / factor
+    return hills
