@@ -334,23 +334,33 @@ def test_an_empty_window_says_what_to_change(tmp_path: Path) -> None:
         sample_pool(NMER, narrow, tmp_path)
 
 
-def test_temperature_is_shared_by_all_elements(tmp_path: Path) -> None:
-    """Equipartition per element, within four standard errors of independent samples."""
+def test_temperature_is_shared_by_all_elements_and_degrees_of_freedom(tmp_path: Path) -> None:
+    """Equipartition under bias and walls, within statistical error.
+
+    The velocities' mass-weighted covariance is kT times the unit matrix: each Cartesian degree of freedom has kT,
+    and so has every combination of them (translation, rotation, each vibration), for nothing off the diagonal.
+    """
     with simulation(NMER, tmp_path / "data", temperature=300, timestep=0.5, damping=50, seed=5) as program:
         buffer = window_bias(NMER, SMALL.bias, 300.0, (0.0, 4.0)).buffer()
         install_bias(program, buffer)
         run(program, 4000, first=True)
-        kinetic = []
-        for _ in range(3000):
+        samples = []
+        for _ in range(4000):
             run(program, 100)
             v = program.numpy.extract_atom("v")[: NMER.natoms]
-            kinetic.append(NMER.masses * (v**2).sum(axis=1))
-    temperature = np.array(kinetic) / (3 * 0.0019872043 * 4.184e-4)
+            samples.append((np.sqrt(NMER.masses)[:, None] * v).ravel())
+    weighted = np.array(samples)
+    kt = 0.0019872043 * 300 * 4.184e-4  # u A^2/fs^2
+    products = np.einsum("si,sj->sij", weighted, weighted) / kt
+    blocks = products.reshape(40, 100, 24, 24).mean(axis=1)  # 5 ps each: independent
+    mean, error = blocks.mean(axis=0), blocks.std(axis=0, ddof=1) / np.sqrt(40)
+    off = np.abs(mean - np.eye(24)) / error
+    assert off.max() < 5.5  # of 300 numbers
+    assert np.abs(np.diag(mean) - 1).max() < 0.15
     for symbol in ("C", "H", "O"):
-        atoms = np.array([s == symbol for s in NMER.symbols])
-        blocks = temperature[:, atoms].mean(axis=1).reshape(30, 100).mean(axis=1)
-        error = blocks.std(ddof=1) / np.sqrt(len(blocks))
-        assert abs(blocks.mean() - 300) < 4 * error + 2, (symbol, blocks.mean(), error)
+        ours = np.repeat([s == symbol for s in NMER.symbols], 3)
+        each = np.diagonal(blocks, axis1=1, axis2=2)[:, ours].mean(axis=1)
+        assert each.mean() == pytest.approx(1.0, abs=4 * each.std(ddof=1) / np.sqrt(40)), symbol
 
 
 def test_recorded_frames_and_energies_belong_together(tmp_path: Path) -> None:
