@@ -8,6 +8,7 @@ segment's number, so that a killed and resumed walker gives bitwise the same fra
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,7 +27,10 @@ from tasks.sampling.frames import com_distance
 from tasks.sampling.recording import Recording
 
 SEGMENT = 500
-"""Frames looked at in one segment."""
+"""Most frames looked at in one segment."""
+
+SPARE = 1.15
+"""A walker's last segment looks at this many times the frames still missing: some lie beyond a wall."""
 
 PATIENCE = 6
 """A walker gives up when it has looked at this many times the frames it is to keep."""
@@ -152,7 +156,7 @@ def run_walker(walker: Walker, after_segment: Callable[[], None] | None = None) 
                 "were looked at; raise sampling.bias.wall_kappa, widen the window, or lower sampling.frames"
             )
         try:
-            segment = _segment_with_retries(walker, number, state)
+            segment = _segment_with_retries(walker, number, state, walker.frames - kept)
         except ExplosionError as error:
             return f"{walker.name}: exploded {TRIES} times, the last time with: {error}; lower sampling.timestep"
         state = segment.end
@@ -220,25 +224,25 @@ def _start(walker: Walker) -> State:
     return State(x, v, bias, 0, 0, 1.0, 0.0)
 
 
-def _segment_with_retries(walker: Walker, number: int, state: State) -> Segment:
+def _segment_with_retries(walker: Walker, number: int, state: State, missing: int) -> Segment:
     for attempt in range(TRIES):
         scale = state.scale / 2**attempt
         start = replace(state, bias=state.bias.copy(), scale=scale)
         try:
-            return _segment(walker, start, _seed(walker.seed, number, attempt))
+            return _segment(walker, start, _seed(walker.seed, number, attempt), missing)
         except ExplosionError:
             if attempt == TRIES - 1:
                 raise
     raise AssertionError("unreachable")
 
 
-def _segment(walker: Walker, state: State, seed: int) -> Segment:
+def _segment(walker: Walker, state: State, seed: int, missing: int) -> Segment:
     """Run one segment and return its end, with the frames in the window and their energies."""
     settings, nmer = walker.settings, walker.nmer
     timestep = settings.timestep * state.scale
     stride = max(1, round(settings.stride / timestep))
     skipped = 0 if state.looked else round(settings.equilibration * 1000 / timestep)
-    looked = min(SEGMENT, PATIENCE * walker.frames + SEGMENT - state.looked)
+    looked = min(SEGMENT, math.ceil(SPARE * missing), PATIENCE * walker.frames + SEGMENT - state.looked)
     with simulation(
         nmer,
         walker.folder / "atoms.data",

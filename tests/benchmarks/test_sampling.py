@@ -58,7 +58,7 @@ def steps_per_second(program: Any, steps: int) -> float:
 
 
 def test_kept_frames(tmp_path: Path) -> None:
-    settings = RECIPE.sampling.model_copy(update={"frames": 18_000})
+    settings = RECIPE.sampling.model_copy(update={"frames": 45_000})
     sample_pool(NMER, settings.model_copy(update={"frames": 9}), tmp_path / "warm")
     start = time.process_time()
     pool = sample_pool(NMER, settings, tmp_path / "pool")

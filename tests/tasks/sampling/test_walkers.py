@@ -224,7 +224,7 @@ def test_each_segment_has_noise_of_its_own_and_always_the_same(
     one.folder.mkdir()
     start = _start(one)
     ends = [
-        _segment_with_retries(replace(walker, folder=one.folder), number, start).end.x
+        _segment_with_retries(replace(walker, folder=one.folder), number, start, 5).end.x
         for walker, number in ((one, 0), (one, 0), (one, 1), (replace(one, seed=two.seed), 0))
     ]
     np.testing.assert_array_equal(ends[0], ends[1])
@@ -298,7 +298,7 @@ def test_an_explosion_is_retried_and_then_named(tmp_path: Path) -> None:
         update={
             "temperatures": (300.0, 2999.0),
             "windows": ((0.0, 4.0),),
-            "frames": 40,
+            "frames": 800,
             "timestep": 2.0,
             "bias": SMALL.bias.model_copy(update={"wall_kappa": 1e5, "height": 10.0, "pace": 1}),
         }
