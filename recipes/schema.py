@@ -13,6 +13,7 @@ from ase.data import chemical_symbols
 from pydantic import Field, model_validator
 
 from potentials.molecule import Fragment, NMer
+from recipes.labelling import Labelling
 from recipes.sampling import Bias, Sampling
 from recipes.section import Pair, Section
 
@@ -119,29 +120,6 @@ class Selection(Section):
         (), description="select each window, each temperature, or each pair of them for itself, in equal parts"
     )
     seed: int = Field(2025, ge=0, le=2**32 - 1)
-
-
-class Labelling(Section):
-    """The protocol: everything that decides the energy of a configuration."""
-
-    engine: Literal["pyscf", "pyscf-lno"] = "pyscf"
-    method: Literal["HF", "MP2", "CCSD", "CCSD(T)", "LNO-CCSD(T)"] = "CCSD(T)"
-    basis: str = Field("aug-cc-pVTZ", min_length=1)
-    counterpoise: bool = True
-    frozen_core: bool = True
-    scf_tolerance: float = Field(1e-10, gt=0, le=1e-4, description="SCF energy convergence (hartree)")
-    cc_tolerance: float = Field(1e-8, gt=0, le=1e-4, description="CCSD energy convergence (hartree)")
-    lno_threshold: float = Field(1e-5, gt=0, le=1e-2, description="virtual occupation threshold of LNO-CCSD(T)")
-    max_t1: float = Field(0.02, gt=0, le=1, description="T1 diagnostic above which a label is flagged")
-    max_t2: float = Field(0.2, gt=0, le=10, description="largest |t2| above which a label is flagged")
-
-    @model_validator(mode="after")
-    def _engine_has_method(self) -> Self:
-        lno = self.method == "LNO-CCSD(T)"
-        if lno != (self.engine == "pyscf-lno"):
-            allowed = "LNO-CCSD(T)" if self.engine == "pyscf-lno" else "HF, MP2, CCSD, CCSD(T)"
-            raise ValueError(f"engine '{self.engine}' cannot run method '{self.method}'; it runs {allowed}")
-        return self
 
 
 class Switching(Section):

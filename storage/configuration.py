@@ -16,8 +16,6 @@ from storage.keys import STAGE_FORMATS, digest
 RESOLUTION = 1e-8
 """Positions closer than this (Angstrom) are the same position."""
 
-FLAG_FIELDS = frozenset({"max_t1", "max_t2"})
-"""Fields of `Labelling` that only judge a label: flags are set again for every dataset."""
 
 _FORMAT = b"nmer-configuration-1"
 
@@ -100,7 +98,7 @@ def protocol_settings(labelling: Labelling, engine_versions: Mapping[str, str]) 
     """
     return {
         "format": STAGE_FORMATS["labelling"],
-        "labelling": labelling.model_dump(mode="json", exclude=set(FLAG_FIELDS)),
+        "labelling": {k: v for k, v in labelling.content().items() if k not in labelling.FLAGS},
         "versions": dict(engine_versions),
     }
 

@@ -116,7 +116,7 @@ def plan(recipe: str, *, preset: Preset = None, store: StorePath = None, json: J
             }
         )
         return 0
-    print(f"{loaded.name}, preset {loaded.preset or 'none'}: {loaded.labelling.method}/{loaded.labelling.basis}")
+    print(f"{loaded.name}, preset {loaded.preset or 'none'}: {loaded.labelling.level}")
     print_table(
         ("stage", "makes", "", "there", "core-hours left", "GiB a process", "MB kept"),
         [

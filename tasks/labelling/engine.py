@@ -36,8 +36,14 @@ class Job:
         As in the recipe.
     scf_tolerance, cc_tolerance
         Energy convergence, hartree.
-    lno_threshold
-        Occupation below which a virtual natural orbital is dropped; read by LNO methods only.
+    lno_threshold, fno_threshold
+        Occupation below which a virtual natural orbital is dropped; read by LNO or by FNO methods only.
+    mp2_basis
+        Larger basis of a composite: MP2 in it + [method - MP2] in `basis`; empty: none.
+    functional
+        Of method DFT.
+    density_fitting
+        Whether integrals are fitted.
     memory
         What the engine may plan with, GiB.
     """
@@ -53,6 +59,10 @@ class Job:
     scf_tolerance: float = 1e-10
     cc_tolerance: float = 1e-8
     lno_threshold: float = 1e-5
+    fno_threshold: float = 1e-5
+    mp2_basis: str = ""
+    functional: str = ""
+    density_fitting: bool = False
     memory: float = 4.0
 
     @classmethod

@@ -86,6 +86,10 @@ class Protocol:
             scf_tolerance=settings.scf_tolerance,
             cc_tolerance=settings.cc_tolerance,
             lno_threshold=settings.lno_threshold,
+            fno_threshold=settings.fno_threshold,
+            mp2_basis=settings.mp2_basis,
+            functional=settings.functional,
+            density_fitting=settings.density_fitting,
             memory=memory,
         )
 

@@ -79,7 +79,7 @@ def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str
         inputs=[source],
         engines=package_versions("nmer") | dict(protocol.versions),
         facts={
-            "protocol": f"{recipe.labelling.method}/{recipe.labelling.basis}",
+            "protocol": recipe.labelling.level,
             "protocol_id": protocol.id,
             "labels": len(dataset),
             "cpu_seconds": round(float(dataset.cpu_seconds.sum()), 1),

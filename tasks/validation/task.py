@@ -86,7 +86,7 @@ def _write_report(
     """Write the page, the plot, its CSV, and the expanded recipe. The verdict comes after them."""
     folder = store.report(version)
     title = recipe.title or recipe.name
-    protocol = f"{recipe.labelling.method}/{recipe.labelling.basis}"
+    protocol = recipe.labelling.level
     parity = parity_png(f"{title}, {protocol}", dataset.energy, predicted, dataset.split, train, test)
     toml = expanded_toml(recipe)
     warnings: list[str] = version.attributes()["facts"]["warnings"]

@@ -193,10 +193,15 @@ def test_configuration_id_sees_what_matters_and_nothing_else() -> None:
 
 def test_protocol_id_ignores_the_flags_only() -> None:
     base = protocol_id(Labelling(), {"pyscf": "2.14.0"})
-    assert base == protocol_id(Labelling(max_t1=0.5, max_t2=0.5), {"pyscf": "2.14.0"})
+    assert base == protocol_id(
+        Labelling(max_t1=0.5, max_t2=0.5, max_d1=0.5, keep_flagged=True, reference="none"), {"pyscf": "2.14.0"}
+    )
+    # a store of the first release has its labels under this id
+    assert base.startswith("b0602fc2ea88c913")
     changed = [
         *({"method": "MP2"}, {"basis": "cc-pVDZ"}, {"counterpoise": False}, {"frozen_core": False}),
         *({"scf_tolerance": 1e-9}, {"cc_tolerance": 1e-7}, {"lno_threshold": 1e-4}),
+        *({"mp2_basis": "aug-cc-pVQZ"}, {"density_fitting": True}),
         {"engine": "pyscf-lno", "method": "LNO-CCSD(T)"},
     ]
     ids = [protocol_id(Labelling(**change), {"pyscf": "2.14.0"}) for change in changed]  # type: ignore[arg-type]

@@ -1,0 +1,92 @@
+"""The labelling section: the protocol, which is everything that decides the energy of a configuration."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from recipes.section import Section
+
+Method = Literal[
+    "HF",
+    "DFT",
+    "MP2",
+    "CCSD",
+    "CCSD(T)",
+    "FNO-CCSD(T)",
+    "LNO-CCSD(T)",
+    "DLPNO-CCSD(T)",
+    "GFN2-xTB",
+]
+
+METHODS: dict[str, tuple[str, ...]] = {
+    "pyscf": ("HF", "DFT", "MP2", "CCSD", "CCSD(T)", "FNO-CCSD(T)"),
+    "pyscf-lno": ("LNO-CCSD(T)",),
+    "psi4": ("HF", "MP2", "CCSD", "CCSD(T)", "FNO-CCSD(T)", "DLPNO-CCSD(T)"),
+    "orca": ("DLPNO-CCSD(T)",),
+    "xtb": ("GFN2-xTB",),
+}
+"""What each engine can run."""
+
+COMPOSITE = ("CCSD", "CCSD(T)", "FNO-CCSD(T)", "LNO-CCSD(T)")
+"""Methods whose difference from MP2 can be added to MP2 in a larger basis."""
+
+
+class Labelling(Section):
+    """The protocol, and which of its labels are to be used."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset(
+        {"mp2_basis", "functional", "density_fitting", "fno_threshold", "max_d1", "keep_flagged", "reference"}
+    )
+    FLAGS: ClassVar[frozenset[str]] = frozenset({"max_t1", "max_t2", "max_d1", "keep_flagged", "reference"})
+    """Fields that decide what is done with a label and not its energies."""
+
+    engine: Literal["pyscf", "pyscf-lno", "psi4", "orca", "xtb"] = "pyscf"
+    method: Method = "CCSD(T)"
+    basis: str = Field("aug-cc-pVTZ", min_length=1, description="orbital basis; GFN2-xTB has its own")
+    mp2_basis: str = Field(
+        "", description="larger basis of a composite: MP2 in this + [method - MP2] in basis; empty: none"
+    )
+    functional: str = Field("", description="functional of method DFT, by its name in the engine")
+    counterpoise: bool = True
+    frozen_core: bool = True
+    density_fitting: bool = Field(False, description="fitted integrals; LNO and DLPNO have them always")
+    scf_tolerance: float = Field(1e-10, gt=0, le=1e-4, description="SCF energy convergence (hartree)")
+    cc_tolerance: float = Field(1e-8, gt=0, le=1e-4, description="CCSD energy convergence (hartree)")
+    fno_threshold: float = Field(1e-5, gt=0, le=1e-2, description="virtual occupation threshold of FNO-CCSD(T)")
+    lno_threshold: float = Field(1e-5, gt=0, le=1e-2, description="virtual occupation threshold of LNO-CCSD(T)")
+    reference: Literal["optimized", "none"] = Field(
+        "optimized", description="what a single molecule's energy counts from: its own minimum, or nothing"
+    )
+    max_t1: float = Field(0.02, gt=0, le=1, description="T1 diagnostic above which a label is flagged")
+    max_t2: float = Field(0.2, gt=0, le=10, description="largest |t2| above which a label is flagged")
+    max_d1: float = Field(1.0, gt=0, le=10, description="D1 diagnostic above which a label is flagged")
+    keep_flagged: bool = Field(False, description="take flagged labels into the dataset all the same")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.method not in METHODS[self.engine]:
+            raise ValueError(
+                f"engine '{self.engine}' cannot run method '{self.method}'; it runs "
+                f"{', '.join(METHODS[self.engine])}"
+            )
+        if (self.method == "DFT") != bool(self.functional):
+            raise ValueError("functional and method 'DFT' need each other")
+        if self.mp2_basis and self.method not in COMPOSITE:
+            raise ValueError(f"mp2_basis needs a method beyond MP2: {', '.join(COMPOSITE)}")
+        if self.mp2_basis and self.engine not in ("pyscf", "pyscf-lno"):
+            raise ValueError("mp2_basis needs engine 'pyscf' or 'pyscf-lno'")
+        if self.engine == "xtb" and self.counterpoise:
+            raise ValueError("GFN2-xTB takes no ghost atoms; set counterpoise = false")
+        return self
+
+    @property
+    def level(self) -> str:
+        """What people call the protocol's level of theory."""
+        if self.method == "GFN2-xTB":
+            return self.method
+        method = self.functional or self.method
+        if self.mp2_basis:
+            return f"MP2/{self.mp2_basis} + [{method} - MP2]/{self.basis}"
+        return f"{method}/{self.basis}"
