@@ -11,7 +11,9 @@ from recipes.schema import Sampling
 from storage.records import Pool
 from tasks.progress import ProgressLine
 from tasks.sampling.frames import Frames, gather
+from tasks.sampling.normal_modes import sample_normal_modes
 from tasks.sampling.pbmetad import frames_so_far, run_walkers
+from tasks.sampling.scan import sample_scan
 
 
 def sample_pool(
@@ -21,7 +23,10 @@ def sample_pool(
     client: Client | None = None,
     progress: ProgressLine | None = None,
 ) -> Pool:
-    """Sample a recipe's pool; what an earlier, killed call finished is not sampled again.
+    """Sample a recipe's pool; what an earlier, killed call's walkers finished is not sampled again.
+
+    Scans and normal modes come first: a mistake there shows before the walkers take their time. They take seconds
+    to minutes and are made again by every call, each time the same.
 
     Parameters
     ----------
@@ -38,19 +43,33 @@ def sample_pool(
 
     Raises
     ------
+    InputError
+        If a sampler cannot do what the recipe asks of it.
     StageError
-        If a walker failed; the others ran to their end, and a rerun starts from what they have.
+        If a sampler failed; other walkers ran to their end, and a rerun starts from what they have.
     """
     scratch = scratch.resolve()
-    parts: list[Frames] = []
+    parts: dict[str, list[Frames]] = {}
 
     made = 0  # by the other samplers
+    walked = frames_so_far(scratch)
 
     def show() -> None:
-        if progress is not None:
-            progress.update(made + frames_so_far(scratch))
+        nonlocal walked
+        walked = frames_so_far(scratch)
+        count(0)
 
+    def count(fresh: int) -> None:
+        nonlocal made
+        made += fresh
+        if progress is not None:
+            progress.update(made + walked)
+
+    if "scan" in settings.samplers:
+        parts["scan"] = sample_scan(nmer, settings, count)
+    if "normal-modes" in settings.samplers:
+        parts["normal-modes"] = sample_normal_modes(nmer, settings, count)
     if "pbmetad" in settings.samplers:
-        parts += run_walkers(nmer, settings, scratch, client, show)
+        parts["pbmetad"] = run_walkers(nmer, settings, scratch, client, show)
         show()
-    return gather(nmer, settings, parts)
+    return gather(nmer, settings, [part for name in settings.samplers for part in parts[name]])
