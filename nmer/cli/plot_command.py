@@ -1,0 +1,82 @@
+"""The command that draws what a stage made: plot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from nmer.cli.output import Json, Preset, StorePath, print_json
+from potentials.errors import InputError
+from recipes.load import load_recipe
+from recipes.schema import Recipe
+from storage.keys import pool_key
+from storage.version import Version
+
+
+def plot(
+    recipe: str,
+    *,
+    stage: Annotated[Literal["sampling"], Parameter(help="Which stage to draw; only sampling now.")] = "sampling",
+    preset: Preset = None,
+    store: StorePath = None,
+    out: Annotated[Path, Parameter(help="Folder to write into.")] = Path("plots"),
+    json: Json = False,
+) -> int:
+    """Draw what a stage made, each plot as PNG with the numbers behind it as CSV.
+
+    Sampling: the distance of the centres of mass by window, the energies by temperature, and what pairs of
+    collective variables cover. Older plots of the same name are replaced. Works while a run is under way.
+
+    Example: nmer plot ch3-water --stage sampling --preset smoke
+
+    Parameters
+    ----------
+    recipe
+        Name of a shipped recipe, or path of a TOML file.
+    """
+    from storage.contents import pool_from_version
+    from tasks.sampling.plots import draw_pool, write_plots
+
+    loaded = load_recipe(recipe, preset)
+    version = _pool(loaded, recipe, store)
+    pool = pool_from_version(version)
+    plots = draw_pool(loaded.build_nmer(), loaded.sampling, pool, version.ref)
+    try:
+        files = [str(path) for path in write_plots(plots, out, f"{loaded.name}-{stage}")]
+    except OSError as error:
+        raise InputError(f"cannot write into '{out}': {error.strerror}; give another folder with --out") from None
+    if json:
+        print_json(
+            {
+                "recipe": loaded.name,
+                "preset": loaded.preset,
+                "stage": stage,
+                "version": version.ref,
+                "frames": len(pool),
+                "files": files,
+            }
+        )
+    else:
+        print("\n".join(files))
+    return 0
+
+
+def _pool(recipe: Recipe, given: str, store: str | None) -> Version:
+    """Return the recipe's pool; raises InputError with the command that makes it."""
+    from flows.state import open_store
+
+    opened = open_store(store)
+    version = opened.find("pool", pool_key(recipe), recipe.name) if opened else None
+    if version is None:
+        words = ["nmer run", given, *(["--preset", recipe.preset] if recipe.preset else []), "--until sampling"]
+        words += ["--store", store] if store else []
+        raise InputError(
+            f"there is no pool of {recipe.name}, preset {recipe.preset or 'none'}, in the store yet; "
+            f"make it with: {' '.join(words)}"
+        )
+    return version
+
+
+COMMANDS = (plot,)

@@ -1,0 +1,126 @@
+"""Which pairs of collective variables show best what a pool covers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from potentials.molecule import NMer
+from recipes.schema import Bias, Sampling
+from storage.records import Floats, Pool
+from tasks.sampling.cvs import CV, Family, families
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable along the frames of a pool.
+
+    Attributes
+    ----------
+    label
+        For people.
+    column
+        For the head of a table.
+    unit
+        ``Å`` or ``degrees``.
+    values
+        (frames,), in that unit.
+    limits
+        What an axis shows, all values among it.
+    """
+
+    label: str
+    column: str
+    unit: str
+    values: Floats
+    limits: tuple[float, float]
+
+
+def telling_pairs(nmer: NMer, settings: Sampling, pool: Pool) -> list[tuple[Variable, Variable]]:
+    """Return up to three pairs of variables.
+
+    Between fragments: the distance of the centres of mass against an angle that orients each fragment, and these
+    angles against each other. For a single fragment: the variable that goes farthest, in widths of its hills,
+    against the two next. Each family stands for itself by its first variable.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    settings
+        The recipe's sampling section.
+    pool
+        Its frames.
+    """
+    columns = {name: n for n, name in enumerate(pool.cv_names)}
+    found: list[tuple[float, Family, Variable]] = []
+    for family in families(nmer, settings.bias.families):
+        cv = family.cvs[0]
+        column = columns.get(f"{cv.kind} {'-'.join(str(a) for a in cv.atoms)}")
+        if column is None:
+            continue
+        spread = _spread(cv, pool.cvs[:, column]) / _width(family, settings.bias)
+        if spread > 1e-6:  # a cap's bond, for one, never changes
+            found.append((spread, family, _variable(nmer, family, pool.cvs[:, column])))
+    found.sort(key=lambda one: -one[0])
+    if len(nmer.fragments) < 2:
+        chosen = [variable for _, _, variable in found[:3]]
+        return [(chosen[0], other) for other in chosen[1:]]
+    turning = [one for one in found if one[1].intermolecular and one[1].cvs[0].kind != "distance"] or found
+    orienting = _one_for_each_side(nmer, turning)
+    centres = Variable(
+        "distance of the centres of mass", "com_distance", "Å", pool.com_distance, _around(pool.com_distance)
+    )
+    pairs = [(centres, other) for other in orienting]
+    if len(orienting) == 2:
+        pairs.append((orienting[0], orienting[1]))
+    return pairs
+
+
+def _one_for_each_side(nmer: NMer, ranked: list[tuple[float, Family, Variable]]) -> list[Variable]:
+    """Return the first variable, and the next that turns another fragment, or else the next."""
+    if len(ranked) < 2:
+        return [variable for _, _, variable in ranked]
+    border = nmer.slices[0].stop
+    sides = [sum(atom < border for atom in family.cvs[0].atoms) for _, family, _ in ranked]
+    other = next((n for n, side in enumerate(sides) if side != sides[0]), 1)
+    return [ranked[0][2], ranked[other][2]]
+
+
+def _variable(nmer: NMer, family: Family, values: Floats) -> Variable:
+    cv = family.cvs[0]
+    caps = {cap for cap, _, _ in nmer.caps}
+    atoms = [f"cap{a}" if a in caps else f"{nmer.symbols[a]}{a}" for a in cv.atoms]
+    label, column = f"{cv.kind} {'–'.join(atoms)}", f"{cv.kind}_{'-'.join(atoms)}"
+    if cv.kind == "distance":
+        return Variable(label, column, "Å", values, _around(values))
+    degrees = np.rad2deg(values)
+    if cv.kind == "torsion":
+        limits = (-180.0, 180.0)
+    else:
+        limits = (0.0, 180.0) if family.intermolecular else _around(degrees)
+    return Variable(label, column, "degrees", degrees, limits)
+
+
+def _around(values: Floats) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    margin = 0.02 * (high - low) if high - low > 1e-6 else 0.05
+    return low - margin, high + margin
+
+
+def _spread(cv: CV, values: Floats) -> float:
+    """Return the standard deviation, Angstrom or rad; of a torsion the circular one, which knows no ends."""
+    if cv.kind != "torsion":
+        return float(values.std())
+    length = np.hypot(np.cos(values).mean(), np.sin(values).mean())
+    return float(np.sqrt(-2.0 * np.log(np.clip(length, 1e-12, 1.0))))
+
+
+def _width(family: Family, bias: Bias) -> float:
+    """Return the width of a family's hills, Angstrom or rad."""
+    if family.sigma is not None:
+        return family.sigma
+    if family.cvs[0].kind != "distance":
+        return bias.sigma_angle
+    return bias.sigma_intermolecular if family.intermolecular else bias.sigma_distance
