@@ -36,6 +36,9 @@ class Fragment:
         Atoms that are "ghost" hydrogens closing a cut bond, counted from 0 within the fragment.
     charge
         Total charge, e.
+    parts
+        The 1-mers of a covalent n-mer: each atom, caps included, belongs to exactly one. Empty: a molecule that is
+        not taken apart.
     """
 
     name: str
@@ -44,6 +47,13 @@ class Fragment:
     bonds: tuple[tuple[int, int], ...]
     caps: tuple[int, ...] = ()
     charge: int = 0
+    parts: tuple[tuple[int, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.parts and sorted(a for part in self.parts for a in part) != list(range(self.natoms)):
+            raise InputError(
+                f"fragment {self.name}: parts must hold each of its atoms 0 to {self.natoms - 1} exactly once"
+            )
 
     @property
     def natoms(self) -> int:

@@ -37,7 +37,16 @@ class Labelling(Section):
     """The protocol, and which of its labels are to be used."""
 
     LATER: ClassVar[frozenset[str]] = frozenset(
-        {"mp2_basis", "functional", "density_fitting", "fno_threshold", "max_d1", "keep_flagged", "reference"}
+        {
+            "mp2_basis",
+            "scale_triples",
+            "functional",
+            "density_fitting",
+            "fno_threshold",
+            "max_d1",
+            "keep_flagged",
+            "reference",
+        }
     )
     FLAGS: ClassVar[frozenset[str]] = frozenset({"max_t1", "max_t2", "max_d1", "keep_flagged", "reference"})
     """Fields that decide what is done with a label and not its energies."""
@@ -47,6 +56,9 @@ class Labelling(Section):
     basis: str = Field("aug-cc-pVTZ", min_length=1, description="orbital basis; GFN2-xTB has its own")
     mp2_basis: str = Field(
         "", description="larger basis of a composite: MP2 in this + [method - MP2] in basis; empty: none"
+    )
+    scale_triples: bool = Field(
+        False, description="multiply a composite's (T) by MP2/mp2_basis over MP2/basis, part by part"
     )
     functional: str = Field("", description="functional of method DFT, by its name in the engine")
     counterpoise: bool = True
@@ -77,6 +89,10 @@ class Labelling(Section):
             raise ValueError(f"mp2_basis needs a method beyond MP2: {', '.join(COMPOSITE)}")
         if self.mp2_basis and self.engine not in ("pyscf", "pyscf-lno"):
             raise ValueError("mp2_basis needs engine 'pyscf' or 'pyscf-lno'")
+        if self.scale_triples and not (self.mp2_basis and self.method.endswith("(T)")):
+            raise ValueError("scale_triples needs mp2_basis and a method with (T)")
+        if self.mp2_basis and not (self.density_fitting or self.method != "CCSD(T)"):
+            raise ValueError("mp2_basis needs density_fitting = true")
         if self.engine == "xtb" and self.counterpoise:
             raise ValueError("GFN2-xTB takes no ghost atoms; set counterpoise = false")
         return self
@@ -88,5 +104,6 @@ class Labelling(Section):
             return self.method
         method = self.functional or self.method
         if self.mp2_basis:
+            method = method.replace("(T)", "(T*)") if self.scale_triples else method
             return f"MP2/{self.mp2_basis} + [{method} - MP2]/{self.basis}"
         return f"{method}/{self.basis}"

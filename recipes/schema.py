@@ -36,11 +36,16 @@ __all__ = [
 class FragmentModel(Section):
     """One fragment, as a chemist writes it down."""
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"parts"})
+
     name: str = Field(min_length=1, description="what people call it, for example CH3-")
     geometry: str = Field(description="one line an atom: element x y z (A)")
     bonds: tuple[Pair, ...] = Field(description="pairs of atoms of this fragment, counted from 0")
     caps: tuple[int, ...] = Field((), description="atoms that are ghost hydrogens on a cut bond, from 0")
     charge: int = Field(0, ge=-4, le=4, description="total charge (e)")
+    parts: tuple[tuple[int, ...], ...] = Field(
+        (), description="the 1-mers of a covalent n-mer: the atoms of each, caps included, counted from 0"
+    )
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
@@ -64,7 +69,9 @@ class FragmentModel(Section):
         for atom in (*self.caps, *(a for bond in self.bonds for a in bond)):
             if not 0 <= atom < atoms:
                 raise ValueError(f"atom {atom} in bonds or caps is not one of the atoms 0 to {atoms - 1}")
-        return Fragment(self.name, tuple(symbols), tuple(positions), self.bonds, self.caps, self.charge)
+        return Fragment(
+            self.name, tuple(symbols), tuple(positions), self.bonds, self.caps, self.charge, self.parts
+        )
 
 
 class NMerModel(Section):

@@ -83,6 +83,8 @@ def configuration_ids(nmer: NMer, positions: ArrayLike) -> tuple[str, ...]:
             f"positions of '{nmer.name}' need shape (configurations, {nmer.natoms}, 3); got {frames.shape}"
         )
     fragments = [(f.natoms, f.charge) for f in nmer.fragments]
+    # another way to take a molecule apart gives other sub-calculations of the same names
+    fragments += [(a, n) for f in nmer.fragments for n, part in enumerate(f.parts) for a in part]
     return tuple(configuration_id(nmer.numbers, xyz, nmer.charge, 1, fragments) for xyz in frames)
 
 

@@ -40,6 +40,8 @@ class Job:
         Occupation below which a virtual natural orbital is dropped; read by LNO or by FNO methods only.
     mp2_basis
         Larger basis of a composite: MP2 in it + [method - MP2] in `basis`; empty: none.
+    scale_triples
+        Whether a composite's (T) is scaled by the ratio of the two MP2 correlation energies.
     functional
         Of method DFT.
     density_fitting
@@ -61,6 +63,7 @@ class Job:
     lno_threshold: float = 1e-5
     fno_threshold: float = 1e-5
     mp2_basis: str = ""
+    scale_triples: bool = False
     functional: str = ""
     density_fitting: bool = False
     memory: float = 4.0

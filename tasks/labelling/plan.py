@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from string import ascii_uppercase
 
+from potentials.capping import Piece, pieces
 from potentials.molecule import NMer
 
 HARTREE = 627.5094740631
@@ -30,6 +31,8 @@ class SubCalculation:
         Atoms that lend only their basis functions.
     charge
         Charge of the atoms with nuclei, e.
+    piece
+        Where it is a piece of a covalent n-mer: which; caps close its cut bonds.
     """
 
     name: str
@@ -37,6 +40,7 @@ class SubCalculation:
     atoms: tuple[int, ...]
     ghosts: tuple[int, ...]
     charge: int
+    piece: Piece | None = None
 
 
 def plan_label(nmer: NMer, counterpoise: bool) -> tuple[SubCalculation, ...]:
@@ -47,8 +51,9 @@ def plan_label(nmer: NMer, counterpoise: bool) -> tuple[SubCalculation, ...]:
     Wells and Wilson, Chem. Phys. Lett. 101, 429, 1983). For two fragments that is
     E(AB) - E(A in AB) - E(B in AB).
 
-    For a single fragment there is one sub-calculation, ``A``, and its n-body energy is the total energy of
-    the capped 1-mer: the energy of the optimized capped geometry is not subtracted.
+    For a covalent n-mer (one fragment with `parts`) the sub-calculations are its connected pieces, each closed
+    with caps in its own basis; see `potentials.capping.pieces`. A single fragment without parts has one, ``A``.
+    What their energies count from is the business of `tasks.labelling.reference`.
 
     Parameters
     ----------
@@ -57,6 +62,11 @@ def plan_label(nmer: NMer, counterpoise: bool) -> tuple[SubCalculation, ...]:
     counterpoise
         Whether every fragment is computed in the basis of the whole n-mer.
     """
+    if len(nmer.fragments[0].parts) > 1 and len(nmer.fragments) == 1:
+        return tuple(
+            SubCalculation("".join(ascii_uppercase[p] for p in one.parts), factor, one.atoms, (), one.charge, one)
+            for one, factor in pieces(nmer)
+        )
     count = len(nmer.fragments)
     whole = ascii_uppercase[:count]
     plan = []

@@ -73,11 +73,14 @@ class Protocol:
     def _job(self, part: SubCalculation, positions: NDArray[np.float64], memory: float) -> Job:
         atoms = sorted((*part.atoms, *part.ghosts))
         ghosts = set(part.ghosts)
+        symbols, geometry = [self.nmer.symbols[a] for a in atoms], positions[atoms]
+        if part.piece is not None:
+            symbols, geometry = list(part.piece.fragment.symbols), part.piece.positions(positions)
         settings = self.labelling
         return Job(
             part=part.name,
-            symbols=tuple(self.nmer.symbols[a] for a in atoms),
-            positions=tuple((float(x), float(y), float(z)) for x, y, z in positions[atoms]),
+            symbols=tuple(symbols),
+            positions=tuple((float(x), float(y), float(z)) for x, y, z in geometry),
             ghosts=tuple(i for i, a in enumerate(atoms) if a in ghosts),
             charge=part.charge,
             method=settings.method,
@@ -88,6 +91,7 @@ class Protocol:
             lno_threshold=settings.lno_threshold,
             fno_threshold=settings.fno_threshold,
             mp2_basis=settings.mp2_basis,
+            scale_triples=settings.scale_triples,
             functional=settings.functional,
             density_fitting=settings.density_fitting,
             memory=memory,

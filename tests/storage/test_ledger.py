@@ -201,7 +201,7 @@ def test_protocol_id_ignores_the_flags_only() -> None:
     changed = [
         *({"method": "MP2"}, {"basis": "cc-pVDZ"}, {"counterpoise": False}, {"frozen_core": False}),
         *({"scf_tolerance": 1e-9}, {"cc_tolerance": 1e-7}, {"lno_threshold": 1e-4}),
-        *({"mp2_basis": "aug-cc-pVQZ"}, {"density_fitting": True}),
+        *({"density_fitting": True}, {"mp2_basis": "aug-cc-pVQZ", "density_fitting": True}),
         {"engine": "pyscf-lno", "method": "LNO-CCSD(T)"},
     ]
     ids = [protocol_id(Labelling(**change), {"pyscf": "2.14.0"}) for change in changed]  # type: ignore[arg-type]
