@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from potentials.errors import InputError
 from potentials.molecule import NMer
@@ -55,11 +55,7 @@ def configuration_id(
             f"a configuration needs atomic numbers (atoms,) and positions (atoms, 3); "
             f"got shapes {z.shape} and {positions.shape}"
         )
-    if not np.all(np.abs(positions) < 1e9):  # also false for nan
-        raise InputError("a configuration's positions must be finite and below 1e9 A")
-    head = np.array([len(z), charge, multiplicity, len(fragments), *np.ravel(fragments)], dtype="<i8")
-    grid = np.rint(positions / RESOLUTION).astype("<i8")
-    return hashlib.sha256(_FORMAT + head.tobytes() + z.tobytes() + grid.tobytes()).hexdigest()
+    return _ids(z, positions[None], charge, multiplicity, fragments)[0]
 
 
 def configuration_ids(nmer: NMer, positions: ArrayLike) -> tuple[str, ...]:
@@ -85,7 +81,26 @@ def configuration_ids(nmer: NMer, positions: ArrayLike) -> tuple[str, ...]:
     fragments = [(f.natoms, f.charge) for f in nmer.fragments]
     # another way to take a molecule apart gives other sub-calculations of the same names
     fragments += [(a, n) for f in nmer.fragments for n, part in enumerate(f.parts) for a in part]
-    return tuple(configuration_id(nmer.numbers, xyz, nmer.charge, 1, fragments) for xyz in frames)
+    return _ids(np.asarray(nmer.numbers, dtype="<i8"), frames, nmer.charge, 1, fragments)
+
+
+def _ids(
+    numbers: NDArray[np.int64],
+    frames: NDArray[np.float64],
+    charge: int,
+    multiplicity: int,
+    fragments: Sequence[tuple[int, int]],
+) -> tuple[str, ...]:
+    if not np.all(np.abs(frames) < 1e9):  # also false for nan
+        raise InputError("a configuration's positions must be finite and below 1e9 A")
+    sizes = [len(numbers), charge, multiplicity, len(fragments), *np.ravel(fragments)]
+    head = hashlib.sha256(_FORMAT + np.array(sizes, dtype="<i8").tobytes() + numbers.tobytes())
+    ids = []
+    for grid in np.rint(frames / RESOLUTION).astype("<i8"):
+        whole = head.copy()
+        whole.update(grid.tobytes())
+        ids.append(whole.hexdigest())
+    return tuple(ids)
 
 
 def protocol_settings(labelling: Labelling, engine_versions: Mapping[str, str]) -> dict[str, object]:

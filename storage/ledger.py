@@ -13,99 +13,31 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from potentials.errors import InputError
 from storage.keys import canonical_json
-from storage.spool import read_spool, spool_files
-
-FORMAT = 1
-"""Number of the file's format, kept in SQLite's ``user_version``."""
-
-STATUSES = ("ok", "failed", "timeout", "out-of-memory")
-"""How a part can have ended."""
-
-_COLUMNS = (
-    *("configuration", "protocol", "part", "status", "reason", "energy"),
-    *("t1", "t2", "cpu_seconds", "finished"),
+from storage.ledger_file import (
+    connect_to_read,
+    connect_to_write,
+    full_disk_in_words,
+    insert_statement,
+    row_values,
+    show_also,
 )
+from storage.ledger_rows import Counts, LabelArrays, LabelRow
+from storage.spool import SpoolRange, read_spool, spool_files
 
-_SCHEMA = """
-CREATE TABLE labels (
-    configuration TEXT NOT NULL,
-    protocol TEXT NOT NULL,
-    part TEXT NOT NULL,
-    status TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    energy REAL,          -- total energy, hartree
-    t1 REAL,
-    t2 REAL,
-    cpu_seconds REAL NOT NULL,
-    finished REAL NOT NULL, -- seconds since 1970
-    details TEXT NOT NULL,  -- the rest of the entry, JSON
-    PRIMARY KEY (configuration, protocol, part)
-) WITHOUT ROWID;
-CREATE TABLE protocols (protocol TEXT PRIMARY KEY, settings TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE ingested (file TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
-"""
+__all__ = ["Counts", "LabelArrays", "LabelRow", "Ledger"]
 
-# A good energy stays for ever. A failure gives way to whatever ended later, or to a good energy at any time.
-_INSERT = f"""
-INSERT INTO labels ({", ".join(_COLUMNS)}, details) VALUES ({", ".join("?" * (len(_COLUMNS) + 1))})
-ON CONFLICT DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in (*_COLUMNS[3:], "details"))}
-WHERE labels.status != 'ok' AND (excluded.status = 'ok' OR excluded.finished > labels.finished)
-"""
-
-_CHUNK = 900
-"""Ids in one query; SQLite allows at least 999 parameters."""
-
-
-@dataclass(frozen=True)
-class LabelRow:
-    """How one part of a label ended.
-
-    Attributes
-    ----------
-    configuration, part
-        What it is.
-    status, reason
-        One of `STATUSES`; the reason is empty if ok.
-    energy
-        Total energy, hartree; None unless ok.
-    t1, t2
-        T1 diagnostic and largest amplitude; None where the method has none.
-    cpu_seconds
-        User and system time.
-    finished
-        Seconds since 1970.
-    details
-        The rest of the entry as JSON text.
-    """
-
-    configuration: str
-    part: str
-    status: str
-    reason: str
-    energy: float | None
-    t1: float | None
-    t2: float | None
-    cpu_seconds: float
-    finished: float
-    details: str
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many configurations are labelled (every part ok), failed (a part is not ok), and neither."""
-
-    done: int
-    failed: int
-    missing: int
+_WANTED = "configuration IN (SELECT value FROM json_each(?))"
+_ROW = ", ".join(field.name for field in fields(LabelRow))
 
 
 class Ledger:
@@ -136,13 +68,18 @@ class Ledger:
         InputError
             If another process holds the ledger (the message names it), or the file is not a ledger that this
             version can read.
+        StageError
+            If the disk is full.
         """
         folder.mkdir(parents=True, exist_ok=True)
         lock = _take_lock(folder, wait)
         try:
-            database = _connect(folder / "ledger.sqlite", writable=True)
-            ledger = cls(folder, database, lock)
-            ledger.ingest()
+            ledger = cls(folder, connect_to_write(folder / "ledger.sqlite"), lock)
+            try:
+                ledger.ingest()
+            except BaseException:
+                ledger._database.close()
+                raise
         except BaseException:
             lock.release()
             raise
@@ -152,14 +89,20 @@ class Ledger:
     def read(cls, folder: Path) -> Self:
         """Open for reading, also while another process writes; an absent ledger reads as an empty one.
 
-        What still lies in the spool alone is not seen.
+        What still lies in the spool alone is seen as well, as it is now.
 
         Raises
         ------
         InputError
             If the file is not a ledger that this version can read.
         """
-        return cls(folder, _connect(folder / "ledger.sqlite", writable=False), None)
+        ledger = cls(folder, connect_to_read(folder / "ledger.sqlite"), None)
+        try:
+            show_also(ledger._database, (entry for _, entries in ledger._new_in_spool() for entry in entries))
+        except BaseException:
+            ledger._database.close()
+            raise
+        return ledger
 
     def __enter__(self) -> Self:
         return self
@@ -183,22 +126,21 @@ class Ledger:
         """Take in what is new in the spool; return how many entries were new in its files.
 
         `torn` is set to the number of lines found torn or damaged.
+
+        Raises
+        ------
+        StageError
+            If the disk is full.
         """
-        known = dict(self._database.execute("SELECT file, bytes FROM ingested"))
-        found = self.torn = 0
-        for path in spool_files(self.spool):
-            start = known.get(path.name, 0)
-            if path.stat().st_size == start:
-                continue
-            part = read_spool(path, start)
-            self.torn += part.skipped
-            found += len(part.entries)
-            with self._database:  # one transaction: the rows and how far the file was read
-                self._insert(part.entries)
-                self._database.execute("INSERT OR REPLACE INTO ingested VALUES (?, ?)", (path.name, part.end))
+        found = 0
+        for seen, entries in self._new_in_spool():
+            found += len(entries)
+            with self._transaction():  # the rows and how far the file was read
+                self._insert(entries)
+                self._database.execute("INSERT OR REPLACE INTO ingested VALUES (?, ?)", (seen.file, seen.end))
         return found
 
-    def add(self, entries: Iterable[Mapping[str, Any]]) -> None:
+    def add(self, entries: Iterable[Mapping[str, Any]], seen: SpoolRange | None = None) -> None:
         """Write entries in one transaction; they are on disk when this returns.
 
         Parameters
@@ -206,13 +148,27 @@ class Ledger:
         entries
             Each with ``configuration``, ``protocol``, ``part``, ``status``, ``finished``, and what else there
             is. An entry for a row that is already ok is ignored.
+        seen
+            Where the spool has these same entries, all of the range and no others, so that they need not be
+            read there.
+
+        Raises
+        ------
+        StageError
+            If the disk is full; nothing of the batch is kept then.
         """
-        with self._database:
+        with self._transaction():
             self._insert(entries)
+            if seen is not None:
+                known = "SELECT coalesce(max(bytes), 0) FROM ingested WHERE file = ?"
+                self._database.execute(
+                    f"INSERT OR REPLACE INTO ingested SELECT ?, ? WHERE ({known}) = ?",
+                    (seen.file, seen.end, seen.file, seen.start),
+                )
 
     def record_protocol(self, protocol: str, settings: Mapping[str, Any]) -> None:
         """Keep what a protocol's id stands for."""
-        with self._database:
+        with self._transaction():
             row = (protocol, canonical_json(dict(settings)))
             self._database.execute("INSERT OR IGNORE INTO protocols VALUES (?, ?)", row)
 
@@ -234,50 +190,92 @@ class Ledger:
             Names of all parts of a label.
         """
         unique = list(dict.fromkeys(ids))
-        done = failed = 0
-        marks = ", ".join("?" * len(parts))
-        for chunk in _chunks(unique):
-            good_and_bad = self._database.execute(
-                "SELECT sum(status = 'ok'), sum(status != 'ok') FROM labels "
-                f"WHERE protocol = ? AND part IN ({marks}) "
-                f"AND configuration IN ({', '.join('?' * len(chunk))}) GROUP BY configuration",
-                (protocol, *parts, *chunk),
-            )
-            for good, bad in good_and_bad:
-                done += good == len(parts)
-                failed += bad > 0
+        found = self.arrays(unique, protocol, parts)
+        done = int(np.isfinite(found.energies).all(axis=1).sum())
+        failed = int(found.ended_badly.sum())
         return Counts(done, failed, len(unique) - done - failed)
 
-    def rows(self, ids: Sequence[str], protocol: str) -> dict[str, dict[str, LabelRow]]:
+    def rows(self, ids: Iterable[str], protocol: str) -> dict[str, dict[str, LabelRow]]:
         """Return what is known of some configurations, by id and part; unknown ones are left out."""
+        cursor = self._database.execute(
+            f"SELECT {_ROW} FROM labels WHERE protocol = ? AND {_WANTED}", (protocol, json.dumps(list(ids)))
+        )
         found: dict[str, dict[str, LabelRow]] = {}
-        for chunk in _chunks(list(dict.fromkeys(ids))):
-            cursor = self._database.execute(
-                "SELECT configuration, part, status, reason, energy, t1, t2, cpu_seconds, finished, details "
-                f"FROM labels WHERE protocol = ? AND configuration IN ({', '.join('?' * len(chunk))})",
-                (protocol, *chunk),
-            )
-            for values in cursor:
-                row = LabelRow(*values)
-                found.setdefault(row.configuration, {})[row.part] = row
+        for values in cursor:
+            row = LabelRow(*values)
+            found.setdefault(row.configuration, {})[row.part] = row
         return found
 
+    def arrays(self, ids: Sequence[str], protocol: str, parts: Sequence[str]) -> LabelArrays:
+        """Return what is known of many configurations, in their order.
+
+        Parameters
+        ----------
+        ids
+            Configuration ids; one may occur more than once.
+        protocol
+            Protocol id.
+        parts
+            Names of all parts of a label; other rows are ignored.
+        """
+        marks = ", ".join("?" * len(parts))
+        cursor = self._database.execute(
+            "SELECT configuration, sum(cpu_seconds), sum(status != 'ok'), max(t1), max(t2), max(d1), max(memory)"
+            f"{', max(CASE part WHEN ? THEN energy END)' * len(parts)} FROM labels "
+            f"WHERE protocol = ? AND part IN ({marks}) AND {_WANTED} GROUP BY configuration",
+            (*parts, protocol, *parts, json.dumps(list(ids))),
+        )
+        known = {row[0]: row[1:] for row in cursor}
+        nothing = (0.0, 0, *(None,) * (4 + len(parts)))
+        table = np.array([known.get(i, nothing) for i in ids], dtype=np.float64).reshape(len(ids), len(nothing))
+        cpu_seconds, bad, t1, t2, d1, memory = table[:, :6].T
+        return LabelArrays(table[:, 6:], t1, t2, d1, cpu_seconds, memory, bad > 0)
+
+    def sample(self, protocols: Sequence[str], limit: int) -> dict[tuple[str, str], list[LabelRow]]:
+        """Return the rows of some labels, by protocol and configuration.
+
+        They come in the order of the configurations' ids, which is as good as chance.
+
+        Parameters
+        ----------
+        protocols
+            Protocol ids.
+        limit
+            Number of rows after which to stop; the last label may lack parts.
+        """
+        marks = ", ".join("?" * len(protocols))
+        cursor = self._database.execute(
+            f"SELECT protocol, {_ROW} FROM labels WHERE protocol IN ({marks}) ORDER BY configuration LIMIT ?",
+            (*protocols, limit),
+        )
+        found: dict[tuple[str, str], list[LabelRow]] = {}
+        for protocol, *values in cursor:
+            row = LabelRow(*values)
+            found.setdefault((protocol, row.configuration), []).append(row)
+        return found
+
+    def _new_in_spool(self) -> Iterator[tuple[SpoolRange, tuple[dict[str, Any], ...]]]:
+        """Yield what each spool file has beyond what was read of it; count torn lines."""
+        known = dict(self._database.execute("SELECT file, bytes FROM ingested"))
+        self.torn = 0
+        for path in spool_files(self.spool):
+            start = known.get(path.name, 0)
+            if path.stat().st_size == start:
+                continue
+            part = read_spool(path, start)
+            self.torn += part.skipped
+            yield SpoolRange(path.name, start, part.end), part.entries
+
     def _insert(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        self._database.executemany(_INSERT, (_values(entry) for entry in entries))
+        self._database.executemany(_INSERT, (row_values(entry) for entry in entries))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with full_disk_in_words(self.folder / "ledger.sqlite"), self._database:
+            yield
 
 
-def _values(entry: Mapping[str, Any]) -> tuple[Any, ...]:
-    if entry["status"] not in STATUSES:
-        raise ValueError(f"status '{entry['status']}' of a label is not one of {', '.join(STATUSES)}")
-    defaults = {"reason": "", "energy": None, "t1": None, "t2": None, "cpu_seconds": 0.0}
-    full = defaults | dict(entry)
-    details = {name: value for name, value in entry.items() if name not in _COLUMNS}
-    return (*(full[name] for name in _COLUMNS), canonical_json(details))
-
-
-def _chunks(ids: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]
+_INSERT = insert_statement("labels")
 
 
 def _take_lock(folder: Path, wait: float) -> FileLock:
@@ -289,7 +287,8 @@ def _take_lock(folder: Path, wait: float) -> FileLock:
             f"{folder}: its label ledger is in use by {_holder(folder)}; wait for it to end, or end it"
         ) from None
     me = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-    (folder / "ledger.holder").write_text(json.dumps(me))
+    with suppress(OSError):  # it only serves the message above
+        (folder / "ledger.holder").write_text(json.dumps(me))
     return lock
 
 
@@ -299,43 +298,3 @@ def _holder(folder: Path) -> str:
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
     except (OSError, ValueError, KeyError):
         return "another process"
-
-
-def _connect(path: Path, writable: bool) -> sqlite3.Connection:
-    if not writable and not path.exists():
-        database = sqlite3.connect(":memory:")
-        database.executescript(_SCHEMA)
-        return database
-    name = str(path) if writable else f"{path.resolve().as_uri()}?{_reading(path)}"
-    database = sqlite3.connect(name, timeout=30.0, uri=not writable)
-    try:
-        _check_format(database, path, writable)
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _reading(path: Path) -> str:
-    """Return how to open a ledger to read it: SQLite makes files beside it, which may be forbidden."""
-    at_rest = not path.with_name(path.name + "-wal").exists()
-    return "immutable=1" if at_rest and not os.access(path.parent, os.W_OK) else "mode=ro"
-
-
-def _check_format(database: sqlite3.Connection, path: Path, writable: bool) -> None:
-    try:
-        with closing(database.execute("PRAGMA user_version")) as cursor:
-            number = int(cursor.fetchone()[0])
-        if number > FORMAT:
-            raise InputError(
-                f"{path}: its format {number} is newer than the {FORMAT} that this version reads; update nmer"
-            )
-        if writable:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = FULL")
-        if number == 0:
-            if not writable or database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise InputError(f"{path}: is not a label ledger")
-            database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
-    except sqlite3.DatabaseError as error:
-        raise InputError(f"{path}: is not readable as a label ledger: {error}") from error

@@ -13,7 +13,7 @@ import os
 import socket
 import uuid
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -43,6 +43,15 @@ class SpoolPart:
     end: int
 
 
+@dataclass(frozen=True)
+class SpoolRange:
+    """A part of a spool file: its name, and where the part begins and ends (bytes)."""
+
+    file: str
+    start: int
+    end: int
+
+
 class SpoolWriter:
     """Appends entries to a new spool file of this process.
 
@@ -66,24 +75,32 @@ class SpoolWriter:
         self.close()
 
     def append(self, entry: Mapping[str, Any]) -> None:
-        """Write one entry and return when it is on disk.
+        """Write one entry and return when it is on disk; raises as `extend` does."""
+        self.extend([entry])
+
+    def extend(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Write entries and return when they are on disk: one wait for the disk for all of them.
 
         Raises
         ------
         OSError
-            If the disk is full or gone. What was written of the line is cut off again where that is possible,
-            so that a later entry does not join a torn one.
+            If the disk is full or gone. Whole lines stay; what was written of the next one is cut off again
+            where that is possible, so that a later entry does not join a torn one.
         """
-        data = encode(entry)
-        start = os.fstat(self._file).st_size
+        data = b"".join(encode(entry) for entry in entries)
+        start, done = self.end, 0
         try:
-            left = memoryview(data)
-            while left:
-                left = left[os.write(self._file, left) :]
+            while done < len(data):
+                done += os.write(self._file, memoryview(data)[done:])
         except OSError:
-            os.ftruncate(self._file, start)
+            os.ftruncate(self._file, start + data.rfind(b"\n", 0, done) + 1)
             raise
         os.fsync(self._file)
+
+    @property
+    def end(self) -> int:
+        """Length of the file, bytes."""
+        return os.fstat(self._file).st_size
 
     def close(self) -> None:
         """Close the file; nothing can be appended any more."""

@@ -7,17 +7,19 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from potentials.errors import InputError
+from potentials.errors import InputError, StageError
 from recipes.schema import Labelling
 from storage.configuration import configuration_id, protocol_id
 from storage.ledger import Counts, Ledger
-from storage.spool import SpoolWriter, encode
+from storage.ledger_file import FORMAT
+from storage.spool import SpoolRange, SpoolWriter, encode
 
 PARTS = ("AB", "A in AB", "B in AB")
 
@@ -92,6 +94,101 @@ def test_opening_takes_in_the_spool_once_and_counts_torn_lines(tmp_path: Path) -
         assert ledger.counts(["d"], "p", ["AB"]).done == 1
 
 
+def test_a_reader_sees_the_spool_as_well_and_changes_nothing(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path) as ledger:
+        ledger.add([entry("old"), entry("c", status="failed", when=5.0), entry("d", energy=-9.0)])
+    with SpoolWriter(tmp_path / "spool") as spool:
+        spool.extend([entry("new"), entry("c", when=6.0), entry("d", energy=-1.0, when=7.0)])
+        spool.append(entry("new", "A in AB", "timeout", when=8.0))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with Ledger.read(tmp_path) as ledger:
+        assert ledger.counts(["old", "c", "d", "new"], "p", ["AB"]) == Counts(4, 0, 0)
+        assert ledger.counts(["old", "c", "d", "new"], "p", PARTS) == Counts(0, 1, 3)
+        rows = ledger.rows(["old", "c", "d", "new"], "p")
+        assert rows["d"]["AB"].energy == -9.0  # a good energy stays
+        assert rows["new"]["A in AB"].status == "timeout"
+        assert len(ledger.sample(["p"], 100)) == 4
+    assert before == {path: path.read_bytes() for path in before}
+    with Ledger.open(tmp_path) as ledger:
+        assert ledger.rows(["old", "c", "d", "new"], "p") == rows
+
+
+def test_entries_that_arrive_by_both_ways_are_read_once(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path) as ledger, SpoolWriter(tmp_path / "spool") as spool:
+        ends = [0]
+        for name in "abc":
+            spool.append(entry(name))
+            ends.append(spool.end)
+        file = spool.path.name
+        ledger.add([entry("a")], SpoolRange(file, ends[0], ends[1]))
+        ledger.add([entry("c")], SpoolRange(file, ends[2], ends[3]))  # the message about b is late or lost
+        assert ledger.ingest() == 2
+        assert ledger.counts(["a", "b", "c"], "p", ["AB"]).done == 3
+        spool.append(entry("d"))
+        ledger.add([entry("d")], SpoolRange(file, ends[3], spool.end))
+        assert ledger.ingest() == 0
+
+
+def test_a_ledger_of_the_first_format_is_read_and_brought_up(tmp_path: Path) -> None:
+    """The fixture was written by the first release: two CCSD(T) labels, a failure, and a timeout."""
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript((Path(__file__).parent / "ledger-format-1.sql").read_text())
+        ids = [i for (i,) in database.execute("SELECT DISTINCT configuration FROM labels")]
+        (protocol,) = database.execute("SELECT protocol FROM protocols").fetchone()
+    before = path.read_bytes()
+    with Ledger.read(tmp_path) as ledger:
+        old, arrays = ledger.rows(ids, protocol), ledger.arrays(ids, protocol, PARTS)
+        assert ledger.counts(ids, protocol, PARTS) == Counts(done=2, failed=2, missing=0)
+    assert path.read_bytes() == before
+    with Ledger.open(tmp_path) as ledger:
+        assert ledger.rows(ids, protocol) == old
+        np.testing.assert_array_equal(ledger.arrays(ids, protocol, PARTS).d1, arrays.d1)
+        ledger.add([entry("c", system="He + Ne")])
+    with Ledger.open(tmp_path) as ledger:  # and only once
+        assert ledger.rows(["c"], "p")["c"]["AB"].system == "He + Ne"
+    good = next(parts["AB"] for parts in old.values() if len(parts) == 3)
+    assert (good.electrons, good.frozen_orbitals, good.basis_functions) == (12, 1, 11)
+    assert (good.scf_converged, good.cc_converged) == (1, 1)
+    assert good.d1 == pytest.approx(0.00534, abs=1e-4) and good.triples_fraction == pytest.approx(0.005, abs=1e-4)
+    assert np.nanmax(arrays.d1) < 0.006 and np.nanmax(arrays.memory) == pytest.approx(0.1177)
+    assert sorted(arrays.ended_badly) == [False, False, True, True]
+
+
+def test_diagnostics_are_columns(tmp_path: Path) -> None:
+    more = {"d1": 0.03, "t1": 0.01, "memory": 0.5, "triples_fraction": 0.02, "wall_seconds": 2.0, "host": "n"}
+    counts = {"electrons": 10, "frozen_orbitals": 1, "basis_functions": 24, "scf_converged": True, "fragments": 4}
+    with Ledger.open(tmp_path) as ledger:
+        ledger.add([entry("c", **more, details=counts)])
+        row = ledger.rows(["c"], "p")["c"]["AB"]
+    assert (row.d1, row.t1, row.memory, row.triples_fraction, row.wall_seconds) == (0.03, 0.01, 0.5, 0.02, 2.0)
+    assert (row.electrons, row.frozen_orbitals, row.basis_functions) == (10, 1, 24)
+    assert (row.scf_converged, row.cc_converged) == (1, None)
+    assert row.details == '{"details":{"fragments":4},"host":"n"}'
+
+
+def test_a_full_disk_is_said_in_one_sentence_and_costs_nothing(small_disk: Path) -> None:
+    folder = small_disk / "labels"
+    many = [entry(f"{i:064x}", details={"words": "x" * 500}) for i in range(4000)]
+    ids = [e["configuration"] for e in many]
+    kept = 0
+    with Ledger.open(folder) as ledger:
+        try:
+            for start in range(0, len(many), 50):
+                ledger.add(many[start : start + 50])
+                kept = start + 50
+        except StageError as error:
+            said = str(error)
+        assert ledger.counts(ids, "p", ["AB"]).done == kept > 100
+    assert "ledger.sqlite: its disk is full; every finished label is kept: make room" in said and "\n" not in said
+    with Ledger.read(folder) as ledger:
+        assert ledger.counts(ids, "p", ["AB"]).done == kept
+    (small_disk / "ballast").unlink()
+    with Ledger.open(folder) as ledger:
+        ledger.add(many[: kept + 200])
+        assert ledger.counts(ids, "p", ["AB"]).done == kept + 200
+
+
 def test_details_and_protocols_come_back(tmp_path: Path) -> None:
     with Ledger.open(tmp_path) as ledger:
         ledger.add([entry("c", host="node7")])
@@ -109,7 +206,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"ledger\.sqlite.*99.*newer"):
             way(tmp_path)
     with sqlite3.connect(tmp_path / "ledger.sqlite") as database:
-        database.execute("PRAGMA user_version = 1")
+        database.execute(f"PRAGMA user_version = {FORMAT}")
     Ledger.open(tmp_path).close()  # a refusal lets go of the lock
 
 

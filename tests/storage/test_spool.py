@@ -70,6 +70,25 @@ def test_nan_is_refused_and_leaves_the_file_whole(tmp_path: Path) -> None:
     assert list(read_spool(spool.path).entries) == ENTRIES[:1]
 
 
+def write_all(spool: SpoolWriter, entries: list[dict[str, object]]) -> None:
+    for start in range(0, len(entries), 7):
+        spool.extend(entries[start : start + 7])
+
+
+def test_a_full_disk_keeps_whole_lines(small_disk: Path) -> None:
+    folder = small_disk / "spool"
+    entries = [{"n": n, "text": "x" * 300} for n in range(20_000)]
+    with SpoolWriter(folder) as spool:
+        with pytest.raises(OSError, match="No space left"):
+            write_all(spool, entries)
+        part = read_spool(spool.path)
+        assert part.skipped == 0 and part.end == spool.end
+        assert list(part.entries) == entries[: len(part.entries)] and len(part.entries) > 100
+        (small_disk / "ballast").unlink()
+        spool.append(entries[0])
+        assert len(read_spool(spool.path).entries) == len(part.entries) + 1
+
+
 def test_processes_write_files_of_their_own(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         paths = set(pool.map(write, [tmp_path] * 4))

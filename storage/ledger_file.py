@@ -1,0 +1,216 @@
+"""The ledger's SQLite file: its schema, how an older one is brought up, and what a reader is shown.
+
+A label is a few sub-calculations ("parts"), each a row of ``labels``. ``protocols`` keeps what a protocol's id
+stands for, ``ingested`` how far each spool file was read.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from potentials.errors import InputError, StageError
+from storage.keys import canonical_json
+
+FORMAT = 2
+"""Number of the file's format, kept in SQLite's ``user_version``."""
+
+STATUSES = ("ok", "failed", "timeout", "out-of-memory")
+"""How a part can have ended."""
+
+KEY = ("configuration", "protocol", "part")
+
+COLUMNS: dict[str, str] = {
+    "configuration": "TEXT NOT NULL",
+    "protocol": "TEXT NOT NULL",
+    "part": "TEXT NOT NULL",
+    "status": "TEXT NOT NULL",
+    "reason": "TEXT NOT NULL",
+    "energy": "REAL",  # total energy, hartree
+    "t1": "REAL",
+    "t2": "REAL",
+    "cpu_seconds": "REAL NOT NULL",
+    "finished": "REAL NOT NULL",  # seconds since 1970
+    "d1": "REAL",
+    "triples_fraction": "REAL",
+    "electrons": "INTEGER",
+    "frozen_orbitals": "INTEGER",
+    "basis_functions": "INTEGER",
+    "scf_converged": "INTEGER",
+    "cc_converged": "INTEGER",
+    "wall_seconds": "REAL",
+    "memory": "REAL",  # peak of the process, GiB
+    "system": "TEXT",  # formulas of the fragments
+    "details": "TEXT NOT NULL",  # the rest of the entry, JSON
+}
+"""Name and type of every column of ``labels``."""
+
+COUNTS = ("electrons", "frozen_orbitals", "basis_functions", "scf_converged", "cc_converged")
+"""Columns that an entry has among its ``details``."""
+
+_SINCE_2 = ("d1", "triples_fraction", *COUNTS, "wall_seconds", "memory", "system")
+_DEFAULTS: dict[str, Any] = {"reason": "", "cpu_seconds": 0.0}
+
+
+def _table(name: str) -> str:
+    columns = ", ".join(f"{column} {kind}" for column, kind in COLUMNS.items())
+    return f"CREATE TABLE {name} ({columns}, PRIMARY KEY ({', '.join(KEY)})) WITHOUT ROWID;"
+
+
+_SCHEMA = f"""
+{_table("labels")}
+CREATE TABLE protocols (protocol TEXT PRIMARY KEY, settings TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE ingested (file TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+# What format 1 has of the later columns is in the JSON of its details.
+_FROM_DETAILS = {
+    name: f"json_extract(details, '$.{'details.' if name in COUNTS else ''}{name}')" for name in _SINCE_2
+}
+_UPGRADE = f"""
+{" ".join(f"ALTER TABLE labels ADD COLUMN {name} {COLUMNS[name]};" for name in _SINCE_2)}
+UPDATE labels SET {", ".join(f"{name} = {value}" for name, value in _FROM_DETAILS.items())};
+"""
+
+
+def insert_statement(table: str) -> str:
+    """Return the SQL that writes one row, its values in the order of `COLUMNS`.
+
+    A good energy stays for ever. A failure gives way to whatever ended later, or to a good energy at any time.
+    """
+    changes = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEY)
+    return (
+        f"INSERT INTO {table} ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "
+        f"ON CONFLICT DO UPDATE SET {changes} WHERE {table}.status != 'ok' "
+        f"AND (excluded.status = 'ok' OR excluded.finished > {table}.finished)"
+    )
+
+
+def row_values(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the values of an entry in the order of `COLUMNS`; raises ValueError for an unknown status."""
+    if entry["status"] not in STATUSES:
+        raise ValueError(f"status '{entry['status']}' of a label is not one of {', '.join(STATUSES)}")
+    nested = entry.get("details", {})
+    rest = {name: value for name, value in entry.items() if name not in COLUMNS}
+    more = {name: value for name, value in nested.items() if name not in COUNTS}
+    if more:
+        rest["details"] = more
+    full = {**_DEFAULTS, **{name: nested[name] for name in COUNTS if name in nested}, **entry}
+    full["details"] = canonical_json(rest)
+    return tuple(full.get(name) for name in COLUMNS)
+
+
+def connect_to_write(path: Path) -> sqlite3.Connection:
+    """Open the file for writing; make it, or bring an older format up, in one transaction.
+
+    Raises
+    ------
+    InputError
+        If it is not a ledger that this version can read.
+    """
+    database = sqlite3.connect(str(path), timeout=30.0)
+    with _closed_if_refused(database, path), full_disk_in_words(path):
+        number = _format(database, path)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        if number == 0 and database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise InputError(f"{path}: is not a label ledger")
+        if number < FORMAT:
+            script = _SCHEMA if number == 0 else _UPGRADE
+            database.executescript(f"BEGIN; {script} PRAGMA user_version = {FORMAT}; COMMIT;")
+    return database
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open the file for reading, whatever its format; an absent one reads as empty.
+
+    Raises
+    ------
+    InputError
+        If it is not a ledger that this version can read.
+    """
+    if not path.exists():
+        database = sqlite3.connect(":memory:")
+        database.executescript(_SCHEMA)
+        return database
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?{_way_of_reading(path)}", timeout=30.0, uri=True)
+    with _closed_if_refused(database, path):
+        number = _format(database, path)
+        if number == 0:
+            raise InputError(f"{path}: is not a label ledger")
+        if number == 1:
+            values = ", ".join(f"{_FROM_DETAILS.get(name, name)} AS {name}" for name in COLUMNS)
+            database.execute(f"CREATE TEMP VIEW labels AS SELECT {values} FROM main.labels")
+    return database
+
+
+def show_also(database: sqlite3.Connection, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Let a reader see entries that are not in the file yet, as if they had been written."""
+    rows = [row_values(entry) for entry in entries]
+    if not rows:
+        return
+    names, same = ", ".join(COLUMNS), " AND ".join(f"known.{name} = fresh.{name}" for name in KEY)
+    view = database.execute("SELECT sql FROM sqlite_temp_master WHERE name = 'labels'").fetchone()
+    if view is None:
+        database.execute("CREATE TEMP VIEW known AS SELECT * FROM main.labels")
+    else:
+        database.execute("DROP VIEW temp.labels")
+        database.execute(view[0].replace("VIEW labels", "TEMP VIEW known", 1))
+    database.execute(_table("temp.fresh"))
+    at = " AND ".join(f"{name} = ?" for name in KEY)
+    keys = {row[: len(KEY)] for row in rows}
+    database.executemany(f"INSERT INTO fresh ({names}) SELECT {names} FROM known WHERE {at}", keys)
+    database.executemany(insert_statement("fresh"), rows)
+    database.execute(
+        f"CREATE TEMP VIEW labels AS SELECT {names} FROM fresh UNION ALL SELECT {names} FROM known "
+        f"WHERE NOT EXISTS (SELECT 1 FROM fresh WHERE {same})"
+    )
+
+
+@contextmanager
+def full_disk_in_words(path: Path) -> Iterator[None]:
+    """Turn SQLite's way of saying that the disk is full, or refuses to be written, into one sentence."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if kind not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY):
+            raise
+        full = kind == sqlite3.SQLITE_FULL
+        what = "its disk is full" if full else f"it cannot be written ({error})"
+        cure = "make room" if full else "look after its disk"
+        raise StageError(
+            f"{path}: {what}; every finished label is kept: {cure} and run the same command again"
+        ) from error
+
+
+@contextmanager
+def _closed_if_refused(database: sqlite3.Connection, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        database.close()
+        raise InputError(f"{path}: is not readable as a label ledger: {error}") from error
+    except BaseException:
+        database.close()
+        raise
+
+
+def _format(database: sqlite3.Connection, path: Path) -> int:
+    with closing(database.execute("PRAGMA user_version")) as cursor:
+        number = int(cursor.fetchone()[0])
+    if number > FORMAT:
+        raise InputError(
+            f"{path}: its format {number} is newer than the {FORMAT} that this version reads; update nmer"
+        )
+    return number
+
+
+def _way_of_reading(path: Path) -> str:
+    """Return how to open a ledger to read it: SQLite makes files beside it, which may be forbidden."""
+    at_rest = not path.with_name(path.name + "-wal").exists()
+    return "immutable=1" if at_rest and not os.access(path.parent, os.W_OK) else "mode=ro"

@@ -1,0 +1,100 @@
+"""What the label ledger gives out: rows of parts, arrays of labels, counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """How one part of a label ended.
+
+    Attributes
+    ----------
+    configuration, part
+        What it is.
+    status, reason
+        One of `storage.ledger_file.STATUSES`; the reason is empty if ok.
+    energy
+        Total energy, hartree; None unless ok.
+    t1, t2
+        T1 diagnostic and largest amplitude; None where the method has none.
+    cpu_seconds
+        User and system time.
+    finished
+        Seconds since 1970.
+    details
+        The rest of the entry as JSON text.
+    d1, triples_fraction
+        D1 diagnostic, and the part of the correlation energy that is (T); None where the method has none.
+    electrons, frozen_orbitals, basis_functions
+        Counts; None where the engine does not tell.
+    scf_converged, cc_converged
+        1 or 0; None where there are no such equations.
+    wall_seconds
+        Wall time.
+    memory
+        Peak of the process so far, GiB.
+    system
+        Formulas of the n-mer's fragments.
+    """
+
+    configuration: str
+    part: str
+    status: str
+    reason: str
+    energy: float | None
+    t1: float | None
+    t2: float | None
+    cpu_seconds: float
+    finished: float
+    details: str
+    d1: float | None = None
+    triples_fraction: float | None = None
+    electrons: int | None = None
+    frozen_orbitals: int | None = None
+    basis_functions: int | None = None
+    scf_converged: int | None = None
+    cc_converged: int | None = None
+    wall_seconds: float | None = None
+    memory: float | None = None
+    system: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelArrays:
+    """What a ledger knows of many configurations, as arrays in their order; nan where nothing is known.
+
+    Attributes
+    ----------
+    energies
+        (configurations, parts), total energies, hartree.
+    t1, t2, d1
+        (configurations,), largest over the parts.
+    cpu_seconds
+        (configurations,), sum over the parts; 0 where nothing is known.
+    memory
+        (configurations,), largest over the parts, GiB.
+    ended_badly
+        (configurations,), whether a part has ended without an energy.
+    """
+
+    energies: NDArray[np.float64]
+    t1: NDArray[np.float64]
+    t2: NDArray[np.float64]
+    d1: NDArray[np.float64]
+    cpu_seconds: NDArray[np.float64]
+    memory: NDArray[np.float64]
+    ended_badly: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many configurations are labelled (every part ok), failed (a part is not ok), and neither."""
+
+    done: int
+    failed: int
+    missing: int

@@ -1,0 +1,29 @@
+BEGIN TRANSACTION;
+CREATE TABLE ingested (file TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO "ingested" VALUES('vm-18388-c71c4dc0.spool',5234);
+CREATE TABLE labels (
+    configuration TEXT NOT NULL,
+    protocol TEXT NOT NULL,
+    part TEXT NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    energy REAL,          -- total energy, hartree
+    t1 REAL,
+    t2 REAL,
+    cpu_seconds REAL NOT NULL,
+    finished REAL NOT NULL, -- seconds since 1970
+    details TEXT NOT NULL,  -- the rest of the entry, JSON
+    PRIMARY KEY (configuration, protocol, part)
+) WITHOUT ROWID;
+INSERT INTO "labels" VALUES('7b55f58211576a779af56838178c06fcf6ad7268594e73e10a4b290bf9fd4cd9','4ab7ff8c7f7ba42df0f526aab57e2fdafab59a9e11591bcbbd632d857650e3ae','AB','failed','RuntimeError: Ill geometry',NULL,NULL,NULL,1.175,1.79525101750985622401e+09,'{"components":{},"d1":null,"details":{},"host":"vm","limit_memory":2.0,"limit_seconds":120.0,"memory":0.0983,"triples_fraction":null,"wall_seconds":1.521}');
+INSERT INTO "labels" VALUES('940786968d9ac845285a7046e628e6152c30b32fb89d6b22de69d9cf18bbc875','4ab7ff8c7f7ba42df0f526aab57e2fdafab59a9e11591bcbbd632d857650e3ae','A in AB','ok','',-2.87019905047180090562e+00,1.49308480310005606619e-03,6.41131433949872070465e-02,0.077,1.79525101197239208214e+09,'{"components":{"ccsd":-0.015007811768414508,"hf":-2.8551912387033864,"mp2":-0.011204107836874474,"triples":8.553110827666733e-24},"d1":0.002111540778317262,"details":{"basis_functions":11,"cc_converged":true,"electrons":2,"frozen_orbitals":0,"scf_converged":true},"host":"vm","limit_memory":2.0,"limit_seconds":120.0,"memory":0.1175,"triples_fraction":-5.699105878758181e-22,"wall_seconds":0.307}');
+INSERT INTO "labels" VALUES('940786968d9ac845285a7046e628e6152c30b32fb89d6b22de69d9cf18bbc875','4ab7ff8c7f7ba42df0f526aab57e2fdafab59a9e11591bcbbd632d857650e3ae','AB','ok','',-1.31459039217949651861e+02,3.19286216012693285087e-03,6.45455939638042430761e-02,1.51,1.79525101166449618339e+09,'{"components":{"ccsd":-0.12934869624607387,"hf":-131.32903930256055,"mp2":-0.12456615854115259,"triples":-0.0006512191430398888},"d1":0.005371760332281979,"details":{"basis_functions":11,"cc_converged":true,"electrons":12,"frozen_orbitals":1,"scf_converged":true},"host":"vm","limit_memory":2.0,"limit_seconds":120.0,"memory":0.1173,"triples_fraction":0.005009381283754452,"wall_seconds":2.611}');
+INSERT INTO "labels" VALUES('940786968d9ac845285a7046e628e6152c30b32fb89d6b22de69d9cf18bbc875','4ab7ff8c7f7ba42df0f526aab57e2fdafab59a9e11591bcbbd632d857650e3ae','B in AB','ok','',-1.28588992254408594815e+02,3.5122453376419280821e-03,4.21655982242879825983e-02,0.104,1.79525101230583047865e+09,'{"components":{"ccsd":-0.11436313540969846,"hf":-128.4739778734409,"mp2":-0.11338364865475367,"triples":-0.0006512455580081663},"d1":0.005459892518636415,"details":{"basis_functions":11,"cc_converged":true,"electrons":10,"frozen_orbitals":1,"scf_converged":true},"host":"vm","limit_memory":2.0,"limit_seconds":120.0,"memory":0.1175,"triples_fraction":0.005662296771314372,"wall_seconds":0.337}');
+INSERT INTO "labels" VALUES('976239df4f79d01f1af222f22740c8e4ff9021ef028199786d13b47b748a527e','4ab7ff8c7f7ba42df0f526aab57e2fdafab59a9e11591bcbbd632d857650e3ae','A in AB','ok','',-2.87018034684674905321e+00,1.48016664245976484887e-03,6.52566230744960340537e-02,0.08,1.79525101542313599584e+09,'{"components":{"ccsd":-0.015004220372178693,"hf":-2.8551761264745705,"mp2":-0.011201779791573638,"triples":1.6471766668551257e-20},"d1":0.0020932717403388474,"details":{"basis_functions":11,"cc_converged":true,"electrons":2,"frozen_orbitals":0,"scf_converged":true},"host":"vm","limit_memory":2.0,"limit_seconds":120.0,"memory":0.1177,"triples_fraction":-1.0978089004273581e-18,"wall_seconds":0.317}');
+INSERT INTO "labels" VALUES('976239df4f79d01f1af222f22740c8e4ff9021ef028199786d13b47b748a527e','4ab7ff8c7f7ba42df0f526aab57e2fdafab59a9e11591bcbbd632d857650e3ae','AB','ok','',-1.31459045236797550165e+02,3.18903678670759502949e-03,6.54171055545784696505e-02,1.574,1.79525101511249351505e+09,'{"components":{"ccsd":-0.1293447983187378,"hf":-131.32904977878553,"mp2":-0.12456020579544122,"triples":-0.0006506596932835632},"d1":0.005341254600800174,"details":{"basis_functions":11,"cc_converged":true,"electrons":12,"frozen_orbitals":1,"scf_converged":true},"host":"vm","limit_memory":2.0,"limit_seconds":120.0,"memory":0.1173,"triples_fraction":0.0050052494389718856,"wall_seconds":2.54}');
+INSERT INTO "labels" VALUES('976239df4f79d01f1af222f22740c8e4ff9021ef028199786d13b47b748a527e','4ab7ff8c7f7ba42df0f526aab57e2fdafab59a9e11591bcbbd632d857650e3ae','B in AB','ok','',-1.28588916480831159104e+02,3.49489851944306557235e-03,4.22555626249241575442e-02,0.085,1.79525101572065925604e+09,'{"components":{"ccsd":-0.11434803530870283,"hf":-128.47391778331456,"mp2":-0.11336576591922104,"triples":-0.0006506622078808362},"d1":0.005370634823264908,"details":{"basis_functions":11,"cc_converged":true,"electrons":10,"frozen_orbitals":1,"scf_converged":true},"host":"vm","limit_memory":2.0,"limit_seconds":120.0,"memory":0.1177,"triples_fraction":0.0056579963245845105,"wall_seconds":0.298}');
+INSERT INTO "labels" VALUES('b61f080dd7eb8bf647423b8fefb65f7544aba1ad5fb8117d625b8143472c6730','4ab7ff8c7f7ba42df0f526aab57e2fdafab59a9e11591bcbbd632d857650e3ae','AB','timeout','took longer than 0.2 s',NULL,NULL,NULL,0.0,1.79525101777833700177e+09,'{"host":"vm","limit_memory":2.0,"limit_seconds":0.2,"wall_seconds":0.208}');
+CREATE TABLE protocols (protocol TEXT PRIMARY KEY, settings TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO "protocols" VALUES('4ab7ff8c7f7ba42df0f526aab57e2fdafab59a9e11591bcbbd632d857650e3ae','{"format":1,"labelling":{"basis":"6-31G","cc_tolerance":1e-08,"counterpoise":true,"engine":"pyscf","frozen_core":true,"lno_threshold":1e-05,"method":"CCSD(T)","scf_tolerance":1e-10},"versions":{"pyscf":"2.14.0"}}');
+COMMIT;
+PRAGMA user_version = 1;
