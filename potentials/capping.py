@@ -125,7 +125,8 @@ def pieces(nmer: NMer) -> tuple[tuple[Piece, int], ...]:
                     mine[member] = mine.get(member, 0) - factor
         factors[group] = mine
     found = factors[tuple(every)]
-    return tuple((Piece(whole, group), found[group]) for group in reversed(connected) if found.get(group))
+    largest_first = sorted(connected, key=lambda group: (-len(group), group))
+    return tuple((Piece(whole, group), found[group]) for group in largest_first if found.get(group))
 
 
 def _bonded(whole: Fragment, one: Collection[int], other: Collection[int]) -> bool:

@@ -1,0 +1,180 @@
+"""Find the minimum of a molecule on any level of theory from energies alone.
+
+The minimum of a cheap Hartree-Fock surface gives the start and the directions: along its Hessian's eigenvectors,
+each scaled to unit curvature, the dearer surface is nearly a round bowl, and two or three steps of Newton's method
+with central differences reach its bottom. Caps stay at their fixed lengths throughout, as in every configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize as scipy_optimize
+
+from potentials.errors import StageError
+from potentials.molecule import NMer
+
+Floats = NDArray[np.float64]
+Energies = Callable[[Floats], Floats]
+"""(geometries, atoms, 3) in Angstrom -> (geometries,) in hartree."""
+
+START_BASIS = "def2-svp"
+"""Basis of the Hartree-Fock surface; it has every element up to radon."""
+
+PROBE = 1e-4
+"""Energy by which a central difference leaves the centre on the Hartree-Fock surface, hartree."""
+
+CONVERGED = 1e-7
+"""Predicted decrease at which the search ends, hartree: 6e-5 kcal/mol."""
+
+FLAT = 1e-3
+"""Largest slope at which the Hartree-Fock search ends, hartree/Angstrom: the start need not be better."""
+
+STEPS = 10
+"""Steps of Newton's method before the search gives up."""
+
+SOFTEST = 0.005
+"""Smallest curvature that a direction is taken to have, hartree/Angstrom^2."""
+
+LARGEST = 0.1
+"""Largest move of an atom in one step, Angstrom."""
+
+BOHR = 0.529177210903
+"""Angstrom."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """The Hartree-Fock minimum of a molecule.
+
+    Attributes
+    ----------
+    positions
+        (atoms, 3), Angstrom.
+    directions
+        (directions, atoms, 3), Angstrom per root of hartree: unit curvature, no rigid motion, no cap stretched.
+    """
+
+    positions: Floats
+    directions: Floats
+
+
+def minimise(molecule: NMer, energies: Energies, start: Start) -> tuple[Floats, float]:
+    """Return the geometry (atoms, 3; Angstrom) and the energy (hartree) of the minimum nearest to a start.
+
+    Parameters
+    ----------
+    molecule
+        A single molecule, capped or not.
+    energies
+        The surface; it is asked for all geometries of a step at once. Its noise should be below 1e-7 hartree.
+    start
+        Where to begin, and along what to step.
+
+    Raises
+    ------
+    StageError
+        If the energy still falls after `STEPS` steps.
+    """
+    here, probe = start.positions, np.sqrt(2 * PROBE)
+    moves = probe * start.directions
+    for _ in range(STEPS):
+        asked = molecule.place_caps(np.concatenate([here[None], here + moves, here - moves]))
+        values = energies(asked)
+        centre, (plus, minus) = float(values[0]), values[1:].reshape(2, -1)
+        slope = (plus - minus) / (2 * probe)
+        curvature = np.maximum((plus + minus - 2 * centre) / probe**2, 0.2)
+        if 0.5 * float(np.sum(slope**2 / curvature)) < CONVERGED:
+            return asked[0], centre
+        step = np.tensordot(-slope / curvature, start.directions, axes=1)
+        step *= min(1.0, LARGEST / np.abs(step).max())
+        here = molecule.place_caps(here + step)
+    raise StageError(
+        f"labelling: the minimum of '{molecule.name}' was not found in {STEPS} steps; start from a nearer "
+        "geometry, or set labelling.reference = 'none'"
+    )
+
+
+def hartree_fock_start(molecule: NMer) -> Start:
+    """Return the Hartree-Fock/def2-SVP minimum of a molecule and the directions of its Hessian.
+
+    Raises
+    ------
+    StageError
+        If Hartree-Fock does not converge or its minimum is not found.
+    """
+    surface = _HartreeFock(molecule)
+    x = molecule.place_caps(molecule.positions)
+    for _ in range(3):  # the directions turn with the molecule: begin anew from where the last search ended
+        basis, centre = _free_directions(molecule, x), x
+
+        def along(q: Floats, basis: Floats = basis, centre: Floats = centre) -> tuple[float, Floats]:
+            energy, gradient = surface(centre + np.tensordot(q, basis, axes=1))
+            return energy, np.tensordot(basis, gradient, axes=([1, 2], [0, 1]))
+
+        found = scipy_optimize.minimize(
+            along, np.zeros(len(basis)), jac=True, method="BFGS", options={"gtol": 3e-4}
+        )
+        x = molecule.place_caps(centre + np.tensordot(found.x, basis, axes=1))
+    basis = _free_directions(molecule, x)
+    hessian = np.empty((len(basis), len(basis)))
+    for row, direction in zip(hessian, basis, strict=True):
+        ahead, behind = (surface(x + sign * 0.01 * direction)[1] for sign in (1, -1))
+        row[:] = np.tensordot(basis, ahead - behind, axes=([1, 2], [0, 1])) / 0.02
+    curvature, turned = np.linalg.eigh(0.5 * (hessian + hessian.T))
+    scaled = turned.T / np.sqrt(np.maximum(curvature, SOFTEST))[:, None]
+    return Start(x, np.tensordot(scaled, basis, axes=1))
+
+
+class _HartreeFock:
+    """Energy (hartree) and gradient (hartree/Angstrom) at positions whose caps are put back to their length."""
+
+    def __init__(self, molecule: NMer) -> None:
+        self._molecule = molecule
+        self._density: Any = None
+
+    def __call__(self, x: Floats) -> tuple[float, Floats]:
+        from pyscf import gto
+        from pyscf.scf import hf
+
+        placed = self._molecule.place_caps(x)
+        atoms = list(zip(self._molecule.symbols, placed.tolist(), strict=True))
+        mole = gto.M(atom=atoms, unit="Angstrom", basis=START_BASIS, charge=self._molecule.charge, verbose=0)
+        field = hf.RHF(mole)
+        field.conv_tol, field.max_cycle = 1e-10, 100
+        field.kernel(dm0=self._density)
+        if not field.converged:
+            raise StageError(f"labelling: Hartree-Fock of '{self._molecule.name}' did not converge")
+        self._density = field.make_rdm1()
+        gradient = np.asarray(field.nuc_grad_method().kernel()) / BOHR
+        return float(field.e_tot), self._pull_back(x, gradient)
+
+    def _pull_back(self, x: Floats, gradient: Floats) -> Floats:
+        """Return the gradient by the positions before the caps were put back."""
+        pulled = gradient.copy()
+        for cap, anchor, length in self._molecule.caps:
+            bond = x[cap] - x[anchor]
+            distance = np.linalg.norm(bond)
+            unit = bond / distance
+            across = (gradient[cap] - unit * (unit @ gradient[cap])) * length / distance
+            pulled[cap] = across
+            pulled[anchor] = gradient[anchor] + gradient[cap] - across
+        return pulled
+
+
+def _free_directions(molecule: NMer, x: Floats) -> Floats:
+    """Return orthonormal directions (directions, atoms, 3) that move nothing rigidly and stretch no cap's bond."""
+    centred = x - x.mean(axis=0)
+    held = [np.tile(axis, (len(x), 1)) for axis in np.eye(3)]
+    held += [np.cross(axis, centred) for axis in np.eye(3)]
+    for cap, anchor, _ in molecule.caps:
+        stretch = np.zeros_like(x)
+        stretch[cap], stretch[anchor] = x[cap] - x[anchor], x[anchor] - x[cap]
+        held.append(stretch)
+    left, size, _ = np.linalg.svd(np.array([h.ravel() for h in held]).T)
+    rank = int(np.sum(size > 1e-8 * size[0]))
+    return np.asarray(left[:, rank:].T.reshape(-1, len(x), 3))

@@ -1,0 +1,128 @@
+"""What the energies of single molecules count from: the minimum of each molecule on the protocol's own surface.
+
+A 1-mer's energy is E(capped geometry) - E(minimum of the capped 1-mer). In a covalent n-mer every piece counts
+from its own minimum, so that the n-body energy has one constant: the sum of the pieces' minima with their factors.
+For several molecules nothing is subtracted: the constants cancel.
+
+The energies of the search are labels like any other, in the ledger under the protocol's id: a search that was
+killed goes on where it stopped. Its end is written to a file of the labels' folder, once for a molecule and a
+protocol.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from string import ascii_uppercase
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.capping import pieces
+from potentials.errors import InputError, StageError
+from potentials.molecule import Fragment, NMer
+from recipes.schema import Labelling
+from storage.configuration import configuration_id
+from storage.keys import digest
+from storage.version import write_text
+from tasks.labelling.optimize import hartree_fock_start, minimise
+from tasks.labelling.protocol import protocol_of
+
+Floats = NDArray[np.float64]
+Label = Callable[[NMer, Floats], Floats]
+"""Total energies (hartree) of geometries (geometries, atoms, 3; Angstrom) of a molecule; nan where one failed."""
+
+
+def reference_terms(nmer: NMer, labelling: Labelling) -> tuple[tuple[NMer, int], ...]:
+    """Return the molecules whose minima an n-mer's energies count from, each with its factor.
+
+    Raises
+    ------
+    InputError
+        If a covalent n-mer cannot be taken apart.
+    """
+    if labelling.reference == "none" or len(nmer.fragments) > 1:
+        return ()
+    (fragment,) = nmer.fragments
+    if len(fragment.parts) > 1:
+        return tuple((_alone(f"{nmer.name} {one.fragment.name}", one.fragment), n) for one, n in pieces(nmer))
+    return ((_alone(nmer.name, fragment), 1),)
+
+
+def reference_energy(nmer: NMer, labelling: Labelling, folder: Path, label: Label | None = None) -> float | None:
+    """Return the energy (hartree) that an n-mer's energies count from under a protocol.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    labelling
+        The protocol.
+    folder
+        Folder of the labels.
+    label
+        Computes energies under the protocol; without it nothing is computed.
+
+    Returns
+    -------
+    Zero where there is nothing to subtract; None where a minimum is not known and there is no `label`.
+
+    Raises
+    ------
+    StageError
+        If a minimum is not found, or an energy on the way to it failed.
+    """
+    total = 0.0
+    for molecule, factor in reference_terms(nmer, labelling):
+        path = _path(molecule, labelling, folder)
+        if not path.exists():
+            if label is None:
+                return None
+            _find(molecule, labelling, path, label)
+        total += factor * float(json.loads(path.read_text())["energy"])
+    return total
+
+
+def _find(molecule: NMer, labelling: Labelling, path: Path, label: Label) -> None:
+    """Search a molecule's minimum and write it down."""
+
+    def energies(positions: Floats) -> Floats:
+        found = label(molecule, positions)
+        if np.isnan(found).any():
+            raise StageError(
+                f"labelling: {np.isnan(found).sum()} of {len(found)} energies on the way to the minimum "
+                f"of '{molecule.name}' failed; give the recipe a geometry nearer to it, raise the limits in "
+                "[resources], or set labelling.reference = 'none'"
+            )
+        return found
+
+    positions, energy = minimise(molecule, energies, hartree_fock_start(molecule))
+    protocol = protocol_of(molecule, labelling)
+    entry = {
+        "molecule": molecule.name,
+        "symbols": molecule.symbols,
+        "positions": positions.tolist(),
+        "energy": energy,
+        "units": {"positions": "Angstrom", "energy": "hartree"},
+        "protocol": protocol.id,
+        "settings": protocol.settings,
+    }
+    write_text(path, json.dumps(entry, indent=1))
+
+
+def _path(molecule: NMer, labelling: Labelling, folder: Path) -> Path:
+    """Return the file of a molecule's minimum; its name follows the molecule's graph and the protocol."""
+    fragment = molecule.fragments[0]
+    start = np.round(np.array(fragment.positions), 3)  # another conformer has another minimum
+    graph = [fragment.symbols, sorted(fragment.bonds), sorted(fragment.caps)]
+    name = digest([graph, configuration_id(molecule.numbers, start, molecule.charge, 1, [])])
+    return folder / "references" / protocol_of(molecule, labelling).id[:16] / f"{name[:16]}.json"
+
+
+def _alone(name: str, fragment: Fragment) -> NMer:
+    """Return a fragment as a molecule of its own, every atom a class of its own."""
+    if fragment.natoms > len(ascii_uppercase):
+        raise InputError(f"'{name}' has {fragment.natoms} atoms; a reference is found for at most 26")
+    plain = Fragment(name, fragment.symbols, fragment.positions, fragment.bonds, fragment.caps, fragment.charge)
+    return NMer(name, (plain,), "".join(f"{letter}1" for letter in ascii_uppercase[: fragment.natoms]))

@@ -1,0 +1,86 @@
+"""Minima from energies alone, against gradients of another route."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from potentials.errors import StageError
+from potentials.molecule import Fragment, NMer
+from recipes.load import load_recipe
+from tasks.labelling.engine import Job
+from tasks.labelling.optimize import Start, hartree_fock_start, minimise
+from tasks.labelling.pyscf_engine import PyscfEngine
+
+METHANE = NMer("ch3", load_recipe("ch3-water").build_nmer().fragments[:1], "A1B1C3")
+WATER = NMer("water", load_recipe("ch3-water").build_nmer().fragments[1:], "A1B2")
+
+
+def energy(molecule: NMer, x: np.ndarray, method: str, basis: str) -> float:
+    job = Job("A", molecule.symbols, tuple(map(tuple, x.tolist())), (), 0, method, basis, memory=2.0)
+    found = PyscfEngine().run(job).energy
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("molecule", [METHANE, WATER], ids=["capped methyl", "water"])
+def test_the_minimum_is_that_of_a_simplex_search(molecule: NMer) -> None:
+    """MP2/STO-3G; the other route knows neither Hessian nor directions: internal coordinates and a simplex."""
+
+    def water(q: np.ndarray) -> np.ndarray:
+        r, angle = q
+        return np.array([[0, 0, 0], [r, 0, 0], [r * np.cos(angle), r * np.sin(angle), 0.0]])
+
+    def methane(q: np.ndarray) -> np.ndarray:
+        r, angle = q  # C3v: the cap on the axis at 1.14 A, three bonds r at an angle to it
+        turns = 2 * np.pi / 3 * np.arange(3)
+        ring = np.sin(angle) * np.array([np.cos(turns), np.sin(turns)])
+        hydrogens = r * np.array([*ring, np.full(3, np.cos(angle))]).T
+        return np.array([[0, 0, 0], [0, 0, 1.14], *hydrogens])
+
+    build, guess = (water, (0.97, 1.85)) if molecule is WATER else (methane, (1.09, 1.91))
+    other = minimize(
+        lambda q: energy(molecule, build(q), "MP2", "STO-3G"),
+        guess,
+        method="Nelder-Mead",
+        options={"xatol": 1e-5, "fatol": 1e-9},
+    )
+    asked = []
+
+    def energies(x: np.ndarray) -> np.ndarray:
+        asked.append(len(x))
+        return np.array([energy(molecule, one, "MP2", "STO-3G") for one in x])
+
+    x, lowest = minimise(molecule, energies, hartree_fock_start(molecule))
+    assert lowest == pytest.approx(other.fun, abs=2e-7)
+    for cap, anchor, length in molecule.caps:
+        assert np.linalg.norm(x[cap] - x[anchor]) == pytest.approx(length, abs=1e-12)
+    assert len(asked) <= 5  # rounds, each at once for a cluster
+    assert set(asked) == {1 + 2 * (3 * molecule.natoms - 6 - len(molecule.caps))}
+
+
+def test_a_surface_without_a_minimum_is_named() -> None:
+    x = WATER.positions
+    start = Start(x, 0.1 * np.eye(9)[:3].reshape(3, 3, 3))
+    with pytest.raises(StageError, match=r"minimum of 'water' was not found .* labelling\.reference = 'none'"):
+        minimise(WATER, lambda geometries: geometries[:, 0, 0], start)
+
+
+def test_a_chain_of_caps_keeps_its_lengths_in_the_start() -> None:
+    """-CH- has three caps on one anchor."""
+    ch = Fragment(
+        "-CH-",
+        ("C", "H", "H", "H", "H"),
+        ((0, 0, 0), (0.63, 0.63, 0.63), (-0.66, -0.66, 0.66), (-0.66, 0.66, -0.66), (0.66, -0.66, -0.66)),
+        ((0, 1), (0, 2), (0, 3), (0, 4)),
+        (2, 3, 4),
+    )
+    molecule = NMer("ch", (ch,), "A1B1C3")
+    start = hartree_fock_start(molecule)
+    assert start.directions.shape == (15 - 6 - 3, 5, 3)
+    for cap, anchor, length in molecule.caps:
+        assert np.linalg.norm(start.positions[cap] - start.positions[anchor]) == pytest.approx(length, abs=1e-12)
+        for direction in start.directions:
+            bond = start.positions[cap] - start.positions[anchor]
+            assert (direction[cap] - direction[anchor]) @ bond == pytest.approx(0.0, abs=1e-8)

@@ -1,0 +1,101 @@
+"""What the energies of single molecules and of covalent n-mers count from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from potentials.errors import StageError
+from potentials.molecule import Fragment, NMer
+from recipes.labelling import Labelling
+from recipes.load import load_recipe
+from tasks.labelling.engine import Job
+from tasks.labelling.plan import plan_label
+from tasks.labelling.protocol import protocol_of
+from tasks.labelling.pyscf_engine import PyscfEngine
+from tasks.labelling.reference import reference_energy, reference_terms
+
+DIMER = load_recipe("ch3-water").build_nmer()
+LEVEL = Labelling(method="HF", basis="sto-3g")
+ETHANE = NMer(
+    "ethane",
+    (
+        Fragment(
+            "ethane",
+            ("C", "C", *("H",) * 6),
+            (
+                *((0.0, 0.0, 0.0), (1.53, 0.0, 0.0), (-0.39, 1.03, 0.0), (-0.39, -0.51, 0.89)),
+                *((-0.39, -0.51, -0.89), (1.92, -1.03, 0.0), (1.92, 0.51, 0.89), (1.92, 0.51, -0.89)),
+            ),
+            ((0, 1), (0, 2), (0, 3), (0, 4), (1, 5), (1, 6), (1, 7)),
+            parts=((0, 2, 3, 4), (1, 5, 6, 7)),
+        ),
+    ),
+    "A2B6",
+)
+
+
+def energies(molecule: NMer, positions: np.ndarray) -> np.ndarray:
+    found = []
+    for x in positions:
+        (job,) = protocol_of(molecule, LEVEL).jobs(x, ["A"], 2.0)
+        found.append(PyscfEngine().run(job).energy or np.nan)
+    return np.array(found)
+
+
+def test_a_one_mer_counts_from_its_own_minimum_found_once(tmp_path: Path) -> None:
+    molecule = NMer("water", DIMER.fragments[1:], "A1B2")
+    assert reference_energy(molecule, LEVEL, tmp_path) is None
+    assert reference_energy(DIMER, LEVEL, tmp_path) == 0.0
+    assert reference_energy(molecule, LEVEL.model_copy(update={"reference": "none"}), tmp_path) == 0.0
+    found = reference_energy(molecule, LEVEL, tmp_path, energies)
+    assert found == pytest.approx(-74.965901, abs=2e-6)  # HF/STO-3G water, Pople's group
+    assert reference_energy(molecule, LEVEL, tmp_path) == found  # read, not searched again
+    (path,) = (tmp_path / "references").rglob("*.json")
+    kept = json.loads(path.read_text())
+    assert kept["protocol"] == protocol_of(molecule, LEVEL).id and kept["energy"] == found
+    # another protocol has a minimum of its own
+    other = LEVEL.model_copy(update={"basis": "6-31g"})
+    assert reference_energy(molecule, other, tmp_path) is None
+
+
+def test_every_piece_of_a_covalent_n_mer_counts_from_its_own_minimum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.labelling.optimize.START_BASIS", "sto-3g")  # quick
+    terms = reference_terms(ETHANE, LEVEL)
+    assert [(m.natoms, len(m.caps), factor) for m, factor in terms] == [(8, 0, 1), (5, 1, -1), (5, 1, -1)]
+    found = reference_energy(ETHANE, LEVEL, tmp_path, energies)
+    # ethane in its minimum and two methanes with one bond held at 1.14 A
+    whole, methane = (
+        reference_energy(NMer("x", (f,), s), LEVEL, tmp_path, energies)
+        for f, s in ((terms[0][0].fragments[0], "A1B1C1D1E1F1G1H1"), (terms[1][0].fragments[0], "A1B1C1D1E1"))
+    )
+    assert whole is not None and methane is not None and found is not None
+    assert whole == pytest.approx(-78.306180, abs=1e-5)
+    assert found == pytest.approx(whole - 2 * methane, abs=1e-6)
+    assert len(list((tmp_path / "references").rglob("*.json"))) == 3
+
+
+def test_the_plan_of_a_covalent_n_mer_gives_its_pieces_with_caps() -> None:
+    plan = plan_label(ETHANE, counterpoise=True)
+    assert [(p.name, p.coefficient, p.ghosts) for p in plan] == [("AB", 1, ()), ("A", -1, ()), ("B", -1, ())]
+    jobs = protocol_of(ETHANE, LEVEL).jobs(ETHANE.positions, ["AB", "A", "B"], 1.0)
+    assert [j.symbols for j in jobs] == [ETHANE.symbols, ("C", *("H",) * 4), ("C", *("H",) * 4)]
+    cap = np.array(jobs[1].positions[-1])
+    np.testing.assert_allclose(cap, [1.14, 0.0, 0.0], atol=1e-12)
+
+
+def test_a_failed_energy_on_the_way_is_named(tmp_path: Path) -> None:
+    molecule = NMer("water", DIMER.fragments[1:], "A1B2")
+    with pytest.raises(StageError, match=r"7 of 7 energies on the way to the minimum of 'water' failed"):
+        reference_energy(molecule, LEVEL, tmp_path, lambda m, x: np.full(len(x), np.nan))
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_jobs_of_a_plain_molecule_are_as_before() -> None:
+    (job,) = protocol_of(NMer("water", DIMER.fragments[1:], "A1B2"), LEVEL).jobs(DIMER.positions[5:], ["A"], 1.0)
+    assert isinstance(job, Job) and job.part == "A" and job.symbols == ("O", "H", "H")
