@@ -106,4 +106,5 @@ class Labelling(Section):
         if self.mp2_basis:
             method = method.replace("(T)", "(T*)") if self.scale_triples else method
             return f"MP2/{self.mp2_basis} + [{method} - MP2]/{self.basis}"
-        return f"{method}/{self.basis}"
+        fitted = "DF-" if self.density_fitting and method == self.method and not method.startswith("FNO") else ""
+        return f"{fitted}{method}/{self.basis}"

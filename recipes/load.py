@@ -19,7 +19,7 @@ from recipes.schema import Recipe
 def shipped_recipes() -> dict[str, Path]:
     """Name and file of every recipe that comes with nmer."""
     folder = Path(str(resources.files("recipes")))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    return {path.stem: path for path in sorted(folder.glob("*.toml")) if path.name != "protocols.toml"}
 
 
 def find_recipe(name: str) -> Path:

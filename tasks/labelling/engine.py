@@ -96,7 +96,9 @@ class Result:
         Total energy of the method, hartree; None unless ok.
     components
         hartree: ``hf`` (total), and as far as the method goes ``mp2``, ``ccsd`` (correlation energies) and
-        ``triples`` (the (T) correction alone). The method's energy is the sum of ``hf`` and the last ones.
+        ``triples`` (the (T) correction alone). The method's energy is the sum of ``hf`` and the last ones. A
+        truncated method has ``dmp2``, what MP2 says was cut off; a composite has ``mp2`` in its larger basis,
+        ``dccsd`` (CCSD - MP2 in the smaller), and where it scales its triples ``triples_unscaled`` as well.
     t1, d1
         Diagnostics of Lee and Taylor and of Janssen and Nielsen; None where the method has none.
     t2
@@ -147,6 +149,8 @@ class Engine(ABC):
 
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities]
+    labels_per_process: ClassVar[int] = 1
+    """Labels that may share a process: more than one where the start of a process costs more than a label."""
 
     @abstractmethod
     def available(self) -> str | None:

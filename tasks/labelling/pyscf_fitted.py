@@ -220,6 +220,7 @@ def _fit(mole: Any) -> Tensors:
     fitted = {}
     for name, auxiliary in (("coulomb", coulomb), ("correlation", df.make_auxbasis(mole, mp2fit=True))):
         one = df.DF(mole, auxbasis=auxiliary)
+        one.max_memory = 1e9  # in memory whatever they need: the process has its limit, and a disk would be slow
         one.build()
         fitted[name] = np.asarray(one._cderi)
     return Tensors(**fitted, coulomb_basis=coulomb)
