@@ -140,7 +140,7 @@ class Ledger:
                 self._database.execute("INSERT OR REPLACE INTO ingested VALUES (?, ?)", (seen.file, seen.end))
         return found
 
-    def add(self, entries: Iterable[Mapping[str, Any]], seen: SpoolRange | None = None) -> None:
+    def add(self, entries: Iterable[Mapping[str, Any]], seen: Iterable[SpoolRange] = ()) -> None:
         """Write entries in one transaction; they are on disk when this returns.
 
         Parameters
@@ -149,8 +149,8 @@ class Ledger:
             Each with ``configuration``, ``protocol``, ``part``, ``status``, ``finished``, and what else there
             is. An entry for a row that is already ok is ignored.
         seen
-            Where the spool has these same entries, all of the range and no others, so that they need not be
-            read there.
+            Where the spool has these same entries, so that they need not be read there. A range holds no
+            others, and those of one file come in its order.
 
         Raises
         ------
@@ -159,12 +159,11 @@ class Ledger:
         """
         with self._transaction():
             self._insert(entries)
-            if seen is not None:
-                known = "SELECT coalesce(max(bytes), 0) FROM ingested WHERE file = ?"
-                self._database.execute(
-                    f"INSERT OR REPLACE INTO ingested SELECT ?, ? WHERE ({known}) = ?",
-                    (seen.file, seen.end, seen.file, seen.start),
-                )
+            known = "SELECT coalesce(max(bytes), 0) FROM ingested WHERE file = ?"
+            self._database.executemany(
+                f"INSERT OR REPLACE INTO ingested SELECT ?, ? WHERE ({known}) = ?",
+                [(part.file, part.end, part.file, part.start) for part in seen],
+            )
 
     def record_protocol(self, protocol: str, settings: Mapping[str, Any]) -> None:
         """Keep what a protocol's id stands for."""

@@ -1,9 +1,9 @@
-"""The process of one label: ``python -P -m tasks.labelling.child``.
+"""The process that computes labels, one after the other: ``python -P -m tasks.labelling.child``.
 
-It reads one JSON object from standard input, ``{"engine": name, "parent": pid, "jobs": [...]}``, and writes
-one JSON line to standard output for each finished job, in order. It stops at the first job that is not ok,
-because the rest of the sum would be of no use. Limits on time and memory are its parent's business; when the
-parent dies, it dies.
+It reads one JSON object from standard input, ``{"engine": name, "parent": pid, "labels": [[job, ...], ...]}``,
+and writes one JSON line to standard output for each finished job, in order. It leaves a label at its first job
+that is not ok, because the rest of the sum would be of no use, and goes on with the next label. Limits on time
+and memory are its parent's business; when the parent dies, it dies.
 """
 
 from __future__ import annotations
@@ -48,39 +48,56 @@ def own_output() -> IO[str]:
 
 
 def run_jobs(request: dict[str, Any], output: IO[str]) -> None:
-    """Run the jobs in order and write one line each, as soon as it has ended.
+    """Run the labels' jobs in order and write one line each, as soon as it has ended.
 
-    A line holds the fields of `Result` and ``part``, ``cpu_seconds`` (the first job's include the start of
-    the process), ``wall_seconds``, and ``memory`` (peak of the process so far, GiB).
+    A line holds the fields of `Result` and ``label`` (its place in the request), ``part``, ``cpu_seconds``
+    and ``wall_seconds`` (the first job's include the start of the process), and ``memory`` (peak of the
+    process so far, GiB). Programs that the engine starts count in both.
     """
-    from tasks.labelling.engine import OK, Job
+    from tasks.labelling.engine import FAILED, OK, Job, Result
     from tasks.labelling.engines import ENGINES
 
     engine = ENGINES[request["engine"]]()
     cpu_before, wall_before = 0.0, time.monotonic()
-    for values in request["jobs"]:
-        job = Job.from_json(values)
-        result = engine.run(job)
-        cpu, wall = time.process_time(), time.monotonic()
-        line = asdict(result) | {
-            "part": job.part,
-            "cpu_seconds": round(cpu - cpu_before, 3),
-            "wall_seconds": round(wall - wall_before, 3),
-            "memory": round(peak_memory(), 4),
-        }
-        output.write(json.dumps(line) + "\n")
-        output.flush()
-        cpu_before, wall_before = cpu, wall
-        if result.status != OK:
-            return
+    for number, jobs in enumerate(request["labels"]):
+        for values in jobs:
+            job = Job.from_json(values)
+            result = engine.run(job)
+            cpu, wall = cpu_time(), time.monotonic()
+            more = {
+                "label": number,
+                "part": job.part,
+                "cpu_seconds": round(cpu - cpu_before, 4),
+                "wall_seconds": round(wall - wall_before, 4),
+                "memory": round(peak_memory(), 4),
+            }
+            try:
+                line = json.dumps(asdict(result) | more, allow_nan=False)
+            except (TypeError, ValueError) as error:
+                result = Result(FAILED, f"what the engine gave cannot be kept: {error}")
+                line = json.dumps(asdict(result) | more)
+            output.write(line + "\n")
+            output.flush()
+            cpu_before, wall_before = cpu, wall
+            if result.status != OK:
+                break
+
+
+def cpu_time() -> float:
+    """Return the CPU time of this process and of the programs it ran, s."""
+    import resource
+
+    programs = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + programs.ru_utime + programs.ru_stime
 
 
 def peak_memory() -> float:
-    """Return the largest resident memory of this process so far, GiB."""
+    """Return the largest resident memory so far of this process or of a program it ran, GiB."""
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1024**3
+    peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return max(peaks) * unit / 1024**3
 
 
 def _watch_parent(parent: int) -> None:

@@ -1,34 +1,30 @@
-"""Run the process of one label within limits of wall time and memory, and pass on each result at once."""
+"""Run labels in a process of their own within limits of time and memory, and pass on each result at once."""
 
 from __future__ import annotations
 
 import json
 import os
-import queue
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
-import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psutil
 
-import tasks
 from tasks.labelling.engine import FAILED, OK, OUT_OF_MEMORY, TIMEOUT, Job
+from tasks.labelling.process import EngineProcess
 
 POLL = 0.1
 """Seconds between two looks at a label's memory."""
 
-_GIB = 1024**3
-_FOLDER = "label-"
+_FOLDER = "nmer-label-"
+
+Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -38,42 +34,65 @@ class Limits:
     Attributes
     ----------
     timeout
-        Wall time of the process, s.
+        Wall time of one label, s; the start of the process counts as the first label's.
     memory
-        Resident memory of the process, GiB.
+        Resident memory of the process and of the programs it starts, GiB.
     """
 
     timeout: float
     memory: float
 
 
-def run_label(engine: str, jobs: Sequence[Job], limits: Limits, scratch: Path) -> Iterator[dict[str, Any]]:
-    """Run jobs in a process of their own and yield one entry for each that ended.
+@dataclass
+class _Work:
+    """A label that has not ended: its place in what was asked for, and the jobs left."""
+
+    place: int
+    jobs: deque[Job]
+
+
+def run_label(engine: str, jobs: Sequence[Job], limits: Limits, scratch: Path) -> Iterator[Entry]:
+    """Run the jobs of one label and yield one entry for each that ended, as `run_labels` does."""
+    for group in run_labels(engine, [jobs], limits, scratch):
+        yield from (entry for _, entry in group)
+
+
+def run_labels(
+    engine: str, labels: Sequence[Sequence[Job]], limits: Limits, scratch: Path
+) -> Iterator[list[tuple[int, Entry]]]:
+    """Run labels one after the other in one process, and yield what has ended as soon as it has.
 
     Parameters
     ----------
     engine
         Name of the engine.
-    jobs
-        The sub-calculations, in order.
+    labels
+        The sub-calculations of each label, in order.
     limits
-        Limits of the process; whoever crosses one is killed with its whole process group.
+        Limits of each label; the process that crosses one is killed with its whole process group.
     scratch
-        Folder for the engine's temporary files; a folder for this label is made in it, and removed.
+        Folder for the engine's temporary files; a folder for these labels is made in it, and removed.
 
     Yields
     ------
-    dict
-        What `tasks.labelling.child.run_jobs` writes. If the process ended before its jobs, the last entry is
-        the job it was at, with status ``timeout``, ``out-of-memory`` or ``failed``, and the reason.
+    list
+        Pairs of a label's place in `labels` and an entry as `tasks.labelling.child.run_jobs` writes it: all
+        that have come since the last yield. If a label's process ended before its jobs, its last entry is the
+        job it was at, with status ``timeout``, ``out-of-memory``, or ``failed``, and the reason.
+
+    Notes
+    -----
+    A label whose process dies, or runs out of memory, after other labels in the same process may be their
+    victim. It is tried again at the head of a new process, and only what happens there counts.
     """
+    work = deque(_Work(place, deque(jobs)) for place, jobs in enumerate(labels) if jobs)
     scratch.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{socket.gethostname()}-{os.getpid()}-", dir=scratch))
-    try:
-        with (folder / "stderr").open("w+b") as stderr:
-            yield from _run(engine, jobs, limits, folder, stderr)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    while work:
+        folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{socket.gethostname()}-{os.getpid()}-", dir=scratch))
+        try:
+            yield from _one_process(engine, work, limits, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep_scratch(scratch: Path) -> None:
@@ -84,128 +103,63 @@ def sweep_scratch(scratch: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def child_environment(scratch: Path) -> dict[str, str]:
-    """Return the environment of a label's process: one thread, the house on the path, scratch for files."""
-    house = str(Path(tasks.__file__).resolve().parents[1])
-    environment = dict(os.environ)
-    others = [p for p in environment.get("PYTHONPATH", "").split(os.pathsep) if p and p != house]
-    environment |= {
-        "PYTHONPATH": os.pathsep.join([house, *others]),
-        "PYTHONSAFEPATH": "1",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "TMPDIR": str(scratch),
-        "PYSCF_TMPDIR": str(scratch),
-    }
-    if _has_haswell_kernels():
-        environment.setdefault("OPENBLAS_CORETYPE", "Haswell")  # the OpenBLAS of PySCF's wheel is of 2018
-    return environment
-
-
-def _run(
-    engine: str, jobs: Sequence[Job], limits: Limits, folder: Path, stderr: IO[bytes]
-) -> Iterator[dict[str, Any]]:
-    start = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "tasks.labelling.child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        cwd=folder,
-        env=child_environment(folder),
-        start_new_session=True,  # a process group of its own, to be killed as one
-    )
-    assert process.stdin is not None and process.stdout is not None
-    lines: queue.Queue[bytes | None] = queue.Queue()
-    reader = threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True)
-    reader.start()
-    request = {"engine": engine, "parent": os.getpid(), "jobs": [asdict(job) for job in jobs]}
-    waiting = [job.part for job in jobs]
-    killed: tuple[str, str] | None = None
-    try:
-        _send(process.stdin, request)
-        while True:
-            try:
-                line = lines.get(timeout=POLL)
-            except queue.Empty:
-                killed = killed or _crossed_limit(process, limits, start)
-                if killed:
-                    _kill_group(process)
-                continue
-            if line is None:
+def _one_process(
+    engine: str, work: deque[_Work], limits: Limits, folder: Path
+) -> Iterator[list[tuple[int, Entry]]]:
+    """Run labels until all have ended or the process has; take those that ended off the work."""
+    head, places = work[0], [label.place for label in work]
+    jobs = [[asdict(job) for job in label.jobs] for label in work]
+    request = {"engine": engine, "parent": os.getpid(), "labels": jobs}
+    begun = looked = time.monotonic()
+    crossed: tuple[_Work, Entry] | None = None
+    with EngineProcess(request, folder) as process:
+        while work:
+            lines = process.lines(POLL)
+            if lines is None:
                 break
-            entry = json.loads(line)
-            waiting.remove(entry["part"])
-            yield entry
-            if entry["status"] != OK:
-                return
-        code = _exit_code(process)
-    finally:
-        _kill_group(process)
-        process.wait(timeout=60)
-        reader.join(timeout=60)
-        process.stdout.close()
-    if waiting:
-        status, reason = killed or (FAILED, _death(code, stderr))
-        wall = round(time.monotonic() - start, 3)
-        yield {"part": waiting[0], "status": status, "reason": reason, "wall_seconds": wall}
+            ended: list[tuple[int, Entry]] = []
+            for came, line in lines:
+                entry = json.loads(line)
+                ended.append((places[entry.pop("label")], entry))
+                if _ends_label(work[0], entry):
+                    work.popleft()
+                    begun = came  # of the next one
+            now = time.monotonic()
+            if work and crossed is None and now - looked >= POLL:
+                looked = now
+                if why := _crossed_limit(process, limits, now - begun):
+                    crossed = work[0], why
+                    process.kill()
+            if ended:
+                yield ended
+        if not work:
+            return
+        label = work[0]
+        wall = round(time.monotonic() - begun, 3)
+        if crossed is not None and crossed[0] is label:
+            verdict = crossed[1]
+            innocent = verdict["status"] == OUT_OF_MEMORY and label is not head
+        elif crossed is not None:  # it had only begun when the one before it was found guilty too late
+            innocent = True
+        else:
+            verdict = {"status": FAILED, "reason": process.death()}
+            innocent = label is not head
+    if not innocent:
+        work.popleft()
+        yield [(label.place, {"part": label.jobs[0].part, "wall_seconds": wall, **verdict})]
 
 
-def _send(stdin: IO[bytes], request: dict[str, Any]) -> None:
-    with suppress(BrokenPipeError):  # it died at once; its exit code and last words tell the reason
-        stdin.write(json.dumps(request).encode())
-        stdin.close()
+def _ends_label(label: _Work, entry: Entry) -> bool:
+    label.jobs.popleft()
+    return entry["status"] != OK or not label.jobs
 
 
-def _read_lines(stdout: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
-    for line in stdout:
-        if line.endswith(b"\n"):
-            lines.put(line)
-    lines.put(None)
-
-
-def _crossed_limit(process: subprocess.Popen[bytes], limits: Limits, start: float) -> tuple[str, str] | None:
-    if time.monotonic() - start > limits.timeout:
-        return TIMEOUT, f"took longer than {limits.timeout:g} s"
-    try:
-        used = psutil.Process(process.pid).memory_info().rss / _GIB
-    except psutil.Error:
+def _crossed_limit(process: EngineProcess, limits: Limits, seconds: float) -> Entry | None:
+    used = process.memory()
+    if seconds > limits.timeout:
+        end = {"status": TIMEOUT, "reason": f"took longer than {limits.timeout:g} s"}
+    elif used > limits.memory:
+        end = {"status": OUT_OF_MEMORY, "reason": f"used more than {limits.memory:g} GiB"}
+    else:
         return None
-    if used > limits.memory:
-        return OUT_OF_MEMORY, f"used more than {limits.memory:g} GiB"
-    return None
-
-
-def _exit_code(process: subprocess.Popen[bytes]) -> int:
-    try:
-        return process.wait(timeout=60)
-    except subprocess.TimeoutExpired:  # it has said its last word and yet does not end
-        _kill_group(process)
-        return process.wait(timeout=60)
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    if process.returncode is not None:
-        return  # its number may belong to somebody else by now
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-def _death(code: int, stderr: IO[bytes]) -> str:
-    stderr.seek(0)
-    words = stderr.read()[-4000:].decode(errors="replace").strip().splitlines()
-    last = f": {words[-1].strip()[:300]}" if words else ""
-    if code < 0:
-        name = signal.Signals(-code).name
-        hint = " (the system may have run out of memory)" if -code == signal.SIGKILL else ""
-        return f"its process was ended by {name}{hint}{last}"
-    return f"its process ended with exit code {code}{last}"
-
-
-def _has_haswell_kernels() -> bool:
-    try:
-        flags = Path("/proc/cpuinfo").read_text().split("flags", 1)[1].split("\n", 1)[0].split()
-    except (OSError, IndexError):
-        return False
-    return "avx2" in flags and "fma" in flags
+    return {**end, "cpu_seconds": round(process.cpu_seconds(), 2), "memory": round(used, 4)}

@@ -120,12 +120,12 @@ def test_entries_that_arrive_by_both_ways_are_read_once(tmp_path: Path) -> None:
             spool.append(entry(name))
             ends.append(spool.end)
         file = spool.path.name
-        ledger.add([entry("a")], SpoolRange(file, ends[0], ends[1]))
-        ledger.add([entry("c")], SpoolRange(file, ends[2], ends[3]))  # the message about b is late or lost
+        ledger.add([entry("a")], [SpoolRange(file, ends[0], ends[1])])
+        ledger.add([entry("c")], [SpoolRange(file, ends[2], ends[3])])  # the message about b is late or lost
         assert ledger.ingest() == 2
         assert ledger.counts(["a", "b", "c"], "p", ["AB"]).done == 3
         spool.append(entry("d"))
-        ledger.add([entry("d")], SpoolRange(file, ends[3], spool.end))
+        ledger.add([entry("d")], [SpoolRange(file, ends[3], spool.end)])
         assert ledger.ingest() == 0
 
 

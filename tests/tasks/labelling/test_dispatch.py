@@ -202,7 +202,6 @@ def spooled_despite_tears(folder: Path) -> list[tuple[str, str]]:
 
 
 def test_missing_parts_of_every_kind_of_label() -> None:
-    protocol = protocol_of(DIMER, SETTINGS)
     limits = Limits(timeout=10.0, memory=2.0)
 
     def rows(**statuses: str) -> dict[str, LabelRow]:
@@ -213,11 +212,11 @@ def test_missing_parts_of_every_kind_of_label() -> None:
             for k, status in statuses.items()
         }
 
-    assert missing_parts({}, protocol, limits) == PARTS
-    assert missing_parts(rows(ab="ok"), protocol, limits) == PARTS[1:]
-    assert missing_parts(rows(ab="ok", a="failed"), protocol, limits) == ()
-    assert missing_parts(rows(ab="ok", a="failed"), protocol, limits, retry=["failed"]) == PARTS[1:]
-    assert missing_parts(rows(ab="timeout"), protocol, limits) == PARTS
-    assert missing_parts(rows(ab="timeout"), protocol, Limits(5.0, 9.0)) == ()
-    assert missing_parts(rows(ab="out-of-memory"), protocol, limits) == ()
-    assert missing_parts(rows(ab="out-of-memory"), protocol, Limits(1.0, 2.5)) == PARTS
+    assert missing_parts({}, PARTS, limits) == PARTS
+    assert missing_parts(rows(ab="ok"), PARTS, limits) == PARTS[1:]
+    assert missing_parts(rows(ab="ok", a="failed"), PARTS, limits) == ()
+    assert missing_parts(rows(ab="ok", a="failed"), PARTS, limits, retry=["failed"]) == PARTS[1:]
+    assert missing_parts(rows(ab="timeout"), PARTS, limits) == PARTS
+    assert missing_parts(rows(ab="timeout"), PARTS, Limits(5.0, 9.0)) == ()
+    assert missing_parts(rows(ab="out-of-memory"), PARTS, limits) == ()
+    assert missing_parts(rows(ab="out-of-memory"), PARTS, Limits(1.0, 2.5)) == PARTS
