@@ -1,0 +1,121 @@
+"""Commands about protocols: protocols, label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from nmer.cli.output import Json, print_json, print_table
+from potentials.errors import InputError
+
+
+def protocols(*, json: Json = False) -> int:
+    """List the protocols that --protocol takes, which can run here, and what the others need.
+
+    Example: nmer protocols
+    """
+    from recipes.protocols import protocols as named
+    from tasks.labelling.engines import ENGINES
+
+    missing = {name: engine().available() for name, engine in ENGINES.items()}
+    rows: list[dict[str, Any]] = []
+    for name, (title, labelling) in named().items():
+        needs = missing.get(labelling.engine, "is not part of this version")
+        rows.append(
+            {
+                "name": name,
+                "title": title,
+                "engine": labelling.engine,
+                "level": labelling.level,
+                "runs_here": needs is None,
+                "needs": needs or "",
+            }
+        )
+    if json:
+        print_json(rows)
+        return 0
+    print_table(
+        ("name", "engine", "runs here", "level of theory"),
+        [(r["name"], r["engine"], "yes" if r["runs_here"] else "no", r["level"]) for r in rows],
+    )
+    for engine in sorted({str(r["engine"]) for r in rows if not r["runs_here"]}):
+        print(f"{engine} {missing.get(engine)}")
+    return 0
+
+
+def label(
+    file: Path,
+    *,
+    fragments: Annotated[str, Parameter(help="Number of atoms of each fragment, for example 5,3.")],
+    protocol: Annotated[str, Parameter(help="A name from nmer protocols.")],
+    charges: Annotated[str, Parameter(help="Charge of each fragment (e), for example 0,-1; default: all 0.")] = "",
+    timeout: Annotated[float, Parameter(help="Wall time of one label (s).")] = 36_000.0,
+    memory: Annotated[float, Parameter(help="Memory of one label (GiB).")] = 8.0,
+    json: Json = False,
+) -> int:
+    """Label the configurations of an xyz file by hand: total, sub-calculation, and n-body energies.
+
+    Nothing is kept: a recipe's labels are made with `nmer run`. A single molecule's energy is its total energy.
+
+    Example: nmer label dimers.xyz --fragments 5,3 --protocol fno-aug-cc-pvdz
+
+    Parameters
+    ----------
+    file
+        An xyz or extended xyz file, Angstrom, with one configuration or many.
+    """
+    from recipes.protocols import find_protocol
+    from tasks.labelling.by_hand import label_by_hand, read_configurations
+    from tasks.progress import ProgressLine
+
+    if timeout <= 0 or memory <= 0:
+        raise InputError("--timeout (s) and --memory (GiB) must be above 0")
+    labelling = find_protocol(protocol)
+    configurations = read_configurations(file, _numbers("--fragments", fragments), _numbers("--charges", charges))
+    found: list[dict[str, Any]] = []
+    with ProgressLine("labelling", len(configurations), "labels") as progress:
+        for one in label_by_hand(configurations, labelling, timeout, memory):
+            found.append(one)
+            progress.update(len(found), sum(o["nbody_energy"] is None for o in found))
+    if json:
+        print_json(found)
+    else:
+        print(f"{labelling.level}, {file}")
+        for one in found:
+            _print_label(one)
+    return 0 if all(one["nbody_energy"] is not None for one in found) else 1
+
+
+def _print_label(one: dict[str, Any]) -> None:
+    energy = one["nbody_energy"]
+    value = "no energy" if energy is None else f"{energy:.5f} kcal/mol ({one['nbody_energy_hartree']:.9f} Eh)"
+    print(f"configuration {one['configuration']}: {value}, {one['status']}, {one['cpu_seconds']:.1f} CPU-s")
+    if one["reason"]:
+        print(f"  {one['reason']}")
+    rows = []
+    for part in one["parts"]:
+        figures = [part[name] for name in ("t1", "d1", "t2")]
+        rows.append(
+            (
+                part["name"],
+                f"{part['coefficient']:+d}",
+                "-" if part["energy"] is None else f"{part['energy']:.9f}",
+                *("-" if f is None else f"{f:.4f}" for f in figures),
+                f"{part['cpu_seconds'] or 0.0:.1f}",
+            )
+        )
+    print_table(
+        ("  part", "factor", "energy (Eh)", "T1", "D1", "|t2|", "CPU-s"), [("  " + r[0], *r[1:]) for r in rows]
+    )
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    try:
+        return [int(word) for word in text.split(",")] if text else []
+    except ValueError:
+        raise InputError(f"{option} is '{text}'; it takes whole numbers with commas, for example 5,3") from None
+
+
+COMMANDS = (protocols, label)

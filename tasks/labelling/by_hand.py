@@ -1,0 +1,153 @@
+"""Label the configurations of an xyz file, without a recipe or a store."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.errors import InputError
+from potentials.molecule import Fragment, NMer
+from recipes.labelling import Labelling
+from tasks.labelling.engine import OK
+from tasks.labelling.engines import get_engine
+from tasks.labelling.plan import HARTREE, nbody_energy
+from tasks.labelling.protocol import Protocol, protocol_of
+from tasks.labelling.runner import Limits, run_label
+
+DIAGNOSTICS = ("t1", "d1", "t2", "triples_fraction")
+
+
+def read_configurations(path: Path, fragments: Sequence[int], charges: Sequence[int]) -> list[NMer]:
+    """Return the configurations of an xyz or extended xyz file, each as an n-mer.
+
+    Parameters
+    ----------
+    path
+        The file; positions in Angstrom.
+    fragments
+        Number of atoms of each fragment, in the file's order.
+    charges
+        Charge of each fragment, e; empty: all neutral.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or the fragments do not add up to its atoms.
+    """
+    from ase.io import read
+
+    try:
+        every = read(path, index=":", format="extxyz")
+    except Exception as error:  # ASE raises whatever its parser trips over
+        raise InputError(f"'{path}' cannot be read as xyz: {' '.join(str(error).split())}") from None
+    if charges and len(charges) != len(fragments):
+        raise InputError(f"--charges has {len(charges)} numbers; --fragments has {len(fragments)}")
+    if not fragments or min(fragments) < 1:
+        raise InputError("--fragments needs the number of atoms of each fragment, for example 5,3")
+    found = []
+    for number, atoms in enumerate(every, 1):
+        if sum(fragments) != len(atoms):
+            raise InputError(
+                f"'{path}': configuration {number} has {len(atoms)} atoms; --fragments "
+                f"{','.join(map(str, fragments))} adds up to {sum(fragments)}"
+            )
+        found.append(
+            _nmer(atoms.get_chemical_symbols(), atoms.positions, fragments, charges or [0] * len(fragments))
+        )
+    if not found:
+        raise InputError(f"'{path}' holds no configuration")
+    return found
+
+
+def label_by_hand(
+    configurations: Sequence[NMer], labelling: Labelling, timeout: float, memory: float
+) -> Iterator[dict[str, Any]]:
+    """Label configurations one after the other, each in a process with limits, and yield what each gave.
+
+    Parameters
+    ----------
+    configurations
+        The configurations.
+    labelling
+        The protocol.
+    timeout, memory
+        Limits of one label: wall time (s), resident memory (GiB).
+
+    Yields
+    ------
+    dict
+        ``configuration`` (from 1), ``status``, ``reason``, ``nbody_energy`` (kcal/mol), ``nbody_energy_hartree``,
+        ``cpu_seconds``, ``parts`` (one object for each sub-calculation: ``name``, ``coefficient``, ``status``,
+        ``energy`` and ``components`` (hartree), diagnostics, ``cpu_seconds``, ``memory`` (GiB)). Energies are
+        None where something failed. A single molecule's energy is its total energy.
+
+    Raises
+    ------
+    InputError
+        If the engine is missing or cannot do what is asked.
+    """
+    engine = get_engine(labelling.engine)
+    for nmer in configurations:
+        ghosts = labelling.counterpoise and len(nmer.fragments) > 1
+        engine.check(labelling.method, labelling.basis, ghosts, nmer.symbols)
+    limits = Limits(timeout, memory)
+    with tempfile.TemporaryDirectory(prefix="nmer-by-hand-") as scratch:
+        for number, nmer in enumerate(configurations, 1):
+            protocol = protocol_of(nmer, labelling)
+            jobs = protocol.jobs(nmer.positions, protocol.parts, memory)
+            entries = list(run_label(labelling.engine, jobs, limits, Path(scratch)))
+            yield {"configuration": number, **_summary(protocol, entries)}
+
+
+def _summary(protocol: Protocol, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    coefficients = {part.name: part.coefficient for part in protocol.plan}
+    bad = next((e for e in entries if e["status"] != OK), None)
+    energy = None
+    if bad is None and len(entries) == len(coefficients):
+        energy = nbody_energy(protocol.plan, {e["part"]: e["energy"] for e in entries})
+    status, reason = (OK, "") if bad is None else (bad["status"], f"{bad['part']}: {bad['reason']}")
+    flags = _flags(entries, protocol.labelling)
+    if status == OK and flags:
+        status, reason = "flagged", flags
+    return {
+        "status": status,
+        "reason": reason,
+        "nbody_energy": energy,
+        "nbody_energy_hartree": None if energy is None else energy / HARTREE,
+        "cpu_seconds": round(math.fsum(e.get("cpu_seconds") or 0.0 for e in entries), 3),
+        "parts": [_part(e, coefficients[e["part"]]) for e in entries],
+    }
+
+
+def _part(entry: dict[str, Any], coefficient: int) -> dict[str, Any]:
+    kept = ("status", "reason", "energy", "components", *DIAGNOSTICS, "cpu_seconds", "memory")
+    return {"name": entry["part"], "coefficient": coefficient, **{name: entry.get(name) for name in kept}}
+
+
+def _flags(entries: list[dict[str, Any]], limits: Labelling) -> str:
+    for name, limit in (("t1", limits.max_t1), ("t2", limits.max_t2), ("d1", limits.max_d1)):
+        largest = max((e[name] for e in entries if e.get(name) is not None), default=0.0)
+        if largest > limit:
+            return f"{'|t2|' if name == 't2' else name.upper()} = {largest:.4f} is above {limit:g}"
+    return ""
+
+
+def _nmer(
+    symbols: Sequence[str], positions: NDArray[np.float64], fragments: Sequence[int], charges: Sequence[int]
+) -> NMer:
+    """Return an n-mer of unbonded atoms: for labels neither bonds nor symmetry matter."""
+    start, parts, blocks = 0, [], []
+    for number, (count, charge) in enumerate(zip(fragments, charges, strict=True)):
+        here = slice(start, start + count)
+        geometry = tuple((float(x), float(y), float(z)) for x, y, z in positions[here])
+        parts.append(Fragment(f"fragment {number + 1}", tuple(symbols[here]), geometry, (), charge=charge))
+        blocks.append("".join(f"{ascii_uppercase[(start + a) % 26]}1" for a in range(count)))
+        start += count
+    return NMer("by-hand", tuple(parts), "_".join(blocks))
