@@ -13,6 +13,12 @@ StorePath = Annotated[
     str | None,
     Parameter(name="--store", help="Folder of the store; default: NMER_STORE, else ./nmer-store."),
 ]
+ProtocolName = Annotated[
+    str | None,
+    Parameter(
+        name="--protocol", help="Label with a named protocol (nmer protocols) in place of the recipe's own."
+    ),
+]
 Preset = Annotated[str | None, Parameter(name="--preset", help="A preset of the recipe: smoke, laptop, or paper.")]
 
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, Preset, StorePath, print_json, print_table
+from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json, print_table
 from recipes.load import expanded_toml, load_recipe, presets, shipped_recipes
+from recipes.protocols import with_protocol
 from recipes.schema import Recipe
 from storage.version import package_versions
 
@@ -82,7 +83,14 @@ def _show_cvs(recipe: Recipe, json: bool) -> int:
     return 0
 
 
-def plan(recipe: str, *, preset: Preset = None, store: StorePath = None, json: Json = False) -> int:
+def plan(
+    recipe: str,
+    *,
+    preset: Preset = None,
+    protocol: ProtocolName = None,
+    store: StorePath = None,
+    json: Json = False,
+) -> int:
     """Show what a run would do and cost: counts, what the store has, core-hours, memory, disk.
 
     Example: nmer plan ch3-water --preset laptop
@@ -95,7 +103,7 @@ def plan(recipe: str, *, preset: Preset = None, store: StorePath = None, json: J
     from flows.state import open_store, recipe_state
     from recipes.estimate import estimate
 
-    loaded = load_recipe(recipe, preset)
+    loaded = with_protocol(load_recipe(recipe, preset), protocol)
     states = {s.stage: s for s in recipe_state(loaded, open_store(store))}
     rows: list[dict[str, Any]] = []
     for cost in estimate(loaded):

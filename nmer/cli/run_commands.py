@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, Preset, StorePath, print_json, print_table
+from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json, print_table
 from recipes.load import load_recipe
+from recipes.protocols import with_protocol
 from recipes.schema import Recipe
 from storage.keys import STAGES
 
@@ -20,6 +21,7 @@ def run(
     recipe: str,
     *,
     preset: Preset = None,
+    protocol: ProtocolName = None,
     until: Annotated[Stage, Parameter(help="The last stage to run.")] = "validation",
     store: StorePath = None,
     json: Json = False,
@@ -38,7 +40,7 @@ def run(
     from flows.state import check_engines, outcome, recipe_state
     from storage.store import Store, default_store
 
-    loaded = load_recipe(recipe, preset)
+    loaded = with_protocol(load_recipe(recipe, preset), protocol)
     check_engines(loaded, until)
     opened = Store(store or default_store(), create=True)
     states = recipe_state(loaded, opened)
@@ -91,7 +93,14 @@ def _print_outcome(result: dict[str, Any]) -> None:
         print(f"  report {result['report']}")
 
 
-def status(recipe: str, *, preset: Preset = None, store: StorePath = None, json: Json = False) -> int:
+def status(
+    recipe: str,
+    *,
+    preset: Preset = None,
+    protocol: ProtocolName = None,
+    store: StorePath = None,
+    json: Json = False,
+) -> int:
     """Show how far a recipe has come: per stage what is done, failed, and left.
 
     Works while a run is under way.
@@ -105,7 +114,7 @@ def status(recipe: str, *, preset: Preset = None, store: StorePath = None, json:
     """
     from flows.state import open_store, recipe_state
 
-    loaded = load_recipe(recipe, preset)
+    loaded = with_protocol(load_recipe(recipe, preset), protocol)
     states = recipe_state(loaded, open_store(store))
     if json:
         print_json({"recipe": loaded.name, "preset": loaded.preset, "stages": [s.as_dict() for s in states]})
