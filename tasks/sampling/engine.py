@@ -12,23 +12,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from potentials.errors import InputError
 from potentials.molecule import NMer
 from recipes.sampling import ForceField
 from storage.records import Floats
-from tasks.sampling.forcefield import TIP4P_2005F, Terms, fragment_terms, is_water
+from tasks.sampling.forcefield import RULES, fragment_terms
 from tasks.sampling.kernel import lammps_callback
-
-BOX = 200.0
-"""Edge of the box, Angstrom; nothing reaches it, the boundaries are open."""
-
-CUTOFF = 60.0
-"""Beyond any distance in an n-mer, Angstrom: nothing is cut."""
+from tasks.sampling.lammps_input import (
+    force_field_commands,
+    lammps_data,
+    motion_commands,
+    no_force_field_commands,
+)
+from tasks.sampling.terms import Terms, combine
+from tasks.sampling.xtb import Xtb
 
 
 class ExplosionError(RuntimeError):
-    """LAMMPS lost atoms or met a number that is not finite."""
+    """LAMMPS lost atoms, met a number that is not finite, or was given no forces."""
 
 
 @cache
@@ -71,26 +74,65 @@ def simulation(
     data_file
         Where to write LAMMPS' data file.
     force_field
-        Which one moves the atoms.
+        Which one moves the atoms: LAMMPS computes ff14SB and OPLS-AA, tblite GFN2-xTB.
     temperature
         K.
     timestep, damping
         fs.
     seed
         Seed of the thermostat.
+
+    Raises
+    ------
+    InputError
+        If a library is missing, or the force field has no parameters for the n-mer.
     """
     load_mpi()
     from lammps import lammps
 
-    terms = combine([fragment_terms(f) for f in nmer.fragments])
+    xtb = Xtb(nmer) if force_field == "GFN2-xTB" else None
+    if xtb is None:
+        terms = combine([fragment_terms(f, force_field) for f in nmer.fragments])
+        commands = force_field_commands(nmer, terms, RULES[force_field], data_file)
+    else:
+        terms = Terms(charges=[0.0] * nmer.natoms)
+        commands = no_force_field_commands(data_file)
     data_file.write_text(lammps_data(nmer, terms))
     program = lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
     try:
-        program.commands_list(_setup(nmer, terms, data_file, temperature, timestep, damping, seed))
+        program.commands_list([*commands, *motion_commands(temperature, timestep, damping, seed)])
         _check_order(program)
-        yield program
+        if xtb is None:
+            yield program
+        else:
+            # more threads than one make a small molecule slower, and sums depend on their number
+            with threadpool_limits(limits=1):
+                _install_forces(program, xtb)
+                yield program
     finally:
         program.close()
+
+
+def _install_forces(program: Any, xtb: Xtb) -> None:
+    """Let xTB move the atoms; its energy is LAMMPS' potential energy.
+
+    LAMMPS ignores what a callback raises: a failure is kept for `run`, and from there on there are no forces.
+    """
+    program.complaint = ""
+
+    def callback(_caller: Any, _step: int, nlocal: int, _tag: Any, x: Floats, f: Floats) -> None:
+        f[:] = 0.0
+        if program.complaint:
+            return
+        try:
+            energy, f[:nlocal] = xtb(x[:nlocal])
+            program.fix_external_set_energy_global("forces", energy)
+        except Exception as error:
+            program.complaint = f"GFN2-xTB: {' '.join(str(error).split())}"
+
+    program.command("fix forces all external pf/callback 1 1")
+    program.command("fix_modify forces energy yes")
+    program.set_fix_external_callback("forces", callback, None)
 
 
 def _check_order(program: Any) -> None:
@@ -124,14 +166,23 @@ def run(program: Any, steps: int, first: bool = False) -> None:
     Raises
     ------
     ExplosionError
-        If LAMMPS stops or a coordinate is not finite.
+        If LAMMPS stops, a coordinate is not finite, or xTB finds no energy.
     """
     try:
         program.command(f"run {steps} pre {'yes' if first else 'no'} post no")
     except Exception as error:  # LAMMPS raises plain Exception for every failure of its own
-        raise ExplosionError(" ".join(str(error).split())) from None
+        raise ExplosionError(_take_complaint(program) or " ".join(str(error).split())) from None
+    if complaint := _take_complaint(program):
+        raise ExplosionError(complaint)
     if not np.isfinite(program.numpy.extract_atom("x")).all():
         raise ExplosionError("a coordinate is not finite")
+
+
+def _take_complaint(program: Any) -> str:
+    """Return what xTB failed with since the last call; empty if nothing, or if LAMMPS computes the forces."""
+    complaint: str = getattr(program, "complaint", "")
+    program.complaint = ""
+    return complaint
 
 
 def run_recorded(program: Any, frames: int, stride: int) -> Floats:
@@ -154,116 +205,3 @@ def run_recorded(program: Any, frames: int, stride: int) -> Floats:
     _check_order(program)
     every = [program.extract_fix("energies", 0, 1, row) for row in range(frames + 1)]
     return np.array(every[1:], dtype=np.float64)  # the first is that of step 0
-
-
-def combine(parts: list[Terms]) -> Terms:
-    """Return the terms of several fragments in the n-mer's atom numbers."""
-    whole, start = Terms(), 0
-    for part in parts:
-        whole.charges.extend(part.charges)
-        whole.sigma.extend(part.sigma)
-        whole.epsilon.extend(part.epsilon)
-        whole.bonds.extend((i + start, j + start, style, c) for i, j, style, c in part.bonds)
-        whole.angles.extend((i + start, j + start, k + start, c, t) for i, j, k, c, t in part.angles)
-        whole.torsions.extend((*(a + start for a in t[:4]), *t[4:]) for t in part.torsions)  # type: ignore[misc]
-        start += len(part.charges)
-    return whole
-
-
-def atom_types(nmer: NMer) -> list[int]:
-    """Return LAMMPS' type of each atom, from 1: one each, but all waters share one for O and one for H.
-
-    LAMMPS' TIP4P knows its waters by these two types: any other oxygen would carry its charge itself.
-    """
-    types: list[int] = []
-    water: list[int] = []
-    for fragment in nmer.fragments:
-        free = max(types, default=0) + 1
-        if is_water(fragment):
-            water = water or [free, free + 1, free + 1]
-            types += water
-        else:
-            types += range(free, free + fragment.natoms)
-    return types
-
-
-def lammps_data(nmer: NMer, terms: Terms) -> str:
-    """Return LAMMPS' data file: one type per bond, angle, and torsion."""
-    half = BOX / 2
-    types = atom_types(nmer)
-    counts = {"bond": len(terms.bonds), "angle": len(terms.angles), "dihedral": len(terms.torsions)}
-    lines = ["an n-mer in vacuum", "", f"{nmer.natoms} atoms", f"{max(types)} atom types"]
-    for name, count in counts.items():
-        if count:
-            lines += [f"{count} {name}s", f"{count} {name} types"]
-    lines += [f"{-half} {half} {axis}lo {axis}hi" for axis in "xyz"]
-    lines += [
-        "",
-        "Masses",
-        "",
-        *(f"{t} {mass:.10g}" for t, mass in dict(zip(types, nmer.masses, strict=True)).items()),
-    ]
-    centre = nmer.positions.mean(axis=0)
-    molecule = [n for n, f in enumerate(nmer.fragments, 1) for _ in range(f.natoms)]
-    lines += ["", "Atoms # full", ""]
-    for i, (x, y, z) in enumerate(nmer.positions - centre, 1):
-        lines.append(
-            f"{i} {molecule[i - 1]} {types[i - 1]} {terms.charges[i - 1]:.16g} {x:.16g} {y:.16g} {z:.16g}"
-        )
-    for title, members, size in (
-        ("Bonds", terms.bonds, 2),
-        ("Angles", terms.angles, 3),
-        ("Dihedrals", terms.torsions, 4),
-    ):
-        if members:
-            lines += ["", title, ""]
-            for n, member in enumerate(members, 1):
-                lines.append(f"{n} {n} {' '.join(str(a + 1) for a in member[:size])}")  # type: ignore[operator]
-    return "\n".join(lines) + "\n"
-
-
-def _setup(
-    nmer: NMer, terms: Terms, data_file: Path, temperature: float, timestep: float, damping: float, seed: int
-) -> list[str]:
-    """Return the LAMMPS commands up to the first run."""
-    water = next((p.start for f, p in zip(nmer.fragments, nmer.slices, strict=True) if is_water(f)), None)
-    pair = f"lj/cut/coul/cut {CUTOFF}"
-    if water is not None:
-        bond = next(n for n, b in enumerate(terms.bonds, 1) if b[2] == "morse")
-        angle = next(n for n, a in enumerate(terms.angles, 1) if a[1] == water)
-        types = atom_types(nmer)
-        pair = f"lj/cut/tip4p/cut {types[water]} {types[water + 1]} {bond} {angle} {TIP4P_2005F['qdist']} {CUTOFF}"
-    commands = [
-        "units real",
-        "atom_style full",
-        "boundary f f f",
-        "newton on",
-        "atom_modify map array sort 0 0.0",
-        f"pair_style {pair}",
-        "pair_modify mix arithmetic",
-        "special_bonds lj 0.0 0.0 0.5 coul 0.0 0.0 0.8333333333333334",
-        f"bond_style hybrid {' '.join(sorted({b[2] for b in terms.bonds}))}",
-        "angle_style harmonic",
-        *(["dihedral_style charmm"] if terms.torsions else []),
-        f'read_data "{data_file}"',
-    ]
-    for t, epsilon, sigma in zip(atom_types(nmer), terms.epsilon, terms.sigma, strict=True):
-        commands.append(f"pair_coeff {t} {t} {epsilon:.16g} {sigma:.16g}")
-    for n, (_, _, style, c) in enumerate(terms.bonds, 1):
-        commands.append(f"bond_coeff {n} {style} {' '.join(f'{v:.16g}' for v in c)}")
-    for n, (*_, k, theta) in enumerate(terms.angles, 1):
-        commands.append(f"angle_coeff {n} {k:.16g} {theta:.16g}")
-    for n, (*_, k, periodicity, phase) in enumerate(terms.torsions, 1):
-        commands.append(f"dihedral_coeff {n} {k:.16g} {periodicity} {round(phase)} 0.0")
-    return [
-        *commands,
-        "neighbor 2.0 bin",
-        "neigh_modify every 1 delay 0 check yes",
-        f"timestep {timestep:.16g}",
-        "fix move all nve",
-        f"fix bath all langevin {temperature:.16g} {temperature:.16g} {damping:.16g} {seed}",
-        "fix centre all recenter INIT INIT INIT",
-        "compute_modify thermo_temp extra/dof 0",
-        "thermo_style custom step pe",
-        "thermo 1000000000",
-    ]

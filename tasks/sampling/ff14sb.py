@@ -1,0 +1,129 @@
+"""ff14SB for pieces of alanine and glycine chains, from the file that OpenMM ships.
+
+Types, charges, and parameters are read from the file. A fragment's atoms have the types and charges of the residue
+atoms they stand for (`tasks.sampling.residues`); what is left to the fragment's total charge is spread evenly over
+its caps. (The papers do not give their rule.) A cap has the type that a hydrogen has there: HC on a methyl, H1 on
+C-alpha, H5 on a carbonyl carbon, H on an amide nitrogen.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from potentials.molecule import Fragment
+from tasks.sampling.residues import residue_atoms
+from tasks.sampling.terms import Rules, Terms, spread
+
+FF14SB = "amber14/protein.ff14SB.xml"
+
+RULES = Rules(mixing="arithmetic", lj14=0.5, coulomb14=0.8333333333333334, torsion="charmm")
+
+CAP_TYPE = {"CB": "protein-HC", "CA": "protein-H1", "C": "protein-H5", "N": "protein-H"}
+"""Type of a cap on each atom of a residue that a bond can be cut at."""
+
+
+def ff14sb_terms(fragment: Fragment) -> Terms:
+    """Return a fragment's ff14SB terms, impropers among the torsions.
+
+    Parameters
+    ----------
+    fragment
+        The fragment.
+
+    Raises
+    ------
+    InputError
+        If the fragment is no piece of an alanine or glycine chain.
+    """
+    from openmm import unit
+
+    system = ff14sb_system(fragment)
+    terms = Terms()
+    kcal, angstrom, degree = unit.kilocalorie_per_mole, unit.angstrom, unit.degree
+    for force in system.getForces():
+        name = type(force).__name__
+        if name == "NonbondedForce":
+            for i in range(force.getNumParticles()):
+                charge, sigma, epsilon = force.getParticleParameters(i)
+                terms.charges.append(charge.value_in_unit(unit.elementary_charge))
+                terms.sigma.append(sigma.value_in_unit(angstrom))
+                terms.epsilon.append(epsilon.value_in_unit(kcal))
+        elif name == "HarmonicBondForce":
+            for n in range(force.getNumBonds()):
+                i, j, length, k = force.getBondParameters(n)
+                constant = k.value_in_unit(kcal / angstrom**2) / 2
+                terms.bonds.append((i, j, "harmonic", (constant, length.value_in_unit(angstrom))))
+        elif name == "HarmonicAngleForce":
+            for n in range(force.getNumAngles()):
+                i, j, k, theta, constant = force.getAngleParameters(n)
+                half = constant.value_in_unit(kcal / unit.radian**2) / 2
+                terms.angles.append((i, j, k, half, theta.value_in_unit(degree)))
+        elif name == "PeriodicTorsionForce":
+            for n in range(force.getNumTorsions()):
+                i, j, k, m, periodicity, phase, constant = force.getTorsionParameters(n)
+                phi0 = round(phase.value_in_unit(degree))
+                terms.torsions.append((i, j, k, m, (constant.value_in_unit(kcal), periodicity, phi0, 0.0)))
+    return terms
+
+
+def ff14sb_system(fragment: Fragment) -> Any:
+    """Return the OpenMM System of a fragment: no cut-off, no constraints.
+
+    Parameters
+    ----------
+    fragment
+        The fragment.
+
+    Raises
+    ------
+    InputError
+        If the fragment is no piece of an alanine or glycine chain.
+    """
+    from openmm import app
+
+    forcefield = app.ForceField(FF14SB)
+    types, charges = _types_and_charges(fragment, forcefield)
+    # a residue for each atom: OpenMM matches residues to templates by elements and bonds alone; within a larger
+    # one a hydrogen could get the charge of a cap beside it
+    degrees = [sum(atom in bond for bond in fragment.bonds) for atom in range(fragment.natoms)]
+    templates = "".join(
+        f'<Residue name="X{i}"><Atom name="X" type="{t}" charge="{q!r}"/>'
+        + '<ExternalBond atomName="X"/>' * degree
+        + "</Residue>"
+        for i, (t, q, degree) in enumerate(zip(types, charges, degrees, strict=True))
+    )
+    forcefield.loadFile(io.StringIO(f"<ForceField><Residues>{templates}</Residues></ForceField>"))
+    topology = app.Topology()
+    chain = topology.addChain()
+    residues = [topology.addResidue(f"X{i}", chain) for i in range(fragment.natoms)]
+    placed = [
+        topology.addAtom("X", app.Element.getBySymbol(s), residue)
+        for s, residue in zip(fragment.symbols, residues, strict=True)
+    ]
+    for i, j in fragment.bonds:
+        topology.addBond(placed[i], placed[j])
+    return forcefield.createSystem(
+        topology,
+        nonbondedMethod=app.NoCutoff,
+        constraints=None,
+        rigidWater=False,
+        removeCMMotion=False,
+        residueTemplates={residue: residue.name for residue in residues},
+    )
+
+
+def _types_and_charges(fragment: Fragment, forcefield: Any) -> tuple[list[str], list[float]]:
+    names = residue_atoms(fragment, "ff14SB")
+    types, charges = [], []
+    for atom in range(fragment.natoms):
+        if atom in fragment.caps:
+            _, anchor = names[fragment.anchor(atom)]
+            types.append(CAP_TYPE[anchor])
+            charges.append(0.0)
+        else:
+            residue, name = names[atom]
+            (model,) = [a for a in forcefield._templates[residue].atoms if a.name == name]
+            types.append(model.type)
+            charges.append(float(model.parameters["charge"]))
+    return types, spread(fragment, charges)
