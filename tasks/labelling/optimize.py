@@ -114,7 +114,7 @@ def hartree_fock_start(molecule: NMer) -> Start:
 
         def along(q: Floats, basis: Floats = basis, centre: Floats = centre) -> tuple[float, Floats]:
             energy, gradient = surface(centre + np.tensordot(q, basis, axes=1))
-            return energy, np.tensordot(basis, gradient, axes=([1, 2], [0, 1]))
+            return energy, np.asarray(np.tensordot(basis, gradient, axes=([1, 2], [0, 1])), dtype=np.float64)
 
         found = scipy_optimize.minimize(
             along, np.zeros(len(basis)), jac=True, method="BFGS", options={"gtol": 3e-4}

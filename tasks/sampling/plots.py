@@ -168,7 +168,8 @@ def _coverage(number: int, x: Variable, y: Variable, title: str) -> Plot:
     figure = Figure(figsize=(6.0, 4.8), layout="constrained")
     panel = figure.subplots()
     norm = LogNorm(1, max(2, int(frames.max())))
-    drawn = panel.pcolormesh(*sides, np.ma.masked_equal(frames.T, 0), cmap="viridis", norm=norm, rasterized=True)
+    shown = np.where(frames.T == 0, np.nan, frames.T)  # not drawn: white
+    drawn = panel.pcolormesh(*sides, shown, cmap="viridis", norm=norm, rasterized=True)
     bar = figure.colorbar(drawn, label="frames per cell (white: none)", pad=0.02)
     ticks = [step * 10**power for power in range(9) for step in (1, 2, 5)]
     ticks = [tick for tick in ticks if tick <= norm.vmax]
