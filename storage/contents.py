@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potentials.potential import Potential
 from potentials.switching import Switching
@@ -43,6 +45,28 @@ def pool_from_version(version: Version) -> Pool:
     return Pool(**{**values, "cv_names": tuple(values["cv_names"])})
 
 
+@dataclass(frozen=True)
+class PoolFile:
+    """A pool that stays in its file and is read some frames at a time.
+
+    Attributes
+    ----------
+    version
+        The pool's version.
+    """
+
+    version: Version
+
+    def __len__(self) -> int:
+        return self.version.length("positions")
+
+    def rows(self, name: str, start: int, stop: int, step: int = 1) -> NDArray[Any]:
+        """Return every `step`-th frame's part of an array of `Pool`, from frame `start` to `stop`."""
+        if name == "source" and not self.version.has_column(name):  # written before there were several
+            return np.zeros(len(range(start, min(stop, len(self)), step)), dtype=np.int64)
+        return self.version.rows(name, start, stop, step)
+
+
 def selection_columns(selection: Selection) -> dict[str, Column]:
     """Return a selection's arrays."""
     return {
@@ -68,13 +92,16 @@ def dataset_columns(dataset: Dataset) -> dict[str, Column]:
         "t1": Column(dataset.t1, "1", "largest T1 diagnostic over the sub-calculations"),
         "t2": Column(dataset.t2, "1", "largest amplitude |t2| over the sub-calculations"),
         "cpu_seconds": Column(dataset.cpu_seconds, "s", "user + system time of the whole label"),
+        "d1": Column(dataset.d1, "1", "largest D1 diagnostic over the sub-calculations"),
         "ids": Column(dataset.ids, "1", "configuration id: sha256 of its canonical bytes"),
     }
 
 
 def dataset_from_version(version: Version) -> Dataset:
-    """Read a dataset."""
-    values: dict[str, Any] = {name: version.column(name) for name in Dataset.__dataclass_fields__}
+    """Read a dataset; one of the first release has no D1."""
+    names = [name for name in Dataset.__dataclass_fields__ if version.has_column(name)]
+    values: dict[str, Any] = {name: version.column(name) for name in names}
+    values.setdefault("d1", np.full(len(values["energy"]), np.nan))
     return Dataset(**{**values, "sub_names": tuple(values["sub_names"]), "ids": tuple(values["ids"])})
 
 

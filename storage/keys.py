@@ -11,8 +11,11 @@ from recipes.schema import Recipe, Section
 STAGES = ("sampling", "selection", "labelling", "fitting", "validation")
 """The stages in the order they run."""
 
-STAGE_FORMATS = {"sampling": 1, "selection": 1, "labelling": 1, "fitting": 1, "validation": 1}
+STAGE_FORMATS = {"sampling": 1, "selection": 2, "labelling": 1, "fitting": 1, "validation": 1}
 """Raise a stage's number when the same settings come to give another content."""
+
+_DESIGN = ("degree", "terms", "gamma", "k_bounds", "switching")
+"""Fields of the fitting section that decide the design matrix and its ridge."""
 
 
 def canonical_json(value: Any) -> str:
@@ -53,8 +56,15 @@ def pool_key(recipe: Recipe) -> str:
 
 
 def selection_key(recipe: Recipe) -> str:
-    """Return the key of the configurations that a recipe selects."""
-    return stage_key("selection", [recipe.selection], [pool_key(recipe)])
+    """Return the key of the configurations that a recipe selects.
+
+    D-optimality looks at the terms of the fit that follows, which then are part of the key.
+    """
+    inputs = [pool_key(recipe)]
+    if recipe.selection.method == "d-optimality":
+        settings = recipe.fitting.content()
+        inputs.append(digest({name: settings.get(name) for name in _DESIGN}))
+    return stage_key("selection", [recipe.selection], inputs)
 
 
 def dataset_key(recipe: Recipe, label_ids: list[str]) -> str:

@@ -97,6 +97,16 @@ class Version:
             dataset = file[name]
             return np.asarray(dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()])
 
+    def length(self, name: str) -> int:
+        """Return the number of rows of an array without reading it."""
+        with _open(self.path) as file:
+            return len(file[name])
+
+    def rows(self, name: str, start: int, stop: int, step: int = 1) -> NDArray[Any]:
+        """Return every `step`-th row of an array of numbers from `start` to `stop`, reading no others."""
+        with _open(self.path) as file:
+            return np.asarray(file[name][start:stop:step])
+
 
 _JSON_ATTRIBUTES = ("inputs", "engines", "facts")
 

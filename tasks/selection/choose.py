@@ -2,73 +2,248 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
 
-from potentials.errors import StageError
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from potentials.errors import InputError, StageError
 from potentials.molecule import NMer
+from recipes.schema import Fitting
 from recipes.schema import Selection as SelectionSettings
-from storage.records import TEST, TRAIN, Floats, Pool, Selection
-from tasks.selection.descriptor import sorted_distances
-from tasks.selection.kmeans import farthest_frames, nearest_frames
+from storage.records import TEST, TRAIN, Ints, Pool, Selection
+from tasks.selection.coverage import coverage
+from tasks.selection.descriptor import DESCRIPTORS
+from tasks.selection.doptimal import Greedy, design_rows
+from tasks.selection.features import Features, describe_pool, positions_of, sample_positions, tabulate
+from tasks.selection.kmeans import NONE, representatives, share_out
+from tasks.selection.rules import CANDIDATES, Rules, add_farthest, distinct, near
+from tasks.selection.strata import PoolInMemory, PoolRows, Strata
+from tasks.selection.table import Scratch
 
 TWO_LEVELS_ABOVE = 2000
 """Number of clusters above which ``levels = "auto"`` clusters in two levels."""
 
+CANDIDATE_BYTES = 64 * 2**20
+"""Of the features of those frames among which the tails are looked for."""
 
-def select(nmer: NMer, pool: Pool, settings: SelectionSettings) -> Selection:
+TEST_SET, RANDOM = 1, 2
+"""What, with the recipe's seed, decides the test set and the random choice: streams apart from the clusters'."""
+
+_NO_ROWS: Ints = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen, and how well it stands for the pool.
+
+    Attributes
+    ----------
+    selection
+        The configurations.
+    frames
+        Number of frames that might have been chosen.
+    coverage
+        ``rms``, ``p99``, and ``max`` distance of these frames from the nearest chosen one, in the descriptor.
+    random
+        The same for as many frames drawn at random.
+    """
+
+    selection: Selection
+    frames: int
+    coverage: dict[str, float]
+    random: dict[str, float]
+
+    def facts(self) -> dict[str, float | int]:
+        """Return the numbers that belong to a version, as JSON allows them."""
+        return {
+            "train": int(np.sum(self.selection.split == TRAIN)),
+            "test": int(np.sum(self.selection.split == TEST)),
+            "frames": self.frames,
+            **{f"coverage_{name}": value for name, value in self.coverage.items()},
+            **{f"random_{name}": value for name, value in self.random.items()},
+        }
+
+
+def select(
+    nmer: NMer,
+    pool: Pool | PoolRows,
+    settings: SelectionSettings,
+    fitting: Fitting | None = None,
+    folder: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Choice:
     """Pick training and test configurations from a pool.
 
-    The descriptors are clustered into ``train + test`` clusters, and the real frame nearest to each centre is
-    taken; a part of the training set, ``tails``, is instead what lies farthest from all others. Which clusters
-    make the test set is drawn at random, so both sets cover the same space and share no frame. The same seed
-    gives the same selection.
+    The frames are clustered into ``train + test`` clusters, and the real frame nearest to each centre is taken;
+    which of them make the test set is drawn at random, so both sets cover the same space. A part of the
+    training set, ``tails``, is instead what lies farthest from all others. With ``d-optimality`` the rest of the
+    training set is what determines the fit's coefficients best. No two configurations are nearer than
+    ``duplicate_distance`` and no training one nearer than ``test_distance`` to the test set: training frames give
+    way to the test set, and others, far from all, take their place. The same seed gives the same selection.
 
     Parameters
     ----------
     nmer
         The n-mer.
     pool
-        The sampled frames.
+        The sampled frames, in memory or read from their file in blocks.
     settings
         The recipe's selection section.
+    fitting
+        The recipe's fitting section, which ``d-optimality`` needs.
+    folder
+        Where tables go that do not fit in memory.
+    progress
+        Called now and then with the number of configurations found so far.
 
     Raises
     ------
+    InputError
+        If a descriptor's library is not installed, or the fitting section is missing.
     StageError
-        If the pool has fewer frames than configurations are asked for.
+        If the pool does not have as many frames as are asked for, or not at these distances.
     """
-    wanted = settings.train + settings.test
-    if len(pool) < wanted:
+    if settings.method == "d-optimality" and fitting is None:
+        raise InputError("selection.method 'd-optimality' needs the recipe's fitting section")
+    rows = PoolInMemory(pool) if isinstance(pool, Pool) else pool
+    strata = Strata.of(rows, settings)
+    _check_enough(len(rows), strata, settings)
+    # one thread for matrix products: their last digits, and with them ties, depend on the number of threads
+    with Scratch(folder) as scratch, threadpool_limits(1, user_api="blas"):
+        sample = sample_positions(rows)
+        describe = DESCRIPTORS[settings.descriptor](nmer, settings, sample)
+        features = describe_pool(strata, describe, sample, scratch)
+        train, test = _choose(nmer, strata, features, settings, fitting, scratch, progress)
+        chosen = np.concatenate([train, test])
+        frames = features.frames.take(chosen)
+        order = np.argsort(frames)
+        split = np.repeat([TRAIN, TEST], [len(train), len(test)])
+        selection = Selection(positions_of(rows, frames[order]), split[order], frames[order])
+        rng = np.random.default_rng([settings.seed, RANDOM])
+        by_chance = rng.choice(len(features.table), len(chosen), replace=False)
+        return Choice(
+            selection,
+            len(features.table),
+            coverage(features.table, chosen),
+            coverage(features.table, by_chance),
+        )
+
+
+def _check_enough(frames: int, strata: Strata, settings: SelectionSettings) -> None:
+    wanted, allowed = settings.train + settings.test, int(strata.sizes.sum())
+    if frames < wanted:
         raise StageError(
-            f"selection: {wanted} configurations are asked for but the pool has {len(pool)} frames; raise "
+            f"selection: {wanted} configurations are asked for but the pool has {frames} frames; raise "
             "sampling.frames or lower selection.train"
         )
-    descriptors = weighted_descriptors(nmer, pool.positions, settings)
+    if allowed < wanted:
+        raise StageError(
+            f"selection: {wanted} configurations are asked for but only {allowed} of {frames} frames lie within "
+            f"{settings.max_energy:g} kcal/mol of the lowest of their sampler and force field; raise "
+            "selection.max_energy or sampling.frames, or lower selection.train"
+        )
+
+
+def _choose(
+    nmer: NMer,
+    strata: Strata,
+    features: Features,
+    settings: SelectionSettings,
+    fitting: Fitting | None,
+    scratch: Scratch,
+    progress: Callable[[int], None] | None,
+) -> tuple[Ints, Ints]:
+    """Return the training and the test rows."""
+    table, rules = features.table, Rules.of(settings, features.table)
     tails = round(settings.tails * settings.train)
-    two = settings.levels == "two" or (settings.levels == "auto" and wanted > TWO_LEVELS_ABOVE)
-    frames, bound = nearest_frames(descriptors, wanted - tails, settings.seed, two)
-    split = np.full(wanted - tails, TRAIN, dtype=np.int64)
-    rng = np.random.default_rng(settings.seed)
-    split[rng.choice(wanted - tails, settings.test, replace=False)] = TEST
-    if tails:
-        frames = np.concatenate([frames, farthest_frames(descriptors, frames, bound, tails)])
-        split = np.concatenate([split, np.full(tails, TRAIN, dtype=np.int64)])
-    order = np.argsort(frames, kind="stable")
-    return Selection(pool.positions[frames[order]], split[order], frames[order])
+    count = settings.train + settings.test - tails
+    shares = share_out(np.ones(len(strata.sizes)), strata.sizes, count)
+    core, candidates = _core(features, rules, shares, tails, settings, scratch, progress)
+    if len(core) < settings.test:
+        raise _too_near(len(core), len(table), settings)
+    test = _draw_test(core, features.starts, settings)
+    tests = np.bincount(_cells(test, features.starts), minlength=len(shares))
+    if fitting is not None and settings.method == "d-optimality":
+        function, terms = design_rows(nmer, fitting)
+        design = tabulate(strata, function, terms, scratch)
+        greedy = Greedy(design, table, rules, fitting.gamma, shares - tests, features.starts)
+        train = greedy.take(settings.train - tails, test, test)
+    else:
+        train = np.setdiff1d(core, test)
+        train = train[~near(table.take(train), table.take(test), rules.test)]
+    present, missing = np.concatenate([test, train]), settings.train - len(train)
+    train = np.concatenate([train, add_farthest(table, rules, candidates, present, test, missing)])
+    if len(train) < settings.train:
+        raise _too_near(len(train) + len(test), len(table), settings)
+    return train, test
 
 
-def weighted_descriptors(nmer: NMer, positions: Floats, settings: SelectionSettings) -> Floats:
-    """Return the sorted distances with the recipe's weights for those within and between fragments.
+def _core(
+    features: Features,
+    rules: Rules,
+    shares: Ints,
+    tails: int,
+    settings: SelectionSettings,
+    scratch: Scratch,
+    progress: Callable[[int], None] | None,
+) -> tuple[Ints, Ints]:
+    """Return each cell's share of rows that stand for it, no two too near, and rows far from all of them."""
+    table, count = features.table, int(shares.sum())
+    spare = CANDIDATES * (tails + max(count // 100, 50))
+    spare = min(spare, max(CANDIDATE_BYTES // (8 * table.shape[1]), 1))
+    core, far = _NO_ROWS, NONE
+    for (first, last), share in zip(pairwise(features.starts.tolist()), shares.tolist(), strict=True):
+        if not share:
+            continue
+        part, before = table.part(first, last), len(core)
+        found = representatives(
+            part,
+            share,
+            settings.seed,
+            scratch,
+            two_levels=settings.levels == "two" or (settings.levels == "auto" and share > TWO_LEVELS_ABOVE),
+            spare=spare,
+            progress=None if progress is None else partial(_report, progress, before),
+        )
+        rows = found.chosen[distinct(part.take(found.chosen), rules.duplicate)]
+        rows = np.concatenate([rows, add_farthest(part, rules, found.far.rows, rows, _NO_ROWS, share - len(rows))])
+        core = np.concatenate([core, first + rows])
+        far = far.joined(first + found.far.rows, found.far.distance, spare)
+    if len(shares) > 1:  # frames of neighbouring cells may be too near to each other
+        core = core[distinct(table.take(core), rules.duplicate)]
+        core = np.concatenate([core, add_farthest(table, rules, far.rows, core, _NO_ROWS, count - len(core))])
+    return core, far.rows
 
-    Parameters
-    ----------
-    nmer
-        The n-mer.
-    positions
-        (frames, atoms, 3), Angstrom.
-    settings
-        The recipe's selection section.
-    """
-    descriptors, between = sorted_distances(nmer, positions)
-    weights = np.where(between, settings.intermolecular_weight, settings.intramolecular_weight)
-    return np.asarray(descriptors * weights)
+
+def _draw_test(core: Ints, starts: Ints, settings: SelectionSettings) -> Ints:
+    """Return the rows of the test set, drawn at random in equal parts from the cells."""
+    rng, cell = np.random.default_rng([settings.seed, TEST_SET]), _cells(core, starts)
+    sizes = np.bincount(cell, minlength=len(starts) - 1)
+    drawn = [
+        rng.choice(core[cell == number], share, replace=False)
+        for number, share in enumerate(share_out((sizes > 0).astype(np.float64), sizes, settings.test))
+    ]
+    return np.sort(np.concatenate(drawn))
+
+
+def _report(progress: Callable[[int], None], before: int, done: int) -> None:
+    progress(before + done)
+
+
+def _cells(rows: Ints, starts: Ints) -> Ints:
+    """Return the cell of each row."""
+    return np.searchsorted(starts, rows, side="right") - 1
+
+
+def _too_near(found: int, frames: int, settings: SelectionSettings) -> StageError:
+    return StageError(
+        f"selection: only {found} of {settings.train + settings.test} configurations were found in {frames} "
+        f"frames that are {settings.duplicate_distance:g} A from each other and, in training, "
+        f"{settings.test_distance:g} A from the test set; lower selection.duplicate_distance or test_distance, "
+        "ask for fewer configurations, or raise sampling.frames"
+    )

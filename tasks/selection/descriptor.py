@@ -1,45 +1,44 @@
-"""A permutation-invariant descriptor of a configuration: distances sorted within equivalent pairs."""
+"""The descriptors by name.
+
+A descriptor is made for an n-mer, the recipe's settings, and a sample of the pool, and then turns positions into
+features whose Euclidean distances say how unlike two frames are. Another one needs a line in `DESCRIPTORS`.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable
 
 from potentials.molecule import NMer
+from recipes.schema import Selection as SelectionSettings
 from storage.records import Floats
+from tasks.selection.distances import weighted_distances
+from tasks.selection.soap import soap
+
+Describe = Callable[[Floats], Floats]
+"""From positions (frames, atoms, 3), Angstrom, to features (frames, width)."""
 
 
-def sorted_distances(nmer: NMer, positions: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return all interatomic distances, sorted within each class of equivalent pairs.
-
-    Two pairs are equivalent when their atoms have the same symmetry letters and they are both within a fragment or
-    both between fragments. The sorted distances do not change
-    when equivalent atoms change places; they are a lossy fingerprint: select with them, never identify with them.
+def distances(nmer: NMer, settings: SelectionSettings, sample: Floats) -> Describe:
+    """Return the weighted sorted distances as a descriptor; the sample decides nothing.
 
     Parameters
     ----------
     nmer
         The n-mer.
-    positions
+    settings
+        The recipe's selection section.
+    sample
         (frames, atoms, 3), Angstrom.
-
-    Returns
-    -------
-    distances, between
-        (frames, pairs), Angstrom; (pairs,), whether the distance is between two fragments.
     """
-    fragment = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
-    classes: dict[tuple[str, str, bool], list[tuple[int, int]]] = defaultdict(list)
-    for i in range(nmer.natoms):
-        for j in range(i + 1, nmer.natoms):
-            first, second = sorted((nmer.classes[i], nmer.classes[j]))
-            classes[first, second, bool(fragment[i] != fragment[j])].append((i, j))
-    blocks = []
-    for pairs in classes.values():
-        one, other = np.array(pairs).T
-        distances = np.linalg.norm(positions[:, one] - positions[:, other], axis=2)
-        blocks.append(np.sort(distances, axis=1))
-    between = np.repeat([key[2] for key in classes], [len(pairs) for pairs in classes.values()])
-    return np.concatenate(blocks, axis=1), between
+
+    def describe(positions: Floats) -> Floats:
+        return weighted_distances(nmer, positions, settings)
+
+    return describe
+
+
+DESCRIPTORS: dict[str, Callable[[NMer, SelectionSettings, Floats], Describe]] = {
+    "sorted-distances": distances,
+    "soap": soap,
+}
+"""What makes each descriptor from the n-mer, the recipe's selection section, and a sample of positions."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from recipes.load import expanded_toml
 from recipes.schema import Recipe
-from storage.contents import pool_from_version, selection_columns
+from storage.contents import PoolFile, selection_columns
 from storage.keys import pool_key, selection_key
-from storage.records import TEST, TRAIN
 from storage.store import Store
 from storage.version import package_versions
 from tasks.progress import ProgressLine
-from tasks.selection.choose import select, weighted_descriptors
-from tasks.selection.kmeans import coverage
+from tasks.selection.choose import select
+
+_LIBRARIES = {"soap": ("dscribe",)}
+"""What else decides the numbers of a descriptor."""
 
 
 @task(name="selection", cache_policy=NO_CACHE)
@@ -37,24 +37,20 @@ def selection_task(recipe: Recipe, store_path: Path) -> str:
     nmer, source = recipe.build_nmer(), store.get("pool", pool_key(recipe))
     wanted = recipe.selection.train + recipe.selection.test
     with ProgressLine("selection", wanted, "configurations") as progress:
-        pool = pool_from_version(source)
-        selection = select(nmer, pool, recipe.selection)
-        cover = coverage(weighted_descriptors(nmer, pool.positions, recipe.selection), selection.frame)
-        progress.update(done=len(selection))
+        choice = select(
+            nmer, PoolFile(source), recipe.selection, recipe.fitting, store.scratch(key), progress.update
+        )
+        progress.update(done=wanted)
     store.add(
         "selection",
         recipe.name,
         key,
-        columns=selection_columns(selection),
+        columns=selection_columns(choice.selection),
         recipe=expanded_toml(recipe),
         inputs=[source],
-        engines=package_versions("nmer", "scikit-learn", "numpy"),
-        facts={
-            "train": int(np.sum(selection.split == TRAIN)),
-            "test": int(np.sum(selection.split == TEST)),
-            "coverage_rms": cover["rms"],
-            "coverage_p99": cover["p99"],
-            "coverage_max": cover["max"],
-        },
+        engines=package_versions(
+            "nmer", "scikit-learn", "numpy", *_LIBRARIES.get(recipe.selection.descriptor, ())
+        ),
+        facts=choice.facts(),
     )
     return key

@@ -1,0 +1,63 @@
+"""A permutation-invariant descriptor of a configuration: distances sorted within equivalent pairs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.molecule import NMer
+from recipes.schema import Selection as SelectionSettings
+from storage.records import Floats
+
+
+def sorted_distances(nmer: NMer, positions: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return all interatomic distances, sorted within each class of equivalent pairs.
+
+    Two pairs are equivalent when their atoms have the same symmetry letters and they are both within a fragment or
+    both between fragments. The sorted distances do not change
+    when equivalent atoms change places; they are a lossy fingerprint: select with them, never identify with them.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    positions
+        (frames, atoms, 3), Angstrom.
+
+    Returns
+    -------
+    distances, between
+        (frames, pairs), Angstrom; (pairs,), whether the distance is between two fragments.
+    """
+    fragment = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
+    classes: dict[tuple[str, str, bool], list[tuple[int, int]]] = defaultdict(list)
+    for i in range(nmer.natoms):
+        for j in range(i + 1, nmer.natoms):
+            first, second = sorted((nmer.classes[i], nmer.classes[j]))
+            classes[first, second, bool(fragment[i] != fragment[j])].append((i, j))
+    blocks = []
+    for pairs in classes.values():
+        one, other = np.array(pairs).T
+        distances = np.linalg.norm(positions[:, one] - positions[:, other], axis=2)
+        blocks.append(np.sort(distances, axis=1))
+    between = np.repeat([key[2] for key in classes], [len(pairs) for pairs in classes.values()])
+    return np.concatenate(blocks, axis=1), between
+
+
+def weighted_distances(nmer: NMer, positions: Floats, settings: SelectionSettings) -> Floats:
+    """Return the sorted distances with the recipe's weights for those within and between fragments.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    positions
+        (frames, atoms, 3), Angstrom.
+    settings
+        The recipe's selection section.
+    """
+    distances, between = sorted_distances(nmer, positions)
+    weights = np.where(between, settings.intermolecular_weight, settings.intramolecular_weight)
+    return np.asarray(distances * weights)

@@ -1,0 +1,166 @@
+"""Frames whose rows of the PIP's design matrix determine its coefficients best: greedy D-optimality.
+
+Each step takes the row x with the largest leverage x' (X'X + ridge)^-1 x, which raises the determinant of
+X'X + ridge most. Leverages only fall while rows are added, so a value from an earlier step bounds today's; only
+the rows with the highest bounds are looked at, and the outcome is that of looking at all of them in every step.
+
+References: Fedorov, Theory of Optimal Experiments (1972); lazy evaluation, Minoux (1978).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.linalg import qr, solve_triangular
+
+from potentials.basis import Basis
+from potentials.molecule import NMer
+from potentials.pip import design_matrix, morse
+from potentials.switching import Switching
+from recipes.schema import Fitting
+from storage.records import Floats, Ints
+from tasks.fitting.fit import FIRST_START
+from tasks.selection.rules import Rules, near
+from tasks.selection.table import Table
+
+ACTIVE = 1024
+"""Rows looked at together."""
+
+FLOOR = 1e-12
+"""Least ridge, as a part of the largest squared length of a row."""
+
+TIE = 1e-6
+"""Leverages that differ by less, as a part of them, count as equal: rounding is of that order while there are
+fewer rows than terms."""
+
+GONE = -1.0
+"""Bound of a row that is taken or must not be."""
+
+
+def design_rows(nmer: NMer, fitting: Fitting) -> tuple[Callable[[Floats], Floats], int]:
+    """Return the function from positions to rows of the design matrix, and the number of terms.
+
+    The k are those from which the fit starts, and the rows are switched off with the potential.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    fitting
+        The recipe's fitting section.
+    """
+    basis = Basis.build(nmer, fitting.degree, fitting.terms)
+    k = np.full(len(basis.pair_names), np.clip(FIRST_START, *fitting.k_bounds))
+    given = fitting.switching
+    switching = None if given is None else Switching(given.atoms, given.r_in, given.r_out)
+
+    def rows(positions: Floats) -> Floats:
+        design = design_matrix(basis, morse(basis, k, positions)[0])
+        if switching is not None:
+            design *= switching.evaluate(positions)[0][:, None]
+        return design
+
+    return rows, basis.n_terms
+
+
+class Greedy:
+    """Takes one row after the other, each the one that raises the determinant most.
+
+    Parameters
+    ----------
+    design
+        (rows, terms), the design matrix.
+    features
+        (rows, width), in which distances are measured.
+    rules
+        The distances that rows must keep.
+    gamma
+        Ridge parameter of the fit; its square is added to the diagonal.
+    quotas
+        (cells,), most rows to take from each cell.
+    starts
+        (cells + 1,), row at which each cell begins, and the end of the last.
+    """
+
+    def __init__(
+        self, design: Table, features: Table, rules: Rules, gamma: float, quotas: Ints, starts: Ints
+    ) -> None:
+        self._design, self._features, self._rules = design, features, rules
+        self._left, self._starts = quotas.copy(), starts
+        squares = [np.square(block, dtype=np.float64).sum(axis=1) for _, block in design.blocks()]
+        self._bound = np.concatenate(squares) if squares else np.zeros(0)
+        ridge = max(gamma**2, FLOOR * float(self._bound.max(initial=0.0)), np.finfo(float).tiny)
+        self._bound /= ridge
+        self._root = np.sqrt(ridge) * np.eye(design.shape[1])
+        """Upper triangle R with R'R = X'X + ridge."""
+
+    def take(self, count: int, chosen: Ints, test: Ints) -> Ints:
+        """Return up to `count` rows, fewer only if no other row keeps its distances within the quotas.
+
+        Parameters
+        ----------
+        count
+            How many.
+        chosen
+            Rows chosen by other means, the test set's among them, from which distances are kept.
+        test
+            Those of the test set.
+        """
+        self._bound[chosen] = GONE
+        taken = np.zeros(0, dtype=np.int64)
+        tests = self._features.take(test)
+        while len(taken) < count:
+            for cell in np.flatnonzero(self._left == 0):
+                self._bound[self._starts[cell] : self._starts[cell + 1]] = GONE
+            active, beyond = self._most_promising()
+            if not len(active):
+                break
+            points = self._features.take(active)
+            present = self._features.take(np.concatenate([chosen, taken]))
+            bad = near(points, present, self._rules.duplicate) | near(points, tests, self._rules.test)
+            self._bound[active[bad]] = GONE
+            taken = np.concatenate(
+                [taken, self._take_among(active[~bad], points[~bad], beyond, count - len(taken))]
+            )
+        return taken
+
+    def _most_promising(self) -> tuple[Ints, float]:
+        """Return the rows with the highest bounds, and the highest bound of the others."""
+        free = int(np.count_nonzero(self._bound > GONE))
+        if free <= ACTIVE:
+            return np.flatnonzero(self._bound > GONE), GONE
+        split = len(self._bound) - ACTIVE
+        order = np.argpartition(self._bound, split - 1)
+        return np.sort(order[split:]), float(self._bound[order[split - 1]])
+
+    def _take_among(self, active: Ints, points: Floats, beyond: float, count: int) -> Ints:
+        """Return rows taken one after the other, as long as none of the others can have a larger leverage."""
+        rows = self._design.take(active).astype(np.float64)
+        white = solve_triangular(self._root, rows.T, trans="T", check_finite=False).T
+        leverage = np.einsum("ij,ij->i", white, white)
+        cells = np.searchsorted(self._starts, active, side="right") - 1
+        taken: list[int] = []
+        known = np.empty((min(count, len(active)), len(active)))
+        while len(taken) < count and len(active):
+            best = int(np.argmax(leverage))
+            if leverage[best] < beyond * (1 - TIE) or leverage[best] <= GONE:
+                break
+            # one step of Cholesky's decomposition of 1 + (white white'), whose diagonal is 1 + leverage
+            before = known[: len(taken)]
+            column = (white @ white[best] - before.T @ before[:, best]) / np.sqrt(1.0 + leverage[best])
+            known[len(taken)] = column
+            gone = leverage <= GONE
+            leverage = np.where(gone, GONE, np.maximum(leverage - column**2, 0.0))
+            leverage[best] = GONE
+            taken.append(best)
+            if self._rules.duplicate > 0:
+                apart = np.linalg.norm(points - points[best], axis=1)
+                leverage[apart < self._rules.duplicate] = GONE
+            self._left[cells[best]] -= 1
+            if self._left[cells[best]] == 0:
+                leverage[cells == cells[best]] = GONE
+        self._bound[active] = leverage
+        if taken:
+            self._root = qr(np.vstack([self._root, rows[taken]]), mode="r", check_finite=False)[0][: rows.shape[1]]
+        return active[np.array(taken, dtype=np.int64)]

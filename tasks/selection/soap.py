@@ -1,0 +1,112 @@
+"""The SOAP power spectrum as a descriptor of a configuration, computed by DScribe.
+
+Each atom's power spectrum, at unit length, is averaged over the atoms of its symmetry letter, so that exchanges of
+equivalent atoms change nothing; the letters' averages lie one after the other. They are projected on the main
+directions in which a sample of the pool varies, and brought to the sample's spread of the sorted distances, so
+that lengths in the recipe keep their rough meaning in Angstrom.
+
+Reference: Bartok, Kondor, Csanyi, Phys. Rev. B 87, 184115 (2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from potentials.errors import InputError
+from potentials.molecule import NMer
+from recipes.schema import Selection as SelectionSettings
+from storage.records import Floats
+from tasks.selection.distances import weighted_distances
+
+R_CUT = 6.0
+"""Radius of an atom's surroundings, Angstrom."""
+
+N_MAX = 6
+"""Radial functions."""
+
+L_MAX = 4
+"""Highest degree of the spherical harmonics."""
+
+SIGMA = 0.5
+"""Width of an atom's density, Angstrom."""
+
+DIRECTIONS = 64
+"""Main directions kept."""
+
+AT_ONCE = 256
+"""Frames handed to DScribe at once."""
+
+
+def soap(nmer: NMer, settings: SelectionSettings, sample: Floats) -> Callable[[Floats], Floats]:
+    """Return the function from positions (frames, atoms, 3) to projected power spectra (frames, directions).
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    settings
+        The recipe's selection section.
+    sample
+        (frames, atoms, 3), Angstrom, frames from all over the pool that decide the directions and the scale.
+
+    Raises
+    ------
+    InputError
+        If DScribe is not installed, or the distances' weights differ, which have no counterpart here.
+    """
+    if settings.intermolecular_weight != settings.intramolecular_weight:
+        raise InputError(
+            "selection.intermolecular_weight and intramolecular_weight differ, which only descriptor "
+            "'sorted-distances' can tell apart; make them equal or change selection.descriptor"
+        )
+    spectrum = _power_spectrum(nmer)
+    raw = spectrum(sample)
+    centre = raw.mean(axis=0)
+    _, spread, directions = np.linalg.svd(raw - centre, full_matrices=False)
+    kept = directions[:DIRECTIONS].T
+    distances = weighted_distances(nmer, sample, settings)
+    wanted = float(np.sqrt(np.sum((distances - distances.mean(axis=0)) ** 2)))
+    found = float(np.sqrt(np.sum(spread**2)))
+    projection = kept * (wanted / found if found > 0 else 1.0)
+
+    def describe(positions: Floats) -> Floats:
+        features = np.empty((len(positions), projection.shape[1]))
+        full = np.zeros((AT_ONCE, len(centre)))  # of one size always: a product's last digits depend on it
+        for start in range(0, len(positions), AT_ONCE):
+            now = spectrum(positions[start : start + AT_ONCE])
+            full[: len(now)] = now - centre
+            features[start : start + len(now)] = (full @ projection)[: len(now)]
+        return features
+
+    return describe
+
+
+def _power_spectrum(nmer: NMer) -> Callable[[Floats], Floats]:
+    """Return the function from positions to the letters' mean power spectra, (frames, letters * components)."""
+    calculator = _dscribe().SOAP(
+        species=sorted(set(nmer.symbols)), r_cut=R_CUT, n_max=N_MAX, l_max=L_MAX, sigma=SIGMA, periodic=False
+    )
+    letters = np.array(nmer.classes)
+    members = [np.flatnonzero(letters == letter) for letter in dict.fromkeys(nmer.classes)]
+
+    def spectrum(positions: Floats) -> Floats:
+        made = calculator.create([Atoms(nmer.symbols, positions=p) for p in positions])
+        atoms = np.asarray(made, dtype=np.float64).reshape(len(positions), nmer.natoms, -1)
+        atoms /= np.linalg.norm(atoms, axis=2, keepdims=True)
+        return np.concatenate([atoms[:, chosen].mean(axis=1) for chosen in members], axis=1)
+
+    return spectrum
+
+
+def _dscribe() -> Any:
+    try:
+        return import_module("dscribe.descriptors")
+    except ImportError as error:
+        raise InputError(
+            "selection.descriptor 'soap' needs DScribe, which is not installed: pip install 'nmer[soap]'"
+        ) from error

@@ -1,0 +1,90 @@
+"""The SOAP descriptor: what it must not see, what it must, and how it is missed."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+from potentials.errors import InputError
+from potentials.molecule import NMer
+from recipes.schema import Selection as SelectionSettings
+from storage.records import Pool
+from tasks.selection.choose import select
+from tasks.selection.descriptor import DESCRIPTORS, Describe
+from tasks.selection.distances import weighted_distances
+from tasks.selection.soap import soap
+
+SETTINGS = SelectionSettings(descriptor="soap", train=60, test=10)
+
+
+@pytest.fixture(scope="module")
+def describe(methyl_water: NMer, pool: Pool) -> Describe:
+    pytest.importorskip("dscribe", reason="pip install 'nmer[soap]'")
+    return soap(methyl_water, SETTINGS, pool.positions[:300])
+
+
+def test_rotations_and_exchanges_of_equal_atoms_change_nothing(describe: Describe, pool: Pool) -> None:
+    positions = pool.positions[:50]
+    features = describe(positions)
+    scale = np.abs(features).max()
+    rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
+    turned = positions[:, [0, 1, 3, 4, 2, 5, 7, 6]] @ rotation + np.array([3.0, -1.0, 2.0])
+    assert np.abs(describe(turned) - features).max() < 1e-6 * scale
+    cap_moved = describe(positions[:, [0, 2, 1, 3, 4, 5, 6, 7]])
+    assert np.abs(cap_moved - features).max() > 0.05 * scale
+
+
+def test_each_frame_is_described_for_itself(describe: Describe, pool: Pool) -> None:
+    """To the last digit, so that the size of the blocks decides nothing."""
+    features = describe(pool.positions[:300])
+    np.testing.assert_array_equal(describe(pool.positions[256:300]), features[256:])
+    np.testing.assert_array_equal(describe(pool.positions[7:8]), features[7:8])
+    assert describe(pool.positions[:0]).shape == (0, features.shape[1])
+
+
+def test_lengths_are_roughly_those_of_the_distances(describe: Describe, methyl_water: NMer, pool: Pool) -> None:
+    spreads = [
+        np.sqrt(np.sum(np.var(f, axis=0)))
+        for f in (describe(pool.positions[:300]), weighted_distances(methyl_water, pool.positions[:300], SETTINGS))
+    ]
+    assert spreads[0] == pytest.approx(spreads[1], rel=0.02)
+    near = np.linalg.norm(describe(pool.positions[:1] + 1e-3) - describe(pool.positions[:1]))
+    assert near < 1e-5, "moved as a whole"
+
+
+def test_soap_selects_exactly_and_covers_its_own_space(methyl_water: NMer, pool: Pool) -> None:
+    pytest.importorskip("dscribe", reason="pip install 'nmer[soap]'")
+    choice = select(methyl_water, pool, SETTINGS)
+    assert len(set(choice.selection.frame)) == 70
+    assert choice.coverage["rms"] < 0.95 * choice.random["rms"]
+    plain = select(methyl_water, pool, SelectionSettings(train=60, test=10))
+    assert set(plain.selection.frame) != set(choice.selection.frame)
+
+
+def test_a_missing_library_is_named_with_the_way_to_install_it(
+    methyl_water: NMer, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = importlib.import_module
+
+    def absent(name: str, *rest: Any) -> Any:
+        if name.startswith("dscribe"):
+            raise ImportError(name)
+        return true(name, *rest)
+
+    monkeypatch.setattr("tasks.selection.soap.import_module", absent)
+    with pytest.raises(InputError, match=r"needs DScribe, which is not installed: pip install 'nmer\[soap\]'"):
+        select(methyl_water, pool, SETTINGS)
+
+
+def test_weights_that_soap_cannot_tell_apart_are_refused(methyl_water: NMer, pool: Pool) -> None:
+    settings = SETTINGS.model_copy(update={"intermolecular_weight": 2.0})
+    with pytest.raises(InputError, match="only descriptor 'sorted-distances' can tell apart"):
+        select(methyl_water, pool, settings)
+
+
+def test_every_descriptor_of_the_recipe_is_there() -> None:
+    field = SelectionSettings.model_fields["descriptor"]
+    assert set(DESCRIPTORS) == set(field.annotation.__args__)  # type: ignore[union-attr]
