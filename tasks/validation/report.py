@@ -33,6 +33,12 @@ class Report:
         The parity plot, PNG.
     recipe
         The fully expanded recipe, TOML.
+    coverage
+        (what, for the chosen frames, for as many drawn at random): distances of the pool from the selection.
+    labels
+        How the labels ended, one sentence.
+    costs, costs_from
+        (what, expected, measured) of the labels' cost, and where the expected figures come from.
     """
 
     ref: str
@@ -46,6 +52,10 @@ class Report:
     notes: Sequence[str]
     parity: bytes
     recipe: str
+    coverage: Sequence[tuple[str, float, float]] = ()
+    labels: str = ""
+    costs: Sequence[tuple[str, str, str]] = ()
+    costs_from: str = ""
 
 
 _STYLE = """
@@ -59,6 +69,13 @@ img { width: 100%; } pre { background: #f5f5f5; padding: 0.8rem; overflow-x: aut
 .released, .passed { color: #17713a; } .candidate, .failed { color: #a3260d; }
 @media (max-width: 50rem) { .columns { grid-template-columns: 1fr; } }
 """
+
+_COVERAGE = """<h2>Selection coverage</h2>
+<table><tr><th>distance of the pool's frames from the nearest chosen one (A)</th><th class="number">chosen</th>
+<th class="number">random</th></tr>"""
+
+_COSTS = """<table><tr><th>cost of the labels</th><th class="number">expected{}</th>
+<th class="number">measured</th></tr>"""
 
 
 def report_html(report: Report) -> str:
@@ -84,6 +101,9 @@ def report_html(report: Report) -> str:
         ],
         numbers=3,
     )
+    coverage = _rows([[escape(name), f"{a:.3g}", f"{b:.3g}"] for name, a, b in report.coverage], numbers=2)
+    costs = _rows([[escape(what), expected, measured] for what, expected, measured in report.costs], numbers=2)
+    costs_from = f": {escape(report.costs_from)}" if report.costs_from else ""
     notes = "".join(f"<li>{escape(n)}</li>" for n in report.notes)
     return f"""<!doctype html>
 <html lang="en">
@@ -102,6 +122,9 @@ def report_html(report: Report) -> str:
 <th class="number">verdict</th></tr>{gates}</table>
 <h2>Stages</h2>
 <table><tr><th>stage</th><th>result</th><th>version</th></tr>{stages}</table>
+{f"{_COVERAGE}{coverage}</table>" if coverage else ""}
+{f"<h2>Labels</h2><p>{escape(report.labels)}</p>" if report.labels else ""}
+{f"{_COSTS.format(costs_from)}{costs}</table>" if costs else ""}
 {f"<h2>Notes</h2><ul>{notes}</ul>" if notes else ""}
 </div>
 <img alt="Fitted against reference energies" src="data:image/png;base64,{image}">

@@ -18,6 +18,7 @@ from storage.store import Store
 from storage.version import Column, Version, package_versions, write_bytes, write_text
 from tasks.progress import ProgressLine
 from tasks.validation.gates import Gate, judge
+from tasks.validation.labels import cost_rows, expected_from, label_sentence
 from tasks.validation.metrics import Errors, errors
 from tasks.validation.plots import parity_csv, parity_png
 from tasks.validation.report import Report, report_html
@@ -88,20 +89,25 @@ def _write_report(
     title = recipe.title or recipe.name
     protocol = recipe.labelling.level
     parity = parity_png(f"{title}, {protocol}", dataset.energy, predicted, dataset.split, train, test)
-    toml = expanded_toml(recipe)
+    toml, chain = expanded_toml(recipe), _chain(store, [source, version])
     warnings: list[str] = version.attributes()["facts"]["warnings"]
+    facts = source.attributes()["facts"]
     report = Report(
         ref=version.ref,
         title=title,
         protocol=protocol + (", counterpoise-corrected" if recipe.labelling.counterpoise else ""),
         status="released" if passed else "candidate",
-        stages=_stages(store, [source, version]),
+        stages=[(v.kind, _summary(v.attributes()["facts"]), v.ref) for v in chain],
         train=train,
         test=test,
         gates=gates,
         notes=warnings,
         parity=parity,
         recipe=toml,
+        coverage=_coverage(chain),
+        labels=label_sentence(facts),
+        costs=cost_rows(facts),
+        costs_from=expected_from(facts),
     )
     write_text(folder / "recipe.toml", toml)
     write_text(folder / "parity.csv", parity_csv(dataset.energy, predicted, dataset.split, dataset.ids))
@@ -109,14 +115,30 @@ def _write_report(
     write_text(folder / "report.html", report_html(report))
 
 
-def _stages(store: Store, versions: list[Version]) -> list[tuple[str, str, str]]:
-    """Return one row for each version that the potential was made from, oldest first."""
+def _chain(store: Store, versions: list[Version]) -> list[Version]:
+    """Return the versions with those that they were made from in front, oldest first."""
     chain = list(versions)
     while inputs := chain[0].attributes()["inputs"]:
         chain.insert(0, store.get(inputs[0]["kind"], inputs[0]["key"]))
-    return [(v.kind, _summary(v.attributes()["facts"]), v.ref) for v in chain]
+    return chain
+
+
+def _coverage(chain: list[Version]) -> list[tuple[str, float, float]]:
+    """Return how well the selection stands for the pool, and how well a random one would."""
+    facts: dict[str, Any] = next((v.attributes()["facts"] for v in chain if v.kind == "selection"), {})
+    names = {"rms": "root mean square", "p99": "99th percentile", "max": "largest"}
+    return [
+        (meaning, facts[f"coverage_{name}"], facts[f"random_{name}"])
+        for name, meaning in names.items()
+        if f"random_{name}" in facts  # selections of the first release have no random one beside them
+    ]
 
 
 def _summary(facts: dict[str, Any]) -> str:
-    numbers = {k: v for k, v in facts.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    """Return a version's numbers but for those that have a table of their own."""
+    numbers = {
+        k: v
+        for k, v in facts.items()
+        if isinstance(v, int | float) and not isinstance(v, bool) and not k.startswith(("coverage_", "random_"))
+    }
     return ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in numbers.items())
