@@ -8,10 +8,10 @@ from storage.records import Ints
 from tasks.selection.rules import nearest_distance
 from tasks.selection.table import Table
 
-MEASURED = 20_000
+MEASURED = 10_000
 """Frames on which coverage is measured."""
 
-STREAM = (20_000, 5)
+STREAM = (10_000, 5)
 """Seed of these frames: no recipe's, or clusters that began at the very same frames would seem to cover better."""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import MiniBatchKMeans, kmeans_plusplus
+from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
 from storage.records import Floats, Ints
@@ -25,7 +25,7 @@ SHARE = 2 / 3
 """Exponent d / (d + 2) of a coarse cluster's inertia in its share: k clusters in d dimensions leave k^(-2/d) of
 it. Frames spread in about four dimensions within a coarse cluster."""
 
-PASSES = 5
+PASSES = 3
 """Times that each row is seen, at most."""
 
 VISITS = 1500
@@ -50,6 +50,9 @@ small ones cost ten times their work."""
 SEEDING = 15
 """Rows for each centre among which the first centres are spread out, each far from those before it (k-means++):
 centres that begin at random rows never reach the tails of a pool."""
+
+TRIALS = 7
+"""Rows drawn for each of them, of which the best is kept."""
 
 SPREAD_OUT = 2000
 """Most centres that are spread out; for more of them it would cost more than all else."""
@@ -224,13 +227,36 @@ def _learn(table: Table, count: int, seed: int) -> MiniBatchKMeans:
     drawn = count if count > SPREAD_OUT else min(len(table), SEEDING * count)
     first = table.take(np.sort(rng.choice(len(table), drawn, replace=False)))
     if drawn > count:
-        first = kmeans_plusplus(first, count, random_state=seed, n_local_trials=1)[0]
+        first = first[_spread_out(first, count, rng)]
     model = MiniBatchKMeans(
         n_clusters=count, init=first, n_init=1, reassignment_ratio=0.0, compute_labels=False, random_state=seed
     )
     for batch in _batches(table, count, rng):
         model.partial_fit(batch)
     return model
+
+
+def _spread_out(points: NDArray[np.float32], count: int, rng: np.random.Generator) -> Ints:
+    """Return `count` points far from each other: the greedy k-means++ of Arthur and Vassilvitskii (2007).
+
+    Each is the best of some drawn with a probability that rises with the square of the distance from those before.
+    """
+    exact = points.astype(np.float64)
+    squares = np.einsum("ij,ij->i", exact, exact)
+    chosen = np.empty(count, dtype=np.int64)
+    chosen[0] = rng.integers(len(exact))
+    left = np.maximum(squares + squares[chosen[0]] - 2.0 * (exact @ exact[chosen[0]]), 0.0)
+    for number in range(1, count):
+        reached = np.cumsum(left)
+        drawn = np.searchsorted(reached, reached[-1] * rng.random(TRIALS), side="right")
+        drawn = np.minimum(drawn, len(exact) - 1)
+        after = (-2.0 * exact[drawn]) @ exact.T
+        after += squares
+        after += squares[drawn, None]
+        np.clip(after, 0.0, left, out=after)
+        best = int(np.argmin(after.sum(axis=1)))
+        chosen[number], left = drawn[best], after[best]
+    return chosen
 
 
 def _batches(table: Table, count: int, rng: np.random.Generator) -> Iterator[NDArray[np.float32]]:
