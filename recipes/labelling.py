@@ -58,7 +58,7 @@ class Labelling(Section):
         "", description="larger basis of a composite: MP2 in this + [method - MP2] in basis; empty: none"
     )
     scale_triples: bool = Field(
-        False, description="multiply a composite's (T) by MP2/mp2_basis over MP2/basis, part by part"
+        False, description="multiply a composite's (T) by the whole n-mer's MP2/mp2_basis over MP2/basis"
     )
     functional: str = Field("", description="functional of method DFT, by its name in the engine")
     counterpoise: bool = True

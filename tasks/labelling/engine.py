@@ -41,7 +41,9 @@ class Job:
     mp2_basis
         Larger basis of a composite: MP2 in it + [method - MP2] in `basis`; empty: none.
     scale_triples
-        Whether a composite's (T) is scaled by the ratio of the two MP2 correlation energies.
+        Whether a composite's (T) is scaled by the ratio of the whole's two MP2 correlation energies.
+    whole_charge
+        Charge of all atoms together, ghosts taken for real ones, e.
     functional
         Of method DFT.
     density_fitting
@@ -64,6 +66,7 @@ class Job:
     fno_threshold: float = 1e-5
     mp2_basis: str = ""
     scale_triples: bool = False
+    whole_charge: int = 0
     functional: str = ""
     density_fitting: bool = False
     memory: float = 4.0

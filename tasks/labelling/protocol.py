@@ -92,6 +92,7 @@ class Protocol:
             fno_threshold=settings.fno_threshold,
             mp2_basis=settings.mp2_basis,
             scale_triples=settings.scale_triples,
+            whole_charge=part.charge if part.piece is not None else self.nmer.charge,
             functional=settings.functional,
             density_fitting=settings.density_fitting,
             memory=memory,

@@ -67,9 +67,17 @@ class Field:
 
 
 class FittedIntegrals:
-    """Makes fitted integrals and keeps those of the last geometry: the next part of the triple wants them too."""
+    """Makes fitted integrals and keeps those of the last geometry: the next part of the triple wants them too.
+
+    Attributes
+    ----------
+    ratio
+        MP2 correlation energy of all atoms of that geometry in the larger basis over that in the smaller; zero
+        while it is not known.
+    """
 
     def __init__(self) -> None:
+        self.ratio = 0.0
         self._atoms: tuple[Any, ...] = ()
         self._kept: dict[str, Tensors] = {}
 
@@ -77,7 +85,7 @@ class FittedIntegrals:
         """Return the integrals of a job's atoms, ghosts included, in the basis of `mole`."""
         atoms = (job.symbols, job.positions)
         if atoms != self._atoms:
-            self._atoms, self._kept = atoms, {}
+            self._atoms, self._kept, self.ratio = atoms, {}, 0.0
         if job.basis not in self._kept:
             self._kept[job.basis] = _fit(mole)
         return self._kept[job.basis]
@@ -88,7 +96,8 @@ def run_fitted(job: Job, integrals: FittedIntegrals) -> dict[str, Any]:
 
     A composite is MP2/mp2_basis + [method - MP2]/basis. With `Job.scale_triples` its (T) is multiplied by the
     ratio of the two MP2 correlation energies, which takes most of the basis set error out of (T); it is not
-    CCSD(T)/mp2_basis.
+    CCSD(T)/mp2_basis. The ratio is that of the whole n-mer in every part, so that far apart parts still cancel;
+    with a ratio of its own for each part a hydrogen bond comes out 0.03 kcal/mol too strong.
     """
     small, values = solve_field(job, integrals)
     if not values["scf_converged"]:
@@ -116,10 +125,20 @@ def run_fitted(job: Job, integrals: FittedIntegrals) -> dict[str, Any]:
         values["dccsd"] = values.pop("ccsd") - inside
         if job.scale_triples and "triples" in values:
             values["triples_unscaled"] = values["triples"]
-            values["triples"] *= values["mp2"] / energy
+            if not job.ghosts:
+                integrals.ratio = values["mp2"] / energy
+            values["triples"] *= integrals.ratio or _ratio_of_the_whole(job, integrals)
     elif job.method.startswith("FNO"):
         values["dmp2"] = energy - inside
     return values
+
+
+def _ratio_of_the_whole(job: Job, integrals: FittedIntegrals) -> float:
+    """Return MP2/mp2_basis over MP2/basis of all atoms, where the part that has them all was not run before."""
+    whole = replace(job, ghosts=(), charge=job.whole_charge)
+    small, large = (solve_field(replace(whole, basis=b), integrals)[0] for b in (job.basis, job.mp2_basis))
+    integrals.ratio = mp2(large)[0] / mp2(small)[0]
+    return integrals.ratio
 
 
 def solve_field(job: Job, integrals: FittedIntegrals) -> tuple[Field, dict[str, Any]]:

@@ -18,14 +18,16 @@ from tasks.labelling.pyscf_engine import PyscfEngine
 PARTS = {"AB": 1, "A": -1, "B": -1}
 
 
-def triple(folder: Path, frame: str, settings: Labelling, memory: float = 6.0) -> dict[str, Result]:
+def triple(
+    folder: Path, frame: str, settings: Labelling, memory: float = 6.0, parts: tuple[str, ...] = tuple(PARTS)
+) -> dict[str, Result]:
     """Return the three results of a counterpoise triple of the reference set, by one engine."""
     name = "methane-water" if frame.startswith("M") else "formamide-water"
     (atoms,) = [a for a in read(folder / f"{name}.xyz", ":") if a.info["frame"] == frame]
     owner = np.array(atoms.arrays["fragment"])
     ghosts = {"AB": (), "A": np.flatnonzero(owner == 1), "B": np.flatnonzero(owner == 0)}
     engine, results = PyscfEngine(), {}
-    for part, others in ghosts.items():
+    for part, others in ((p, ghosts[p]) for p in parts):
         job = Job(
             part,
             tuple(atoms.get_chemical_symbols()),
@@ -94,12 +96,23 @@ def test_a_composite_adds_up(reference_data: Callable[[str], Path]) -> None:
         small = known[part]
         delta = small["e_ccsd_corr"] - small["e_mp2_corr"]
         assert composite[part].energy == pytest.approx((large[part].energy or 0) + delta + small["e_t"], abs=2e-7)
-        ratio = large[part].components["mp2"] / small["e_mp2_corr"]
+        ratio = large["AB"].components["mp2"] / known["AB"]["e_mp2_corr"]  # of the whole, in every part
         assert scaled[part].components["triples"] == pytest.approx(ratio * small["e_t"], abs=1e-7)
         assert scaled[part].components["triples_unscaled"] == pytest.approx(small["e_t"], abs=1e-8)
         assert (scaled[part].energy or 0) - (composite[part].energy or 0) == pytest.approx(
             (ratio - 1) * small["e_t"], abs=1e-7
         )
+
+
+def test_a_part_alone_is_the_part_of_the_triple(reference_data: Callable[[str], Path]) -> None:
+    """As in a resumed label: the engine that computes B has not seen AB."""
+    folder = reference_data("label-reference")
+    settings = Labelling(
+        method="CCSD(T)", basis="6-31G", mp2_basis="cc-pVDZ", density_fitting=True, scale_triples=True
+    )
+    whole = triple(folder, "M3", settings)
+    alone = triple(folder, "M3", settings, parts=("B",))
+    assert alone["B"].energy == pytest.approx(whole["B"].energy, abs=1e-8)
 
 
 def test_too_little_memory_is_said_before_it_is_taken(reference_data: Callable[[str], Path]) -> None:
