@@ -12,7 +12,7 @@ from potentials.molecule import NMer
 from recipes.schema import Selection as SelectionSettings
 from storage.records import Floats
 from tasks.selection.distances import weighted_distances
-from tasks.selection.soap import soap
+from tasks.selection.soap import check_soap, soap
 
 Describe = Callable[[Floats], Floats]
 """From positions (frames, atoms, 3), Angstrom, to features (frames, width)."""
@@ -42,3 +42,9 @@ DESCRIPTORS: dict[str, Callable[[NMer, SelectionSettings, Floats], Describe]] = 
     "soap": soap,
 }
 """What makes each descriptor from the n-mer, the recipe's selection section, and a sample of positions."""
+
+
+def check_descriptor(settings: SelectionSettings) -> None:
+    """Raise InputError if the recipe's descriptor cannot be had here, before anything runs."""
+    if settings.descriptor == "soap":
+        check_soap(settings)

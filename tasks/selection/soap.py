@@ -42,6 +42,16 @@ AT_ONCE = 256
 """Frames handed to DScribe at once."""
 
 
+def check_soap(settings: SelectionSettings) -> None:
+    """Raise InputError if DScribe is not installed, or the weights, which have no counterpart, differ."""
+    _dscribe()
+    if settings.intermolecular_weight != settings.intramolecular_weight:
+        raise InputError(
+            "selection.intermolecular_weight and intramolecular_weight differ, which only descriptor "
+            "'sorted-distances' can tell apart; make them equal or change selection.descriptor"
+        )
+
+
 def soap(nmer: NMer, settings: SelectionSettings, sample: Floats) -> Callable[[Floats], Floats]:
     """Return the function from positions (frames, atoms, 3) to projected power spectra (frames, directions).
 
@@ -57,13 +67,9 @@ def soap(nmer: NMer, settings: SelectionSettings, sample: Floats) -> Callable[[F
     Raises
     ------
     InputError
-        If DScribe is not installed, or the distances' weights differ, which have no counterpart here.
+        As `check_soap`.
     """
-    if settings.intermolecular_weight != settings.intramolecular_weight:
-        raise InputError(
-            "selection.intermolecular_weight and intramolecular_weight differ, which only descriptor "
-            "'sorted-distances' can tell apart; make them equal or change selection.descriptor"
-        )
+    check_soap(settings)
     spectrum = _power_spectrum(nmer)
     raw = spectrum(sample)
     centre = raw.mean(axis=0)

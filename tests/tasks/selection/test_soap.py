@@ -13,7 +13,7 @@ from potentials.molecule import NMer
 from recipes.schema import Selection as SelectionSettings
 from storage.records import Pool
 from tasks.selection.choose import select
-from tasks.selection.descriptor import DESCRIPTORS, Describe
+from tasks.selection.descriptor import DESCRIPTORS, Describe, check_descriptor
 from tasks.selection.distances import weighted_distances
 from tasks.selection.soap import soap
 
@@ -75,8 +75,12 @@ def test_a_missing_library_is_named_with_the_way_to_install_it(
         return true(name, *rest)
 
     monkeypatch.setattr("tasks.selection.soap.import_module", absent)
-    with pytest.raises(InputError, match=r"needs DScribe, which is not installed: pip install 'nmer\[soap\]'"):
+    message = r"needs DScribe, which is not installed: pip install 'nmer\[soap\]'"
+    with pytest.raises(InputError, match=message):
         select(methyl_water, pool, SETTINGS)
+    with pytest.raises(InputError, match=message):
+        check_descriptor(SETTINGS)
+    check_descriptor(SelectionSettings())
 
 
 def test_weights_that_soap_cannot_tell_apart_are_refused(methyl_water: NMer, pool: Pool) -> None:
