@@ -8,18 +8,21 @@ from typing import Any
 
 from potentials.basis import Basis
 from potentials.errors import InputError
+from recipes.estimate import LabelCost, label_cost
 from recipes.schema import Recipe
 from storage.contents import selection_from_version
 from storage.keys import STAGES, pool_key, potential_key, selection_key, validation_key
 from storage.ledger import Ledger
 from storage.store import MARKER, Store, default_store
 from storage.version import Version
-from tasks.labelling.collect import FAILED, FLAGGED, MISSING, collect_labels
+from tasks.labelling.calibrate import expected_cost_in
+from tasks.labelling.collect import FLAGGED, MISSING, collect_labels
 from tasks.labelling.dataset import key_of
 from tasks.labelling.engines import get_engine
 from tasks.labelling.protocol import protocol_of
-from tasks.sampling.forcefield import fragment_terms
+from tasks.sampling.forcefield import check_force_field
 from tasks.sampling.pbmetad import frames_so_far
+from tasks.sampling.plumed_engine import new_plumed
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class StageState:
         Counts of what the stage makes: frames, configurations, labels, terms, errors.
     version
         Reference of the stage's version, or None while it is not complete.
+    flagged
+        Labels with an energy and a diagnostic above its threshold. They count as done where the recipe keeps
+        them, and as failed elsewhere.
     """
 
     stage: str
@@ -41,6 +47,7 @@ class StageState:
     failed: int
     total: int
     version: str | None
+    flagged: int = 0
 
     @property
     def left(self) -> int:
@@ -69,8 +76,10 @@ def open_store(path: str | None) -> Store | None:
 def check_engines(recipe: Recipe, until: str) -> None:
     """Raise InputError if an engine is not installed or cannot do what the recipe asks, before anything runs."""
     nmer, settings = recipe.build_nmer(), recipe.labelling
-    for fragment in nmer.fragments:
-        fragment_terms(fragment)
+    for force_field in recipe.sampling.force_fields:
+        check_force_field(nmer, force_field)
+    if recipe.sampling.engine == "plumed" and "pbmetad" in recipe.sampling.samplers:
+        new_plumed()
     if STAGES.index(until) < STAGES.index("labelling"):
         return
     ghosts = settings.counterpoise and len(nmer.fragments) > 1
@@ -116,7 +125,8 @@ def recipe_state(recipe: Recipe, store: Store | None) -> list[StageState]:
 def _labelling(recipe: Recipe, store: Store, selection: Version) -> tuple[StageState, Version | None]:
     """Return the state of labelling, and the dataset if it is complete.
 
-    A recipe whose engine is not installed here has no state that could be known; it counts as not begun.
+    What workers have finished counts, whether the run has heard of it or not. A recipe whose engine is not
+    installed here has no state that could be known; it counts as not begun.
     """
     nmer, total = recipe.build_nmer(), recipe.selection.train + recipe.selection.test
     try:
@@ -126,13 +136,21 @@ def _labelling(recipe: Recipe, store: Store, selection: Version) -> tuple[StageS
     with Ledger.read(store.labels) as ledger:
         positions = selection_from_version(selection).positions
         table = collect_labels(nmer, positions, recipe.labelling, ledger)
-    failed = table.status.count(FAILED) + table.status.count(FLAGGED)
-    missing = table.status.count(MISSING)
+    flagged, missing = table.status.count(FLAGGED), table.status.count(MISSING)
+    failed = table.ended_badly + (0 if table.keep_flagged else flagged)
     dataset = None
     if not missing:
         dataset = store.find("dataset", key_of(recipe, table, protocol.id), recipe.name)
     done = total - failed - missing
-    return StageState("labelling", done, failed, total, dataset.ref if dataset else None), dataset
+    return StageState("labelling", done, failed, total, dataset.ref if dataset else None, flagged), dataset
+
+
+def label_cost_now(recipe: Recipe, store: Store | None) -> LabelCost | None:
+    """Return what a label of a recipe is expected to cost, with what a store has measured; None if unknown."""
+    nmer = recipe.build_nmer()
+    if store is None:
+        return label_cost(nmer, recipe.labelling)
+    return expected_cost_in(store.labels, nmer, recipe.labelling)
 
 
 def outcome(recipe: Recipe, store: Store, until: str) -> dict[str, Any]:

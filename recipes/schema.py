@@ -7,6 +7,7 @@ changes a result.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from ase.data import chemical_symbols
@@ -190,9 +191,16 @@ class Resources(Section):
     )
     label_timeout: float = Field(3600.0, gt=0, description="wall time of one label's process (s)")
     label_memory: float = Field(4.0, gt=0, le=100_000, description="memory of one label's process (GiB)")
+    scratch: str = Field("", description="folder for engines' temporary files; empty: in the store")
     keep_hills: bool = Field(
         True, description="keep each walker's plumed.dat and HILLS files, in the store's folder 'plumed'"
     )
+
+    @model_validator(mode="after")
+    def _scratch_is_one_place(self) -> Self:
+        if self.scratch and not Path(self.scratch).expanduser().is_absolute():
+            raise ValueError(f"scratch = '{self.scratch}' must be a whole path, from / or ~ on")
+        return self
 
 
 class Recipe(Section):

@@ -92,13 +92,16 @@ def dataset_columns(dataset: Dataset) -> dict[str, Column]:
         "t1": Column(dataset.t1, "1", "largest T1 diagnostic over the sub-calculations"),
         "t2": Column(dataset.t2, "1", "largest amplitude |t2| over the sub-calculations"),
         "cpu_seconds": Column(dataset.cpu_seconds, "s", "user + system time of the whole label"),
+        "d1": Column(dataset.d1, "1", "largest D1 diagnostic over the sub-calculations"),
         "ids": Column(dataset.ids, "1", "configuration id: sha256 of its canonical bytes"),
     }
 
 
 def dataset_from_version(version: Version) -> Dataset:
-    """Read a dataset."""
-    values: dict[str, Any] = {name: version.column(name) for name in Dataset.__dataclass_fields__}
+    """Read a dataset; one of the first release has no D1."""
+    names = [name for name in Dataset.__dataclass_fields__ if version.has_column(name)]
+    values: dict[str, Any] = {name: version.column(name) for name in names}
+    values.setdefault("d1", np.full(len(values["energy"]), np.nan))
     return Dataset(**{**values, "sub_names": tuple(values["sub_names"]), "ids": tuple(values["ids"])})
 
 

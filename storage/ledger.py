@@ -230,7 +230,9 @@ class Ledger:
         cpu_seconds, bad, t1, t2, d1, memory = table[:, :6].T
         return LabelArrays(table[:, 6:], t1, t2, d1, cpu_seconds, memory, bad > 0)
 
-    def sample(self, protocols: Sequence[str], limit: int) -> dict[tuple[str, str], list[LabelRow]]:
+    def sample(
+        self, protocols: Sequence[str], limit: int, system: str | None = None
+    ) -> dict[tuple[str, str], list[LabelRow]]:
         """Return the rows of some labels, by protocol and configuration.
 
         They come in the order of the configurations' ids, which is as good as chance.
@@ -241,11 +243,14 @@ class Ledger:
             Protocol ids.
         limit
             Number of rows after which to stop; the last label may lack parts.
+        system
+            Only rows of this system, or of which the system is not known.
         """
         marks = ", ".join("?" * len(protocols))
         cursor = self._database.execute(
-            f"SELECT protocol, {_ROW} FROM labels WHERE protocol IN ({marks}) ORDER BY configuration LIMIT ?",
-            (*protocols, limit),
+            f"SELECT protocol, {_ROW} FROM labels WHERE protocol IN ({marks}) AND (? IS NULL OR system IS NULL "
+            "OR system = ?) ORDER BY configuration LIMIT ?",
+            (*protocols, system, system, limit),
         )
         found: dict[tuple[str, str], list[LabelRow]] = {}
         for protocol, *values in cursor:

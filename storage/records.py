@@ -97,9 +97,9 @@ class Dataset:
         (configurations, sub-calculations), total energies, hartree.
     sub_names
         Names of the sub-calculations, for example ``AB``, ``A in AB``, ``B in AB``.
-    t1, t2
-        (configurations,), largest T1 diagnostic and largest amplitude |t2| over the sub-calculations; nan
-        where the method has none.
+    t1, t2, d1
+        (configurations,), largest T1 diagnostic, amplitude |t2|, and D1 diagnostic over the sub-calculations;
+        nan where the method has none. Datasets of the first release have no D1: nan throughout.
     cpu_seconds
         (configurations,), of the whole label.
     ids
@@ -115,6 +115,7 @@ class Dataset:
     t2: Floats
     cpu_seconds: Floats
     ids: tuple[str, ...]
+    d1: Floats
 
     def __len__(self) -> int:
         return len(self.positions)

@@ -10,7 +10,15 @@ import sys
 
 from cyclopts import App, CycloptsError
 
-from nmer.cli import bias_command, plot_command, protocol_commands, recipe_commands, run_commands, store_commands
+from nmer.cli import (
+    bias_command,
+    label_commands,
+    plot_command,
+    protocol_commands,
+    recipe_commands,
+    run_commands,
+    store_commands,
+)
 from potentials.errors import InputError, StageError
 
 app = App(
@@ -19,7 +27,15 @@ app = App(
     suppress_keyboard_interrupt=False,
     help_epilogue="Start with: nmer run ch3-water --preset smoke",
 )
-for module in (recipe_commands, run_commands, store_commands, protocol_commands, plot_command, bias_command):
+for module in (
+    recipe_commands,
+    run_commands,
+    label_commands,
+    store_commands,
+    protocol_commands,
+    plot_command,
+    bias_command,
+):
     for command in module.COMMANDS:
         app.command(command)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -100,13 +101,14 @@ def plan(
     recipe
         Name of a shipped recipe, or path of a TOML file.
     """
-    from flows.state import open_store, recipe_state
+    from flows.state import label_cost_now, open_store, recipe_state
     from recipes.estimate import estimate
 
-    loaded = with_protocol(load_recipe(recipe, preset), protocol)
-    states = {s.stage: s for s in recipe_state(loaded, open_store(store))}
+    loaded, opened = with_protocol(load_recipe(recipe, preset), protocol), open_store(store)
+    states = {s.stage: s for s in recipe_state(loaded, opened)}
+    label = label_cost_now(loaded, opened)
     rows: list[dict[str, Any]] = []
-    for cost in estimate(loaded):
+    for cost in estimate(loaded, label):
         state = states[cost.stage]
         left = 0.0 if state.version else max(0.0, 1 - state.done / state.total)
         rows.append(
@@ -121,6 +123,7 @@ def plan(
                 "preset": loaded.preset,
                 "nmer": package_versions("nmer")["nmer"],
                 "stages": rows,
+                "label": None if label is None else asdict(label),
             }
         )
         return 0
@@ -140,10 +143,15 @@ def plan(
             for r in rows
         ],
     )
+    if label is not None:
+        print(f"a label: {label.cpu_seconds:.2g} CPU-s, {label.memory:.2g} GiB ({label.source})")
     known = [r["core_hours_left"] for r in rows if r["core_hours_left"] is not None]
     print(f"about {_figure(sum(known))} core-hours in all; read it as right within a factor of two")
     if any(r["core_hours"] is None for r in rows):
-        print("'-': the cost of this basis set is not known; the total leaves it out")
+        print(
+            "'-': the cost of this method and basis set is not known until a few labels are there; "
+            "the total leaves it out"
+        )
     return 0
 
 

@@ -3,8 +3,77 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
 
 from potentials.molecule import NMer
+from recipes.estimate import JobSize, LabelCost, cost_of_jobs, job_sizes, label_cost
+from recipes.schema import Labelling
+from storage.configuration import protocol_settings
+from storage.ledger import LabelRow, Ledger
+from tasks.labelling.collect import LabelTable
+from tasks.labelling.engine import OK
+from tasks.labelling.plan import plan_label
+
+ENOUGH = 3
+"""Labels below which nothing is said to be measured."""
+
+MOST_ROWS = 6000
+"""Sub-calculations that are looked at."""
+
+
+def expected_cost(nmer: NMer, labelling: Labelling, ledger: Ledger, but: Collection[str] = ()) -> LabelCost | None:
+    """Return what a label is expected to cost, from the best that is known.
+
+    The median CPU time and the largest memory of labels of the same fragments under the same settings, whatever
+    the versions of the programs; without these the formula, scaled by the median of measured over predicted of
+    labels with the same engine and method; without these the bare formula; None where there is no formula.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    labelling
+        The protocol.
+    ledger
+        Open for reading or writing.
+    but
+        Configurations that are left out, for a prediction that is to be checked against them.
+    """
+    return _measured(nmer, labelling, ledger, but) or _scaled(nmer, labelling, ledger, but)
+
+
+def expected_cost_in(folder: Path, nmer: NMer, labelling: Labelling) -> LabelCost | None:
+    """Return what a label is expected to cost, with what the ledger of a folder knows."""
+    with Ledger.read(folder) as ledger:
+        return expected_cost(nmer, labelling, ledger)
+
+
+def label_costs(table: LabelTable, expected: LabelCost | None) -> dict[str, Any]:
+    """Return what labels have cost beside what was expected, as plain values; None where it is not known.
+
+    Parameters
+    ----------
+    table
+        The labels; those that ended badly have cost something too.
+    expected
+        Cost of one label, from other labels or by formula.
+    """
+    seconds, memory = table.cpu_seconds[table.usable], table.memory[np.isfinite(table.memory)]
+    return {
+        "labels": len(table),
+        "cpu_hours": round(float(table.cpu_seconds.sum()) / 3600, 6),
+        "cpu_seconds": round(float(np.median(seconds)), 4) if len(seconds) else None,
+        "memory": round(float(memory.max()), 4) if len(memory) else None,
+        "expected_cpu_hours": None if expected is None else round(expected.cpu_seconds * len(table) / 3600, 6),
+        "expected_cpu_seconds": None if expected is None else round(expected.cpu_seconds, 4),
+        "expected_memory": None if expected is None else round(expected.memory, 4),
+        "expected_from": "" if expected is None else expected.source,
+    }
 
 
 def system_of(nmer: NMer) -> str:
@@ -18,3 +87,86 @@ def system_of(nmer: NMer) -> str:
         pieces = f" in {len(fragment.parts)}" if len(fragment.parts) > 1 else ""
         formulas.append(f"{formula}{charge}{pieces}")
     return " + ".join(formulas)
+
+
+def _measured(nmer: NMer, labelling: Labelling, ledger: Ledger, but: Collection[str]) -> LabelCost | None:
+    mine = _settings(labelling)
+    same = [name for name, known in ledger.protocols().items() if known["labelling"] == mine]
+    parts = {part.name for part in plan_label(nmer, labelling.counterpoise)}
+    electrons = sorted((size.functions, size.occupied + size.frozen) for size in job_sizes(nmer, labelling) or ())
+    labels = []
+    for _, rows in _good_labels(ledger, same, but, system_of(nmer)):
+        here = sorted((size.functions, size.occupied + size.frozen) for size in _sizes(rows))
+        # labels of the first release do not tell their system; their sizes do
+        if {row.part for row in rows} == parts and (rows[0].system is not None or here == electrons):
+            labels.append(rows)
+    if len(labels) < ENOUGH:
+        return None
+    return LabelCost(
+        median(_seconds(rows) for rows in labels),
+        max(_memory(rows) for rows in labels),
+        f"calibrated from {len(labels)} labels like these",
+    )
+
+
+def _scaled(nmer: NMer, labelling: Labelling, ledger: Ledger, but: Collection[str]) -> LabelCost | None:
+    plain = label_cost(nmer, labelling)
+    if plain is None:
+        return None
+    alike = {name: known["labelling"] for name, known in ledger.protocols().items()}
+    fields = ("engine", "method", "density_fitting")
+    wanted = [_settings(labelling).get(field) for field in fields]
+    alike = {name: known for name, known in alike.items() if [known.get(field) for field in fields] == wanted}
+    seconds, memory = [], []
+    for protocol, rows in _good_labels(ledger, list(alike), but):
+        sizes = _sizes(rows)
+        formula = cost_of_jobs(Labelling.model_construct(**alike[protocol]), sizes) if sizes else None
+        if formula is not None:
+            seconds.append(_seconds(rows) / formula.cpu_seconds)
+            memory.append(_memory(rows) / formula.memory)
+    if len(seconds) < ENOUGH:
+        return plain
+    return LabelCost(
+        plain.cpu_seconds * median(seconds),
+        plain.memory * median(memory),
+        f"formula times {median(seconds):.2g}, calibrated from {len(seconds)} labels of the same method",
+    )
+
+
+def _good_labels(
+    ledger: Ledger, protocols: Sequence[str], but: Collection[str], system: str | None = None
+) -> list[tuple[str, list[LabelRow]]]:
+    """Return labels of which every part known is good, with their protocols."""
+    found = ledger.sample(protocols, MOST_ROWS, system)
+    if sum(len(rows) for rows in found.values()) == MOST_ROWS:
+        found.popitem()  # it may lack parts
+    left_out = frozenset(but)
+    return [
+        (protocol, rows)
+        for (protocol, configuration), rows in found.items()
+        if configuration not in left_out and all(row.status == OK for row in rows)
+    ]
+
+
+def _settings(labelling: Labelling) -> dict[str, Any]:
+    settings: dict[str, Any] = protocol_settings(labelling, {})["labelling"]  # type: ignore[assignment]
+    return settings
+
+
+def _seconds(rows: Sequence[LabelRow]) -> float:
+    return sum(row.cpu_seconds for row in rows)
+
+
+def _memory(rows: Sequence[LabelRow]) -> float:
+    return max(row.memory or 0.0 for row in rows)
+
+
+def _sizes(rows: Sequence[LabelRow]) -> list[JobSize]:
+    """Return the sizes of a label's calculations; none unless every row tells its own."""
+    sizes = []
+    for row in rows:
+        if row.basis_functions is None or row.electrons is None or row.frozen_orbitals is None:
+            return []
+        occupied = row.electrons // 2 - row.frozen_orbitals
+        sizes.append(JobSize(row.basis_functions, occupied, row.frozen_orbitals))
+    return sizes

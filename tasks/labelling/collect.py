@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,15 @@ from potentials.molecule import NMer
 from recipes.schema import Labelling
 from storage.configuration import configuration_ids
 from storage.ledger import LabelRow, Ledger
-from tasks.labelling.plan import nbody_energy
+from tasks.labelling.engine import FAILED, OUT_OF_MEMORY, TIMEOUT
+from tasks.labelling.plan import HARTREE
 from tasks.labelling.protocol import protocol_of
 
 Floats = NDArray[np.float64]
 
-USABLE, FLAGGED, FAILED, MISSING = "ok", "flagged", "failed", "missing"
-"""Values of `LabelTable.status`."""
+USABLE, FLAGGED, MISSING = "ok", "flagged", "missing"
+ENDED_BADLY = (FAILED, TIMEOUT, OUT_OF_MEMORY)
+"""With the three above, the values of `LabelTable.status`."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,20 @@ class LabelTable:
         (configurations, sub-calculations), total energies, hartree; nan where there is none.
     energy
         (configurations,), n-body energy, kcal/mol; nan unless every sub-calculation is ok.
-    t1, t2
-        (configurations,), largest T1 diagnostic and largest amplitude |t2| over the sub-calculations; nan
-        where the method has none.
+    t1, t2, d1
+        (configurations,), largest T1 diagnostic, amplitude |t2|, and D1 diagnostic over the sub-calculations;
+        nan where the method has none.
     cpu_seconds
         (configurations,), over all sub-calculations known.
+    memory
+        (configurations,), largest over the sub-calculations, GiB; nan where it is not known.
     status
-        ``ok``; ``flagged``: it has an energy, but T1 > max_t1 or |t2| > max_t2; ``failed``; ``missing``.
+        ``ok``; ``flagged``: it has an energy, but T1 > max_t1, D1 > max_d1, or |t2| > max_t2; ``failed``,
+        ``timeout``, ``out-of-memory``; ``missing``.
     reason
-        Why it is flagged or failed; empty otherwise.
+        Why it is flagged or ended badly; empty otherwise.
+    keep_flagged
+        Whether flagged labels go into a dataset all the same.
     """
 
     ids: tuple[str, ...]
@@ -52,17 +59,26 @@ class LabelTable:
     energy: Floats
     t1: Floats
     t2: Floats
+    d1: Floats
     cpu_seconds: Floats
+    memory: Floats
     status: tuple[str, ...]
     reason: tuple[str, ...]
+    keep_flagged: bool
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
     def usable(self) -> NDArray[np.bool_]:
-        """(configurations,), whether the status is ``ok``."""
-        return np.array([s == USABLE for s in self.status], dtype=np.bool_)
+        """(configurations,), whether the label goes into a dataset: ``ok``, or flagged and kept."""
+        wanted = (USABLE, FLAGGED) if self.keep_flagged else (USABLE,)
+        return np.array([s in wanted for s in self.status], dtype=np.bool_)
+
+    @property
+    def ended_badly(self) -> int:
+        """Number of labels that failed or ran into a limit."""
+        return sum(s in ENDED_BADLY for s in self.status)
 
 
 def collect_labels(nmer: NMer, positions: Floats, labelling: Labelling, ledger: Ledger) -> LabelTable:
@@ -86,58 +102,43 @@ def collect_labels(nmer: NMer, positions: Floats, labelling: Labelling, ledger: 
     """
     protocol = protocol_of(nmer, labelling)
     ids = configuration_ids(nmer, positions)
-    known = ledger.rows(ids, protocol.id)
-    found = [known.get(i, {}) for i in ids]
-    sub_energies = _column(found, protocol.parts, "energy")
-    complete = [bool(np.isfinite(row).all()) for row in sub_energies]
-    energy = np.full(len(ids), np.nan)
-    for i in np.flatnonzero(complete):
-        energy[i] = nbody_energy(protocol.plan, dict(zip(protocol.parts, sub_energies[i], strict=True)))
-    t1 = _largest(_column(found, protocol.parts, "t1"))
-    t2 = _largest(_column(found, protocol.parts, "t2"))
-    verdicts = [
-        _judge(rows, whole, a, b, labelling)
-        for rows, whole, a, b in zip(found, complete, t1.tolist(), t2.tolist(), strict=True)
-    ]
+    found = ledger.arrays(ids, protocol.id, protocol.parts)
+    factors = np.array([part.coefficient for part in protocol.plan], dtype=np.float64)
+    complete = np.isfinite(found.energies).all(axis=1)
+    energy = np.where(complete, HARTREE * (found.energies @ factors), np.nan)
+    status = np.where(complete, USABLE, MISSING).astype(object)
+    reason = np.full(len(ids), "", dtype=object)
+    above = (
+        ("T1", found.t1, labelling.max_t1),
+        ("D1", found.d1, labelling.max_d1),
+        ("|t2|", found.t2, labelling.max_t2),
+    )
+    for name, values, limit in reversed(above):  # the first of them has the last word
+        for i in np.flatnonzero(complete & (values > limit)).tolist():  # false for nan
+            status[i], reason[i] = FLAGGED, f"{name} = {values[i]:.4f} is above {limit:g}"
+    bad = np.flatnonzero(found.ended_badly).tolist()
+    known = ledger.rows([ids[i] for i in bad], protocol.id)
+    for i in bad:
+        status[i], reason[i] = failure(known[ids[i]]) or (MISSING, "")
     return LabelTable(
         ids=ids,
         part_names=protocol.parts,
-        sub_energies=sub_energies,
+        sub_energies=found.energies,
         energy=energy,
-        t1=t1,
-        t2=t2,
-        cpu_seconds=np.array([sum(r.cpu_seconds for r in rows.values()) for rows in found], dtype=np.float64),
-        status=tuple(status for status, _ in verdicts),
-        reason=tuple(reason for _, reason in verdicts),
+        t1=found.t1,
+        t2=found.t2,
+        d1=found.d1,
+        cpu_seconds=found.cpu_seconds,
+        memory=found.memory,
+        status=tuple(status.tolist()),
+        reason=tuple(reason.tolist()),
+        keep_flagged=labelling.keep_flagged,
     )
 
 
-def failure(rows: dict[str, LabelRow]) -> str | None:
-    """Return why a configuration failed, with the part that did, or None if no part of it failed."""
+def failure(rows: Mapping[str, LabelRow]) -> tuple[str, str] | None:
+    """Return how a label ended badly: its status, and the reason with the part; None if no part of it did."""
     for row in rows.values():
-        if row.status != "ok":
-            return f"{row.status} in {row.part}: {row.reason}"
+        if row.status in ENDED_BADLY:
+            return row.status, f"{row.status} in {row.part}: {row.reason}"
     return None
-
-
-def _judge(rows: dict[str, LabelRow], complete: bool, t1: float, t2: float, limits: Labelling) -> tuple[str, str]:
-    reason = failure(rows)
-    if reason is not None:
-        return FAILED, reason
-    if not complete:
-        return MISSING, ""
-    if t1 > limits.max_t1:  # false for nan
-        return FLAGGED, f"T1 = {t1:.4f} is above {limits.max_t1:g}"
-    if t2 > limits.max_t2:
-        return FLAGGED, f"|t2| = {t2:.4f} is above {limits.max_t2:g}"
-    return USABLE, ""
-
-
-def _column(found: Sequence[dict[str, LabelRow]], parts: Sequence[str], name: str) -> Floats:
-    values = [[getattr(rows[p], name) if p in rows else None for p in parts] for rows in found]
-    return np.array(values, dtype=np.float64).reshape(len(found), len(parts))
-
-
-def _largest(values: Floats) -> Floats:
-    largest = np.where(np.isnan(values), -np.inf, values).max(axis=1)
-    return np.where(np.isinf(largest), np.nan, largest)

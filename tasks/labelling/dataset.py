@@ -10,11 +10,13 @@ from potentials.errors import StageError
 from recipes.schema import Recipe
 from storage.keys import dataset_key
 from storage.records import TEST, TRAIN, Dataset, Selection
-from tasks.labelling.collect import USABLE, LabelTable
+from tasks.labelling.collect import LabelTable
 
 
 def freeze(selection: Selection, table: LabelTable) -> Dataset:
-    """Return the dataset of the configurations whose label is usable; flagged and failed ones stay out.
+    """Return the dataset of the configurations whose label is usable.
+
+    Labels that ended badly stay out, and flagged ones too unless the recipe keeps them.
 
     Parameters
     ----------
@@ -45,6 +47,7 @@ def freeze(selection: Selection, table: LabelTable) -> Dataset:
         sub_names=table.part_names,
         t1=table.t1[kept],
         t2=table.t2[kept],
+        d1=table.d1[kept],
         cpu_seconds=table.cpu_seconds[kept],
         ids=tuple(table.ids[i] for i in kept),
     )
@@ -52,5 +55,4 @@ def freeze(selection: Selection, table: LabelTable) -> Dataset:
 
 def key_of(recipe: Recipe, table: LabelTable, protocol: str) -> str:
     """Return the key of the dataset that `freeze` would give: it follows the labels that are usable."""
-    usable = [i for i, status in zip(table.ids, table.status, strict=True) if status == USABLE]
-    return dataset_key(recipe, [f"{i}:{protocol}" for i in usable])
+    return dataset_key(recipe, [f"{table.ids[i]}:{protocol}" for i in np.flatnonzero(table.usable).tolist()])

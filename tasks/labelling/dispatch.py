@@ -133,6 +133,11 @@ def label_configurations(
         return _count(ledger, protocol, list(geometries), already, flight.computed)
 
 
+def scratch_folder(resources: Resources, store: Path) -> Path:
+    """Return the folder for engines' temporary files: the recipe's, else one in the store."""
+    return Path(resources.scratch).expanduser() if resources.scratch else store / "scratch" / "labels"
+
+
 def work_left(
     ledger: Ledger, protocol: Protocol, ids: Sequence[str], limits: Limits, retry: Collection[str] = ()
 ) -> tuple[dict[str, tuple[str, ...]], int]:

@@ -31,7 +31,7 @@ GRACE = 300.0
 MAX_TROUBLE = 10
 """Tasks in a row that may end without a result (lost file system) before the stage gives up."""
 
-MAX_DEATHS = 3
+MAX_DEATHS = 2
 """Workers that may die over a label among others; then it is tried alone, and as many may die again."""
 
 

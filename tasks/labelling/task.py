@@ -18,10 +18,12 @@ from storage.keys import selection_key
 from storage.ledger import Ledger
 from storage.store import Store
 from storage.version import package_versions
-from tasks.labelling.collect import MISSING, collect_labels
+from tasks.labelling.calibrate import expected_cost, label_costs
+from tasks.labelling.collect import ENDED_BADLY, MISSING, USABLE, LabelTable, collect_labels
 from tasks.labelling.dataset import freeze, key_of
-from tasks.labelling.dispatch import label_configurations
-from tasks.labelling.protocol import protocol_of
+from tasks.labelling.dispatch import label_configurations, scratch_folder, work_left
+from tasks.labelling.protocol import Protocol, protocol_of
+from tasks.labelling.runner import Limits
 from tasks.progress import ProgressLine
 
 
@@ -44,7 +46,8 @@ def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str
     protocol = protocol_of(nmer, recipe.labelling)
     with Ledger.open(store.labels) as ledger:  # takes in what killed workers left in the spool
         table = collect_labels(nmer, selection.positions, recipe.labelling, ledger)
-    if MISSING in table.status:
+        work = _is_work_left(recipe, table, protocol, ledger)
+    if work:
         with (
             Client(scheduler()) as client,
             ProgressLine("labelling", len(selection), "labels") as progress,
@@ -57,7 +60,7 @@ def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str
                 store.labels,
                 client,
                 progress,
-                store.path / "scratch" / "labels",
+                scratch_folder(recipe.resources, store.path),
             )
         with Ledger.read(store.labels) as ledger:
             table = collect_labels(nmer, selection.positions, recipe.labelling, ledger)
@@ -70,6 +73,8 @@ def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str
     if store.find("dataset", key, recipe.name):
         return key
     dataset = freeze(selection, table)
+    with Ledger.read(store.labels) as ledger:
+        expected = expected_cost(nmer, recipe.labelling, ledger, but=table.ids)
     store.add(
         "dataset",
         recipe.name,
@@ -83,7 +88,18 @@ def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str
             "protocol_id": protocol.id,
             "labels": len(dataset),
             "cpu_seconds": round(float(dataset.cpu_seconds.sum()), 1),
-            **{f"{status}_labels": n for status, n in Counter(table.status).items() if status != "ok"},
+            **{f"{s.replace('-', '_')}_labels": n for s, n in Counter(table.status).items() if s != USABLE},
+            "flagged_kept": table.keep_flagged,
+            "cost": label_costs(table, expected),
         },
     )
     return key
+
+
+def _is_work_left(recipe: Recipe, table: LabelTable, protocol: Protocol, ledger: Ledger) -> bool:
+    """Return whether a label is missing, or may be tried again because a limit is higher now."""
+    if MISSING in table.status:
+        return True
+    limits = Limits(recipe.resources.label_timeout, recipe.resources.label_memory)
+    bad = {i for i, status in zip(table.ids, table.status, strict=True) if status in ENDED_BADLY}
+    return bool(work_left(ledger, protocol, list(bad), limits)[0])

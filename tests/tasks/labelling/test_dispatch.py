@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from distributed import Client, Worker
+from distributed import Client
 
 from deploy.cluster import local_cluster
 from potentials.errors import InputError
@@ -56,10 +56,6 @@ def label(
     return label_configurations(
         DIMER, positions, settings, resources, folder / "labels", client, None, folder / "scratch"
     )
-
-
-def what_runs(dask_worker: Worker) -> tuple[int, str]:
-    return os.getpid(), str([task.key for task in dask_worker.state.executing])
 
 
 def spooled(folder: Path) -> list[tuple[str, str]]:
@@ -121,33 +117,6 @@ def test_a_basis_that_does_not_exist_costs_no_label(tmp_path: Path, client: Clie
     with pytest.raises(InputError, match=r"labelling\.basis 'sto-4q'"):
         label(tmp_path, client, distances([2.8]), Labelling(method="HF", basis="sto-4q"))
     assert not (tmp_path / "labels" / "spool").exists()
-
-
-def test_a_label_that_kills_its_worker_fails_and_the_others_do_not(tmp_path: Path) -> None:
-    """A thread kills any worker that is computing the configuration at 5 A; the others must come through."""
-    import threading
-
-    positions = distances([2.8, 5.0, 3.0])
-    victim = configuration_ids(DIMER, positions)[1][:16]
-    ended = threading.Event()
-
-    def hunt(client: Client) -> None:
-        while not ended.is_set():
-            for pid, key in client.run(what_runs, on_error="ignore").values():
-                if victim in key:
-                    psutil.Process(pid).kill()
-            time.sleep(0.1)
-
-    with local_cluster(1, tmp_path / "dask") as address, Client(address) as own, Client(address) as other:
-        hunter = threading.Thread(target=hunt, args=(other,))
-        hunter.start()
-        try:
-            counts = label(tmp_path, own, positions)
-        finally:
-            ended.set()
-            hunter.join(timeout=60)
-    assert counts.failed == {"failed: the worker process died each time it computed this label": 1}
-    assert (counts.ok, counts.missing) == (2, 0)
 
 
 RUN = """

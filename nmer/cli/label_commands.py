@@ -1,0 +1,142 @@
+"""Commands about a recipe's labels: retry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json
+from potentials.errors import InputError
+from recipes.load import load_recipe
+from recipes.protocols import with_protocol
+from recipes.schema import Recipe
+
+if TYPE_CHECKING:
+    from storage.records import Floats
+    from tasks.labelling.dispatch import LabelCounts
+
+
+def retry(
+    recipe: str,
+    *,
+    reason: Annotated[str, Parameter(help="Retry what has this text in its status or reason.")] = "",
+    listing: Annotated[
+        bool, Parameter(name="--list", negative="", help="Only list the reasons, with counts.")
+    ] = False,
+    preset: Preset = None,
+    protocol: ProtocolName = None,
+    store: StorePath = None,
+    json: Json = False,
+) -> int:
+    """Compute failed labels again, chosen by why they failed.
+
+    Of the labels of the recipe's selection those that failed with the given text in their status (failed,
+    timeout, out-of-memory) or reason. `nmer run` afterwards takes what has become good into a new dataset.
+
+    Example: nmer retry ch3-water --preset smoke --reason timeout
+
+    Parameters
+    ----------
+    recipe
+        Name of a shipped recipe, or path of a TOML file.
+    """
+    from storage.configuration import configuration_ids
+    from storage.contents import selection_from_version
+    from storage.keys import selection_key
+    from storage.ledger import Ledger
+    from storage.store import Store
+    from tasks.labelling.protocol import protocol_of
+    from tasks.labelling.retry import find_failures
+
+    if not reason and not listing:
+        raise InputError("give --reason TEXT, or --list to see the reasons there are")
+    loaded = with_protocol(load_recipe(recipe, preset), protocol)
+    opened, nmer = Store(store), loaded.build_nmer()
+    selection = opened.find("selection", selection_key(loaded), loaded.name)
+    if selection is None:
+        raise InputError(
+            f"'{loaded.name}' has no selection in '{opened.path}' yet, so no label of it can have failed; "
+            "is it the right --preset?"
+        )
+    positions = selection_from_version(selection).positions
+    ids = configuration_ids(nmer, positions)
+    with Ledger.read(opened.labels) as ledger:
+        failures = find_failures(ledger, protocol_of(nmer, loaded.labelling), ids)
+    chosen = failures.with_text(reason)
+    result: dict[str, Any] = {
+        "recipe": loaded.name,
+        "protocol": loaded.labelling.level,
+        "failed": len(failures),
+        "chosen": chosen.reasons(),
+    }
+    if not json:
+        _print_chosen(result, reason, listing)
+    if listing or not chosen.said:
+        if json:
+            print_json(result)
+        return 0
+    places = [place for place, i in enumerate(ids) if i in chosen.said]
+    counts = _label_again(loaded, opened.path, positions[places], reason)
+    result |= {"ok": counts.ok, "failed_again": counts.failed, "missing": counts.missing}
+    if json:
+        print_json(result)
+    else:
+        print(f"{counts.ok} of {len(chosen)} are ok now")
+        _print_reasons("again", counts.failed)
+        if counts.missing:
+            print(f"{counts.missing} could not be tried for reasons not their own; retry them")
+        if counts.ok:
+            print("nmer run takes them into a new dataset")
+    return 0 if counts.ok == len(chosen) else 1
+
+
+def _print_chosen(result: dict[str, Any], reason: str, listing: bool) -> None:
+    text = f" with '{reason}' in status or reason" if reason else ""
+    head = f"{result['recipe']}, {result['protocol']}:"
+    if not result["chosen"]:
+        none = f"none of {result['failed']}" if result["failed"] else "no"
+        print(f"{head} {none} failed labels{text}")
+        return
+    count = sum(result["chosen"].values())
+    print(f"{head} {'' if listing else 'retrying '}{count} of {result['failed']} failed labels{text}")
+    _print_reasons("", result["chosen"])
+
+
+def _print_reasons(word: str, reasons: dict[str, int]) -> None:
+    for said, count in reasons.items():
+        print(f"{count:>7}  {word}{' ' if word else ''}{said}")
+
+
+def _label_again(recipe: Recipe, path: Path, positions: Floats, reason: str) -> LabelCounts:
+    """Compute labels on a cluster of their own."""
+    from distributed import Client
+
+    from deploy.cluster import local_cluster, worker_count
+    from storage.store import Store
+    from tasks.labelling.dispatch import label_configurations, scratch_folder
+    from tasks.progress import ProgressLine
+
+    resources, store = recipe.resources, Store(path)
+    workers = min(worker_count(resources.workers, resources.label_memory), len(positions))
+    with (
+        store.writing(),
+        local_cluster(workers, path / "scratch" / "dask") as scheduler,
+        Client(scheduler) as client,
+        ProgressLine("labelling", len(positions), "labels") as progress,
+    ):
+        return label_configurations(
+            recipe.build_nmer(),
+            positions,
+            recipe.labelling,
+            resources,
+            store.labels,
+            client,
+            progress,
+            scratch_folder(resources, path),
+            retry=[reason],
+        )
+
+
+COMMANDS = (retry,)

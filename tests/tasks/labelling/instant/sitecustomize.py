@@ -1,0 +1,71 @@
+"""An engine for tests that takes no time: it stands where xtb does in every process with this folder on its path.
+
+Python imports a module of this name when it starts. What becomes of a label follows the distance of its two atoms.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tasks.labelling.engine import OK, Capabilities, Engine, Job, Result
+from tasks.labelling.engines import ENGINES
+
+SLOW, GREEDY, HANGING, DEADLY_ONCE, DEADLY = 500.0, 600.0, 700.0, 800.0, 900.0
+"""Distances (Angstrom) from which on a label takes a while, eats memory, hangs, and kills its process."""
+
+
+class InstantEngine(Engine):
+    """Energies by a formula of no meaning."""
+
+    name = "xtb"
+    capabilities = Capabilities(methods=("GFN2-xTB",), ghosts=False, threads=False)
+    labels_per_process = 200
+
+    def available(self) -> str | None:
+        return None
+
+    def versions(self) -> dict[str, str]:
+        return {"instant": "1"}
+
+    def build(self, job: Job) -> float:
+        return math.dist(job.positions[0], job.positions[1]) if len(job.positions) > 1 else 0.0
+
+    def execute(self, job: Job, built: float) -> dict[str, Any]:
+        misbehave(built)
+        return {"energy": -1.0 - 1.0 / (1.0 + built)}
+
+    def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
+        details = {"electrons": 12, "frozen_orbitals": 0, "basis_functions": 10, "scf_converged": True}
+        return Result(OK, energy=raw["energy"], components={"total": raw["energy"]}, details=details)
+
+
+def misbehave(distance: float) -> None:
+    if distance >= DEADLY or (distance >= DEADLY_ONCE and first_time(distance)):
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif distance >= HANGING and distance < DEADLY_ONCE:
+        time.sleep(600)
+    elif distance >= GREEDY and distance < DEADLY_ONCE:
+        eaten = []
+        while True:
+            eaten.append(bytearray(os.urandom(1024) * 10_000))
+            time.sleep(0.01)
+    elif distance >= SLOW:
+        time.sleep(0.01)
+
+
+def first_time(distance: float) -> bool:
+    mark = Path(os.environ["NMER_TEST_MARKS"]) / f"{distance:.3f}"
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+ENGINES["xtb"] = InstantEngine

@@ -1,0 +1,121 @@
+"""Labels that share a process: what one of them does to its neighbours, which is nothing."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from recipes.schema import Labelling
+from storage.spool import read_spool, spool_files
+from tasks.labelling import worker
+from tasks.labelling.dispatch import batch_size
+from tasks.labelling.engine import Job
+from tasks.labelling.protocol import protocol_of
+from tasks.labelling.runner import Limits, run_labels
+from tasks.labelling.worker import LabelTask, LabelWork, run_task
+from tests.tasks.labelling.test_dispatch import DIMER, distances
+
+pytestmark = pytest.mark.usefixtures("instant")
+SETTINGS = Labelling(engine="xtb", method="GFN2-xTB", counterpoise=False)
+LIMITS = Limits(timeout=20.0, memory=1.0)
+SLOW, GREEDY, HANGING, DEADLY_ONCE, DEADLY = 500.0, 600.0, 700.0, 800.0, 900.0
+
+
+def jobs(values: list[float]) -> list[list[Job]]:
+    """Return the jobs of helium-neon labels at some distances, Angstrom."""
+    protocol = protocol_of(DIMER, SETTINGS)
+    return [protocol.jobs(xyz, protocol.parts, 1.0) for xyz in distances(values)]
+
+
+def run(values: list[float], folder: Path, limits: Limits = LIMITS) -> list[list[tuple[str, str]]]:
+    """Return the (part, status) of each label, in the order in which they ended."""
+    found: list[list[tuple[str, str]]] = [[] for _ in values]
+    scratch = folder / "scratch"
+    for group in run_labels("xtb", jobs(values), limits, scratch):
+        for place, entry in group:
+            found[place].append((entry["part"], entry["status"]))
+    assert not list(scratch.iterdir())
+    return found
+
+
+GOOD = [("AB", "ok"), ("A", "ok"), ("B", "ok")]
+
+
+def test_many_labels_come_from_one_process(tmp_path: Path) -> None:
+    start = time.process_time()
+    found = run([3.0 + 0.01 * n for n in range(300)], tmp_path)
+    assert found == [GOOD] * 300
+    assert time.process_time() - start < 2.0
+
+
+def test_each_misbehaviour_costs_only_its_own_label(tmp_path: Path) -> None:
+    found = run([3.0, DEADLY, 3.1, GREEDY, 3.2, HANGING, 3.3], tmp_path, Limits(timeout=2.0, memory=0.3))
+    bad = [[("AB", "failed")], [("AB", "out-of-memory")], [("AB", "timeout")]]
+    assert found == [GOOD, bad[0], GOOD, bad[1], GOOD, bad[2], GOOD]
+
+
+def test_a_label_is_not_blamed_for_what_happened_before_it(tmp_path: Path) -> None:
+    assert run([3.0, DEADLY_ONCE, 3.1, DEADLY_ONCE + 1, 3.2], tmp_path / "a") == [GOOD] * 5
+    # at the head of its process there is nobody else to blame
+    assert run([DEADLY_ONCE + 2, 3.0], tmp_path / "b") == [[("AB", "failed")], GOOD]
+
+
+def test_the_time_limit_is_that_of_each_label(tmp_path: Path) -> None:
+    values = [SLOW + n for n in range(60)]
+    start = time.monotonic()
+    assert run(values, tmp_path, Limits(timeout=1.0, memory=1.0)) == [GOOD] * 60
+    assert time.monotonic() - start > 0.6  # many within a limit that is not theirs together
+
+
+def test_what_a_label_has_is_not_computed_again_after_a_crash(tmp_path: Path) -> None:
+    both = jobs([3.0, 3.1])
+    crash = jobs([DEADLY_ONCE + 3])[0][0]
+    both[1][2] = replace(crash, part="B")
+    groups = list(run_labels("xtb", both, LIMITS, tmp_path))
+    ended = [(place, entry["part"], entry["status"]) for group in groups for place, entry in group]
+    assert ended == [(place, part, "ok") for place in (0, 1) for part in ("AB", "A", "B")]
+
+
+def task(values: list[float], folder: Path) -> LabelTask:
+    labels = tuple(LabelWork(f"c{n}", tuple(one)) for n, one in enumerate(jobs(values)))
+    return LabelTask(labels, "p", "xtb", "He + Ne", LIMITS, folder / "spool", folder / "scratch")
+
+
+def test_every_part_is_a_line_of_the_spool(tmp_path: Path) -> None:
+    finished = run_task(task([3.0, DEADLY, 3.1], tmp_path))
+    (path,) = spool_files(tmp_path / "spool")
+    lines = read_spool(path).entries
+    assert list(lines) == finished.entries and finished.trouble is None
+    assert finished.seen is not None and (finished.seen.file, finished.seen.start) == (path.name, 0)
+    assert finished.seen.end == path.stat().st_size
+    assert Counter(line["configuration"] for line in lines) == {"c0": 3, "c1": 1, "c2": 3}
+    assert {line["system"] for line in lines} == {"He + Ne"}
+    again = run_task(task([3.2], tmp_path))
+    assert again.seen is not None and again.seen.start == finished.seen.end
+
+
+def test_a_spool_that_cannot_be_written_loses_nothing_that_was_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: object, entries: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(worker, "_spools", {})
+    monkeypatch.setattr("storage.spool.SpoolWriter.extend", full)
+    finished = run_task(task([3.0, HANGING], tmp_path))
+    assert isinstance(finished.trouble, OSError) and finished.seen is None
+    assert [entry["part"] for entry in finished.entries] in (["AB"], ["AB", "A"], ["AB", "A", "B"])
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_every_core_has_its_share_of_a_small_run() -> None:
+    assert batch_size(1, 40_000, 16) == 1
+    assert batch_size(200, 40_000, 16) == 200
+    assert batch_size(200, 120, 16) == 8
+    assert batch_size(200, 3, 16) == 1
+    assert batch_size(200, 100, 0) == 100
+    assert batch_size(200, 0, 4) == 1
