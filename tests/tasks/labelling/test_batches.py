@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from recipes.schema import Labelling
@@ -22,7 +23,7 @@ from tests.tasks.labelling.test_dispatch import DIMER, distances
 pytestmark = pytest.mark.usefixtures("instant")
 SETTINGS = Labelling(engine="xtb", method="GFN2-xTB", counterpoise=False)
 LIMITS = Limits(timeout=20.0, memory=1.0)
-SLOW, GREEDY, HANGING, DEADLY_ONCE, DEADLY = 500.0, 600.0, 700.0, 800.0, 900.0
+SLOW, GREEDY, PROGRAM, HANGING, DEADLY_ONCE, DEADLY = 500.0, 600.0, 650.0, 700.0, 800.0, 900.0
 
 
 def jobs(values: list[float]) -> list[list[Job]]:
@@ -56,6 +57,15 @@ def test_each_misbehaviour_costs_only_its_own_label(tmp_path: Path) -> None:
     found = run([3.0, DEADLY, 3.1, GREEDY, 3.2, HANGING, 3.3], tmp_path, Limits(timeout=2.0, memory=0.3))
     bad = [[("AB", "failed")], [("AB", "out-of-memory")], [("AB", "timeout")]]
     assert found == [GOOD, bad[0], GOOD, bad[1], GOOD, bad[2], GOOD]
+
+
+@pytest.mark.parametrize(("limits", "status"), [((20.0, 0.3), "out-of-memory"), ((1.5, 3.0), "timeout")])
+def test_programs_that_an_engine_starts_are_within_its_limits(
+    tmp_path: Path, limits: tuple[float, float], status: str
+) -> None:
+    assert run([3.0, PROGRAM, 3.1], tmp_path, Limits(*limits)) == [GOOD, [("AB", status)], GOOD]
+    alive = [p.pid for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(p.info["cmdline"] or [])]
+    assert not alive, "the program is gone, although it had left the process group"
 
 
 def test_a_label_is_not_blamed_for_what_happened_before_it(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +18,11 @@ from typing import Any
 from tasks.labelling.engine import OK, Capabilities, Engine, Job, Result
 from tasks.labelling.engines import ENGINES
 
-SLOW, GREEDY, HANGING, DEADLY_ONCE, DEADLY = 500.0, 600.0, 700.0, 800.0, 900.0
-"""Distances (Angstrom) from which on a label takes a while, eats memory, hangs, and kills its process."""
+SLOW, GREEDY, PROGRAM, HANGING, DEADLY_ONCE, DEADLY = 500.0, 600.0, 650.0, 700.0, 800.0, 900.0
+"""Distances (Angstrom) from which on a label takes a while, eats memory, has a program do that, hangs, kills its
+process the first time or each time."""
+
+HUNGRY = "import os, time; x = os.urandom(1024) * 400_000; time.sleep(600)"
 
 
 class InstantEngine(Engine):
@@ -48,9 +53,11 @@ class InstantEngine(Engine):
 def misbehave(distance: float) -> None:
     if distance >= DEADLY or (distance >= DEADLY_ONCE and first_time(distance)):
         os.kill(os.getpid(), signal.SIGKILL)
-    elif distance >= HANGING and distance < DEADLY_ONCE:
+    elif HANGING <= distance < DEADLY_ONCE:
         time.sleep(600)
-    elif distance >= GREEDY and distance < DEADLY_ONCE:
+    elif PROGRAM <= distance < HANGING:
+        subprocess.run([sys.executable, "-c", HUNGRY, os.getcwd()], start_new_session=True, check=False)
+    elif GREEDY <= distance < PROGRAM:
         eaten = []
         while True:
             eaten.append(bytearray(os.urandom(1024) * 10_000))
