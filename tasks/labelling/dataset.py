@@ -11,9 +11,11 @@ from recipes.schema import Recipe
 from storage.keys import dataset_key
 from storage.records import TEST, TRAIN, Dataset, Selection
 from tasks.labelling.collect import LabelTable
+from tasks.labelling.plan import HARTREE
+from tasks.labelling.reference import reference_terms
 
 
-def freeze(selection: Selection, table: LabelTable) -> Dataset:
+def freeze(selection: Selection, table: LabelTable, reference: float = 0.0) -> Dataset:
     """Return the dataset of the configurations whose label is usable.
 
     Labels that ended badly stay out, and flagged ones too unless the recipe keeps them.
@@ -24,6 +26,8 @@ def freeze(selection: Selection, table: LabelTable) -> Dataset:
         The configurations.
     table
         Their labels, in the same order.
+    reference
+        What the energies count from, hartree; see `tasks.labelling.reference`.
 
     Raises
     ------
@@ -42,7 +46,7 @@ def freeze(selection: Selection, table: LabelTable) -> Dataset:
     return Dataset(
         positions=selection.positions[kept],
         split=split,
-        energy=table.energy[kept],
+        energy=table.energy[kept] - HARTREE * reference,
         sub_energies=table.sub_energies[kept],
         sub_names=table.part_names,
         t1=table.t1[kept],
@@ -55,4 +59,7 @@ def freeze(selection: Selection, table: LabelTable) -> Dataset:
 
 def key_of(recipe: Recipe, table: LabelTable, protocol: str) -> str:
     """Return the key of the dataset that `freeze` would give: it follows the labels that are usable."""
-    return dataset_key(recipe, [f"{table.ids[i]}:{protocol}" for i in np.flatnonzero(table.usable).tolist()])
+    names = [f"{table.ids[i]}:{protocol}" for i in np.flatnonzero(table.usable).tolist()]
+    if reference_terms(recipe.build_nmer(), recipe.labelling):
+        names.append("counted from the minima")
+    return dataset_key(recipe, names)

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from distributed import Client
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from potentials.errors import StageError
+from potentials.molecule import NMer
 from recipes.load import expanded_toml
 from recipes.schema import Recipe
 from storage.contents import dataset_columns, selection_from_version
@@ -22,7 +24,9 @@ from tasks.labelling.calibrate import expected_cost, label_costs
 from tasks.labelling.collect import ENDED_BADLY, MISSING, USABLE, LabelTable, collect_labels
 from tasks.labelling.dataset import freeze, key_of
 from tasks.labelling.dispatch import label_configurations, scratch_folder, work_left
+from tasks.labelling.plan import HARTREE
 from tasks.labelling.protocol import Protocol, protocol_of
+from tasks.labelling.reference import Floats, reference_energy, reference_terms
 from tasks.labelling.runner import Limits
 from tasks.progress import ProgressLine
 
@@ -72,7 +76,8 @@ def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str
     key = key_of(recipe, table, protocol.id)
     if store.find("dataset", key, recipe.name):
         return key
-    dataset = freeze(selection, table)
+    reference = _reference(recipe, store, scheduler)
+    dataset = freeze(selection, table, reference)
     with Ledger.read(store.labels) as ledger:
         expected = expected_cost(nmer, recipe.labelling, ledger, but=table.ids)
     store.add(
@@ -87,6 +92,7 @@ def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str
             "protocol": recipe.labelling.level,
             "protocol_id": protocol.id,
             "labels": len(dataset),
+            "reference_hartree": reference,
             "cpu_seconds": round(float(dataset.cpu_seconds.sum()), 1),
             **{f"{s.replace('-', '_')}_labels": n for s, n in Counter(table.status).items() if s != USABLE},
             "flagged_kept": table.keep_flagged,
@@ -94,6 +100,34 @@ def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str
         },
     )
     return key
+
+
+def _reference(recipe: Recipe, store: Store, scheduler: Callable[[], str]) -> float:
+    """Return what the recipe's energies count from, hartree; found now if no earlier run has."""
+    nmer, settings = recipe.build_nmer(), recipe.labelling
+    known = reference_energy(nmer, settings, store.labels)
+    if known is not None:
+        return known
+    scratch = scratch_folder(recipe.resources, store.path)
+    terms = reference_terms(nmer, settings)
+    with Client(scheduler()) as client, ProgressLine("reference", len(terms), "minima") as progress:
+        begun: list[str] = []
+
+        def label(molecule: NMer, positions: Floats) -> Floats:
+            if molecule.name not in begun:
+                begun.append(molecule.name)
+            progress.update(len(begun) - 1)
+            label_configurations(
+                molecule, positions, settings, recipe.resources, store.labels, client, None, scratch
+            )
+            with Ledger.read(store.labels) as ledger:
+                table = collect_labels(molecule, positions, settings, ledger)
+            return np.asarray(table.energy / HARTREE)
+
+        found = reference_energy(nmer, settings, store.labels, label)
+        progress.update(len(terms))
+    assert found is not None  # with a label function it is found or an error is raised
+    return found
 
 
 def _is_work_left(recipe: Recipe, table: LabelTable, protocol: Protocol, ledger: Ledger) -> bool:
