@@ -15,9 +15,7 @@ StorePath = Annotated[
 ]
 ProtocolName = Annotated[
     str | None,
-    Parameter(
-        name="--protocol", help="Label with a protocol of nmer protocols in place of the recipe's own."
-    ),
+    Parameter(name="--protocol", help="Label with a protocol of nmer protocols in place of the recipe's own."),
 ]
 Preset = Annotated[str | None, Parameter(name="--preset", help="A preset of the recipe: smoke, laptop, or paper.")]
 
