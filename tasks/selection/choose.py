@@ -171,7 +171,7 @@ def _choose(
     if fitting is not None and settings.method == "d-optimality":
         function, terms = design_rows(nmer, fitting)
         design = tabulate(strata, function, terms, scratch)
-        greedy = Greedy(design, table, rules, fitting.gamma, shares - tests, features.starts)
+        greedy = Greedy(design, table, rules, fitting.gamma, np.maximum(shares - tests, 0), features.starts)
         train = greedy.take(settings.train - tails, test, test)
     else:
         train = np.setdiff1d(core, test)
