@@ -40,8 +40,8 @@ def protocols(*, json: Json = False) -> int:
         ("name", "engine", "runs here", "level of theory"),
         [(r["name"], r["engine"], "yes" if r["runs_here"] else "no", r["level"]) for r in rows],
     )
-    for engine in sorted({str(r["engine"]) for r in rows if not r["runs_here"]}):
-        print(f"{engine} {missing.get(engine)}")
+    for engine, needs in sorted({(str(r["engine"]), str(r["needs"])) for r in rows if not r["runs_here"]}):
+        print(f"{engine} {needs}")
     return 0
 
 

@@ -102,6 +102,7 @@ class Result:
         ``triples`` (the (T) correction alone). The method's energy is the sum of ``hf`` and the last ones. A
         truncated method has ``dmp2``, what MP2 says was cut off; a composite has ``mp2`` in its larger basis,
         ``dccsd`` (CCSD - MP2 in the smaller), and where it scales its triples ``triples_unscaled`` as well.
+        DFT and GFN2-xTB have ``total`` alone.
     t1, d1
         Diagnostics of Lee and Taylor and of Janssen and Nielsen; None where the method has none.
     t2
@@ -175,17 +176,43 @@ class Engine(ABC):
     def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
         """Return the result that the program's values mean. It needs no program."""
 
+    def lacks(self, method: str) -> str | None:
+        """Return None if the installed program has one of the engine's methods, otherwise what is missing."""
+        return None
+
     def check_elements(self, basis: str, symbols: Iterable[str]) -> None:  # noqa: B027 - optional
         """Raise InputError if the basis does not exist or lacks an element; not every engine can tell."""
 
-    def check(self, method: str, basis: str, counterpoise: bool, symbols: Iterable[str]) -> None:
+    def check_functional(self, functional: str) -> None:
+        """Raise InputError if the engine does not know a density functional."""
+        raise InputError(f"labelling.functional '{functional}': engine '{self.name}' has no density functionals")
+
+    def check_fitting(self, method: str, basis: str, symbols: Iterable[str]) -> None:  # noqa: B027 - optional
+        """Raise InputError if a method's fitted integrals have no auxiliary basis; not every engine can tell."""
+
+    def check(
+        self,
+        method: str,
+        basis: str,
+        counterpoise: bool,
+        symbols: Iterable[str],
+        functional: str = "",
+        density_fitting: bool = False,
+    ) -> None:
         """Raise InputError if the engine cannot compute what a recipe asks, before any label is tried."""
+        symbols = tuple(symbols)
         if method not in self.capabilities.methods:
             allowed = ", ".join(self.capabilities.methods)
             raise InputError(f"labelling.method '{method}' is not one of engine '{self.name}': {allowed}")
+        if missing := self.lacks(method):
+            raise InputError(f"labelling.method '{method}' {missing}")
         if counterpoise and not self.capabilities.ghosts:
             raise InputError(f"labelling.counterpoise needs ghost atoms, and engine '{self.name}' has none")
+        if functional:
+            self.check_functional(functional)
         self.check_elements(basis, symbols)
+        if density_fitting:
+            self.check_fitting(method, basis, symbols)
 
     def run(self, job: Job) -> Result:
         """Return the result of a job. Whatever goes wrong is a failed result, never an exception."""
@@ -203,6 +230,26 @@ class Engine(ABC):
         if result.status == OK and wrong:
             return Result(FAILED, f"not a finite number: {', '.join(wrong)}", details=result.details)
         return result
+
+
+def count_electrons(job: Job) -> int:
+    """Return the number of electrons of a job.
+
+    Raises
+    ------
+    ValueError
+        If it is odd or an element does not exist: every engine here takes closed shells only.
+    """
+    from ase.data import atomic_numbers
+
+    ghosts = set(job.ghosts)
+    unknown = sorted(set(job.symbols) - set(atomic_numbers))
+    if unknown:
+        raise ValueError(f"there is no element {unknown[0]}")
+    count = sum(atomic_numbers[s] for i, s in enumerate(job.symbols) if i not in ghosts) - job.charge
+    if count <= 0 or count % 2:
+        raise ValueError(f"{count} electrons are not a closed shell")
+    return int(count)
 
 
 def _numbers(result: Result) -> list[tuple[str, float | None]]:
