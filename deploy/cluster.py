@@ -93,3 +93,12 @@ def _interrupts_ignored() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def local_client(workers: int, scratch: Path) -> Iterator[Any]:
+    """Start a local cluster as `local_cluster` does, and yield a Dask client of it."""
+    from distributed import Client
+
+    with local_cluster(workers, scratch) as address, Client(address) as client:
+        yield client

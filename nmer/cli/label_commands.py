@@ -111,9 +111,7 @@ def _print_reasons(word: str, reasons: dict[str, int]) -> None:
 
 def _label_again(recipe: Recipe, path: Path, positions: Floats, reason: str) -> LabelCounts:
     """Compute labels on a cluster of their own."""
-    from distributed import Client
-
-    from deploy.cluster import local_cluster, worker_count
+    from deploy.cluster import local_client, worker_count
     from storage.store import Store
     from tasks.labelling.dispatch import label_configurations, scratch_folder
     from tasks.progress import ProgressLine
@@ -122,8 +120,7 @@ def _label_again(recipe: Recipe, path: Path, positions: Floats, reason: str) -> 
     workers = min(worker_count(resources.workers, resources.label_memory), len(positions))
     with (
         store.writing(),
-        local_cluster(workers, path / "scratch" / "dask") as scheduler,
-        Client(scheduler) as client,
+        local_client(workers, path / "scratch" / "dask") as client,
         ProgressLine("labelling", len(positions), "labels") as progress,
     ):
         return label_configurations(
