@@ -23,6 +23,7 @@ from tasks.labelling.protocol import protocol_of
 from tasks.sampling.forcefield import check_force_field
 from tasks.sampling.pbmetad import frames_so_far
 from tasks.sampling.plumed_engine import new_plumed
+from tasks.selection.descriptor import check_descriptor
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def check_engines(recipe: Recipe, until: str) -> None:
         check_force_field(nmer, force_field)
     if recipe.sampling.engine == "plumed" and "pbmetad" in recipe.sampling.samplers:
         new_plumed()
+    check_descriptor(recipe.selection)
     if STAGES.index(until) < STAGES.index("labelling"):
         return
     ghosts = settings.counterpoise and len(nmer.fragments) > 1
