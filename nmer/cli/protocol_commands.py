@@ -19,10 +19,11 @@ def protocols(*, json: Json = False) -> int:
     from recipes.protocols import protocols as named
     from tasks.labelling.engines import ENGINES
 
-    missing = {name: engine().available() for name, engine in ENGINES.items()}
+    engines = {name: engine() for name, engine in ENGINES.items()}
+    missing = {name: engine.available() for name, engine in engines.items()}
     rows: list[dict[str, Any]] = []
     for name, (title, labelling) in named().items():
-        needs = missing.get(labelling.engine, "is not part of this version")
+        needs = missing[labelling.engine] or engines[labelling.engine].lacks(labelling.method)
         rows.append(
             {
                 "name": name,

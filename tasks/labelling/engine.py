@@ -48,6 +48,8 @@ class Job:
         Of method DFT.
     density_fitting
         Whether integrals are fitted.
+    single_precision
+        Whether fitted coupled cluster is computed in float32.
     memory
         What the engine may plan with, GiB.
     """
@@ -69,6 +71,7 @@ class Job:
     whole_charge: int = 0
     functional: str = ""
     density_fitting: bool = False
+    single_precision: bool = False
     memory: float = 4.0
 
     @classmethod
@@ -219,6 +222,8 @@ class Engine(ABC):
         try:
             if job.method not in self.capabilities.methods:
                 return Result(FAILED, f"engine '{self.name}' has no method '{job.method}'")
+            if job.ghosts and not self.capabilities.ghosts:
+                return Result(FAILED, f"engine '{self.name}' takes no ghost atoms")
             if len(set(job.ghosts)) >= len(job.symbols):
                 return Result(FAILED, "all atoms are ghosts")
             result = self.parse(job, self.execute(job, self.build(job)))

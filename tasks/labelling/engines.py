@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from potentials.errors import InputError
 from tasks.labelling.engine import Engine
+from tasks.labelling.orca_engine import OrcaEngine
+from tasks.labelling.psi4_engine import Psi4Engine
 from tasks.labelling.pyscf_engine import PyscfEngine
 from tasks.labelling.pyscf_lno_engine import PyscfLnoEngine
+from tasks.labelling.xtb_engine import XtbEngine
 
-ENGINES: dict[str, type[Engine]] = {e.name: e for e in (PyscfEngine, PyscfLnoEngine)}
+ENGINES: dict[str, type[Engine]] = {
+    e.name: e for e in (PyscfEngine, PyscfLnoEngine, Psi4Engine, OrcaEngine, XtbEngine)
+}
 """Every engine by its name in the recipe."""
 
 

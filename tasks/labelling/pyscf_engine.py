@@ -1,4 +1,4 @@
-"""HF, MP2, CCSD, CCSD(T), and FNO-CCSD(T) with PySCF: closed shells, conventional or fitted integrals."""
+"""HF, DFT, MP2, CCSD, CCSD(T), and FNO-CCSD(T) with PySCF: closed shells, conventional or fitted integrals."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ NORM_FACTOR = 100.0
 MEMORY_SHARE = 0.85
 """Part of a label's memory that PySCF may plan with; the rest is for what it does not count."""
 
+GRID_LEVEL = 4
+"""PySCF's integration grid for density functionals: (60, 434) points on H, (90, 590) on C to F."""
+
 COMPONENTS = {
     "HF": ("hf",),
     "MP2": ("hf", "mp2"),
@@ -36,7 +39,7 @@ class PyscfEngine(Engine):
     """
 
     name = "pyscf"
-    capabilities = Capabilities(methods=(*COMPONENTS, "FNO-CCSD(T)"), ghosts=True, threads=True)
+    capabilities = Capabilities(methods=(*COMPONENTS, "FNO-CCSD(T)", "DFT"), ghosts=True, threads=True)
 
     def __init__(self) -> None:
         self._fitted: Any = None
@@ -55,12 +58,32 @@ class PyscfEngine(Engine):
         """Raise InputError if PySCF does not know the basis for one of the elements."""
         check_basis(basis, symbols)
 
+    def check_functional(self, functional: str) -> None:
+        """Raise InputError if PySCF does not know a density functional, or needs another package for it."""
+        from pyscf.dft import libxc
+        from pyscf.scf.dispersion import parse_dft
+
+        try:
+            plain, _, dispersion = parse_dft(functional)
+            libxc.parse_xc(plain)
+        except (
+            Exception
+        ) as error:  # KeyError, ValueError, NotImplementedError: libxc's names are read in many ways
+            raise InputError(f"labelling.functional '{functional}' is not known to PySCF") from error
+        if dispersion and find_spec("pyscf.dispersion") is None:
+            raise InputError(
+                f"labelling.functional '{functional}' needs the package pyscf-dispersion for its dispersion; "
+                "install it with: pip install pyscf-dispersion"
+            )
+
     def build(self, job: Job) -> Any:
         """Return the `pyscf.gto.Mole` of a job."""
         return build_mole(job)
 
     def execute(self, job: Job, built: Any) -> dict[str, Any]:
         """Run the SCF and what follows it; stop at the first that does not converge."""
+        if job.method == "DFT":
+            return run_functional(job, built)
         if is_fitted(job):
             from tasks.labelling.pyscf_fitted import FittedIntegrals, run_fitted
 
@@ -97,11 +120,30 @@ class PyscfEngine(Engine):
 
     def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
         """Return the result; what did not converge has no energy."""
+        if job.method == "DFT":
+            return read_values(("total",), raw)
         if is_fitted(job):
             from tasks.labelling.pyscf_fitted import components
 
             return read_values(components(job, raw), raw)
         return read_values(COMPONENTS[job.method], raw)
+
+
+def run_functional(job: Job, mole: Any) -> dict[str, Any]:
+    """Return the raw values of a density functional; its energy is one figure, ``total``.
+
+    Non-local correlation and dispersion that belong to the functional's name are part of it.
+    """
+    from pyscf.dft import rks
+
+    field = rks.RKS(mole, xc=job.functional)
+    if job.density_fitting:
+        field = field.density_fit()
+    field.grids.level = GRID_LEVEL
+    field.conv_tol, field.max_cycle = job.scf_tolerance, MAX_CYCLES
+    field.kernel()
+    raw = describe(mole, field, job)
+    return raw | {"total": raw.pop("hf"), "frozen_orbitals": 0}
 
 
 def is_fitted(job: Job) -> bool:
@@ -166,7 +208,7 @@ def read_values(parts: tuple[str, ...], raw: Mapping[str, Any]) -> Result:
     Parameters
     ----------
     parts
-        Names of the components (hartree) that add up to the energy.
+        Names of the components (hartree) that add up to the energy; what follows the first is correlation.
     raw
         What `Engine.execute` found.
     """
@@ -179,12 +221,12 @@ def read_values(parts: tuple[str, ...], raw: Mapping[str, Any]) -> Result:
         return Result(FAILED, f"the SCF did not converge in {MAX_CYCLES} iterations", details=details)
     if not raw.get("cc_converged", True):
         return Result(FAILED, f"CCSD did not converge in {MAX_CYCLES} iterations", details=details)
-    names = ("hf", "mp2", "ccsd", "dccsd", "triples", "triples_unscaled", "dmp2")
+    names = ("total", "hf", "mp2", "ccsd", "dccsd", "triples", "triples_unscaled", "dmp2")
     components = {name: float(raw[name]) for name in names if name in raw}
-    correlation = sum(components[name] for name in parts if name != "hf")
+    correlation = sum(components[name] for name in parts[1:])
     return Result(
         OK,
-        energy=components["hf"] + correlation,
+        energy=components[parts[0]] + correlation,
         components=components,
         t1=raw.get("t1"),
         d1=raw.get("d1"),

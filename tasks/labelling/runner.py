@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -96,11 +97,24 @@ def run_labels(
 
 
 def sweep_scratch(scratch: Path) -> None:
-    """Remove the folders that processes of this host left in the scratch folder when they were killed."""
+    """Clean up after processes of this host that were killed: end what still runs in their folders, remove those.
+
+    An engine's program dies with its parent; the programs that it has started itself may not.
+    """
+    left = []
     for folder in scratch.glob(f"{_FOLDER}{socket.gethostname()}-*-*"):
         pid = folder.name.rsplit("-", 2)[1]
         if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
+            left.append(folder.resolve())
+    if not left:
+        return
+    for process in psutil.process_iter(["cwd"]):
+        where = process.info["cwd"]
+        if where and any(Path(where).is_relative_to(folder) for folder in left):
+            with suppress(psutil.Error):
+                process.kill()
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _one_process(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,10 +32,12 @@ def read_reference(folder: Path, frame: str, basis: str, method: str) -> dict[st
     return {PARTS[row["part"]]: row for row in wanted}
 
 
-def triple(engine: Engine, method: str, basis: str, symbols: Any, positions: Any, first: int) -> dict[str, Result]:
+def triple(
+    engine: Engine, method: str, basis: str, symbols: Any, positions: Any, first: int, **more: Any
+) -> dict[str, Result]:
     atoms = tuple(range(len(symbols)))
     ghosts = {"AB": (), "A in AB": atoms[first:], "B in AB": atoms[:first]}
-    jobs = [Job(part, symbols, positions, g, 0, method, basis, memory=3.0) for part, g in ghosts.items()]
+    jobs = [Job(part, symbols, positions, g, 0, method, basis, memory=3.0, **more) for part, g in ghosts.items()]
     results = {job.part: engine.run(job) for job in jobs}
     assert {r.status for r in results.values()} == {"ok"}
     return results
@@ -107,34 +108,24 @@ def test_lno_is_the_lno_reference_for_formamide_water(reference_data: Callable[[
     assert interaction(results) == pytest.approx(reference_interaction(reference), abs=1e-3)
 
 
-def test_psi4_agrees(psi4: str, tmp_path: Path) -> None:
-    symbols = ("O", "H", "H", "He")
-    positions = ((0.0, 0.0, 0.1173), (0.0, 0.7572, -0.4692), (0.0, -0.7572, -0.4692), (0.2, 0.3, 2.6))
-    ours = triple(get_engine("pyscf"), "CCSD(T)", "cc-pVDZ", symbols, positions, 3)
-    lines = ["memory 500 mb", "set basis cc-pvdz", "set freeze_core true", "set scf_type pk"]
-    lines += ["set e_convergence 9", "set d_convergence 9", "set r_convergence 8"]
-    for i, (part, ghosts) in enumerate({"AB": (), "A in AB": (3,), "B in AB": (0, 1, 2)}.items()):
-        lines += [f"molecule m{i} {{", "0 1", "symmetry c1", "no_com", "no_reorient", "units angstrom"]
-        lines += [
-            f"{'@' if a in ghosts else ''}{symbols[a]} " + " ".join(f"{x:.10f}" for x in positions[a])
-            for a in range(4)
-        ]
-        lines += ["}", f"activate(m{i})", "e = energy('ccsd(t)')"]
-        lines += [f"print('RESULT', '{part}', '=', repr(float(e)), flush=True)", "clean()"]
-    (tmp_path / "in.dat").write_text("\n".join(lines) + "\n")
-    done = subprocess.run(
-        [psi4, "-i", "in.dat", "-o", "out.dat", "-n", "1"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+@pytest.mark.parametrize("method", ["CCSD(T)", "FNO-CCSD(T)"])
+@pytest.mark.parametrize("fitted", [False, True])
+def test_psi4_agrees(psi4: str, method: str, fitted: bool) -> None:
+    if method.startswith("FNO") and not fitted:
+        pytest.skip("natural orbitals are fitted in both engines")
+    symbols = ("O", "H", "H", "H", "H")
+    water = ((0.0, 0.0, 0.1173), (0.0, 0.7572, -0.4692), (0.0, -0.7572, -0.4692))
+    positions = (*water, (0.2, 0.3, 2.6), (0.2, 0.4, 3.34))
+    ours, theirs = (
+        triple(get_engine(name), method, "cc-pVDZ", symbols, positions, 3, density_fitting=fitted)
+        for name in ("pyscf", "psi4")
     )
-    words = [line.split("=") for line in done.stdout.splitlines() if line.startswith("RESULT")]
-    theirs = {left.removeprefix("RESULT").strip(): float(right) for left, right in words}
-    assert set(theirs) == set(ours), done.stdout[-2000:] + done.stderr[-2000:]
-    # Psi4's conversion from Angstrom differs in the ninth digit
-    for part, energy in theirs.items():
-        assert ours[part].energy == pytest.approx(energy, abs=1e-6)
-    total = HARTREE * (theirs["AB"] - theirs["A in AB"] - theirs["B in AB"])
-    assert interaction(ours) == pytest.approx(total, abs=1e-5)
+    # psi4's conversion from Angstrom differs in the ninth digit
+    for part, result in theirs.items():
+        assert ours[part].energy == pytest.approx(result.energy, abs=1e-6)
+        assert ours[part].details["frozen_orbitals"] == result.details["frozen_orbitals"]
+        assert ours[part].t1 == pytest.approx(result.t1, abs=1e-5)
+        assert ours[part].d1 == pytest.approx(result.d1, abs=1e-4)
+        for name, value in result.components.items():
+            assert ours[part].components[name] == pytest.approx(value, abs=2e-6)
+    assert interaction(ours) == pytest.approx(interaction(theirs), abs=1e-4)
