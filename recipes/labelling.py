@@ -29,6 +29,12 @@ METHODS: dict[str, tuple[str, ...]] = {
 }
 """What each engine can run."""
 
+SINGLE_PRECISION = ("CCSD", "CCSD(T)", "FNO-CCSD(T)")
+"""Methods that engine 'pyscf' can run in float32."""
+
+SINGLE_TOLERANCE = 1e-7
+"""Energy convergence that float32 reaches, hartree."""
+
 COMPOSITE = ("CCSD", "CCSD(T)", "FNO-CCSD(T)", "LNO-CCSD(T)")
 """Methods whose difference from MP2 can be added to MP2 in a larger basis."""
 
@@ -42,6 +48,7 @@ class Labelling(Section):
             "scale_triples",
             "functional",
             "density_fitting",
+            "single_precision",
             "fno_threshold",
             "max_d1",
             "keep_flagged",
@@ -64,6 +71,7 @@ class Labelling(Section):
     counterpoise: bool = True
     frozen_core: bool = True
     density_fitting: bool = Field(False, description="fitted integrals; LNO and DLPNO have them always")
+    single_precision: bool = Field(False, description="fitted coupled cluster in float32: a third of the time")
     scf_tolerance: float = Field(1e-10, gt=0, le=1e-4, description="SCF energy convergence (hartree)")
     cc_tolerance: float = Field(1e-8, gt=0, le=1e-4, description="CCSD energy convergence (hartree)")
     fno_threshold: float = Field(1e-5, gt=0, le=1e-2, description="virtual occupation threshold of FNO-CCSD(T)")
@@ -93,6 +101,12 @@ class Labelling(Section):
             raise ValueError("scale_triples needs mp2_basis and a method with (T)")
         if self.mp2_basis and not (self.density_fitting or self.method != "CCSD(T)"):
             raise ValueError("mp2_basis needs density_fitting = true")
+        if self.single_precision and not (self.engine == "pyscf" and self.method in SINGLE_PRECISION):
+            raise ValueError(f"single_precision needs engine 'pyscf' and one of {', '.join(SINGLE_PRECISION)}")
+        if self.single_precision and not (self.density_fitting or self.mp2_basis or self.method.startswith("FNO")):
+            raise ValueError("single_precision needs density_fitting = true")
+        if self.single_precision and self.cc_tolerance < SINGLE_TOLERANCE:
+            raise ValueError(f"single_precision needs cc_tolerance = {SINGLE_TOLERANCE:g} or more")
         if self.engine == "xtb" and self.counterpoise:
             raise ValueError("GFN2-xTB takes no ghost atoms; set counterpoise = false")
         return self

@@ -95,6 +95,7 @@ class Protocol:
             whole_charge=part.charge if part.piece is not None else self.nmer.charge,
             functional=settings.functional,
             density_fitting=settings.density_fitting,
+            single_precision=settings.single_precision,
             memory=memory,
         )
 

@@ -39,7 +39,10 @@ def triple(
             fno_threshold=settings.fno_threshold,
             mp2_basis=settings.mp2_basis,
             scale_triples=settings.scale_triples,
+            scf_tolerance=settings.scf_tolerance,
+            cc_tolerance=settings.cc_tolerance,
             density_fitting=settings.density_fitting,
+            single_precision=settings.single_precision,
             memory=memory,
         )
         results[part] = engine.run(job)
