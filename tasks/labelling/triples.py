@@ -1,24 +1,25 @@
 """The (T) correction to closed-shell CCSD from fitted integrals, three occupied orbitals at a time.
 
-For each i >= j >= k six matrix products give the connected triples of all virtual orbitals, and one pass over
+For each i >= j >= k matrix products give the connected triples of all virtual orbitals, and one pass over
 a >= b >= c sums their energy (A. P. Rendell, T. J. Lee and A. Komornicki, Chem. Phys. Lett. 178, 462 (1991)):
 
     W_ijk^abc = P [sum_d (ia|bd) t_kj^cd - sum_l (jl|kc) t_il^ab]
     V_ijk^abc = W_ijk^abc + t_i^a (jb|kc) + t_j^b (ia|kc) + t_k^c (ia|jb)
     E = 1/3 sum (4 W^abc + W^bca + W^cab) (V^abc - V^cba) / (e_i + e_j + e_k - e_a - e_b - e_c)
 
-P sums over the six ways to permute the pairs (i a), (j b), (k c) together. The products are made in the precision
-of the integrals; the energy is summed in double precision.
+P sums over the six ways to permute the pairs (i a), (j b), (k c) together; two of them at a time end in the same
+virtual orbital and are added up by the matrix product itself. The products are made in the precision of the
+integrals; the energy is summed in double precision.
 """
 
 from __future__ import annotations
 
-from itertools import permutations
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import DTypeLike, NDArray
+from scipy.linalg.blas import get_blas_funcs
 
 from tasks.labelling.coupled_cluster import Amplitudes, Orbitals
 
@@ -27,7 +28,7 @@ Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
 _TILE = 8
-"""Virtual orbitals in one tile of the sum: six tiles read in any order stay in the processor's cache."""
+"""Virtual orbitals in one tile of the sum: tiles read in any order stay in the processor's cache."""
 
 
 def triples_energy(orbitals: Orbitals, amplitudes: Amplitudes) -> float:
@@ -52,18 +53,30 @@ def triples_energy(orbitals: Orbitals, amplitudes: Amplitudes) -> float:
     for i in range(o):
         left[i, :, :, :v] = (ov[:, i].T @ vv.reshape(-1, v * v)).reshape(v, v, v)
         left[i, :, :, v:] = t2[i].transpose(1, 2, 0)
+    swapped = left.transpose(0, 2, 1, 3).reshape(o, v * v, v + o)
+    left = left.reshape(o, v * v, v + o)
     right = np.empty((o, o, v + o, v), t2.dtype)  # j, k; d and l together; c
     right[:, :, :v] = t2.transpose(1, 0, 3, 2)
     right[:, :, v:] = -ooov.transpose(0, 2, 1, 3)
+    gemm = get_blas_funcs("gemm", dtype=t2.dtype)
+
+    def connect(p: int, q: int, r: int) -> Array:
+        """Return the two terms of W that end in the virtual orbital of r, in the order of p, q and r."""
+        out: Array = np.matmul(left[p], right[q, r])
+        gemm(1.0, right[p, r].T, swapped[q].T, beta=1.0, c=out.T, overwrite_c=True)  # adds to `out`
+        return out.reshape((v, v, v))
+
     occupied, virtual = orbitals.energies[:o], orbitals.energies[o:].astype(t2.dtype)
-    products = np.empty((6, v, v, v), t2.dtype)
     total = 0.0
     for i in range(o):
         for j in range(i + 1):
             for k in range(min(j, i - 1) + 1):  # not i = j = k, whose triples vanish
-                _connect(left, right, (i, j, k), products)
+                abc = connect(i, j, k)
+                acb = connect(i, k, j) if j != k else abc
+                bca = connect(j, k, i) if i != j else acb
                 singles, pairs = (t1[i], t1[j], t1[k]), (coulomb[j, k], coulomb[i, k], coulomb[i, j])
-                part = _sum_virtuals(products, *singles, *pairs, virtual, occupied[[i, j, k]].sum())
+                level = occupied[i] + occupied[j] + occupied[k]
+                part = _sum_virtuals(abc, acb, bca, *singles, *pairs, virtual, level)
                 total += part / 2 if j in (i, k) else part
     return total
 
@@ -71,38 +84,30 @@ def triples_energy(orbitals: Orbitals, amplitudes: Amplitudes) -> float:
 def triples_memory(occupied: int, virtuals: int, auxiliary: int, precision: DTypeLike) -> float:
     """Return what `triples_energy` takes at its peak, GiB."""
     every = occupied + virtuals
-    numbers = occupied * virtuals * every * (virtuals + occupied) + 6 * virtuals**3 + 2 * auxiliary * every**2
+    numbers = 2 * occupied * virtuals**2 * every + 4 * virtuals**3 + 2 * auxiliary * every**2
     return (numbers + 4 * (occupied * virtuals) ** 2) * np.dtype(precision).itemsize / 1024**3
-
-
-def _connect(left: Array, right: Array, triple: tuple[int, int, int], products: Array) -> None:
-    """Fill in the six terms of W: for the order p, q, r of i, j, k that of the virtual orbitals of p, q and r."""
-    v = products.shape[-1]
-    known: dict[tuple[int, ...], int] = {}
-    for place, (p, q, r) in enumerate(permutations(triple)):
-        if (p, q, r) in known:  # two of the three are the same orbital
-            products[place] = products[known[p, q, r]]
-        else:
-            known[p, q, r] = place
-            np.matmul(left[p].reshape(v * v, -1), right[q, r], out=products[place].reshape(v * v, v))
-
-
-@njit(cache=True, fastmath=True, inline="always")  # type: ignore[untyped-decorator]
-def _connected(x: Array, a: int, b: int, c: int) -> Any:
-    """W_ijk^abc from the products of all orders of i, j, k, as `itertools.permutations` gives them."""
-    return x[0, a, b, c] + x[1, a, c, b] + x[2, b, a, c] + x[3, b, c, a] + x[4, c, a, b] + x[5, c, b, a]
 
 
 @njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
 def _sum_virtuals(
-    x: Array, ti: Array, tj: Array, tk: Array, jk: Array, ik: Array, ij: Array, energies: Array, occupied: float
+    abc: Array,
+    acb: Array,
+    bca: Array,
+    ti: Array,
+    tj: Array,
+    tk: Array,
+    jk: Array,
+    ik: Array,
+    ij: Array,
+    energies: Array,
+    occupied: float,
 ) -> float:
     """Return the energy of one i >= j >= k, hartree, as if the three were different orbitals.
 
     Parameters
     ----------
-    x
-        (6, virtual, virtual, virtual), the products.
+    abc, acb, bca
+        (virtual, virtual, virtual), the parts of W in these orders of their indices.
     ti, tj, tk
         (virtual,), singles.
     jk, ik, ij
@@ -121,8 +126,12 @@ def _sum_virtuals(
                     for b in range(b0, min(b0 + _TILE, a + 1)):
                         part = 0.0
                         for c in range(c0, min(c0 + _TILE, b + 1)):
-                            w0, w1, w2 = _connected(x, a, b, c), _connected(x, b, c, a), _connected(x, c, a, b)
-                            w3, w4, w5 = _connected(x, a, c, b), _connected(x, b, a, c), _connected(x, c, b, a)
+                            w0 = abc[a, b, c] + acb[a, c, b] + bca[b, c, a]
+                            w1 = abc[b, c, a] + acb[b, a, c] + bca[c, a, b]
+                            w2 = abc[c, a, b] + acb[c, b, a] + bca[a, b, c]
+                            w3 = abc[a, c, b] + acb[a, b, c] + bca[c, b, a]
+                            w4 = abc[b, a, c] + acb[b, c, a] + bca[a, c, b]
+                            w5 = abc[c, b, a] + acb[c, a, b] + bca[b, a, c]
                             v0 = w0 + ti[a] * jk[b, c] + tj[b] * ik[a, c] + tk[c] * ij[a, b]
                             v1 = w1 + ti[b] * jk[c, a] + tj[c] * ik[b, a] + tk[a] * ij[b, c]
                             v2 = w2 + ti[c] * jk[a, b] + tj[a] * ik[c, b] + tk[b] * ij[c, a]
