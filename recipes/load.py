@@ -5,15 +5,19 @@ from __future__ import annotations
 import difflib
 import tomllib
 import typing
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from potentials.errors import InputError
 from recipes.schema import Recipe
+from recipes.section import Section
+
+SectionType = TypeVar("SectionType", bound=Section)
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -79,6 +83,29 @@ def load_recipe(name: str, preset: str | None = None) -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         raise InputError(f"{path.name}: {_sentence(error)}") from None
+
+
+def validated(section: type[SectionType], values: dict[str, Any]) -> SectionType:
+    """Return a section made from options of a command.
+
+    Raises
+    ------
+    InputError
+        One sentence naming the option and what is allowed.
+    """
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "".join(f"--{part}" for part in first["loc"][:1]).replace("_", "-")
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{name + ': ' if name else ''}{message[0].lower() + message[1:]}") from None
+
+
+def section_toml(sections: Mapping[str, Section]) -> str:
+    """Return sections as TOML, every default written out."""
+    values = {name: section.model_dump(mode="json", exclude_none=True) for name, section in sections.items()}
+    return tomli_w.dumps(values, multiline_strings=True)
 
 
 def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,13 @@ changes a result.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from ase.data import chemical_symbols
 from pydantic import Field, model_validator
 
 from potentials.molecule import Fragment, NMer
+from recipes.fitting import Fitting, Switching
 from recipes.labelling import Labelling
 from recipes.sampling import Bias, Sampling
 from recipes.section import Pair, Section
@@ -128,49 +129,6 @@ class Selection(Section):
         (), description="select each window, each temperature, or each pair of them for itself, in equal parts"
     )
     seed: int = Field(2025, ge=0, le=2**32 - 1)
-
-
-class Switching(Section):
-    """Cosine switching of an intermolecular potential."""
-
-    atoms: Pair = Field(description="the two atoms whose distance switches, counted from 0 in the n-mer")
-    r_in: float = Field(ge=0, le=100, description="full potential up to here (A)")
-    r_out: float = Field(gt=0, le=100, description="no potential from here on (A)")
-
-    @model_validator(mode="after")
-    def _rising(self) -> Self:
-        if self.r_in >= self.r_out:
-            raise ValueError(f"r_in = {self.r_in:g} A must be less than r_out = {self.r_out:g} A")
-        return self
-
-
-class Fitting(Section):
-    """A PIP in Morse variables exp(-k R), fitted by weighted ridge regression."""
-
-    degree: int = Field(3, ge=1, le=8, description="highest degree of a monomial")
-    terms: Literal["all", "intermolecular"] = Field(
-        "intermolecular",
-        description="intermolecular: every monomial holds at least one intermolecular variable",
-    )
-    gamma: float = Field(5e-4, ge=0, le=10, description="ridge parameter Gamma")
-    delta_e: float = Field(40.0, gt=0, le=10_000, description="energy scale dE of the weights (kcal/mol)")
-    optimizer: Literal["variable-projection"] = "variable-projection"
-    k_bounds: tuple[Annotated[float, Field(gt=0, le=20)], Annotated[float, Field(gt=0, le=20)]] = Field(
-        (0.1, 4.0), description="bounds of the non-linear parameters k (1/A)"
-    )
-    starts: int = Field(5, ge=1, le=1000, description="starting points of the k")
-    max_iterations: int = Field(100, ge=1, le=100_000, description="optimizer iterations per start")
-    validation_fraction: float = Field(
-        0.1, gt=0, lt=0.5, description="part of the training set that picks the start"
-    )
-    switching: Switching | None = None
-    seed: int = Field(2025, ge=0, le=2**32 - 1)
-
-    @model_validator(mode="after")
-    def _bounds_rise(self) -> Self:
-        if self.k_bounds[0] >= self.k_bounds[1]:
-            raise ValueError(f"k_bounds {list(self.k_bounds)} (1/A) must rise")
-        return self
 
 
 class Gates(Section):
