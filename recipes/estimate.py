@@ -1,8 +1,8 @@
 """What a recipe will cost, before anything runs: core-hours, memory, and disk, stage by stage.
 
-The formulas are fits to measured runs on one core of a 2020s server (AVX2): canonical labels within 35 %,
-LNO labels within 10 % of what was measured. Read an estimate as right within a factor of two. Whoever has measured
-labels at hand passes their cost in.
+The formulas are fits to measured runs on one core of a 2020s server (AVX2): canonical labels within 35 %, LNO
+labels within 10 %, labels in single precision and composites of them within 15 % of what was measured. Read an
+estimate as right within a factor of two. Whoever has measured labels at hand passes their cost in.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
+from math import log10
 from typing import Any, NamedTuple
 
 from ase.data import atomic_numbers
@@ -17,7 +18,7 @@ from ase.data import atomic_numbers
 from potentials.basis import Basis
 from potentials.capping import pieces
 from potentials.molecule import NMer
-from recipes.schema import Labelling, Recipe
+from recipes.schema import Labelling, Recipe, Selection
 
 FUNCTIONS = {  # basis functions on H and He, and on B to Ne
     "sto-3g": (1, 5),
@@ -35,6 +36,12 @@ XTB_SECONDS = 0.01
 FORMULA = "formula"
 """Where a cost comes from that nobody measured."""
 
+TWO_LEVELS = 2000
+"""Clusters above which the selection goes by two levels unless told otherwise."""
+
+SELECTION_TABLE = 0.25
+"""What the selection keeps of its table in memory, GiB; the rest is in a scratch file."""
+
 FRAMES_PER_SECOND = 1500.0
 COMPILE_SECONDS = 30.0
 _GIB = 1024**3
@@ -49,11 +56,14 @@ class JobSize(NamedTuple):
         Basis functions, those of ghosts among them.
     occupied, frozen
         Correlated and frozen occupied orbitals.
+    large_functions
+        Basis functions of the larger basis of a composite; zero if there is none or it is not known.
     """
 
     functions: int
     occupied: int
     frozen: int
+    large_functions: int = 0
 
 
 @dataclass(frozen=True)
@@ -137,8 +147,8 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
             "selection",
             labels,
             "configurations",
-            (1.0 + frames * labels * pairs * 1.5e-10) / 3600,
-            0.3 + frames * pairs * 8 * 2 / _GIB,
+            _selection_seconds(recipe.selection, frames, pairs) / 3600,
+            0.15 + min(frames * pairs * 8 * 2 / _GIB, SELECTION_TABLE),
             labels * coordinates * 8 / 1e6,
         ),
         StageEstimate(
@@ -161,6 +171,14 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
     ]
 
 
+def _selection_seconds(selection: Selection, frames: int, pairs: int) -> float:
+    """Return the CPU time of the selection, s: fits to pools of 600,000 and 3,000,000 frames of 28 distances."""
+    clusters = selection.train + selection.test
+    if selection.levels == "two" or (selection.levels == "auto" and clusters > TWO_LEVELS):
+        return 1.0 + pairs / 28 * (4.3e-6 * frames + 3.0e-4 * clusters)
+    return 1.0 + pairs / 28 * 7.5e-9 * frames * clusters
+
+
 def label_cost(nmer: NMer, labelling: Labelling) -> LabelCost | None:
     """Return what one label costs by formula, or None for a method or a basis set that has none."""
     sizes = job_sizes(nmer, labelling)
@@ -169,17 +187,23 @@ def label_cost(nmer: NMer, labelling: Labelling) -> LabelCost | None:
 
 def job_sizes(nmer: NMer, labelling: Labelling) -> list[JobSize] | None:
     """Return the size of each energy calculation of a label, or None if the basis set is not in the table."""
+    table = FUNCTIONS | {"": (0, 0)}
     if labelling.method == "GFN2-xTB":
-        light, heavy = 0, 0  # it has a basis of its own
-    elif labelling.basis.lower() in FUNCTIONS and max(nmer.numbers) <= 10:
-        light, heavy = FUNCTIONS[labelling.basis.lower()]
+        light, heavy = large = (0, 0)  # it has a basis of its own
+    elif {labelling.basis.lower(), labelling.mp2_basis.lower()} <= set(table) and max(nmer.numbers) <= 10:
+        (light, heavy), large = table[labelling.basis.lower()], table[labelling.mp2_basis.lower()]
     else:
         return None
 
-    def size(numbers: Sequence[int], charge: int, functions: int | None = None) -> JobSize:
-        own = sum(light if n <= 2 else heavy for n in numbers)
-        cores = sum(n > 2 for n in numbers) if labelling.frozen_core else 0
-        return JobSize(own if functions is None else functions, (sum(numbers) - charge) // 2 - cores, cores)
+    def size(numbers: Sequence[int], charge: int, whole: JobSize | None = None) -> JobSize:
+        few = sum(n <= 2 for n in numbers)
+        cores = len(numbers) - few if labelling.frozen_core else 0
+        return JobSize(
+            few * light + (len(numbers) - few) * heavy if whole is None else whole.functions,
+            (sum(numbers) - charge) // 2 - cores,
+            cores,
+            few * large[0] + (len(numbers) - few) * large[1] if whole is None else whole.large_functions,
+        )
 
     if len(nmer.fragments) == 1 and len(nmer.fragments[0].parts) > 1:
         return [
@@ -192,7 +216,7 @@ def job_sizes(nmer: NMer, labelling: Labelling) -> list[JobSize] | None:
         for group in combinations(every, count):
             numbers = [n for f in group for n in nmer.numbers[nmer.slices[f]].tolist()]
             charge = sum(nmer.fragments[f].charge for f in group)
-            found.append(size(numbers, charge, whole.functions if labelling.counterpoise else None))
+            found.append(size(numbers, charge, whole if labelling.counterpoise else None))
     return found
 
 
@@ -201,16 +225,18 @@ def cost_of_jobs(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | N
     method = labelling.method
     if method == "GFN2-xTB":
         return LabelCost(XTB_SECONDS, 0.2, FORMULA)
+    if labelling.engine == "pyscf" and (labelling.density_fitting or labelling.mp2_basis or method[:3] == "FNO"):
+        return _cost_of_fitted(labelling, jobs)
     if labelling.mp2_basis:
         return None
     if method == "LNO-CCSD(T)":
-        n, o, _ = max(jobs, key=lambda job: job.occupied)
+        n, o, _, _ = max(jobs, key=lambda job: job.occupied)
         return LabelCost(2.0 + 14.5 * (o / 8) ** 2.5 * (n / 230), 0.3 + 2 * n**3 * 3 * 8 / _GIB, FORMULA)
     cluster = method in ("CCSD", "CCSD(T)")
-    if labelling.engine != "pyscf" or not (cluster or (method in ("HF", "MP2") and not labelling.density_fitting)):
+    if labelling.engine != "pyscf" or not (cluster or method in ("HF", "MP2")):
         return None
     seconds, memory = 1.5, 0.2
-    for n, o, core in jobs:
+    for n, o, core, _ in jobs:
         v = n - o - core
         seconds += 0.28 + 3.5e-8 * n**4
         if cluster:
@@ -219,3 +245,28 @@ def cost_of_jobs(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | N
         else:
             memory = max(memory, 0.15 + n**4 / 8 * 8 / _GIB)
     return LabelCost(seconds, memory, FORMULA)
+
+
+def _cost_of_fitted(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | None:
+    """Return what a label with PySCF's fitted integrals costs: the parts share them in one process."""
+    whole = max(jobs, key=lambda job: job.occupied, default=None)
+    if whole is None or labelling.method == "DFT" or bool(labelling.mp2_basis) != bool(whole.large_functions):
+        return None
+    cubes = whole.functions**3 + whole.large_functions**3
+    seconds, integrals, most = 1.0 + 1.3e-7 * cubes, 18 * cubes / _GIB, 0.0
+    for n, o, core, large in jobs:
+        seconds += 0.1 + 5e-8 * n**3 + (0.1 + 5e-8 * large**3 if large else 0.0)
+        if labelling.method in ("HF", "MP2"):
+            continue
+        v = float(n - o - core)
+        if labelling.method.startswith("FNO"):  # about as many as a part's own atoms have virtual orbitals
+            own = min(n, whole.functions * o / whole.occupied) - o - core
+            v = own * min(1.0, max(0.2, 0.77 - 0.2 * log10(labelling.fno_threshold / 3e-5)))
+        if labelling.single_precision:
+            triples = 3.4e-11 * o**3 * v**4 if labelling.method.endswith("(T)") else 0.0
+            seconds += 7.8e-10 * o**2 * v**4 + triples
+            most = max(most, (v**4 + 96 * (o * v) ** 2 + 8 * o * v**3) / _GIB)
+        else:
+            seconds += 3e-9 * o**2 * v**4
+            most = max(most, 1.5 * (v * (v + 1) / 2) ** 2 * 8 / _GIB)
+    return LabelCost(seconds, 0.25 + integrals + most, FORMULA)

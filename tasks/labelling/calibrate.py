@@ -114,7 +114,7 @@ def _scaled(nmer: NMer, labelling: Labelling, ledger: Ledger, but: Collection[st
     if plain is None:
         return None
     alike = {name: known["labelling"] for name, known in ledger.protocols().items()}
-    fields = ("engine", "method", "density_fitting")
+    fields = ("engine", "method", "density_fitting", "single_precision")
     wanted = [_settings(labelling).get(field) for field in fields]
     alike = {name: known for name, known in alike.items() if [known.get(field) for field in fields] == wanted}
     seconds, memory = [], []

@@ -115,6 +115,11 @@ class FittedIntegrals:
         self._atoms: tuple[Any, ...] = ()
         self._kept: dict[str, Tensors] = {}
 
+    @property
+    def memory(self) -> float:
+        """What the kept integrals take, GiB."""
+        return sum(one.coulomb.nbytes + one.correlation.nbytes for one in self._kept.values()) / 1024**3
+
     def of(self, job: Job, mole: Any) -> Tensors:
         """Return the integrals of a job's atoms, ghosts included, in the basis of `mole`."""
         atoms = (job.symbols, job.positions)
@@ -152,7 +157,7 @@ def run_fitted(job: Job, integrals: FittedIntegrals) -> dict[str, Any]:
     if job.method.startswith("FNO"):
         space = natural_virtuals(small, density, job.fno_threshold)
     solve = single_precision if job.single_precision else coupled_cluster
-    cluster = solve(small, space, job)
+    cluster = solve(small, space, replace(job, memory=job.memory - integrals.memory))
     if not cluster["cc_converged"]:
         return values | cluster
     inside = cluster.pop("mp2_inside")
@@ -243,7 +248,7 @@ def single_precision(field: Field, space: Virtuals, job: Job) -> dict[str, Any]:
     occupied, virtuals, auxiliary = len(field.energies), len(space.energies), len(field.integrals)
     sizes = (occupied, virtuals, auxiliary, np.float32)
     needed = max(ccsd_memory(*sizes), triples_memory(*sizes) if job.method.endswith("(T)") else 0.0)
-    _check_memory(virtuals, PROCESS_MEMORY + 2 * field.integrals.nbytes / 1024**3 + needed, job)
+    _check_memory(virtuals, PROCESS_MEMORY + needed, job)
     every = np.hstack([field.correlated, space.orbitals])
     fitted = _transform(field.integrals, every, every, np.float32)
     orbitals = Orbitals(fitted, np.concatenate([field.energies, space.energies]), occupied)

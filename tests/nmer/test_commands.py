@@ -156,7 +156,7 @@ def test_a_missing_engine_is_named_with_the_way_to_install_it(
         except ModuleNotFoundError:
             pass
     monkeypatch.chdir(tmp_path)
-    code, _, err = call(capsys, "run", "ch3-water", "--preset", "paper")
+    code, _, err = call(capsys, "run", "ch3-water", "--preset", "smoke", "--protocol", "lno-aug-cc-pvtz")
     assert code == 2 and "labelling.engine 'pyscf-lno'" in err and "pip install 'nmer[lno]'" in err
     assert not list(tmp_path.iterdir())
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from potentials.errors import InputError
 from recipes.estimate import estimate
 from recipes.load import expanded_toml, load_recipe, presets, shipped_recipes
+from recipes.protocols import find_protocol
 from recipes.schema import Recipe
 from storage.keys import pool_key, potential_key, selection_key
 
@@ -31,7 +32,7 @@ def test_paper_preset_holds_the_published_settings() -> None:
     assert recipe.sampling.windows == ((0, 4), (4, 7), (7, 10))
     assert recipe.sampling.frames == 600_000
     assert (recipe.selection.train, recipe.selection.test) == (43_000, 2_000)
-    assert (recipe.labelling.method, recipe.labelling.basis) == ("LNO-CCSD(T)", "aug-cc-pVTZ")
+    assert recipe.labelling.level == "MP2/aug-cc-pVTZ + [FNO-CCSD(T*) - MP2]/aug-cc-pVDZ"
     assert recipe.labelling.counterpoise and recipe.labelling.frozen_core
     assert (recipe.fitting.degree, recipe.fitting.gamma, recipe.fitting.delta_e) == (3, 0.0005, 40)
     counts = {stage.stage: stage.count for stage in estimate(recipe)}
@@ -42,6 +43,11 @@ def test_paper_preset_holds_the_published_settings() -> None:
         "fitting": 710,
         "validation": 45_000,
     }
+
+
+def test_presets_label_with_protocols_that_have_a_name() -> None:
+    for preset, name in (("laptop", "fno-aug-cc-pvdz"), ("paper", "composite-aug-cc-pvtz")):
+        assert load_recipe("ch3-water", preset).labelling == find_protocol(name)
 
 
 def test_a_recipe_is_frozen() -> None:

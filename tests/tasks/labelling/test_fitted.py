@@ -134,3 +134,17 @@ def test_the_shipped_composite_is_within_five_hundredths(
 
     found = triple(reference_data("label-reference"), frame, find_protocol("composite-aug-cc-pvtz"))
     assert interaction(found) == pytest.approx(canonical, abs=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("frame", ["M1", "M3", "M5", "M7", "F1", "F2", "F5", "F7"])
+def test_the_shipped_natural_orbitals_are_within_three_hundredths(
+    frame: str, reference_data: Callable[[str], Path]
+) -> None:
+    from recipes.protocols import find_protocol
+
+    folder = reference_data("label-reference")
+    known = reference(folder, frame, "aug-cc-pVDZ")
+    canonical = HARTREE * sum(sign * known[part]["e_tot"] for part, sign in PARTS.items())
+    found = triple(folder, frame, find_protocol("fno-aug-cc-pvdz"))
+    assert interaction(found) == pytest.approx(canonical, abs=0.03)

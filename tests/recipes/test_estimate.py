@@ -1,0 +1,75 @@
+"""Estimates against what was measured: right within a factor of 1.3 where there is a measurement."""
+
+from __future__ import annotations
+
+import pytest
+
+from recipes.estimate import JobSize, cost_of_jobs, estimate, job_sizes, label_cost
+from recipes.load import load_recipe
+from recipes.protocols import find_protocol
+from recipes.schema import Labelling
+
+METHANE_WATER = load_recipe("ch3-water", "smoke").build_nmer()
+FORMAMIDE_WATER = (JobSize(137, 13, 4, 299), JobSize(137, 9, 3, 299), JobSize(137, 4, 1, 299))
+SINGLE = {"density_fitting": True, "single_precision": True, "cc_tolerance": 1e-7}
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "memory", "formamide_seconds", "formamide_memory"),
+    [("fno-aug-cc-pvdz", 2.7, 0.32, 18.4, 0.61), ("composite-aug-cc-pvtz", 6.0, 0.52, 27.7, 1.05)],
+)
+def test_fast_labels_cost_what_was_measured(
+    name: str, seconds: float, memory: float, formamide_seconds: float, formamide_memory: float
+) -> None:
+    labelling = find_protocol(name)
+    cost = label_cost(METHANE_WATER, labelling)
+    assert cost is not None
+    assert cost.cpu_seconds == pytest.approx(seconds, rel=0.3)
+    assert cost.memory == pytest.approx(memory, rel=0.3)
+    sizes = [s if labelling.mp2_basis else s._replace(large_functions=0) for s in FORMAMIDE_WATER]
+    larger = cost_of_jobs(labelling, sizes)
+    assert larger is not None
+    assert larger.cpu_seconds == pytest.approx(formamide_seconds, rel=0.3)
+    assert larger.memory == pytest.approx(formamide_memory, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("basis", "seconds"),
+    [("aug-cc-pVDZ", 20.9), ("aug-cc-pVTZ", 598.0)],
+)
+def test_canonical_fitted_labels_cost_what_was_measured(basis: str, seconds: float) -> None:
+    canonical = Labelling(method="CCSD(T)", basis=basis, density_fitting=True)
+    cost = label_cost(METHANE_WATER, canonical)
+    assert cost is not None and cost.cpu_seconds == pytest.approx(seconds, rel=0.3)
+    single = label_cost(METHANE_WATER, canonical.model_copy(update=SINGLE))
+    assert single is not None and single.cpu_seconds < 0.5 * cost.cpu_seconds and single.memory < cost.memory
+
+
+def test_sizes_of_a_composite_name_both_bases() -> None:
+    assert job_sizes(METHANE_WATER, find_protocol("composite-aug-cc-pvtz")) == [
+        JobSize(100, 8, 2, 230),
+        JobSize(100, 4, 1, 230),
+        JobSize(100, 4, 1, 230),
+    ]
+    unknown = find_protocol("composite-aug-cc-pvtz").model_copy(update={"mp2_basis": "def2-tzvp"})
+    assert job_sizes(METHANE_WATER, unknown) is None
+    sizes = [JobSize(100, 8, 2), JobSize(100, 4, 1), JobSize(100, 4, 1)]  # of a ledger that knows one basis only
+    assert cost_of_jobs(find_protocol("composite-aug-cc-pvtz"), sizes) is None
+
+
+def test_more_natural_orbitals_cost_more_up_to_all_of_them() -> None:
+    costs = [
+        label_cost(METHANE_WATER, Labelling(method="FNO-CCSD(T)", basis="aug-cc-pVDZ", fno_threshold=t, **SINGLE))
+        for t in (1e-2, 1e-4, 1e-5, 1e-9, 1e-12)
+    ]
+    seconds = [cost.cpu_seconds for cost in costs if cost is not None]
+    assert seconds[0] < seconds[1] < seconds[2] < seconds[3] == seconds[4]
+
+
+def test_the_paper_preset_is_estimated_stage_by_stage() -> None:
+    stages = {stage.stage: stage for stage in estimate(load_recipe("ch3-water", "paper"))}
+    assert all(stage.core_hours is not None and stage.memory is not None for stage in stages.values())
+    selection, labels = stages["selection"], stages["labelling"]
+    assert selection.core_hours is not None and 15 < 3600 * selection.core_hours < 20
+    assert selection.memory == pytest.approx(0.4, abs=0.05)
+    assert labels.core_hours == pytest.approx(45_000 * 6.0 / 3600, rel=0.3)
