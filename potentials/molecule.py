@@ -13,6 +13,7 @@ from ase.data import atomic_masses, atomic_numbers
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
+from potentials.symmetry import derive_symmetry
 
 CAP_LENGTHS = {"C": 1.14, "N": 1.09}
 """Fixed length of the bond from an anchor atom to its cap, in Angstrom (papers I and II)."""
@@ -80,7 +81,8 @@ class NMer:
         The fragments; atoms of the n-mer are numbered through them in order.
     symmetry
         One block per fragment joined by ``_``; within a block, letters with counts in atom order. Atoms
-        that share a letter are exchanged freely by the PIP: ``A1B1C3_D1E2`` is C, cap, 3 H, then O, 2 H.
+        that share a letter are exchanged freely by the PIP: ``A1B1C3_D1E2`` is C, cap, 3 H, then O, 2 H. Empty:
+        derived from elements, bonds, and caps.
 
     Raises
     ------
@@ -90,9 +92,11 @@ class NMer:
 
     name: str
     fragments: tuple[Fragment, ...]
-    symmetry: str
+    symmetry: str = ""
 
     def __post_init__(self) -> None:
+        if not self.symmetry:
+            object.__setattr__(self, "symmetry", derive_symmetry(self.fragments))
         check_symmetry(self)
 
     @cached_property
