@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
@@ -125,12 +126,15 @@ class Basis:
         For each degree, the term of each monomial, or -1 where the filter leaves it out.
     n_terms
         Number of terms.
+    selected
+        Which terms of the whole basis these are, rising; None: all of them.
     """
 
     variables: Variables
     rows: tuple[Ints, ...]
     term: tuple[Ints, ...]
     n_terms: int
+    selected: tuple[int, ...] | None = None
 
     @classmethod
     def build(cls, nmer: NMer, degree: int, terms: str = "all") -> Basis:
@@ -171,6 +175,30 @@ class Basis:
             all_terms.append(number[orbit])
             total += int(keep.sum())
         return cls(distances, tuple(all_rows), tuple(all_terms), total)
+
+    def select(self, numbers: Sequence[int] | Ints) -> Basis:
+        """Return the basis of some of the terms, in the order of the whole.
+
+        Raises
+        ------
+        InputError
+            If a number is not one of a term, or comes twice.
+        """
+        kept = np.sort(np.asarray(numbers, dtype=np.int64))
+        if len(kept) == 0 or kept[0] < 0 or kept[-1] >= self.n_terms or (np.diff(kept) == 0).any():
+            raise InputError(f"selected terms must be different numbers from 0 to {self.n_terms - 1}")
+        place = np.full(self.n_terms + 1, -1, dtype=np.int64)  # the last entry is for what was left out before
+        place[kept] = np.arange(len(kept))
+        whole = kept if self.selected is None else np.array(self.selected)[kept]
+        term = tuple(place[t] for t in self.term)
+        return Basis(self.variables, self.rows, term, len(kept), tuple(int(n) for n in whole))
+
+    def up_to(self, degree: int) -> Basis:
+        """Return the basis of the terms up to a degree."""
+        if degree >= self.degree:
+            return self
+        term = self.term[:degree]
+        return Basis(self.variables, self.rows[:degree], term, 1 + max(int(t.max()) for t in term))
 
     @property
     def degree(self) -> int:

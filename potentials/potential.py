@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from potentials.basis import Basis
 from potentials.errors import InputError
 from potentials.molecule import NMer
-from potentials.pip import Polynomial, cartesian, morse
+from potentials.pip import Polynomial, cartesian, design_matrix, morse
 from potentials.switching import Switching
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ class Potential:
         (n_terms,), kcal/mol.
     switching
         How an intermolecular potential ends; None where it does not.
+    selected
+        Which terms of the basis have a coefficient, rising; None: all of them.
+    ensemble
+        (members, n_terms), other coefficients that fit nearly as well, kcal/mol; None where there are none.
     name, status
         The version it was read from, and ``candidate`` or ``released``.
 
@@ -54,9 +58,17 @@ class Potential:
     switching: Switching | None = None
     name: str = ""
     status: str = "candidate"
+    selected: tuple[int, ...] | None = None
+    ensemble: Floats | None = None
 
     def __post_init__(self) -> None:
-        for field in ("k", "coefficients"):  # a copy no one can change: what is derived from it is kept
+        for field in (
+            "k",
+            "coefficients",
+            "ensemble",
+        ):  # a copy no one can change: what is derived from it is kept
+            if getattr(self, field) is None:
+                continue
             values = np.array(getattr(self, field), dtype=np.float64)
             values.flags.writeable = False
             object.__setattr__(self, field, values)
@@ -75,7 +87,8 @@ class Potential:
     @cached_property
     def basis(self) -> Basis:
         """The terms."""
-        return Basis.build(self.nmer, self.degree, self.terms)
+        whole = Basis.build(self.nmer, self.degree, self.terms)
+        return whole if self.selected is None else whole.select(self.selected)
 
     @cached_property
     def _polynomial(self) -> Polynomial:
@@ -123,6 +136,40 @@ class Potential:
         batch, single = self._batch(positions)
         value, gradient = self._evaluate(batch)
         return (float(value[0]), gradient[0]) if single else (value, gradient)
+
+    def uncertainty(self, positions: ArrayLike) -> float | Floats:
+        """Return the uncertainty of the energy: the spread of an ensemble of fits.
+
+        It is scaled so that on data held back from the fit errors are as large as it says; far from all training
+        data it grows, and still is the view of this basis alone.
+
+        Parameters
+        ----------
+        positions
+            (atoms, 3) or (n, atoms, 3), Angstrom.
+
+        Returns
+        -------
+        A float, or (n,), kcal/mol.
+
+        Raises
+        ------
+        InputError
+            If the potential has no ensemble, or the positions are not fit for `energy`.
+        """
+        if self.ensemble is None:
+            raise InputError(
+                "this potential has no ensemble of coefficients; set fitting.ensemble and fit it anew"
+            )
+        batch, single = self._batch(positions)
+        factor = np.ones(len(batch)) if self.switching is None else self.switching.evaluate(batch)[0]
+        spread = np.zeros(len(batch))
+        inside = np.flatnonzero(factor)
+        design = design_matrix(self.basis, morse(self.basis, self.k, batch[inside])[0])
+        spread[inside] = factor[inside] * np.sqrt(
+            np.mean(np.square(design @ (self.ensemble - self.coefficients).T), axis=1)
+        )
+        return float(spread[0]) if single else spread
 
     def calculator(self) -> PotentialCalculator:
         """Return an ASE calculator of this potential (eV, eV/Angstrom)."""

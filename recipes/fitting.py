@@ -55,12 +55,19 @@ class Fitting(Section):
         0.1, gt=0, lt=0.5, description="part of the training set that picks the start"
     )
     start_configurations: int = Field(
-        8000, ge=2, description="training configurations that the starts are compared on; the best is refined on all"
+        8000,
+        ge=2,
+        description="training configurations that the starts are compared on; the best is refined on all",
     )
     gradient_weight: float = Field(
-        0.1, ge=0, le=1e4, description="weight of a gradient's squared error against an energy's (A^2), where known"
+        0.1,
+        ge=0,
+        le=1e4,
+        description="weight of a gradient's squared error against an energy's (A^2), where known",
     )
-    ensemble: int = Field(32, ge=0, le=1000, description="members that tell the uncertainty of a prediction; 0: none")
+    ensemble: int = Field(
+        32, ge=0, le=1000, description="members that tell the uncertainty of a prediction; 0: none"
+    )
     switching: Switching | None = None
     seed: int = Field(2025, ge=0, le=2**32 - 1)
 

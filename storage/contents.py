@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from potentials.errors import InputError
 from potentials.potential import Potential
 from potentials.switching import Switching
 from recipes.schema import NMerModel
 from storage.records import Dataset, Pool, Selection
-from storage.version import Column, Version
+from storage.version import Column, Version, read_version
 
 _XYZ = "Cartesian coordinates (configuration, atom, xyz)"
 _SPLIT = "0 training, 1 test"
@@ -107,11 +109,19 @@ def dataset_from_version(version: Version) -> Dataset:
 
 def potential_columns(potential: Potential) -> dict[str, Column]:
     """Return a potential's arrays."""
+    more = {}
+    if potential.selected is not None:
+        numbers = np.array(potential.selected, dtype=np.int64)
+        more["selected"] = Column(numbers, "1", "which terms of the whole basis these are, from 0")
+    if potential.ensemble is not None:
+        meaning = "coefficients of an ensemble of fits (member, term); their spread is the uncertainty"
+        more["ensemble"] = Column(potential.ensemble, "kcal/mol", meaning)
     return {
         "k": Column(np.asarray(potential.k), "1/Angstrom", "non-linear parameter of each kind of distance"),
         "k_names": Column(tuple(potential.basis.pair_names), "1", "kind of distance each k belongs to"),
         "coefficients": Column(np.asarray(potential.coefficients), "kcal/mol", "linear coefficient of each term"),
         "terms": Column(tuple(potential.basis.term_names()), "1", "one monomial of each term's orbit"),
+        **more,
     }
 
 
@@ -133,6 +143,9 @@ def potential_from_version(version: Version, status: str) -> Potential:
     switching = facts["switching"]
     if switching is not None:
         switching = Switching(tuple(switching["atoms"]), switching["r_in"], switching["r_out"])
+    selected, ensemble = (
+        version.column(name) if version.has_column(name) else None for name in ("selected", "ensemble")
+    )
     return Potential(
         nmer=NMerModel.model_validate(facts["nmer"]).build(version.nmer),
         degree=facts["degree"],
@@ -142,4 +155,22 @@ def potential_from_version(version: Version, status: str) -> Potential:
         switching=switching,
         name=version.ref,
         status=status,
+        selected=None if selected is None else tuple(int(n) for n in selected),
+        ensemble=ensemble,
     )
+
+
+def potential_of_file(path: Path) -> Potential:
+    """Read a potential from its own file, outside of a store; its status is not known there: candidate.
+
+    Raises
+    ------
+    InputError
+        If the file does not exist, is damaged, or holds something else.
+    """
+    if not path.is_file():
+        raise InputError(f"'{path}' does not exist; give the file of a potential, or NAME@NUMBER of a store")
+    version = read_version(path)
+    if version.kind != "potential":
+        raise InputError(f"'{path}' holds a {version.kind}, not a potential")
+    return potential_from_version(version, "candidate")

@@ -11,11 +11,14 @@ from recipes.schema import Recipe, Section
 STAGES = ("sampling", "selection", "labelling", "fitting", "validation")
 """The stages in the order they run."""
 
-STAGE_FORMATS = {"sampling": 1, "selection": 2, "labelling": 1, "fitting": 1, "validation": 1}
+STAGE_FORMATS = {"sampling": 1, "selection": 2, "labelling": 1, "fitting": 2, "validation": 1}
 """Raise a stage's number when the same settings come to give another content."""
 
 _DESIGN = ("degree", "terms", "gamma", "k_bounds", "switching")
 """Fields of the fitting section that decide the design matrix and its ridge."""
+
+_DESIGN_LATER = ("k",)
+"""The same, of fields that came later: in a key only where they are not at their default."""
 
 
 def canonical_json(value: Any) -> str:
@@ -63,7 +66,8 @@ def selection_key(recipe: Recipe) -> str:
     inputs = [pool_key(recipe)]
     if recipe.selection.method == "d-optimality":
         settings = recipe.fitting.content()
-        inputs.append(digest({name: settings.get(name) for name in _DESIGN}))
+        design = {name: settings.get(name) for name in _DESIGN}
+        inputs.append(digest(design | {name: settings[name] for name in _DESIGN_LATER if name in settings}))
     return stage_key("selection", [recipe.selection], inputs)
 
 

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 
 from nmer.cli import (
     bias_command,
+    fit_commands,
     label_commands,
     plot_command,
     protocol_commands,
@@ -33,6 +34,7 @@ for module in (
     label_commands,
     store_commands,
     protocol_commands,
+    fit_commands,
     plot_command,
     bias_command,
 ):

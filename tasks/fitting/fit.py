@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from potentials.basis import Basis
 from potentials.errors import InputError, StageError
 from potentials.molecule import NMer
-from potentials.pip import design_matrix, morse
+from potentials.pip import morse
 from potentials.potential import Potential
 from potentials.switching import Switching
 from recipes.schema import Fitting
 from storage.records import Floats
-from tasks.fitting.projection import Problem
+from tasks.fitting.forward import choose_terms, normal_equations
+from tasks.fitting.posterior import Posterior
+from tasks.fitting.projection import Problem, Slopes
 from tasks.fitting.ridge import weights
+from tasks.fitting.search import search
 from tasks.progress import ProgressLine
 
-FIRST_START = 1.0
-"""All k of the first start, 1/Angstrom; the others are drawn at random within the bounds."""
+PRELIMINARY_TERMS = 1500
+"""Terms that the k are fitted with before others are chosen: those of the lowest degrees."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ class FitResult:
     train_rmsd, train_weighted_rmsd, train_max
         Errors of the potential on the whole training set: root mean square, the same with the fit's weights,
         and the largest; kcal/mol.
+    sigma
+        Scale of the uncertainty: with it, errors on the validation split are as large as said; kcal/mol.
+    largest_leverage
+        Of any training configuration, from 0 to 1; near 1, a label has decided its own fitted value.
     warnings
         One sentence for each thing a careful reader should know.
     seconds
@@ -50,6 +57,8 @@ class FitResult:
     train_rmsd: float
     train_weighted_rmsd: float
     train_max: float
+    sigma: float
+    largest_leverage: float
     warnings: tuple[str, ...]
     seconds: float
 
@@ -60,7 +69,13 @@ class FitResult:
 
 
 def fit_potential(
-    nmer: NMer, positions: Floats, energy: Floats, settings: Fitting, progress: ProgressLine | None = None
+    nmer: NMer,
+    positions: Floats,
+    energy: Floats,
+    settings: Fitting,
+    progress: ProgressLine | None = None,
+    gradient: Floats | None = None,
+    baseline: Floats | None = None,
 ) -> FitResult:
     """Fit a potential to training data; the test set is never seen.
 
@@ -76,6 +91,11 @@ def fit_potential(
         The recipe's fitting section.
     progress
         Counts the starts.
+    gradient
+        (n, atoms, 3), kcal/mol/Angstrom, where it is known: fitted as well.
+    baseline
+        (n,), energies of physics-based terms that the PIP is added to, kcal/mol: subtracted from the labels. The
+        weights are those of the labels.
 
     Raises
     ------
@@ -85,30 +105,31 @@ def fit_potential(
         If there are too few configurations to hold any back for validation.
     """
     began = time.process_time()
-    _check(nmer, positions, energy)
-    basis = Basis.build(nmer, settings.degree, settings.terms)
-    switching = None
-    factor = np.ones(len(energy))
-    if settings.switching is not None:
-        switching = Switching(settings.switching.atoms, settings.switching.r_in, settings.switching.r_out)
-        factor = switching.evaluate(positions)[0]
-    whole = Problem(basis, positions, energy, factor, weights(energy, settings.delta_e), settings.gamma)
-
+    whole = make_problem(nmer, positions, energy, settings, gradient, baseline)
     rng = np.random.default_rng(settings.seed)
+    order = rng.permutation(len(energy))
     held = np.zeros(len(energy), dtype=bool)
-    held[rng.permutation(len(energy))[: max(1, round(settings.validation_fraction * len(energy)))]] = True
-    part, rest = whole.part(~held), whole.part(held)
+    held[order[: max(1, round(settings.validation_fraction * len(energy)))]] = True
+    if settings.max_terms is not None and settings.max_terms < whole.basis.n_terms:
+        whole = replace(whole, basis=_chosen_basis(nmer, whole.part(~held), settings))
+    fitted = ~held
+    fitted[order[held.sum() + settings.start_configurations :]] = False
+    part, rest = whole.part(fitted), whole.part(held)
     found, scores = [], []
-    for number in range(settings.starts):
-        start = _start(number, len(basis.pair_names), settings, rng)
-        found.append(part.minimize(start, settings.k_bounds, settings.max_iterations).k)
+    for number in range(1 if settings.optimizer == "fixed" else settings.starts):
+        start = _start(number, whole.basis, settings, rng)
+        found.append(search(part, start, settings.k_bounds, settings.max_iterations, settings.optimizer).k)
         scores.append(_validation_error(part, rest, found[-1]))
         if progress is not None:
             progress.update(done=number + 1)
     best = found[int(np.argmin(scores))]
-    k, objective, converged = whole.minimize(best, settings.k_bounds, settings.max_iterations)
-    potential = Potential(nmer, settings.degree, settings.terms, k, whole.coefficients(k, final=True), switching)
-    error = np.asarray(potential.energy(positions)) - energy
+    k, objective, converged = search(whole, best, settings.k_bounds, settings.max_iterations, settings.optimizer)
+    coefficients = whole.coefficients(k, final=True)
+    sigma = _sigma(whole.part(~held), rest, k, settings)
+    design = whole.design(k) * np.sqrt(whole.weight)[:, None]
+    full = Posterior.of(design, settings.gamma)
+    potential = _potential(nmer, settings, whole.basis, k, coefficients, full, sigma)
+    error = np.asarray(potential.energy(positions)) - whole.energy
     return FitResult(
         potential=potential,
         objective=objective,
@@ -116,8 +137,88 @@ def fit_potential(
         train_rmsd=float(np.sqrt(np.mean(error**2))),
         train_weighted_rmsd=float(np.sqrt(whole.weight @ error**2 / whole.weight.sum())),
         train_max=float(np.abs(error).max()),
-        warnings=_warnings(basis, k, factor, converged, settings),
+        sigma=sigma,
+        largest_leverage=float(full.leverage(design).max()),
+        warnings=_warnings(whole.basis, k, whole.factor, converged, settings),
         seconds=time.process_time() - began,
+    )
+
+
+def make_problem(
+    nmer: NMer,
+    positions: Floats,
+    energy: Floats,
+    settings: Fitting,
+    gradient: Floats | None = None,
+    baseline: Floats | None = None,
+) -> Problem:
+    """Return the weighted least squares problem of a training set; see `fit_potential`."""
+    _check(nmer, positions, energy)
+    for name, values, shape in (("gradient", gradient, positions.shape), ("baseline", baseline, energy.shape)):
+        if values is not None and (values.shape != shape or not np.isfinite(values).all()):
+            raise InputError(f"the training set's {name} has shape {values.shape}; allowed: finite, {shape}")
+    switching, factor = None, np.ones(len(energy))
+    if settings.switching is not None:
+        switching = Switching(settings.switching.atoms, settings.switching.r_in, settings.switching.r_out)
+        factor = switching.evaluate(positions)[0]
+    slopes = None
+    if gradient is not None and settings.gradient_weight > 0:
+        slopes = Slopes(gradient, settings.gradient_weight, switching)
+    basis = Basis.build(nmer, settings.degree, settings.terms)
+    target = energy if baseline is None else energy - baseline
+    weight = weights(energy, settings.delta_e)
+    return Problem(basis, positions, target, factor, weight, settings.gamma, slopes)
+
+
+def first_start(basis: Basis, settings: Fitting) -> Floats:
+    """Return the first start of the non-linear parameters, (kinds,)."""
+    k = settings.k if settings.optimizer == "fixed" else np.clip(settings.k, *settings.k_bounds)
+    return np.full(len(basis.pair_names), float(k))
+
+
+def _chosen_basis(nmer: NMer, problem: Problem, settings: Fitting) -> Basis:
+    """Return the basis of the terms that lower the error most; the k come from a fit with those of low degree."""
+    assert settings.max_terms is not None
+    degree = settings.degree
+    while degree > 1 and problem.basis.up_to(degree).n_terms > PRELIMINARY_TERMS:
+        degree -= 1
+    start = replace(problem, basis=problem.basis.up_to(degree)).some(settings.start_configurations)
+    first = first_start(problem.basis, settings)
+    k = search(start, first, settings.k_bounds, settings.max_iterations, settings.optimizer).k
+    scale = np.sqrt(problem.weight)
+    x = morse(problem.basis, k, problem.positions)[0]
+    with ProgressLine("candidates", len(scale), "configurations") as line:
+        normal = normal_equations(problem.basis, x, scale * problem.factor, scale * problem.energy, line.update)
+    with ProgressLine("choosing", settings.max_terms, "terms") as line:
+        chosen = choose_terms(normal, settings.gamma, settings.max_terms, line.update)
+    return problem.basis.select(np.sort(chosen.order))
+
+
+def _sigma(part: Problem, held: Problem, k: Floats, settings: Fitting) -> float:
+    """Return the sigma for which a fit to one part is as wrong on the other as its posterior says."""
+    posterior = Posterior.of(part.design(k) * np.sqrt(part.weight)[:, None], settings.gamma)
+    design = held.design(k)
+    return posterior.sigma(design, design @ part.coefficients(k) - held.energy)
+
+
+def _potential(
+    nmer: NMer, settings: Fitting, basis: Basis, k: Floats, coefficients: Floats, full: Posterior, sigma: float
+) -> Potential:
+    switching = None
+    if settings.switching is not None:
+        switching = Switching(settings.switching.atoms, settings.switching.r_in, settings.switching.r_out)
+    ensemble = None
+    if settings.ensemble:
+        ensemble = full.members(coefficients, sigma, settings.ensemble, settings.seed)
+    return Potential(
+        nmer,
+        settings.degree,
+        settings.terms,
+        k,
+        coefficients,
+        switching,
+        selected=basis.selected,
+        ensemble=ensemble,
     )
 
 
@@ -136,17 +237,16 @@ def _check(nmer: NMer, positions: Floats, energy: Floats) -> None:
         )
 
 
-def _start(number: int, kinds: int, settings: Fitting, rng: np.random.Generator) -> Floats:
-    low, high = settings.k_bounds
+def _start(number: int, basis: Basis, settings: Fitting, rng: np.random.Generator) -> Floats:
     if number == 0:
-        return np.full(kinds, np.clip(FIRST_START, low, high))
-    return np.exp(rng.uniform(np.log(low), np.log(high), kinds))
+        return first_start(basis, settings)
+    low, high = settings.k_bounds
+    return np.exp(rng.uniform(np.log(low), np.log(high), len(basis.pair_names)))
 
 
 def _validation_error(train: Problem, held: Problem, k: Floats) -> float:
     """Return the weighted RMSD on held-out data of the coefficients fitted to the rest."""
-    predicted = design_matrix(held.basis, morse(held.basis, k, held.positions)[0]) @ train.coefficients(k)
-    square = (held.factor * predicted - held.energy) ** 2
+    square = (held.predict(k, train.coefficients(k)) - held.energy) ** 2
     return float(np.sqrt(held.weight @ square / held.weight.sum()))
 
 
@@ -155,7 +255,7 @@ def _warnings(basis: Basis, k: Floats, factor: Floats, converged: bool, settings
     at_bound = [
         f"{name} = {value:.3g}"
         for name, value in zip(basis.pair_names, k, strict=True)
-        if min(value - low, high - value) < 1e-6 * (high - low)
+        if settings.optimizer != "fixed" and min(value - low, high - value) < 1e-6 * (high - low)
     ]
     found = []
     if at_bound:

@@ -3,29 +3,62 @@
 For given k the best coefficients follow by linear algebra, so only k is searched. By the envelope theorem the
 exact gradient of the projected objective needs no derivative of the coefficients:
 dF/dk_t = 2 sum_n w_n r_n s_n sum_{i in t} (dV_n/dx_i) (-R_ni) x_ni, with Gamma^2 |c|^2 part of F.
+Golub and Pereyra, SIAM J. Numer. Anal. 10, 413 (1973).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from potentials.basis import Basis
-from potentials.pip import Polynomial, design_matrix, morse
+from potentials.pip import Polynomial, cartesian, design_matrix, morse
+from potentials.switching import Switching
 from storage.records import Floats
-from tasks.fitting.ridge import solve_normal, solve_qr
+from tasks.fitting.gradients import gradient_rows
+from tasks.fitting.ridge import reduce_rows, solve_normal, solve_qr
+
+STEP = 1e-4
+"""Largest displacement of a coordinate where a directional derivative is taken by differences, Angstrom."""
+
+_BLOCK = 64
+"""Configurations whose gradients are rows at once."""
 
 
-class Minimum(NamedTuple):
-    """The k where the optimizer ended (1/Angstrom), the objective there, and whether it ended by itself."""
+@dataclass(frozen=True)
+class Slopes:
+    """Gradients to be fitted, beside the energies.
 
-    k: Floats
-    objective: float
-    converged: bool
+    Attributes
+    ----------
+    values
+        (n, atoms, 3), kcal/mol/Angstrom.
+    weight
+        Of a squared error in one component against one in an energy, Angstrom^2.
+    switching
+        The potential's, if it has one.
+    """
+
+    values: Floats
+    weight: float
+    switching: Switching | None
+
+    def turn(self, positions: Floats) -> Floats:
+        """Return the gradient of the switching factor, (n, atoms, 3), 1/Angstrom."""
+        turn = np.zeros(positions.shape)
+        if self.switching is not None:
+            slope = self.switching.evaluate(positions)[1]
+            first, second = self.switching.atoms
+            turn[:, first] += slope
+            turn[:, second] -= slope
+        return turn
+
+    def factor(self, positions: Floats) -> Floats:
+        """Return the switching factor, (n,)."""
+        return np.ones(len(positions)) if self.switching is None else self.switching.evaluate(positions)[0]
 
 
 @dataclass(frozen=True)
@@ -46,6 +79,8 @@ class Problem:
         (n,).
     gamma
         Ridge parameter.
+    slopes
+        Gradients, where they are fitted as well.
     """
 
     basis: Basis
@@ -54,24 +89,43 @@ class Problem:
     factor: Floats
     weight: Floats
     gamma: float
+    slopes: Slopes | None = None
 
     def part(self, chosen: NDArray[np.bool_]) -> Problem:
         """Return the problem of the chosen configurations, with their weights as they are."""
+        slopes = self.slopes and replace(self.slopes, values=self.slopes.values[chosen])
         return replace(
             self,
             positions=self.positions[chosen],
             energy=self.energy[chosen],
             factor=self.factor[chosen],
             weight=self.weight[chosen],
+            slopes=slopes,
         )
+
+    def some(self, count: int) -> Problem:
+        """Return the problem of the first `count` configurations; a training set is in no order that matters."""
+        return self if count >= len(self.energy) else self.part(np.arange(len(self.energy)) < count)
+
+    def design(self, k: Floats) -> Floats:
+        """Return the switched terms without their weights, (n, terms)."""
+        design = design_matrix(self.basis, morse(self.basis, k, self.positions)[0])
+        design *= self.factor[:, None]
+        return design
+
+    def predict(self, k: Floats, coefficients: Floats) -> Floats:
+        """Return the energies of a fit, (n,), kcal/mol."""
+        return np.asarray(self.design(k) @ coefficients)
 
     def coefficients(self, k: Floats, final: bool = False) -> Floats:
         """Return the best coefficients for given k, (terms,); the final ones by QR."""
+        solve = solve_qr if final else solve_normal
+        if self.slopes is not None:
+            return solve(*reduce_rows(self._rows(k)), self.gamma)
         scale = np.sqrt(self.weight)
-        x, _ = morse(self.basis, k, self.positions)
-        design = design_matrix(self.basis, x)
-        design *= (scale * self.factor)[:, None]
-        return (solve_qr if final else solve_normal)(design, scale * self.energy, self.gamma)
+        design = self.design(k)
+        design *= scale[:, None]
+        return solve(design, scale * self.energy, self.gamma)
 
     def objective(self, k: Floats) -> tuple[float, Floats]:
         """Return the projected objective and its exact gradient with respect to k.
@@ -82,32 +136,60 @@ class Problem:
             (kinds,), 1/Angstrom.
         """
         c = self.coefficients(k)
+        polynomial = Polynomial.build(self.basis, c)
         x, distances = morse(self.basis, k, self.positions)
-        value, slopes = Polynomial.build(self.basis, c).value_and_slopes(x)
+        value, slopes = polynomial.value_and_slopes(x)
         residual = self.factor * value - self.energy
         objective = float(self.weight @ residual**2 + self.gamma**2 * (c @ c))
         pull = (2.0 * self.weight * residual * self.factor) @ (-distances * x * slopes)
-        gradient = np.bincount(self.basis.variables.kind, pull, minlength=len(k)).astype(np.float64)
+        gradient = self._by_kind(pull, len(k))
+        if self.slopes is not None:
+            more, along = self._slope_objective(self.slopes, k, polynomial, value, slopes)
+            objective, gradient = objective + more, gradient + along
         return objective, gradient
 
-    def minimize(self, start: Floats, bounds: tuple[float, float], iterations: int) -> Minimum:
-        """Return what L-BFGS-B finds from a start.
+    def value(self, k: Floats) -> float:
+        """Return the projected objective alone."""
+        return self.objective(k)[0]
 
-        Parameters
-        ----------
-        start
-            (kinds,), 1/Angstrom.
-        bounds
-            Of every k, 1/Angstrom.
-        iterations
-            At most so many.
+    def _slope_objective(
+        self, wanted: Slopes, k: Floats, polynomial: Polynomial, value: Floats, slopes: Floats
+    ) -> tuple[float, Floats]:
+        """Return the gradients' part of the objective, and its derivative with respect to k.
+
+        The latter is the derivative of dV/dk along the residual: one direction a configuration.
         """
-        found = minimize(
-            self.objective,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[bounds] * len(start),
-            options={"maxiter": iterations, "ftol": 1e-7},
-        )
-        return Minimum(np.asarray(found.x), float(found.fun), found.status != 1)
+        x, distances = morse(self.basis, k, self.positions)
+        chain = -k[self.basis.variables.kind] * x * slopes
+        arrow = cartesian(self.basis, self.positions, distances, chain) * self.factor[:, None, None]
+        residual = arrow + value[:, None, None] * wanted.turn(self.positions) - wanted.values
+        weight = wanted.weight * self.weight
+        objective = float(weight @ np.square(residual).sum(axis=(1, 2)))
+        size = np.maximum(np.abs(residual).max(axis=(1, 2)), 1e-300)
+        along, gradient = residual * (STEP / size)[:, None, None], np.zeros(len(k))
+        for sign in (1.0, -1.0):
+            moved = self.positions + sign * along
+            x, distances = morse(self.basis, k, moved)
+            slopes = polynomial.value_and_slopes(x)[1]
+            pull = (sign * weight * size / STEP * wanted.factor(moved)) @ (-distances * x * slopes)
+            gradient += self._by_kind(pull, len(k))
+        return objective, gradient
+
+    def _by_kind(self, pull: Floats, kinds: int) -> Floats:
+        return np.bincount(self.basis.variables.kind, pull, minlength=kinds).astype(np.float64)
+
+    def _rows(self, k: Floats) -> Iterator[tuple[Floats, Floats]]:
+        """Yield weighted rows and targets of energies and gradients."""
+        assert self.slopes is not None
+        for start in range(0, len(self.energy), _BLOCK):
+            here = slice(start, start + _BLOCK)
+            positions, factor = self.positions[here], self.factor[here]
+            scale = np.sqrt(self.weight[here])
+            design = design_matrix(self.basis, morse(self.basis, k, positions)[0]) * factor[:, None]
+            rows = gradient_rows(self.basis, k, positions, factor, self.slopes.turn(positions))
+            more = np.sqrt(self.slopes.weight) * scale[:, None, None]
+            terms = design.shape[1]
+            yield (
+                np.vstack([scale[:, None] * design, (more[..., None] * rows).reshape(-1, terms)]),
+                np.concatenate([scale * self.energy[here], (more * self.slopes.values[here]).ravel()]),
+            )

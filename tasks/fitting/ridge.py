@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq, qr
 
 from storage.records import Floats
 
@@ -44,6 +46,23 @@ def solve_normal(design: Floats, target: Floats, gamma: float) -> Floats:
         return np.asarray(cho_solve(cho_factor(normal, overwrite_a=True, check_finite=False), design.T @ target))
     except LinAlgError:
         return solve_qr(design, target, gamma)
+
+
+def reduce_rows(blocks: Iterable[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+    """Return a triangle and a right side with the same least squares problem as all rows together.
+
+    Parameters
+    ----------
+    blocks
+        Pairs of rows (m, terms) and targets (m,), already weighted; they are read one at a time.
+    """
+    kept: Floats | None = None
+    for rows, targets in blocks:
+        block = np.column_stack([rows, targets])
+        kept = qr(block if kept is None else np.vstack([kept, block]), mode="r", check_finite=False)[0]
+        kept = kept[: kept.shape[1]]
+    assert kept is not None
+    return kept[:, :-1], kept[:, -1]
 
 
 def solve_qr(design: Floats, target: Floats, gamma: float) -> Floats:

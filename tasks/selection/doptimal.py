@@ -20,7 +20,7 @@ from potentials.pip import design_matrix, morse
 from potentials.switching import Switching
 from recipes.schema import Fitting
 from storage.records import Floats, Ints
-from tasks.fitting.fit import FIRST_START
+from tasks.fitting.fit import first_start
 from tasks.selection.rules import Rules, near
 from tasks.selection.table import Table
 
@@ -51,7 +51,7 @@ def design_rows(nmer: NMer, fitting: Fitting) -> tuple[Callable[[Floats], Floats
         The recipe's fitting section.
     """
     basis = Basis.build(nmer, fitting.degree, fitting.terms)
-    k = np.full(len(basis.pair_names), np.clip(FIRST_START, *fitting.k_bounds))
+    k = first_start(basis, fitting)
     given = fitting.switching
     switching = None if given is None else Switching(given.atoms, given.r_in, given.r_out)
 

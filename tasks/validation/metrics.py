@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,6 +30,53 @@ class Errors:
     def as_dict(self) -> dict[str, float | int | None]:
         """Return plain values for JSON, where a missing number is null."""
         return {k: None if v != v else v for k, v in asdict(self).items()}
+
+
+WINDOWS = (10.0, 30.0, 60.0, 100.0)
+"""Edges of the energy windows above the lowest energy, kcal/mol."""
+
+
+@dataclass(frozen=True)
+class WindowErrors:
+    """Errors of the configurations in one window of energy above the lowest of a set.
+
+    Attributes
+    ----------
+    low, high
+        Edges, kcal/mol above the lowest energy; the last window has no upper edge.
+    errors
+        The errors.
+    """
+
+    low: float
+    high: float | None
+    errors: Errors
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """Return plain values for JSON."""
+        return {"low": self.low, "high": self.high, **self.errors.as_dict()}
+
+
+def errors_by_energy(predicted: Floats, reference: Floats, lowest: float | None = None) -> list[WindowErrors]:
+    """Return the errors window by window; windows that hold nothing are left out.
+
+    Parameters
+    ----------
+    predicted, reference
+        (configurations,), kcal/mol.
+    lowest
+        What the windows count from, kcal/mol; by default the lowest reference energy.
+    """
+    if not len(reference):
+        return []
+    above = reference - (reference.min() if lowest is None else lowest)
+    found = []
+    for low, high in pairwise((-np.inf, *WINDOWS, np.inf)):
+        inside = (above >= low) & (above < high)
+        if inside.any():
+            edges = max(low, 0.0), None if high == np.inf else high
+            found.append(WindowErrors(*edges, errors(predicted[inside], reference[inside])))
+    return found
 
 
 def errors(predicted: Floats, reference: Floats) -> Errors:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -22,6 +19,7 @@ from tasks.fitting.projection import Problem
 from tasks.fitting.ridge import solve_normal, solve_qr, weights
 
 NMER = load_recipe("ch3-water").build_nmer()
+RECIPE_NMER = load_recipe("ch3-water").nmer
 
 
 def shaken(count: int, seed: int) -> np.ndarray:
@@ -171,28 +169,3 @@ def test_training_data_that_do_not_fit_are_refused() -> None:
         fit_potential(NMER, train, np.full(9, np.nan), settings)
     with pytest.raises(StageError, match="1 training configurations"):
         fit_potential(NMER, train[:1], np.ones(1), settings)
-
-
-def read_xyz(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    lines, at, positions, energy = path.read_text().splitlines(), 0, [], []
-    while at < len(lines):
-        end = at + 2 + int(lines[at])
-        energy.append(float(lines[at + 1].split()[0]))
-        positions.append([[float(w) for w in line.split()[1:4]] for line in lines[at + 2 : end]])
-        at = end
-    return np.array(positions), np.array(energy)
-
-
-def test_coupled_cluster_data_of_methane(reference_data: Callable[[str], Path]) -> None:
-    folder = reference_data("ch4-1b")
-    train, energy = read_xyz(folder / "train.xyz")
-    test, reference = read_xyz(folder / "test.xyz")
-    places = tuple((float(x), float(y), float(z)) for x, y, z in train[0])
-    methane = Fragment("CH4", ("C", "H", "H", "H", "H"), places, ((0, 1), (0, 2), (0, 3), (0, 4)))
-    nmer = NMer("ch4", (methane,), "A1B4")
-    result = fit_potential(nmer, train, energy, Fitting(degree=5, terms="all", starts=2))
-    assert result.potential.basis.n_terms == 207
-    error = result.potential.energy(test) - reference
-    overall, low = np.sqrt(np.mean(error**2)), np.sqrt(np.mean(error[reference < 30] ** 2))
-    print(f"CH4, 207 terms: test RMSD {overall:.4f}, below 30 kcal/mol {low:.4f}, {result.seconds:.1f} CPU-s")
-    assert overall <= 0.206 and low <= 0.068

@@ -1,0 +1,161 @@
+"""Commands that fit data of one's own, without a recipe: fit, import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from nmer.cli.output import Json, StorePath, print_json, print_table
+from potentials.errors import InputError
+
+if TYPE_CHECKING:
+    from tasks.fitting.of_files import FileFit
+
+TrainFile = Annotated[Path, Parameter(help="xyz file of the training set: MB-Fit's, or extended xyz.")]
+TestFile = Annotated[Path | None, Parameter(help="xyz file of the test set; it is never looked at while fitting.")]
+Symmetry = Annotated[
+    str, Parameter(help="Letters with counts in the order of the atoms, fragments joined by _: A1B4, A1B4_C1D2.")
+]
+Column = Annotated[
+    int | None,
+    Parameter(
+        help="Which number of the comment line is the energy, from 1; default: the second if there are two."
+    ),
+]
+
+
+def fit(
+    *,
+    train: TrainFile,
+    test: TestFile = None,
+    symmetry: Symmetry,
+    degree: Annotated[int, Parameter(help="Highest degree of a monomial.")],
+    column: Column = None,
+    gamma: Annotated[float, Parameter(help="Ridge parameter Gamma.")] = 5e-4,
+    delta_e: Annotated[float, Parameter(help="Energy scale dE of the weights (kcal/mol).")] = 40.0,
+    filter: Annotated[
+        str | None,
+        Parameter(help="all or intermolecular; default: all for one fragment, intermolecular for more."),
+    ] = None,
+    optimizer: Annotated[
+        str, Parameter(help="variable-projection, simplex, or fixed: how the non-linear parameters are found.")
+    ] = "variable-projection",
+    starts: Annotated[int, Parameter(help="Starting points of the non-linear parameters.")] = 5,
+    folds: Annotated[int, Parameter(help="Cross-validate in so many parts as well; 0: do not.")] = 0,
+    seed: Annotated[int, Parameter(help="Decides the starts and what is held back for validation.")] = 2025,
+    out: Annotated[
+        Path | None, Parameter(help="Folder for the potential, its errors, and the parity plot.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Fit a PIP to labelled configurations in xyz files.
+
+    MB-Fit's xyz has energies in kcal/mol in the comment line. Extended xyz has energy= (with energy_unit= for
+    another unit than eV); forces in it are fitted as well. With --out the folder has potential.h5 (nmer.load
+    reads it), fit.json, parity.png and the numbers behind it in parity.csv; files of an earlier fit are replaced.
+
+    Example: nmer fit --train train.xyz --test test.xyz --symmetry A1B4 --degree 5 --out ch4
+    """
+    from recipes.load import validated
+    from recipes.schema import Fitting
+    from storage.imported import nmer_of
+    from storage.xyz import read_labelled
+    from tasks.fitting.of_files import fit_files, write_fit
+
+    data, held = read_labelled(train, column), read_labelled(test, column) if test else None
+    model = nmer_of(data, symmetry)
+    settings = validated(
+        Fitting,
+        {
+            "degree": degree,
+            "gamma": gamma,
+            "delta_e": delta_e,
+            "terms": filter or ("intermolecular" if "_" in symmetry else "all"),
+            "optimizer": optimizer,
+            "starts": starts,
+            "seed": seed,
+        },
+    )
+    found = fit_files(model, data, held, settings, folds)
+    files = write_fit(found, out) if out else []
+    if json:
+        print_json(found.summary() | {"files": [str(path) for path in files]})
+    else:
+        _print_fit(found, files)
+    return 0
+
+
+def import_(
+    name: Annotated[str, Parameter(help="Name of the n-mer in the store: lowercase letters, digits, dashes.")],
+    *,
+    train: TrainFile,
+    test: TestFile = None,
+    symmetry: Symmetry,
+    column: Column = None,
+    charges: Annotated[str, Parameter(help="Charge of each fragment (e), for example 0,-1; default: all 0.")] = "",
+    store: StorePath = None,
+    json: Json = False,
+) -> int:
+    """Bring labelled configurations of another program into the store as a dataset.
+
+    Example: nmer import ch4 --train train.xyz --test test.xyz --symmetry A1B4
+    """
+    import re
+
+    from storage.imported import import_dataset, nmer_of
+    from storage.store import Store
+    from storage.xyz import read_labelled
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        raise InputError(f"name '{name}' is not allowed; allowed: lowercase letters, digits, and dashes")
+    data, held = read_labelled(train, column), read_labelled(test, column) if test else None
+    model = nmer_of(data, symmetry, numbers_of("--charges", charges))
+    opened = Store(store, create=True)
+    with opened.writing():
+        version = import_dataset(opened, name, model, data, held, [train] if test is None else [train, test])
+    counts = {"train": len(data), "test": len(held) if held else 0}
+    if json:
+        print_json({"ref": version.ref, "key": version.key, **counts})
+    else:
+        print(f"{version.ref}: {counts['train']} training and {counts['test']} test configurations")
+    return 0
+
+
+def numbers_of(option: str, text: str) -> list[int]:
+    """Read whole numbers with commas between them.
+
+    Raises
+    ------
+    InputError
+        If the text is something else.
+    """
+    try:
+        return [int(word) for word in text.split(",")] if text else []
+    except ValueError:
+        raise InputError(f"{option} is '{text}'; it takes whole numbers with commas, for example 5,3") from None
+
+
+def _print_fit(found: FileFit, files: Sequence[Path]) -> None:
+    result = found.result
+    print(f"{found.model.symmetry}, degree {result.potential.degree}: {len(result.potential.coefficients)} terms")
+    rows: list[tuple[str, ...]] = []
+    for name, every, windows in found.errors():
+        rows.append((name, "all", str(every.count), *_figures(every)))
+        for w in windows:
+            edge = f"{w.low:g} and more" if w.high is None else f"{w.low:g} to {w.high:g}"
+            rows.append((name, edge, str(w.errors.count), *_figures(w.errors)))
+    print_table(("set", "kcal/mol above the lowest", "configurations", "RMSD", "MAE", "largest"), rows)
+    for line in found.remarks():
+        print(line)
+    for path in files:
+        print(path)
+
+
+def _figures(errors: Any) -> tuple[str, str, str]:
+    return f"{errors.rmsd:.4f}", f"{errors.mae:.4f}", f"{errors.largest:.3f}"
+
+
+COMMANDS = (fit, import_)

@@ -1,0 +1,44 @@
+"""Rows of a design matrix for Cartesian gradients: one per configuration and coordinate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from potentials.basis import Basis
+from potentials.pip import design_matrix, morse
+from potentials.slopes import design_slopes
+from storage.records import Floats
+
+
+def gradient_rows(basis: Basis, k: Floats, positions: Floats, factor: Floats, turn: Floats) -> Floats:
+    """Return the Cartesian derivatives of every switched term.
+
+    Parameters
+    ----------
+    basis
+        The terms.
+    k
+        Non-linear parameters.
+    positions
+        (n, atoms, 3), Angstrom; a few configurations.
+    factor
+        (n,), the switching factor s.
+    turn
+        (n, atoms, 3), ds/dX, 1/Angstrom.
+
+    Returns
+    -------
+    (n, atoms, 3, terms), 1/Angstrom: s dT/dX + T ds/dX.
+    """
+    n, atoms, _ = positions.shape
+    first, second = basis.variables.pairs.T
+    x, distances = morse(basis, k, positions)
+    pull = -k[basis.variables.kind] * x / distances
+    arrow = (positions[:, first] - positions[:, second]) * pull[:, :, None]  # dx/dX of the first atom
+    variables = np.arange(len(first))
+    chain = np.zeros((n, atoms, 3, len(first)))  # how each coordinate moves each variable
+    chain[:, first, :, variables] += arrow.transpose(1, 0, 2)
+    chain[:, second, :, variables] -= arrow.transpose(1, 0, 2)
+    rows = chain.reshape(n, atoms * 3, -1) @ design_slopes(basis, x)
+    rows = factor[:, None, None] * rows + turn.reshape(n, -1, 1) * design_matrix(basis, x)[:, None, :]
+    return np.asarray(rows.reshape(n, atoms, 3, -1))

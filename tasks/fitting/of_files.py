@@ -1,0 +1,201 @@
+"""A fit of files, without a recipe: the potential, its errors, and what is written about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from potentials.errors import InputError
+from recipes.load import section_toml
+from recipes.schema import Fitting, NMerModel
+from storage.contents import potential_columns, potential_facts
+from storage.keys import digest
+from storage.records import TEST, TRAIN, Floats
+from storage.version import package_versions, write_bytes, write_text, write_version
+from storage.xyz import Labelled
+from tasks.fitting.fit import FitResult, fit_potential
+from tasks.fitting.folds import cross_validate
+from tasks.progress import ProgressLine
+from tasks.validation.holes import Hole, find_holes
+from tasks.validation.metrics import Errors, WindowErrors, errors, errors_by_energy
+from tasks.validation.plots import parity_csv, parity_png
+
+LOW = 30.0
+"""Energies below this are where a simulation is, kcal/mol."""
+
+SeveralErrors = tuple[str, Errors, list[WindowErrors]]
+
+
+@dataclass(frozen=True)
+class FileFit:
+    """A fit and the data that it was made from and tested on.
+
+    Attributes
+    ----------
+    model
+        The n-mer.
+    settings
+        The fitting section.
+    train, test
+        The data.
+    result
+        The fit.
+    predicted
+        (train + test,), kcal/mol.
+    folds
+        Cross-validated RMSD of each fold, kcal/mol; empty where none was asked for.
+    holes
+        The lowest place that each search of the fitted surface found.
+    """
+
+    model: NMerModel
+    settings: Fitting
+    train: Labelled
+    test: Labelled | None
+    result: FitResult
+    predicted: Floats
+    folds: tuple[float, ...]
+    holes: tuple[Hole, ...]
+
+    def errors(self) -> Iterator[SeveralErrors]:
+        """Yield the errors of the training and the test set, all together and by energy."""
+        lowest = float(self.train.energy.min())
+        count = len(self.train)
+        for name, data, predicted in (
+            ("training", self.train, self.predicted[:count]),
+            ("test", self.test, self.predicted[count:]),
+        ):
+            if data is not None:
+                yield name, errors(predicted, data.energy), errors_by_energy(predicted, data.energy, lowest)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures as plain values for JSON."""
+        found = {name: (every, windows) for name, every, windows in self.errors()}
+        train, test = found["training"][0], found["test"][0] if "test" in found else None
+        return {
+            "symmetry": self.model.symmetry,
+            "degree": self.result.potential.degree,
+            "terms": len(self.result.potential.coefficients),
+            "train_rmsd": train.rmsd,
+            "train_mae": train.mae,
+            "test_rmsd": test.rmsd if test else None,
+            "test_mae": test.mae if test else None,
+            "test_largest": test.largest if test else None,
+            "test_rmsd_below_30": self._below(LOW) if test else None,
+            "validation_rmsd": min(self.result.validation),
+            "fold_rmsd": list(self.folds),
+            "seconds": self.result.seconds,
+            "by_energy": {name: [w.as_dict() for w in windows] for name, (_, windows) in found.items()},
+            "parameters": dict(zip(self.result.potential.basis.pair_names, self.result.k.tolist(), strict=True)),
+            "largest_leverage": self.result.largest_leverage,
+            "uncertainty": self.result.sigma,
+            "holes": [{"search": h.search, "energy": h.energy, "below": h.below} for h in self.holes],
+            "warnings": [*self.result.warnings, *self._hole_warnings()],
+        }
+
+    def _below(self, energy: float) -> float | None:
+        """Return the RMSD of test configurations whose energy is below a value, both in kcal/mol."""
+        assert self.test is not None
+        chosen = self.test.energy < energy
+        predicted = self.predicted[len(self.train) :]
+        return errors(predicted[chosen], self.test.energy[chosen]).as_dict()["rmsd"]
+
+    def remarks(self) -> list[str]:
+        """Return what a careful reader should know, a sentence a line."""
+        lines = []
+        if self.folds:
+            lines.append(f"cross-validated RMSD: {', '.join(f'{f:.4f}' for f in self.folds)} kcal/mol")
+        lines += [f"note: {warning}" for warning in (*self.result.warnings, *self._hole_warnings())]
+        lines.append(f"{self.result.seconds:.1f} CPU-s")
+        return lines
+
+    def _hole_warnings(self) -> list[str]:
+        return [
+            f"a hole {hole.below:.0f} kcal/mol below the lowest training energy was found (search: {hole.search})"
+            for hole in self.holes
+            if hole.is_hole
+        ]
+
+
+def fit_files(
+    model: NMerModel, train: Labelled, test: Labelled | None, settings: Fitting, folds: int = 0
+) -> FileFit:
+    """Fit a potential to labelled configurations; the test set is only predicted.
+
+    Parameters
+    ----------
+    model
+        The n-mer.
+    train, test
+        Configurations with energies.
+    settings
+        The fitting section.
+    folds
+        Parts to cross-validate in; 0 is none.
+
+    Raises
+    ------
+    InputError
+        If the test set has other atoms, or the settings do not fit the n-mer.
+    """
+    if test is not None and test.symbols != train.symbols:
+        raise InputError(f"the test set has the atoms {' '.join(test.symbols)}, not {' '.join(train.symbols)}")
+    nmer = model.build("")
+    with ProgressLine("fitting", settings.starts, "starts") as progress:
+        result = fit_potential(nmer, train.positions, train.energy, settings, progress, gradient=train.gradient)
+    scores: tuple[float, ...] = ()
+    if folds:
+        scores = cross_validate(nmer, train.positions, train.energy, settings, result.k, folds)
+    positions = train.positions if test is None else np.concatenate([train.positions, test.positions])
+    predicted = np.asarray(result.potential.energy(positions))
+    holes = find_holes(nmer, lambda x: np.asarray(result.potential.energy(x)), train.positions, train.energy)
+    return FileFit(model, settings, train, test, result, predicted, scores, tuple(holes))
+
+
+def write_fit(found: FileFit, folder: Path) -> list[Path]:
+    """Write a fit into a folder: the potential, its figures, the parity plot, and the numbers behind it.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written.
+    """
+    count = len(found.train)
+    reference = found.train.energy
+    if found.test is not None:
+        reference = np.concatenate([reference, found.test.energy])
+    split = np.where(np.arange(len(reference)) < count, TRAIN, TEST)
+    by_name = {name: every for name, every, _ in found.errors()}
+    nothing = errors(np.empty(0), np.empty(0))
+    title = f"{found.model.symmetry}, degree {found.settings.degree}"
+    ids = tuple(str(number + 1) for number in [*range(count), *range(len(reference) - count)])
+    recipe = section_toml({"nmer": found.model, "fitting": found.settings})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "potential.h5").unlink(missing_ok=True)
+        write_version(
+            folder / "potential.h5",
+            "potential",
+            "fit",
+            1,
+            digest([recipe, found.result.k.tolist(), found.result.potential.coefficients.tolist()]),
+            columns=potential_columns(found.result.potential),
+            recipe=recipe,
+            inputs=[],
+            engines=package_versions("nmer", "numpy", "scipy"),
+            facts=potential_facts(found.result.potential, found.model) | {"warnings": list(found.result.warnings)},
+        )
+        write_text(folder / "fit.json", json.dumps(found.summary(), indent=2) + "\n")
+        write_text(folder / "parity.csv", parity_csv(reference, found.predicted, split, ids))
+        train, test = by_name["training"], by_name.get("test", nothing)
+        write_bytes(folder / "parity.png", parity_png(title, reference, found.predicted, split, train, test))
+    except OSError as error:
+        raise InputError(
+            f"cannot write into '{folder}': {error.strerror}; give another folder with --out"
+        ) from None
+    return [folder / name for name in ("potential.h5", "fit.json", "parity.csv", "parity.png")]

@@ -1,0 +1,68 @@
+"""How the non-linear parameters are found: along the exact gradient, by simplex, or not at all."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+
+from storage.records import Floats
+from tasks.fitting.projection import Problem
+
+FLAT = 1e-7
+"""Relative change of the objective at which the search ends."""
+
+
+class Minimum(NamedTuple):
+    """Where a search ended: the parameters, the objective there, and whether it ended by itself."""
+
+    k: Floats
+    objective: float
+    converged: bool
+
+
+def search(
+    problem: Problem, start: Floats, bounds: tuple[float, float], iterations: int, optimizer: str
+) -> Minimum:
+    """Return the minimum of a problem's projected objective nearest to a start.
+
+    Parameters
+    ----------
+    problem
+        The training set.
+    start
+        (kinds,), 1/Angstrom.
+    bounds
+        Of every parameter.
+    iterations
+        At most so many; the simplex may take as many for each parameter.
+    optimizer
+        ``variable-projection`` (L-BFGS-B with the exact gradient), ``simplex`` (Nelder and Mead, Comput. J. 7,
+        308, 1965; the papers' choice), or ``fixed``.
+    """
+    if optimizer == "fixed":
+        return Minimum(start, problem.value(start), True)
+    if optimizer == "simplex":
+        found = minimize(
+            problem.value,
+            start,
+            method="Nelder-Mead",
+            bounds=[bounds] * len(start),
+            options={
+                "maxiter": iterations * len(start),
+                "xatol": 1e-4,
+                "fatol": FLAT * problem.value(start),
+                "adaptive": True,
+            },
+        )
+    else:
+        found = minimize(
+            problem.objective,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[bounds] * len(start),
+            options={"maxiter": iterations, "ftol": FLAT},
+        )
+    return Minimum(np.asarray(found.x), float(found.fun), found.status not in (1, 2))

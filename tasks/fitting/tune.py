@@ -1,0 +1,187 @@
+"""What the settings of a fit are worth: degree, Gamma and dE by validation, and the learning curve.
+
+The test set takes no part. One random part of the training set is held back for all settings alike; errors on it
+are plain root mean squares, so that settings with other weights can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.errors import InputError
+from potentials.molecule import NMer
+from recipes.schema import Fitting
+from storage.records import Floats
+from tasks.fitting.fit import first_start, make_problem
+from tasks.fitting.projection import Problem
+from tasks.fitting.search import search
+
+HELD = 0.2
+"""Part of the training set that is held back."""
+
+FRACTIONS = (0.125, 0.25, 0.5, 1.0)
+"""Parts of what is left that the learning curve is fitted to."""
+
+Told = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting and its errors.
+
+    Attributes
+    ----------
+    degree, gamma, delta_e
+        The setting.
+    terms
+        Number of terms.
+    train_rmsd, validation_rmsd
+        kcal/mol, on what it was fitted to and on what was held back.
+    low_rmsd
+        On the part of the latter within `delta_e` of the recipe above the lowest energy, kcal/mol.
+    """
+
+    degree: int
+    gamma: float
+    delta_e: float
+    terms: int
+    train_rmsd: float
+    validation_rmsd: float
+    low_rmsd: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class LearningPoint:
+    """One point of the learning curve: training configurations, and the errors as in `Trial`."""
+
+    configurations: int
+    train_rmsd: float
+    validation_rmsd: float
+    low_rmsd: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A training set, and which of it is held back."""
+
+    nmer: NMer
+    positions: Floats
+    energy: Floats
+    held: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, nmer: NMer, positions: Floats, energy: Floats, seed: int) -> Split:
+        """Hold back a random part; raises InputError where there is too little to split."""
+        if len(energy) < 20:
+            raise InputError(
+                f"{len(energy)} training configurations are too few to tune with; allowed: 20 or more"
+            )
+        held = np.zeros(len(energy), dtype=bool)
+        held[np.random.default_rng(seed).permutation(len(energy))[: round(HELD * len(energy))]] = True
+        return cls(nmer, positions, energy, held)
+
+
+def scan(
+    split: Split,
+    settings: Fitting,
+    degrees: Sequence[int],
+    gammas: Sequence[float],
+    delta_es: Sequence[float],
+    told: Told | None = None,
+) -> list[Trial]:
+    """Fit with every combination of settings; the best by validation comes first.
+
+    The non-linear parameters of each start from those of the one before, so that a combination costs a few
+    iterations and not a search.
+
+    Parameters
+    ----------
+    split
+        The training set.
+    settings
+        Everything else.
+    degrees, gammas, delta_es
+        What is tried.
+    told
+        Told the number of combinations done.
+    """
+    window = split.energy <= split.energy.min() + settings.delta_e
+    trials: list[Trial] = []
+    for degree in degrees:
+        k: Floats | None = None
+        for delta_e in delta_es:
+            for gamma in sorted(gammas, reverse=True):
+                values = {"degree": degree, "gamma": gamma, "delta_e": delta_e, "max_terms": None}
+                problem = make_problem(
+                    split.nmer, split.positions, split.energy, settings.model_copy(update=values)
+                )
+                part, rest = problem.part(~split.held), problem.part(split.held)
+                start = first_start(problem.basis, settings) if k is None else k
+                k = search(part, start, settings.k_bounds, settings.max_iterations, settings.optimizer).k
+                errors = _errors(part, rest, window[split.held], k)
+                trials.append(Trial(degree, gamma, delta_e, problem.basis.n_terms, *errors))
+                if told is not None:
+                    told(len(trials))
+    return sorted(trials, key=lambda trial: trial.validation_rmsd)
+
+
+def learning_curve(split: Split, settings: Fitting, told: Told | None = None) -> list[LearningPoint]:
+    """Fit to growing parts of the training set, always tested on what is held back.
+
+    Parameters
+    ----------
+    split
+        The training set.
+    settings
+        The fit's settings.
+    told
+        Told the number of points done.
+    """
+    problem = make_problem(split.nmer, split.positions, split.energy, settings)
+    window = split.energy <= split.energy.min() + settings.delta_e
+    rest, order = (
+        problem.part(split.held),
+        np.random.default_rng(settings.seed).permutation(np.flatnonzero(~split.held)),
+    )
+    k, points = first_start(problem.basis, settings), []
+    for fraction in FRACTIONS:
+        chosen = np.zeros(len(split.energy), dtype=bool)
+        chosen[order[: max(2, round(fraction * len(order)))]] = True
+        part = problem.part(chosen)
+        k = search(part, k, settings.k_bounds, settings.max_iterations, settings.optimizer).k
+        points.append(LearningPoint(int(chosen.sum()), *_errors(part, rest, window[split.held], k)))
+        if told is not None:
+            told(len(points))
+    return points
+
+
+def worth(points: Sequence[LearningPoint]) -> float:
+    """Return the validation RMSD (kcal/mol) to expect with twice the configurations of the last point.
+
+    From the last two points, as a power of the number of configurations; never more than the last.
+    """
+    (n0, e0), (n1, e1) = ((p.configurations, p.validation_rmsd) for p in points[-2:])
+    power = min(0.0, np.log(e1 / e0) / np.log(n1 / n0))
+    return float(e1 * 2.0**power)
+
+
+def _errors(part: Problem, rest: Problem, window: NDArray[np.bool_], k: Floats) -> tuple[float, float, float]:
+    coefficients = part.coefficients(k)
+    train = part.predict(k, coefficients) - part.energy
+    held = rest.predict(k, coefficients) - rest.energy
+    low = held[window]
+    rms = [float(np.sqrt(np.mean(e**2))) if len(e) else float("nan") for e in (train, held, low)]
+    return rms[0], rms[1], rms[2]

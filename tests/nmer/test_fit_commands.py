@@ -1,0 +1,131 @@
+"""nmer fit, nmer import, and nmer tune on files of one's own."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nmer
+from nmer.cli.main import main
+from potentials.molecule import Fragment, NMer
+from potentials.potential import Potential
+from storage.xyz import read_labelled
+
+WATER = Fragment(
+    "water", ("O", "H", "H"), ((0.0, 0.0, 0.1), (0.0, 0.76, -0.5), (0.0, -0.76, -0.5)), ((0, 1), (0, 2))
+)
+TRUTH = Potential(NMer("water", (WATER,), "A1B2"), 3, "all", np.array([1.1, 0.7]), np.linspace(-40, 60, 12))
+
+
+def write_set(path: Path, count: int, seed: int) -> Path:
+    positions = np.array(WATER.positions) + np.random.default_rng(seed).normal(scale=0.12, size=(count, 3, 3))
+    blocks = []
+    for energy, places in zip(np.atleast_1d(TRUTH.energy(positions)), positions, strict=True):
+        lines = [f"{s} {x:.10f} {y:.10f} {z:.10f}" for s, (x, y, z) in zip(WATER.symbols, places, strict=True)]
+        blocks.append("\n".join(["3", f"{energy:.10f}", *lines]))
+    path.write_text("\n".join(blocks) + "\n")
+    return path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, ...]:
+    train, test = write_set(tmp_path / "train.xyz", 150, 0), write_set(tmp_path / "test.xyz", 40, 1)
+    return ("--train", str(train), "--test", str(test), "--symmetry", "A1B2")
+
+
+def test_a_fit_of_files_as_json(
+    files: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "fit"
+    words = ["fit", *files, "--degree", "3", "--gamma", "1e-6", "--out", str(out), "--folds", "3", "--json"]
+    assert main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["terms"] == 12 and len(found["fold_rmsd"]) == 3
+    assert 0 < found["train_rmsd"] < 1e-3 and 0 < found["test_rmsd"] < 1e-3 and found["test_mae"] > 0
+    assert found["seconds"] > 0 and set(found["parameters"]) == {"A-B intra", "B-B intra"}
+    windows = found["by_energy"]["test"]
+    assert sum(w["count"] for w in windows) == 40
+    squares = sum(w["count"] * w["rmsd"] ** 2 for w in windows)
+    assert found["test_rmsd"] == pytest.approx(np.sqrt(squares / 40))
+    assert json.loads((out / "fit.json").read_text())["test_rmsd"] == found["test_rmsd"]
+    potential = nmer.load(str(out / "potential.h5"))
+    data = read_labelled(tmp_path / "test.xyz")
+    error = np.asarray(potential.energy(data.positions)) - data.energy
+    assert float(np.sqrt(np.mean(error**2))) == pytest.approx(found["test_rmsd"])
+    rows = list(csv.DictReader((out / "parity.csv").open()))
+    assert len(rows) == 190 and rows[-1]["split"] == "test"
+    assert (out / "parity.png").read_bytes().startswith(b"\x89PNG")
+    assert main(words) == 0  # running again is safe
+
+
+def test_a_fit_for_people(files: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", *files, "--degree", "2", "--optimizer", "fixed"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("A1B2, degree 2: 6 terms") and "training" in out and "test" in out and "CPU-s" in out
+
+
+def test_without_a_test_set_there_is_no_test_error(
+    files: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", *files[:2], *files[4:], "--degree", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["test_rmsd"] is None and "test" not in found["by_energy"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--symmetry", "A1B3"), "symmetry 'A1B3' describes 4 atoms"),
+        (("--degree", "99"), "--degree: input should be less than or equal to 8"),
+        (("--optimizer", "luck"), "--optimizer: input should be 'variable-projection', 'simplex' or 'fixed'"),
+        (("--column", "2"), "has 1 energies in its comment; column 2 is not one of them"),
+        (("--filter", "intermolecular"), "terms 'intermolecular' needs two fragments"),
+        (("--train", "none.xyz"), "'none.xyz' cannot be read"),
+        (("--folds", "1"), "folds is 1; allowed: 2 to the number of configurations"),
+    ],
+)
+def test_bad_words_are_one_sentence_and_nothing_is_written(
+    change: tuple[str, str],
+    message: str,
+    files: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = {**dict(zip(files[::2], files[1::2], strict=True)), "--degree": "2", "--out": str(tmp_path / "out")}
+    words |= dict([change])
+    assert main(["fit", *(w for pair in words.items() for w in pair)]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert message in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_imported_set_is_a_version_of_a_dataset(
+    files: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = ("--store", str(tmp_path / "store"))
+    for _ in range(2):
+        assert main(["import", "my-water", *files, *store, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["ref"], found["train"], found["test"]) == ("dataset:my-water@1", 150, 40)
+    assert main(["lineage", "dataset:my-water@1", *store]) == 0
+    assert main(["import", "My Water", *files, *store]) == 2
+    assert "name 'My Water' is not allowed" in capsys.readouterr().err
+
+
+def test_methane_on_its_published_labels(
+    reference_data: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = reference_data("ch4-1b")
+    words = ["--train", str(folder / "train.xyz"), "--test", str(folder / "test.xyz"), "--symmetry", "A1B4"]
+    assert main(["fit", *words, "--degree", "5", "--starts", "2", "--json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert plain["terms"] == 207
+    assert plain["test_rmsd"] <= 0.206 and plain["test_rmsd_below_30"] <= 0.068
+    better = ["--degree", "6", "--starts", "1", "--gamma", "1e-4", "--delta-e", "200"]  # as `nmer tune` finds
+    assert main(["fit", *words, *better, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["test_rmsd"] < 0.12
