@@ -85,7 +85,9 @@ def check_engines(recipe: Recipe, until: str) -> None:
     if STAGES.index(until) < STAGES.index("labelling"):
         return
     ghosts = settings.counterpoise and len(nmer.fragments) > 1
-    get_engine(settings.engine).check(settings.method, settings.basis, ghosts, nmer.symbols)
+    get_engine(settings.engine).check(
+        settings.method, settings.basis, ghosts, nmer.symbols, settings.functional, settings.density_fitting
+    )
 
 
 def recipe_state(recipe: Recipe, store: Store | None) -> list[StageState]:
@@ -100,6 +102,7 @@ def recipe_state(recipe: Recipe, store: Store | None) -> list[StageState]:
     """
     labels = recipe.selection.train + recipe.selection.test
     terms = Basis.build(recipe.build_nmer(), recipe.fitting.degree, recipe.fitting.terms).n_terms
+    terms = min(terms, recipe.fitting.max_terms or terms)
     totals = dict(zip(STAGES, (recipe.sampling.frames, labels, labels, terms, labels), strict=True))
     nothing = {stage: StageState(stage, 0, 0, total, None) for stage, total in totals.items()}
     if store is None:
@@ -145,6 +148,21 @@ def _labelling(recipe: Recipe, store: Store, selection: Version) -> tuple[StageS
         dataset = store.find("dataset", key_of(recipe, table, protocol.id), recipe.name)
     done = total - failed - missing
     return StageState("labelling", done, failed, total, dataset.ref if dataset else None, flagged), dataset
+
+
+def newest_dataset(recipe: Recipe, path: str | None) -> Version | None:
+    """Return the dataset that a recipe's labels make up, or None while they are not complete.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    path
+        Folder of the store.
+    """
+    store = open_store(path)
+    selection = store.find("selection", selection_key(recipe), recipe.name) if store else None
+    return _labelling(recipe, store, selection)[1] if store and selection else None
 
 
 def label_cost_now(recipe: Recipe, store: Store | None) -> LabelCost | None:

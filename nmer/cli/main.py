@@ -19,6 +19,7 @@ from nmer.cli import (
     recipe_commands,
     run_commands,
     store_commands,
+    tune_command,
 )
 from potentials.errors import InputError, StageError
 
@@ -35,6 +36,7 @@ for module in (
     store_commands,
     protocol_commands,
     fit_commands,
+    tune_command,
     plot_command,
     bias_command,
 ):

@@ -176,13 +176,18 @@ def first_start(basis: Basis, settings: Fitting) -> Floats:
     return np.full(len(basis.pair_names), float(k))
 
 
+def low_degrees(basis: Basis) -> Basis:
+    """Return the basis of the highest degree with at most `PRELIMINARY_TERMS` terms; at least degree 1."""
+    degree = basis.degree
+    while degree > 1 and basis.up_to(degree).n_terms > PRELIMINARY_TERMS:
+        degree -= 1
+    return basis.up_to(degree)
+
+
 def _chosen_basis(nmer: NMer, problem: Problem, settings: Fitting) -> Basis:
     """Return the basis of the terms that lower the error most; the k come from a fit with those of low degree."""
     assert settings.max_terms is not None
-    degree = settings.degree
-    while degree > 1 and problem.basis.up_to(degree).n_terms > PRELIMINARY_TERMS:
-        degree -= 1
-    start = replace(problem, basis=problem.basis.up_to(degree)).some(settings.start_configurations)
+    start = replace(problem, basis=low_degrees(problem.basis)).some(settings.start_configurations)
     first = first_start(problem.basis, settings)
     k = search(start, first, settings.k_bounds, settings.max_iterations, settings.optimizer).k
     scale = np.sqrt(problem.weight)

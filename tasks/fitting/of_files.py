@@ -115,11 +115,7 @@ class FileFit:
         return lines
 
     def _hole_warnings(self) -> list[str]:
-        return [
-            f"a hole {hole.below:.0f} kcal/mol below the lowest training energy was found (search: {hole.search})"
-            for hole in self.holes
-            if hole.is_hole
-        ]
+        return [hole.warning for hole in self.holes if hole.is_hole]
 
 
 def fit_files(

@@ -46,6 +46,11 @@ def fitting_task(recipe: Recipe, store_path: Path, dataset: str) -> str:
         recipe=expanded_toml(recipe),
         inputs=[source],
         engines=package_versions("nmer", "numpy", "scipy"),
-        facts=potential_facts(result.potential, recipe.nmer) | {"warnings": list(result.warnings)},
+        facts=potential_facts(result.potential, recipe.nmer)
+        | {
+            "warnings": list(result.warnings),
+            "largest_leverage": result.largest_leverage,
+            "sigma": result.sigma,
+        },
     )
     return key

@@ -7,7 +7,7 @@ are plain root mean squares, so that settings with other weights can be compared
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from potentials.errors import InputError
 from potentials.molecule import NMer
+from potentials.pip import morse
 from recipes.schema import Fitting
 from storage.records import Floats
-from tasks.fitting.fit import first_start, make_problem
+from tasks.fitting.fit import first_start, low_degrees, make_problem
+from tasks.fitting.forward import choose_terms, normal_equations
 from tasks.fitting.projection import Problem
 from tasks.fitting.search import search
 
@@ -43,7 +45,7 @@ class Trial:
     train_rmsd, validation_rmsd
         kcal/mol, on what it was fitted to and on what was held back.
     low_rmsd
-        On the part of the latter within `delta_e` of the recipe above the lowest energy, kcal/mol.
+        On the part of the latter whose energy is within the first settings' dE of the lowest, kcal/mol.
     """
 
     degree: int
@@ -75,23 +77,24 @@ class LearningPoint:
 
 @dataclass(frozen=True)
 class Split:
-    """A training set, and which of it is held back."""
+    """A training set; which of it is held back, and which of that has a low energy."""
 
     nmer: NMer
     positions: Floats
     energy: Floats
     held: NDArray[np.bool_]
+    low: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, nmer: NMer, positions: Floats, energy: Floats, seed: int) -> Split:
+    def of(cls, nmer: NMer, positions: Floats, energy: Floats, settings: Fitting) -> Split:
         """Hold back a random part; raises InputError where there is too little to split."""
         if len(energy) < 20:
             raise InputError(
                 f"{len(energy)} training configurations are too few to tune with; allowed: 20 or more"
             )
         held = np.zeros(len(energy), dtype=bool)
-        held[np.random.default_rng(seed).permutation(len(energy))[: round(HELD * len(energy))]] = True
-        return cls(nmer, positions, energy, held)
+        held[np.random.default_rng(settings.seed).permutation(len(energy))[: round(HELD * len(energy))]] = True
+        return cls(nmer, positions, energy, held, (energy <= energy.min() + settings.delta_e)[held])
 
 
 def scan(
@@ -118,7 +121,6 @@ def scan(
     told
         Told the number of combinations done.
     """
-    window = split.energy <= split.energy.min() + settings.delta_e
     trials: list[Trial] = []
     for degree in degrees:
         k: Floats | None = None
@@ -131,7 +133,7 @@ def scan(
                 part, rest = problem.part(~split.held), problem.part(split.held)
                 start = first_start(problem.basis, settings) if k is None else k
                 k = search(part, start, settings.k_bounds, settings.max_iterations, settings.optimizer).k
-                errors = _errors(part, rest, window[split.held], k)
+                errors = _errors(part, rest, split.low, k)
                 trials.append(Trial(degree, gamma, delta_e, problem.basis.n_terms, *errors))
                 if told is not None:
                     told(len(trials))
@@ -151,7 +153,6 @@ def learning_curve(split: Split, settings: Fitting, told: Told | None = None) ->
         Told the number of points done.
     """
     problem = make_problem(split.nmer, split.positions, split.energy, settings)
-    window = split.energy <= split.energy.min() + settings.delta_e
     rest, order = (
         problem.part(split.held),
         np.random.default_rng(settings.seed).permutation(np.flatnonzero(~split.held)),
@@ -162,7 +163,7 @@ def learning_curve(split: Split, settings: Fitting, told: Told | None = None) ->
         chosen[order[: max(2, round(fraction * len(order)))]] = True
         part = problem.part(chosen)
         k = search(part, k, settings.k_bounds, settings.max_iterations, settings.optimizer).k
-        points.append(LearningPoint(int(chosen.sum()), *_errors(part, rest, window[split.held], k)))
+        points.append(LearningPoint(int(chosen.sum()), *_errors(part, rest, split.low, k)))
         if told is not None:
             told(len(points))
     return points
@@ -182,6 +183,56 @@ def _errors(part: Problem, rest: Problem, window: NDArray[np.bool_], k: Floats) 
     coefficients = part.coefficients(k)
     train = part.predict(k, coefficients) - part.energy
     held = rest.predict(k, coefficients) - rest.energy
-    low = held[window]
-    rms = [float(np.sqrt(np.mean(e**2))) if len(e) else float("nan") for e in (train, held, low)]
-    return rms[0], rms[1], rms[2]
+    return _rms(train), _rms(held), _rms(held[window])
+
+
+@dataclass(frozen=True)
+class TermsPoint:
+    """The error with so many terms, chosen by `tasks.fitting.forward`; errors as in `Trial`."""
+
+    terms: int
+    validation_rmsd: float
+    low_rmsd: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+
+def terms_curve(split: Split, settings: Fitting, told: Told | None = None) -> list[TermsPoint]:
+    """Return the validation error with 1, 2, 4, ... chosen terms, up to `max_terms` or all of them.
+
+    Parameters
+    ----------
+    split
+        The training set.
+    settings
+        The fit's settings.
+    told
+        Told the number of terms chosen.
+    """
+    problem = make_problem(
+        split.nmer, split.positions, split.energy, settings.model_copy(update={"max_terms": None})
+    )
+    part, rest = problem.part(~split.held), problem.part(split.held)
+    few = replace(part, basis=low_degrees(problem.basis))
+    start = first_start(problem.basis, settings)
+    k = search(few, start, settings.k_bounds, settings.max_iterations, settings.optimizer).k
+    scale = np.sqrt(part.weight)
+    normal = normal_equations(
+        part.basis, morse(part.basis, k, part.positions)[0], scale * part.factor, scale * part.energy
+    )
+    most = min(settings.max_terms or part.basis.n_terms, part.basis.n_terms)
+    chosen = choose_terms(normal, settings.gamma, most, told)
+    counts = sorted({*(2**power for power in range(20) if 2**power < len(chosen.order)), len(chosen.order)})
+    held = rest.design(k)[:, chosen.order]
+    points = []
+    for count in counts:
+        error = held[:, :count] @ chosen.coefficients(count) - rest.energy
+        low = error[split.low]
+        points.append(TermsPoint(count, _rms(error), _rms(low)))
+    return points
+
+
+def _rms(error: Floats) -> float:
+    return float(np.sqrt(np.mean(error**2))) if len(error) else float("nan")

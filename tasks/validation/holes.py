@@ -65,6 +65,14 @@ class Hole:
         """Whether it is deeper than `DEPTH`."""
         return self.below > DEPTH
 
+    @property
+    def warning(self) -> str:
+        """What to say about a hole."""
+        return (
+            f"a hole {self.below:.0f} kcal/mol below the lowest training energy was found near the data (search: "
+            f"{self.search}); sample there, or lower fitting.degree"
+        )
+
 
 @dataclass(frozen=True)
 class Region:

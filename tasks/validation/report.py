@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from tasks.validation.gates import Gate
-from tasks.validation.metrics import Errors
+from tasks.validation.metrics import Errors, WindowErrors
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Report:
         The fully expanded recipe, TOML.
     coverage
         (what, for the chosen frames, for as many drawn at random): distances of the pool from the selection.
+    by_energy
+        Errors on the test set by energy.
+    trust
+        What is known about predictions away from the data, one sentence each.
     labels
         How the labels ended, one sentence.
     costs, costs_from
@@ -54,6 +58,8 @@ class Report:
     recipe: str
     coverage: Sequence[tuple[str, float, float]] = ()
     labels: str = ""
+    by_energy: Sequence[WindowErrors] = ()
+    trust: Sequence[str] = ()
     costs: Sequence[tuple[str, str, str]] = ()
     costs_from: str = ""
 
@@ -76,6 +82,10 @@ _COVERAGE = """<h2>Selection coverage</h2>
 
 _COSTS = """<table><tr><th>cost of the labels</th><th class="number">expected{}</th>
 <th class="number">measured</th></tr>"""
+
+
+_WINDOWS = """<table><tr><th>test set, kcal/mol above the lowest</th><th class="number">configurations</th>
+<th class="number">RMSD</th><th class="number">MAE</th><th class="number">largest</th></tr>"""
 
 
 def report_html(report: Report) -> str:
@@ -104,6 +114,17 @@ def report_html(report: Report) -> str:
     coverage = _rows([[escape(name), f"{a:.3g}", f"{b:.3g}"] for name, a, b in report.coverage], numbers=2)
     costs = _rows([[escape(what), expected, measured] for what, expected, measured in report.costs], numbers=2)
     costs_from = f": {escape(report.costs_from)}" if report.costs_from else ""
+    windows = _rows(
+        [
+            [
+                f"{w.low:g} and more" if w.high is None else f"{w.low:g} to {w.high:g}",
+                *(str(w.errors.count), f"{w.errors.rmsd:.4g}", f"{w.errors.mae:.4g}", f"{w.errors.largest:.4g}"),
+            ]
+            for w in report.by_energy
+        ],
+        numbers=4,
+    )
+    trust = "".join(f"<li>{escape(n)}</li>" for n in report.trust)
     notes = "".join(f"<li>{escape(n)}</li>" for n in report.notes)
     return f"""<!doctype html>
 <html lang="en">
@@ -117,6 +138,7 @@ def report_html(report: Report) -> str:
 <h2>Errors (kcal/mol)</h2>
 <table><tr><th>set</th><th class="number">configurations</th><th class="number">RMSD</th>
 <th class="number">MAE</th><th class="number">largest</th></tr>{errors}</table>
+{f"{_WINDOWS}{windows}</table>" if windows else ""}
 <h2>Gates</h2>
 <table><tr><th>measured</th><th class="number">value</th><th class="number">limit</th>
 <th class="number">verdict</th></tr>{gates}</table>
@@ -125,6 +147,7 @@ def report_html(report: Report) -> str:
 {f"{_COVERAGE}{coverage}</table>" if coverage else ""}
 {f"<h2>Labels</h2><p>{escape(report.labels)}</p>" if report.labels else ""}
 {f"{_COSTS.format(costs_from)}{costs}</table>" if costs else ""}
+{f"<h2>Away from the data</h2><ul>{trust}</ul>" if trust else ""}
 {f"<h2>Notes</h2><ul>{notes}</ul>" if notes else ""}
 </div>
 <img alt="Fitted against reference energies" src="data:image/png;base64,{image}">

@@ -22,6 +22,7 @@ from tasks.validation.labels import cost_rows, expected_from, label_sentence
 from tasks.validation.metrics import Errors, errors
 from tasks.validation.plots import parity_csv, parity_png
 from tasks.validation.report import Report, report_html
+from tasks.validation.trust import Trust, examine
 
 
 @task(name="validation", cache_policy=NO_CACHE)
@@ -51,9 +52,10 @@ def validation_task(recipe: Recipe, store_path: Path, potential: str) -> str:
         )
         usable = len(dataset) / (recipe.selection.train + recipe.selection.test)
         gates = judge(model, train, test, usable, dataset.positions, recipe.gates)
+        trust = examine(model, dataset, predicted)
         progress.update(done=len(dataset))
     passed = all(g.passed for g in gates)
-    _write_report(store, version, source, recipe, dataset, predicted, train, test, gates, passed)
+    _write_report(store, version, source, recipe, dataset, predicted, train, test, gates, passed, trust)
     store.add(
         "validation",
         recipe.name,
@@ -67,6 +69,7 @@ def validation_task(recipe: Recipe, store_path: Path, potential: str) -> str:
             "train": train.as_dict(),
             "test": test.as_dict(),
             "gates": [g.as_dict() for g in gates],
+            **trust.facts(),
         },
     )
     return key
@@ -83,6 +86,7 @@ def _write_report(
     test: Errors,
     gates: list[Gate],
     passed: bool,
+    trust: Trust,
 ) -> None:
     """Write the page, the plot, its CSV, and the expanded recipe. The verdict comes after them."""
     folder = store.report(version)
@@ -101,13 +105,15 @@ def _write_report(
         train=train,
         test=test,
         gates=gates,
-        notes=warnings,
+        notes=[*warnings, *trust.warnings()],
         parity=parity,
         recipe=toml,
         coverage=_coverage(chain),
         labels=label_sentence(facts),
         costs=cost_rows(facts),
         costs_from=expected_from(facts),
+        by_energy=trust.by_energy,
+        trust=trust.sentences(),
     )
     write_text(folder / "recipe.toml", toml)
     write_text(folder / "parity.csv", parity_csv(dataset.energy, predicted, dataset.split, dataset.ids))

@@ -1,0 +1,199 @@
+"""The command that tells what the settings of a fit are worth: tune."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from nmer.cli.fit_commands import Column
+from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json, print_table
+from potentials.errors import InputError
+
+if TYPE_CHECKING:
+    from potentials.molecule import NMer
+    from recipes.schema import Fitting
+    from storage.records import Floats
+
+GAMMAS, DELTA_ES = "1e-5,5e-5,5e-4,5e-3", "40,200"
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is tuned on: the n-mer, its training set, and the settings to start from."""
+
+    title: str
+    nmer: NMer
+    positions: Floats
+    energy: Floats
+    settings: Fitting
+
+
+def tune(
+    recipe: Annotated[
+        str | None, Parameter(help="A recipe whose dataset is in the store; or give --train.")
+    ] = None,
+    *,
+    train: Annotated[Path | None, Parameter(help="xyz file of a training set in place of a recipe.")] = None,
+    symmetry: Annotated[str, Parameter(help="Of the file's atoms, for example A1B4.")] = "",
+    column: Column = None,
+    degrees: Annotated[str, Parameter(help="Degrees to try; default: the recipe's and one less, or 4,5.")] = "",
+    gammas: Annotated[str, Parameter(help="Gammas to try.")] = GAMMAS,
+    delta_es: Annotated[str, Parameter(help="dE to try (kcal/mol).")] = DELTA_ES,
+    terms: Annotated[int, Parameter(help="Draw the error against the number of terms too, up to so many.")] = 0,
+    preset: Preset = None,
+    protocol: ProtocolName = None,
+    store: StorePath = None,
+    out: Annotated[Path | None, Parameter(help="Folder for tables (CSV) and plots (PNG).")] = None,
+    json: Json = False,
+) -> int:
+    """Find degree, Gamma, and dE by validation, and show how many labels are worth buying.
+
+    A fifth of the training set is held back; the test set is never looked at. The learning curve is that of the
+    best setting.
+
+    Example: nmer tune --train train.xyz --symmetry A1B4 --degrees 4,5,6 --out tuned
+    """
+    from tasks.fitting.tune import Split, learning_curve, scan, terms_curve, worth
+    from tasks.progress import ProgressLine
+
+    data = _data(recipe, preset, protocol, store, train, symmetry, column)
+    tried = _listed("--degrees", degrees, int) or sorted({max(1, data.settings.degree - 1), data.settings.degree})
+    ridges, scales = _listed("--gammas", gammas, float), _listed("--delta-es", delta_es, float)
+    _allowed(tried, ridges, scales, terms)
+    split = Split.of(data.nmer, data.positions, data.energy, data.settings)
+    with ProgressLine("settings", len(tried) * len(ridges) * len(scales), "fits") as line:
+        trials = scan(split, data.settings, tried, ridges, scales, line.update)
+    best = trials[0]
+    chosen = {"degree": best.degree, "gamma": best.gamma, "delta_e": best.delta_e}
+    settings = data.settings.model_copy(update=chosen)
+    with ProgressLine("learning", 4, "fits") as line:
+        learned = learning_curve(split, settings, line.update)
+    curve = []
+    if terms:
+        with ProgressLine("choosing", terms, "terms") as line:
+            curve = terms_curve(split, settings.model_copy(update={"max_terms": terms}), line.update)
+    found: dict[str, Any] = {
+        "best": best.as_dict(),
+        "trials": [trial.as_dict() for trial in trials],
+        "learning": [point.as_dict() for point in learned],
+        "validation_rmsd_with_twice_the_labels": worth(learned),
+        "terms": [point.as_dict() for point in curve],
+    }
+    files = _write(data.title, found, out) if out else []
+    if json:
+        print_json(found | {"files": files})
+    else:
+        _print(found, files)
+    return 0
+
+
+def _data(
+    recipe: str | None,
+    preset: str | None,
+    protocol: str | None,
+    store: str | None,
+    train: Path | None,
+    symmetry: str,
+    column: int | None,
+) -> Data:
+    """Return the training set that the command names; its test set stays where it is."""
+    from recipes.schema import Fitting
+
+    if (recipe is None) == (train is None):
+        raise InputError("give a recipe, or --train FILE and --symmetry; one of the two")
+    if train is not None:
+        from storage.imported import nmer_of
+        from storage.xyz import read_labelled
+
+        if not symmetry:
+            raise InputError("--train needs --symmetry, for example A1B4")
+        data = read_labelled(train, column)
+        nmer = nmer_of(data, symmetry).build("")
+        settings = Fitting(degree=5, terms="intermolecular" if "_" in symmetry else "all")
+        return Data(f"{train.name}, {symmetry}", nmer, data.positions, data.energy, settings)
+    from flows.state import newest_dataset
+    from recipes.load import load_recipe
+    from recipes.protocols import with_protocol
+    from storage.contents import dataset_from_version
+    from storage.records import TRAIN
+
+    assert recipe is not None
+    loaded = with_protocol(load_recipe(recipe, preset), protocol)
+    version = newest_dataset(loaded, store)
+    if version is None:
+        raise InputError(
+            f"there is no dataset of {loaded.name}, preset {loaded.preset or 'none'}, in the store yet; make it "
+            "with nmer run"
+        )
+    part = dataset_from_version(version).part(TRAIN)
+    return Data(version.ref, loaded.build_nmer(), part.positions, part.energy, loaded.fitting)
+
+
+def _listed(option: str, text: str, kind: type[int] | type[float]) -> list[Any]:
+    try:
+        return [kind(word) for word in text.split(",") if word.strip()]
+    except ValueError:
+        raise InputError(f"{option} is '{text}'; it takes numbers with commas between them") from None
+
+
+def _allowed(degrees: list[int], gammas: list[float], delta_es: list[float], terms: int) -> None:
+    for option, values, low, high in (
+        ("--degrees", degrees, 1, 8),
+        ("--gammas", gammas, 0.0, 10.0),
+        ("--delta-es", delta_es, 1e-3, 1e4),
+        ("--terms", [terms], 0, 40_000),
+    ):
+        if not values or not all(low <= v <= high for v in values):
+            raise InputError(f"{option} is {values}; allowed: numbers from {low:g} to {high:g}")
+
+
+def _write(title: str, found: dict[str, Any], out: Path) -> list[str]:
+    from storage.version import write_bytes, write_text
+    from tasks.fitting.tune_plots import curve_png, rows_csv, settings_png
+
+    plots = {
+        "settings": settings_png(title, found["trials"]),
+        "learning": curve_png(title, found["learning"], "configurations", "training configurations"),
+    }
+    tables = {"settings": found["trials"], "learning": found["learning"]}
+    if found["terms"]:
+        plots["terms"] = curve_png(title, found["terms"], "terms", "terms")
+        tables["terms"] = found["terms"]
+    try:
+        for name, rows in tables.items():
+            write_text(out / f"{name}.csv", rows_csv(rows))
+            write_bytes(out / f"{name}.png", plots[name])
+    except OSError as error:
+        raise InputError(f"cannot write into '{out}': {error.strerror}; give another folder with --out") from None
+    return [str(out / f"{name}.{kind}") for name in tables for kind in ("csv", "png")]
+
+
+def _print(found: dict[str, Any], files: list[str]) -> None:
+    def figures(row: dict[str, Any]) -> list[str]:
+        return [f"{row[name]:.4f}" for name in ("train_rmsd", "validation_rmsd", "low_rmsd") if name in row]
+
+    print("RMSD in kcal/mol: on what is fitted, on what is held back, and on its low energies; best first")
+    print_table(
+        ("degree", "Gamma", "dE", "terms", "training", "held back", "low"),
+        [
+            (str(t["degree"]), f"{t['gamma']:g}", f"{t['delta_e']:g}", str(t["terms"]), *figures(t))
+            for t in found["trials"]
+        ],
+    )
+    print("\nlearning curve of the best")
+    print_table(
+        ("configurations", "training", "held back", "low"),
+        [(str(p["configurations"]), *figures(p)) for p in found["learning"]],
+    )
+    print(f"with twice as many: about {found['validation_rmsd_with_twice_the_labels']:.4f} held back")
+    if found["terms"]:
+        print("\nterms chosen one by one")
+        print_table(("terms", "held back", "low"), [(str(p["terms"]), *figures(p)) for p in found["terms"]])
+    for path in files:
+        print(path)
+
+
+COMMANDS = (tune,)
