@@ -59,9 +59,10 @@ def tune(
     from tasks.fitting.tune import Split, learning_curve, scan, terms_curve, worth
     from tasks.progress import ProgressLine
 
-    data = _data(recipe, preset, protocol, store, train, symmetry, column)
-    tried = _listed("--degrees", degrees, int) or sorted({max(1, data.settings.degree - 1), data.settings.degree})
+    tried = _listed("--degrees", degrees, int)
     ridges, scales = _listed("--gammas", gammas, float), _listed("--delta-es", delta_es, float)
+    data = _data(recipe, preset, protocol, store, train, symmetry, column)
+    tried = tried or sorted({max(1, data.settings.degree - 1), data.settings.degree})
     _allowed(tried, ridges, scales, terms)
     split = Split.of(data.nmer, data.positions, data.energy, data.settings)
     with ProgressLine("settings", len(tried) * len(ridges) * len(scales), "fits") as line:

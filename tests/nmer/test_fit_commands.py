@@ -129,3 +129,65 @@ def test_methane_on_its_published_labels(
     better = ["--degree", "6", "--starts", "1", "--gamma", "1e-4", "--delta-e", "200"]  # as `nmer tune` finds
     assert main(["fit", *words, *better, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["test_rmsd"] < 0.12
+
+
+def test_tune_finds_settings_and_draws_them(
+    files: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = (*files[:2], *files[4:])
+    words = ["tune", *data, "--degrees", "1,3", "--gammas", "1e-6,1e-1", "--delta-es", "40", "--terms", "12"]
+    assert main([*words, "--out", str(tmp_path / "tuned"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["best"]["degree"], found["best"]["gamma"]) == (3, 1e-6)  # what the data were made with
+    assert len(found["trials"]) == 4 and len(found["learning"]) == 4 and found["terms"][-1]["terms"] == 12
+    assert found["validation_rmsd_with_twice_the_labels"] <= found["learning"][-1]["validation_rmsd"]
+    for name in ("settings", "learning", "terms"):
+        assert (tmp_path / "tuned" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert len(list(csv.DictReader((tmp_path / "tuned" / f"{name}.csv").open()))) == (
+            len(found["trials" if name == "settings" else name])
+        )
+    assert main(words) == 0
+    assert "with twice as many" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "give a recipe, or --train FILE and --symmetry"),
+        (("ch3-water", "--train", "x.xyz"), "one of the two"),
+        (("--train", "x.xyz"), "--train needs --symmetry"),
+        (("ch3-water", "--preset", "smoke", "--store", "none"), "there is no dataset of ch3-water, preset smoke"),
+        (("ch3-water", "--gammas", "a"), "--gammas is 'a'"),
+    ],
+)
+def test_tune_says_what_is_missing(
+    words: tuple[str, ...],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["tune", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_tune_takes_a_recipes_dataset(
+    tiny_run: tuple[Path, object], tiny_recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, _ = tiny_run
+    words = [
+        "tune",
+        str(tiny_recipe),
+        "--store",
+        str(store),
+        "--degrees",
+        "1",
+        "--gammas",
+        "1e-3",
+        "--delta-es",
+        "40",
+    ]
+    code = main([*words, "--json"])
+    said = capsys.readouterr()
+    assert code == 2 and "18 training configurations are too few to tune with" in said.err
