@@ -5,9 +5,10 @@ integrals (T. Helgaker, P. Jorgensen and J. Olsen, Molecular Electronic-Structur
 integrals are dressed as cheaply as orbitals are turned. Indices below: i, j, k, l occupied and a, b, c, d virtual
 orbitals, Q auxiliary functions, u_ij^ab = 2 t_ij^ab - t_ij^ba.
 
-In single precision the amplitudes and their residual are float32, and only the energy and the Fock matrix are
-summed in float64. Nothing is refined in double precision afterwards: the residual of float32 can be brought below
-1e-5 in norm and the energy's change below 1e-7 hartree, and a tighter tolerance is not met and says so.
+In single precision the integrals, the amplitudes and their residual are float32, and only the energy is summed
+in float64. Nothing is refined in double precision afterwards: in float32 the step can be brought below 1e-5 in norm
+and the energy's change below 1e-7 hartree; with a tighter tolerance the iterations end without convergence and say
+so.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ NORM_FACTOR = 100.0
 """Convergence of the amplitudes' norm over that of the energy; PySCF's own ratio."""
 
 DIIS_SIZE = 6
+"""Iterations that the extrapolation remembers."""
 
 
 @dataclass(frozen=True)
