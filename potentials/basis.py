@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from potentials.errors import InputError
-from potentials.molecule import NMer, parse_symmetry
+from potentials.molecule import NMer
+from potentials.points import Points
+from potentials.rules import Intermolecular, Rule, parse_rules
+from potentials.sites import LonePairs
+from potentials.variables import Forms, Variables
 
 Ints = NDArray[np.int64]
 
@@ -22,63 +25,22 @@ FILTERS = ("all", "intermolecular")
 
 
 @dataclass(frozen=True)
-class Variables:
-    """The distances of an n-mer and the kind of each.
+class BasisOptions:
+    """What decides the terms besides their degree; the defaults are those of the papers.
 
     Attributes
     ----------
-    pairs
-        (variables, 2), the two atoms of each distance.
-    kind
-        (variables,), index of the non-linear parameter it uses.
-    intermolecular
-        (variables,), whether the atoms belong to different fragments.
-    names
-        Name of each kind, for example ``A-B intra``.
+    rules
+        Which distances and monomials take part; see `potentials.rules`.
+    forms
+        The variables' functions of distance; see `potentials.variables`.
+    lone_pairs
+        Virtual sites; see `potentials.sites`.
     """
 
-    pairs: Ints
-    kind: Ints
-    intermolecular: NDArray[np.bool_]
-    names: tuple[str, ...]
-
-
-def variables(nmer: NMer) -> Variables:
-    """Return all distances of an n-mer, one kind per pair of symmetry letters and per intra or inter."""
-    fragment = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
-    pairs = np.array(list(combinations(range(nmer.natoms), 2)), dtype=np.int64)
-    inter = fragment[pairs[:, 0]] != fragment[pairs[:, 1]]
-    labels = [
-        f"{'-'.join(sorted((nmer.classes[i], nmer.classes[j])))} {'inter' if between else 'intra'}"
-        for (i, j), between in zip(pairs, inter, strict=True)
-    ]
-    names = tuple(dict.fromkeys(labels))
-    kind = np.array([names.index(label) for label in labels], dtype=np.int64)
-    return Variables(pairs, kind, inter, names)
-
-
-def generators(nmer: NMer) -> list[Ints]:
-    """Return permutations of the atoms that generate the symmetry group.
-
-    They are swaps of neighbours of one letter, and of whole fragments that carry the same letters.
-    """
-    found = []
-    classes = np.array(nmer.classes)
-    identity = np.arange(nmer.natoms)
-    for part in nmer.slices:
-        for letter in dict.fromkeys(classes[part]):
-            atoms = np.flatnonzero(classes[part] == letter) + part.start
-            for first, second in pairwise(atoms):
-                order = identity.copy()
-                order[[first, second]] = second, first
-                found.append(order)
-    blocks = parse_symmetry(nmer.symmetry)
-    for a, b in combinations(range(len(blocks)), 2):
-        if blocks[a] == blocks[b]:
-            order = identity.copy()
-            order[nmer.slices[a]], order[nmer.slices[b]] = identity[nmer.slices[b]], identity[nmer.slices[a]]
-            found.append(order)
-    return found
+    rules: tuple[str, ...] = ()
+    forms: Forms = field(default_factory=Forms)
+    lone_pairs: tuple[LonePairs, ...] = ()
 
 
 def monomials(count: int, degree: int) -> Ints:
@@ -137,7 +99,13 @@ class Basis:
     selected: tuple[int, ...] | None = None
 
     @classmethod
-    def build(cls, nmer: NMer, degree: int, terms: str = "all") -> Basis:
+    def build(
+        cls,
+        nmer: NMer,
+        degree: int,
+        terms: str = "all",
+        options: BasisOptions = BasisOptions(),
+    ) -> Basis:
         """Enumerate the terms of degree 1 to `degree`.
 
         Parameters
@@ -148,32 +116,36 @@ class Basis:
             Highest degree of a monomial.
         terms
             ``all``, or ``intermolecular``: every monomial holds at least one intermolecular distance.
+        options
+            Rules, forms of the variables, and virtual sites.
 
         Raises
         ------
         InputError
-            If the degree is less than 1, the filter is unknown, or it leaves nothing of a single fragment.
+            If the degree is less than 1, a filter or a rule is unknown or does not suit the n-mer, or nothing is
+            left.
         """
         if degree < 1:
             raise InputError(f"degree {degree} leaves no terms; allowed: 1 or more")
         if terms not in FILTERS:
             raise InputError(f"terms '{terms}' is not a filter; allowed: {', '.join(FILTERS)}")
-        if terms == "intermolecular" and len(nmer.fragments) < 2:
-            raise InputError("terms 'intermolecular' needs two fragments; use 'all' for one")
-        distances = variables(nmer)
-        count = len(distances.pairs)
-        moves = [_move_pairs(distances.pairs, g, nmer.natoms) for g in generators(nmer)]
+        rules = parse_rules(options.rules)
+        if terms == "intermolecular":
+            rules = (Intermolecular(), *rules)
+        points = Points.of(nmer, options.lone_pairs)
+        distances, moves = _allowed(points, options.forms, rules)
+        count = len(distances)
         all_rows, all_terms, total = [], [], 0
         for d in range(1, degree + 1):
             rows = monomials(count, d)
             orbit = orbits(rows, moves, count)
-            keep = np.ones(orbit.max() + 1, dtype=bool)
-            if terms == "intermolecular":
-                keep[orbit] = distances.intermolecular[rows].any(axis=1)
-            number = np.where(keep, total + np.cumsum(keep) - 1, -1)
+            kept = _whole_orbits(orbit, [rule.monomials(rows, distances) for rule in rules])
+            number = np.where(kept, total + np.cumsum(kept) - 1, -1)
             all_rows.append(rows)
             all_terms.append(number[orbit])
-            total += int(keep.sum())
+            total += int(kept.sum())
+        if not total:
+            raise InputError(f"the rules leave no terms of {points.symmetry} at degree {degree}")
         return cls(distances, tuple(all_rows), tuple(all_terms), total)
 
     def select(self, numbers: Sequence[int] | Ints) -> Basis:
@@ -232,7 +204,7 @@ class Basis:
 
     @property
     def pair_names(self) -> tuple[str, ...]:
-        """Name of each non-linear parameter's kind of distance."""
+        """Name of each kind of distance: those of the k."""
         return self.variables.names
 
     @cached_property
@@ -244,7 +216,7 @@ class Basis:
     def term_names(self) -> list[str]:
         """Return one monomial of each term, for example ``r05 r05 r16``: distances named by their atoms."""
         names: dict[int, str] = {}
-        pairs = [f"r{i},{j}" for i, j in self.variables.pairs]
+        pairs = [f"r{i},{j}" for i, j in self.variables.pairs]  # sites are numbered behind the atoms
         for rows, term in zip(self.rows, self.term, strict=True):
             number, first = np.unique(term, return_index=True)
             for n, row in zip(number, rows[first], strict=True):
@@ -253,9 +225,30 @@ class Basis:
         return [names[n] for n in range(self.n_terms)]
 
 
-def _move_pairs(pairs: Ints, permutation: Ints, natoms: int) -> Ints:
-    """Return where a permutation of the atoms takes each distance."""
-    index = np.full((natoms, natoms), -1, dtype=np.int64)
+def _allowed(points: Points, forms: Forms, rules: Sequence[Rule]) -> tuple[Variables, list[Ints]]:
+    """Return the distances that the rules allow, and where each generator of the group takes them."""
+    every = Variables.of(points, forms)
+    generators = points.generators()
+    moves = [_move_pairs(every.pairs, g) for g in generators]
+    orbit = orbits(np.arange(len(every))[:, None], moves, len(every))
+    kept = _whole_orbits(orbit, [rule.distances(every, points) for rule in rules])[orbit]
+    if not kept.any():
+        raise InputError(f"the rules leave no distances of {points.symmetry}")
+    some = every.only(kept)
+    return some, [_move_pairs(some.pairs, g) for g in generators]
+
+
+def _whole_orbits(orbit: Ints, allowed: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Return for each orbit whether all rules allow all of its members."""
+    kept = np.ones(orbit.max(initial=-1) + 1, dtype=np.bool_)
+    for mask in allowed:
+        kept[orbit[~mask]] = False
+    return kept
+
+
+def _move_pairs(pairs: Ints, permutation: Ints) -> Ints:
+    """Return where a permutation of the points takes each distance."""
+    index = np.full((len(permutation), len(permutation)), -1, dtype=np.int64)
     index[pairs[:, 0], pairs[:, 1]] = index[pairs[:, 1], pairs[:, 0]] = np.arange(len(pairs))
     moved = permutation[pairs]
     return index[moved[:, 0], moved[:, 1]]

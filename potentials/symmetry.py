@@ -58,7 +58,7 @@ def derive_symmetry(fragments: Sequence[Fragment]) -> str:
 
 
 def bond_distances(fragment: Fragment) -> list[list[int]]:
-    """Return the number of bonds between each two atoms of a fragment; -1 where none lead from one to the other."""
+    """Return the number of bonds between each two atoms of a fragment; -1 where none lead there."""
     neighbours = _neighbours(fragment)
     table = []
     for start in range(fragment.natoms):

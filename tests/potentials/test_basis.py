@@ -7,9 +7,11 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from potentials.basis import Basis, variables
+from potentials.basis import Basis
 from potentials.errors import InputError
 from potentials.molecule import Fragment, NMer
+from potentials.points import Points
+from potentials.variables import Variables
 
 ELEMENTS = {"A": "C", "B": "H", "C": "H", "D": "O", "E": "H"}
 
@@ -52,7 +54,7 @@ def burnside(nmer: NMer, degree: int, terms: str) -> int:
     The group is found from its definition: the permutations that keep letters and take whole fragments to whole
     fragments.
     """
-    known = variables(nmer)
+    known = Variables.of(Points.of(nmer))
     place = {tuple(sorted(p)): i for i, p in enumerate(known.pairs.tolist())}
     home = [f for f, part in enumerate(nmer.slices) for _ in range(part.start, part.stop)]
     classes: dict[str, list[int]] = {}

@@ -1,0 +1,145 @@
+"""Virtual sites: points without an atom that distances lead to, such as the lone pairs of MB-pol's water.
+
+Babin, Leforestier, and Paesani, J. Chem. Theory Comput. 9, 5395 (2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from potentials.errors import InputError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LonePairs:
+    """Two sites at r_O + along (u + v) / 2 +- across (u x v); u and v lead from the centre O to two neighbours.
+
+    The sites exchange when the neighbours do, and when the fragment is reflected: to the PIP they are alike.
+
+    Attributes
+    ----------
+    atoms
+        The centre and its two alike neighbours, in the n-mer's numbers: O, H, H of a water.
+    along
+        Along the bisector; negative is away from the neighbours. The default is MB-pol's.
+    across
+        Across the plane, 1/Angstrom. The default is MB-pol's.
+
+    Raises
+    ------
+    InputError
+        If the atoms are not three different ones.
+    """
+
+    atoms: tuple[int, int, int]
+    along: float = -0.09721486914088159
+    across: float = 0.0985927207840615
+
+    def __post_init__(self) -> None:
+        if len(self.atoms) != 3 or len(set(self.atoms)) != 3 or min(self.atoms) < 0:
+            raise InputError(
+                f"atoms of lone pairs are {self.atoms}; allowed: a centre and two neighbours, counted from 0"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Sites:
+    """The virtual sites of an n-mer as arrays, two for each pair of lone pairs.
+
+    Attributes
+    ----------
+    atoms
+        (lone pairs, 3).
+    numbers
+        (lone pairs, 2), along and across.
+    """
+
+    atoms: Ints
+    numbers: Floats
+
+    @classmethod
+    def of(cls, pairs: Sequence[LonePairs]) -> Sites:
+        """Return the arrays of lone pairs, in order."""
+        atoms = np.array([p.atoms for p in pairs], dtype=np.int64).reshape(-1, 3)
+        return cls(atoms, np.array([(p.along, p.across) for p in pairs], dtype=np.float64).reshape(-1, 2))
+
+    def points(self, positions: Floats) -> Floats:
+        """Return the atoms followed by the sites.
+
+        Parameters
+        ----------
+        positions
+            (n, atoms, 3), Angstrom.
+
+        Returns
+        -------
+        (n, atoms + sites, 3), Angstrom; the positions themselves where there are no sites.
+        """
+        if not len(self.atoms):
+            return np.ascontiguousarray(positions)
+        points = np.empty((len(positions), positions.shape[1] + 2 * len(self.atoms), 3))
+        points[:, : positions.shape[1]] = positions
+        _place(points, self.atoms, self.numbers)
+        return points
+
+    def on_atoms(self, points: Floats, gradient: Floats) -> Floats:
+        """Return the gradient with respect to the atoms alone, by the chain rule.
+
+        Parameters
+        ----------
+        points
+            (n, atoms + sites, 3), Angstrom.
+        gradient
+            (n, atoms + sites, 3), derivatives with respect to the points; it is changed.
+
+        Returns
+        -------
+        (n, atoms, 3).
+        """
+        if not len(self.atoms):
+            return gradient
+        _collect(points, self.atoms, self.numbers, gradient)
+        return np.ascontiguousarray(gradient[:, : gradient.shape[1] - 2 * len(self.atoms)])
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _cross(a: Floats, b: Floats) -> Floats:
+    return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _place(points: Floats, atoms: Ints, numbers: Floats) -> None:
+    """Write the sites behind the atoms."""
+    first = points.shape[1] - 2 * len(atoms)
+    for n in range(points.shape[0]):
+        for s in range(len(atoms)):
+            centre = points[n, atoms[s, 0]]
+            u, v = points[n, atoms[s, 1]] - centre, points[n, atoms[s, 2]] - centre
+            middle, aside = centre + 0.5 * numbers[s, 0] * (u + v), numbers[s, 1] * _cross(u, v)
+            points[n, first + 2 * s] = middle + aside
+            points[n, first + 2 * s + 1] = middle - aside
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _collect(points: Floats, atoms: Ints, numbers: Floats, gradient: Floats) -> None:
+    """Add the sites' gradient to the atoms that they hang on; w . (u x v) has the gradients v x w and w x u."""
+    first = points.shape[1] - 2 * len(atoms)
+    for n in range(points.shape[0]):
+        for s in range(len(atoms)):
+            o, h1, h2 = atoms[s]
+            u, v = points[n, h1] - points[n, o], points[n, h2] - points[n, o]
+            both = gradient[n, first + 2 * s] + gradient[n, first + 2 * s + 1]
+            apart = numbers[s, 1] * (gradient[n, first + 2 * s] - gradient[n, first + 2 * s + 1])
+            half = 0.5 * numbers[s, 0] * both
+            on_first, on_second = half + _cross(v, apart), half + _cross(apart, u)
+            gradient[n, h1] += on_first
+            gradient[n, h2] += on_second
+            gradient[n, o] += both - on_first - on_second

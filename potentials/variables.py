@@ -1,0 +1,262 @@
+"""The variables of a PIP: functions of distances, with their derivatives.
+
+With the names of MB-Fit (Bull-Vulpe, Riera, Bore, Paesani, J. Chem. Theory Comput. 18, 4440, 2022):
+
+==========  =======================  ==========================================
+``exp``     exp(-k R)                Morse, the default
+``exp0``    exp(-k (R - d))          Morse, shifted
+``coul``    exp(-k R) / R            screened Coulomb
+``coul0``   exp(-k (R - d)) / R      screened Coulomb, shifted
+``gau``     exp(-k R^2)              Gaussian, k in 1/Angstrom^2
+``gau0``    exp(-k (R - d)^2)        Gaussian, shifted, k in 1/Angstrom^2
+==========  =======================  ==========================================
+
+Each kind of distance, a pair of symmetry letters within or between fragments, has a k of its own, and a d where
+its form has one. In ``exp0`` and ``coul0`` a d only scales the variable: with the ridge it says how large
+coefficients may be, and without one nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from potentials.errors import InputError
+from potentials.points import Points
+from potentials.sites import Sites
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+FORMS = ("exp", "exp0", "coul", "coul0", "gau", "gau0")
+"""Names of the forms; see the table above."""
+
+
+@dataclass(frozen=True)
+class Forms:
+    """The form of the variables within fragments and between them.
+
+    Raises
+    ------
+    InputError
+        If a form is unknown.
+    """
+
+    intra: str = "exp"
+    inter: str = "exp"
+
+    def __post_init__(self) -> None:
+        for form in (self.intra, self.inter):
+            if form not in FORMS:
+                raise InputError(f"form '{form}' of a variable is unknown; allowed: {', '.join(FORMS)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Variables:
+    """The distances that are variables, the kind of each, and the form of each kind.
+
+    The parameters of the functions below are one array: the k of each kind, then the d of each kind that has one.
+
+    Attributes
+    ----------
+    pairs
+        (variables, 2), the two points of each distance: atoms, then virtual sites.
+    kind
+        (variables,), which non-linear parameters it uses.
+    intermolecular
+        (variables,), whether the points belong to different fragments.
+    names
+        Name of each kind, for example ``A-B intra``.
+    forms
+        Form of each kind.
+    sites
+        The virtual sites.
+    """
+
+    pairs: Ints
+    kind: Ints
+    intermolecular: NDArray[np.bool_]
+    names: tuple[str, ...]
+    forms: tuple[str, ...]
+    sites: Sites
+
+    @classmethod
+    def of(cls, points: Points, forms: Forms = Forms()) -> Variables:
+        """Return all distances, but those of a site within its fragment, which the atoms decide."""
+        pairs = np.array(list(combinations(range(len(points)), 2)), dtype=np.int64).reshape(-1, 2)
+        inter = points.fragment[pairs[:, 0]] != points.fragment[pairs[:, 1]]
+        useful = inter | (pairs < points.natoms).all(axis=1)
+        pairs, inter = pairs[useful], inter[useful]
+        labels = [
+            f"{'-'.join(sorted((points.letters[i], points.letters[j])))} {'inter' if between else 'intra'}"
+            for (i, j), between in zip(pairs, inter, strict=True)
+        ]
+        names = tuple(dict.fromkeys(labels))
+        kind = np.array([names.index(label) for label in labels], dtype=np.int64)
+        form = tuple(forms.inter if name.endswith("inter") else forms.intra for name in names)
+        return cls(pairs, kind, inter, names, form, points.sites)
+
+    def only(self, kept: NDArray[np.bool_]) -> Variables:
+        """Return some of the variables; kinds that none is left of go with them."""
+        left, kind = np.unique(self.kind[kept], return_inverse=True)
+        names, forms = (tuple(of[n] for n in left) for of in (self.names, self.forms))
+        return Variables(
+            self.pairs[kept], kind.astype(np.int64), self.intermolecular[kept], names, forms, self.sites
+        )
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @cached_property
+    def shifted(self) -> Ints:
+        """The kinds that have a d."""
+        return np.array([n for n, form in enumerate(self.forms) if form.endswith("0")], dtype=np.int64)
+
+    @cached_property
+    def parameter_names(self) -> tuple[str, ...]:
+        """A name for each parameter: the kind's for its k, and with ``d`` behind it for its d."""
+        return (*self.names, *(f"{self.names[n]} d" for n in self.shifted))
+
+    @cached_property
+    def flags(self) -> Ints:
+        """(variables, 2): whether each is Gaussian, and whether it is divided by the distance."""
+        flags = [(form.startswith("gau"), form.startswith("coul")) for form in self.forms]
+        return np.array(flags, dtype=np.int64).reshape(-1, 2)[self.kind]
+
+    def spread(self, parameters: Floats) -> tuple[Floats, Floats]:
+        """Return the k and the d of each variable, (variables,) each; a d is 0 where the form has none."""
+        kinds = len(self.names)
+        d = np.zeros(kinds)
+        d[self.shifted] = parameters[kinds:]
+        return np.asarray(parameters, dtype=np.float64)[:kinds][self.kind], d[self.kind]
+
+    def distances(self, positions: Floats) -> Floats:
+        """Return the distances.
+
+        Parameters
+        ----------
+        positions
+            (n, atoms, 3), Angstrom.
+
+        Returns
+        -------
+        (n, variables), Angstrom.
+        """
+        found = np.empty((len(positions), len(self)))
+        _distances(self.sites.points(positions), self.pairs, found)
+        return found
+
+    def values(self, parameters: Floats, distances: Floats) -> Floats:
+        """Return the variables x, (n, variables).
+
+        Parameters
+        ----------
+        parameters
+            (parameters,), k and d.
+        distances
+            (n, variables), Angstrom.
+        """
+        k, d = self.spread(parameters)
+        gaussian, divided = self.flags.T.astype(bool)
+        u = distances - d
+        u[:, gaussian] *= u[:, gaussian]
+        x = np.exp(-k * u)
+        x[:, divided] /= distances[:, divided]
+        return np.asarray(x)
+
+    def slopes(self, parameters: Floats, distances: Floats, x: Floats) -> Floats:
+        """Return dx/dR, (n, variables), from what `values` returned."""
+        k, d = self.spread(parameters)
+        gaussian, divided = self.flags.T.astype(bool)
+        factor = np.broadcast_to(-k, x.shape).copy()
+        factor[:, gaussian] *= 2.0 * (distances - d)[:, gaussian]
+        factor[:, divided] -= 1.0 / distances[:, divided]
+        return factor * x
+
+    def parameter_slopes(self, parameters: Floats, distances: Floats, x: Floats) -> tuple[Floats, Floats]:
+        """Return dx/dk and dx/dd, (n, variables) each, where k and d are those of the variable's kind."""
+        k, d = self.spread(parameters)
+        gaussian = self.flags[:, 0].astype(bool)
+        u = distances - d
+        by_d = np.broadcast_to(k, x.shape).copy()
+        by_d[:, gaussian] *= 2.0 * u[:, gaussian]
+        u[:, gaussian] *= u[:, gaussian]
+        return -u * x, by_d * x
+
+    def parameter_gradient(self, parameters: Floats, distances: Floats, x: Floats, pull: Floats) -> Floats:
+        """Return the derivative with respect to the parameters of a sum over configurations.
+
+        Parameters
+        ----------
+        pull
+            (n, variables), the derivative of the sum with respect to each x.
+
+        Returns
+        -------
+        (parameters,).
+        """
+        by_k, by_d = self.parameter_slopes(parameters, distances, x)
+        kinds = len(self.names)
+        k = np.bincount(self.kind, np.einsum("nv,nv->v", pull, by_k), minlength=kinds)
+        if not len(self.shifted):
+            return np.asarray(k, dtype=np.float64)
+        d = np.bincount(self.kind, np.einsum("nv,nv->v", pull, by_d), minlength=kinds)
+        return np.concatenate([k, d[self.shifted]])
+
+    def cartesian(self, positions: Floats, distances: Floats, slopes: Floats) -> Floats:
+        """Return the Cartesian gradient of a function of the distances.
+
+        Parameters
+        ----------
+        positions
+            (n, atoms, 3), Angstrom.
+        distances
+            (n, variables), Angstrom, none of them zero.
+        slopes
+            (n, variables), its derivatives with respect to the distances.
+
+        Returns
+        -------
+        (n, atoms, 3), per Angstrom.
+        """
+        points = self.sites.points(positions)
+        gradient = np.zeros(points.shape)
+        _add_along_distances(points, self.pairs, slopes / distances, gradient)
+        return self.sites.on_atoms(points, gradient)
+
+    def jacobian(self, parameters: Floats, positions: Floats) -> Floats:
+        """Return how each coordinate moves each variable, (n, atoms, 3, variables), 1/Angstrom."""
+        distances = self.distances(positions)
+        slopes = self.slopes(parameters, distances, self.values(parameters, distances))
+        n, count = slopes.shape
+        each = slopes[:, :, None] * np.eye(count)  # one variable at a time, as if configurations of their own
+        repeated = np.repeat(positions, count, axis=0)
+        rows = self.cartesian(repeated, np.repeat(distances, count, axis=0), each.reshape(n * count, count))
+        return np.ascontiguousarray(rows.reshape(n, count, -1, 3).transpose(0, 2, 3, 1))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _distances(points: Floats, pairs: Ints, distances: Floats) -> None:
+    for n in range(points.shape[0]):
+        for v in range(pairs.shape[0]):
+            i, j = pairs[v, 0], pairs[v, 1]
+            dx = points[n, i, 0] - points[n, j, 0]
+            dy = points[n, i, 1] - points[n, j, 1]
+            dz = points[n, i, 2] - points[n, j, 2]
+            distances[n, v] = np.sqrt(dx * dx + dy * dy + dz * dz)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _add_along_distances(points: Floats, pairs: Ints, pull: Floats, gradient: Floats) -> None:
+    for n in range(points.shape[0]):
+        for v in range(pairs.shape[0]):
+            i, j = pairs[v, 0], pairs[v, 1]
+            for axis in range(3):
+                part = pull[n, v] * (points[n, i, axis] - points[n, j, axis])
+                gradient[n, i, axis] += part
+                gradient[n, j, axis] -= part
