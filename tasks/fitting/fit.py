@@ -15,12 +15,16 @@ from potentials.potential import Potential
 from potentials.switching import Switching
 from recipes.schema import Fitting
 from storage.records import Floats
-from tasks.fitting.forward import choose_terms, normal_equations
+from tasks.fitting.forward import choose_terms
+from tasks.fitting.normal import normal_equations
 from tasks.fitting.posterior import Posterior
 from tasks.fitting.projection import Problem, Slopes
 from tasks.fitting.ridge import weights
 from tasks.fitting.search import search
 from tasks.progress import ProgressLine
+
+ROUGH = 1e-5
+"""Relative change of the objective at which a start is good enough to be compared with others."""
 
 PRELIMINARY_TERMS = 1500
 """Terms that the k are fitted with before others are chosen: those of the lowest degrees."""
@@ -118,7 +122,8 @@ def fit_potential(
     found, scores = [], []
     for number in range(1 if settings.optimizer == "fixed" else settings.starts):
         start = _start(number, whole.basis, settings, rng)
-        found.append(search(part, start, settings.k_bounds, settings.max_iterations, settings.optimizer).k)
+        rough = search(part, start, settings.k_bounds, settings.max_iterations, settings.optimizer, ROUGH)
+        found.append(rough.k)
         scores.append(_validation_error(part, rest, found[-1]))
         if progress is not None:
             progress.update(done=number + 1)

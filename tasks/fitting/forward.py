@@ -1,8 +1,7 @@
 """Choose terms one by one: each time the one that lowers the weighted ridge objective most, given those before it.
 
 This is forward selection by orthogonal least squares (Chen, Billings and Luo, Int. J. Control 50, 1873, 1989),
-done as a Cholesky factorization of the normal equations whose pivot is the gain. The design matrix is read in
-blocks and never kept; the normal matrix is: 2.3 GB for 17,000 terms.
+done as a Cholesky factorization of the normal equations whose pivot is the gain.
 """
 
 from __future__ import annotations
@@ -13,40 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
-from scipy.linalg.blas import dsyrk
 
-from potentials.basis import Basis
-from potentials.errors import InputError
-from potentials.pip import design_matrix
 from storage.records import Floats, Ints
-
-BLOCK = 2048
-"""Configurations of the design matrix at once."""
-
-MOST_TERMS = 40_000
-"""Candidates above which the normal matrix would take more than 13 GB."""
+from tasks.fitting.normal import Normal
 
 DEPENDENT = 1e-11
 """Part of a term's own norm below which what is left of it counts as nothing new."""
-
-
-@dataclass(frozen=True)
-class Normal:
-    """Normal equations of a weighted ridge fit.
-
-    Attributes
-    ----------
-    matrix
-        (terms, terms): A^T A of the weighted design matrix A; without the ridge. Only the lower triangle counts.
-    right
-        (terms,): A^T e.
-    square
-        e^T e.
-    """
-
-    matrix: Floats
-    right: Floats
-    square: float
 
 
 @dataclass(frozen=True)
@@ -73,47 +44,6 @@ class Chosen:
     def coefficients(self, count: int) -> Floats:
         """Return the best coefficients of the first `count` terms, (count,), in the order of the choice."""
         return np.asarray(solve_triangular(self.factor[:count, :count], self.scores[:count]))
-
-
-def normal_equations(
-    basis: Basis, x: Floats, scale: Floats, target: Floats, progress: Callable[[int], None] | None = None
-) -> Normal:
-    """Return the normal equations of a weighted fit, block by block.
-
-    Parameters
-    ----------
-    basis
-        The candidate terms.
-    x
-        (n, variables).
-    scale
-        (n,), factor of each row: the square root of its weight times its switching factor.
-    target
-        (n,), energies times the square root of their weight.
-    progress
-        Told the number of rows done.
-
-    Raises
-    ------
-    InputError
-        If there are more candidates than `MOST_TERMS`.
-    """
-    if basis.n_terms > MOST_TERMS:
-        raise InputError(
-            f"fitting.max_terms: {basis.n_terms} terms are too many to choose from; allowed: {MOST_TERMS}; "
-            "leave some out with fitting.rules or a lower degree"
-        )
-    matrix = np.zeros((basis.n_terms, basis.n_terms), order="F")
-    right = np.zeros(basis.n_terms)
-    for start in range(0, len(x), BLOCK):
-        rows = slice(start, start + BLOCK)
-        design = design_matrix(basis, x[rows])
-        design *= scale[rows, None]
-        matrix = dsyrk(1.0, design.T, beta=1.0, c=matrix, lower=1, overwrite_c=1)
-        right += design.T @ target[rows]
-        if progress is not None:
-            progress(min(start + BLOCK, len(x)))
-    return Normal(matrix, right, float(target @ target))
 
 
 def choose_terms(

@@ -19,13 +19,14 @@ from potentials.pip import Polynomial, cartesian, design_matrix, morse
 from potentials.switching import Switching
 from storage.records import Floats
 from tasks.fitting.gradients import gradient_rows
-from tasks.fitting.ridge import reduce_rows, solve_normal, solve_qr
+from tasks.fitting.normal import normal_equations, solve_equations
+from tasks.fitting.ridge import reduce_rows, solve_qr
 
 STEP = 1e-4
 """Largest displacement of a coordinate where a directional derivative is taken by differences, Angstrom."""
 
-_BLOCK = 64
-"""Configurations whose gradients are rows at once."""
+_BLOCK, _ROWS = 64, 4096
+"""Configurations at once, whose gradients are rows as well, and whose energies alone are."""
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,19 @@ class Problem:
         return np.asarray(self.design(k) @ coefficients)
 
     def coefficients(self, k: Floats, final: bool = False) -> Floats:
-        """Return the best coefficients for given k, (terms,); the final ones by QR."""
-        solve = solve_qr if final else solve_normal
-        if self.slopes is not None:
-            return solve(*reduce_rows(self._rows(k)), self.gamma)
-        scale = np.sqrt(self.weight)
-        design = self.design(k)
-        design *= scale[:, None]
-        return solve(design, scale * self.energy, self.gamma)
+        """Return the best coefficients for given k, (terms,).
+
+        By the normal equations inside a search; the final ones, and those that the normal equations are too
+        ill-conditioned for, by an orthogonal factorization of the rows, block by block.
+        """
+        if not final and self.slopes is None:
+            scale = np.sqrt(self.weight)
+            x = morse(self.basis, k, self.positions)[0]
+            normal = normal_equations(self.basis, x, scale * self.factor, scale * self.energy)
+            found = solve_equations(normal, self.gamma)
+            if found is not None:
+                return found
+        return solve_qr(*reduce_rows(self._rows(k)), self.gamma)
 
     def objective(self, k: Floats) -> tuple[float, Floats]:
         """Return the projected objective and its exact gradient with respect to k.
@@ -179,17 +185,17 @@ class Problem:
         return np.bincount(self.basis.variables.kind, pull, minlength=kinds).astype(np.float64)
 
     def _rows(self, k: Floats) -> Iterator[tuple[Floats, Floats]]:
-        """Yield weighted rows and targets of energies and gradients."""
-        assert self.slopes is not None
-        for start in range(0, len(self.energy), _BLOCK):
-            here = slice(start, start + _BLOCK)
+        """Yield weighted rows and targets of energies, and of gradients where they are fitted."""
+        block = _ROWS if self.slopes is None else _BLOCK
+        for start in range(0, len(self.energy), block):
+            here = slice(start, start + block)
             positions, factor = self.positions[here], self.factor[here]
             scale = np.sqrt(self.weight[here])
             design = design_matrix(self.basis, morse(self.basis, k, positions)[0]) * factor[:, None]
-            rows = gradient_rows(self.basis, k, positions, factor, self.slopes.turn(positions))
-            more = np.sqrt(self.slopes.weight) * scale[:, None, None]
-            terms = design.shape[1]
-            yield (
-                np.vstack([scale[:, None] * design, (more[..., None] * rows).reshape(-1, terms)]),
-                np.concatenate([scale * self.energy[here], (more * self.slopes.values[here]).ravel()]),
-            )
+            rows, targets = scale[:, None] * design, scale * self.energy[here]
+            if self.slopes is not None:
+                turned = gradient_rows(self.basis, k, positions, factor, self.slopes.turn(positions))
+                more = np.sqrt(self.slopes.weight) * scale[:, None, None]
+                rows = np.vstack([rows, (more[..., None] * turned).reshape(-1, rows.shape[1])])
+                targets = np.concatenate([targets, (more * self.slopes.values[here]).ravel()])
+            yield rows, targets

@@ -1,11 +1,11 @@
-"""Weighted ridge regression: weights, and the two ways to solve it."""
+"""Weighted ridge regression: the weights, and the solution by orthogonal factorization."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq, qr
+from scipy.linalg import lstsq, qr
 
 from storage.records import Floats
 
@@ -23,29 +23,6 @@ def weights(energy: Floats, delta_e: float) -> Floats:
         dE, kcal/mol.
     """
     return np.asarray(np.square(delta_e / (energy - energy.min() + delta_e)))
-
-
-def solve_normal(design: Floats, target: Floats, gamma: float) -> Floats:
-    """Minimize |design c - target|^2 + gamma^2 |c|^2 by the normal equations.
-
-    Fast, and to 1e-7 kcal/mol as good as `solve_qr` at Gamma = 5e-4; the inside of an optimizer uses it. Where
-    the normal equations are not positive definite (a tiny Gamma) it falls back on `solve_qr`.
-
-    Parameters
-    ----------
-    design
-        (n, terms), rows already multiplied by the square root of their weight.
-    target
-        (n,), likewise.
-    gamma
-        Ridge parameter.
-    """
-    normal = design.T @ design
-    normal[np.diag_indices_from(normal)] += gamma**2
-    try:
-        return np.asarray(cho_solve(cho_factor(normal, overwrite_a=True, check_finite=False), design.T @ target))
-    except LinAlgError:
-        return solve_qr(design, target, gamma)
 
 
 def reduce_rows(blocks: Iterable[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:

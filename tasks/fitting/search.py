@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from storage.records import Floats
 from tasks.fitting.projection import Problem
 
-FLAT = 1e-7
+FLAT = 1e-8
 """Relative change of the objective at which the search ends."""
 
 
@@ -23,7 +23,12 @@ class Minimum(NamedTuple):
 
 
 def search(
-    problem: Problem, start: Floats, bounds: tuple[float, float], iterations: int, optimizer: str
+    problem: Problem,
+    start: Floats,
+    bounds: tuple[float, float],
+    iterations: int,
+    optimizer: str,
+    flat: float = FLAT,
 ) -> Minimum:
     """Return the minimum of a problem's projected objective nearest to a start.
 
@@ -40,6 +45,8 @@ def search(
     optimizer
         ``variable-projection`` (L-BFGS-B with the exact gradient), ``simplex`` (Nelder and Mead, Comput. J. 7,
         308, 1965; the papers' choice), or ``fixed``.
+    flat
+        Relative change of the objective at which the search ends.
     """
     if optimizer == "fixed":
         return Minimum(start, problem.value(start), True)
@@ -52,7 +59,7 @@ def search(
             options={
                 "maxiter": iterations * len(start),
                 "xatol": 1e-4,
-                "fatol": FLAT * problem.value(start),
+                "fatol": flat * problem.value(start),
                 "adaptive": True,
             },
         )
@@ -63,6 +70,6 @@ def search(
             jac=True,
             method="L-BFGS-B",
             bounds=[bounds] * len(start),
-            options={"maxiter": iterations, "ftol": FLAT},
+            options={"maxiter": iterations, "ftol": flat},
         )
     return Minimum(np.asarray(found.x), float(found.fun), found.status not in (1, 2))

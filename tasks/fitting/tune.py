@@ -19,7 +19,8 @@ from potentials.pip import morse
 from recipes.schema import Fitting
 from storage.records import Floats
 from tasks.fitting.fit import first_start, low_degrees, make_problem
-from tasks.fitting.forward import choose_terms, normal_equations
+from tasks.fitting.forward import choose_terms
+from tasks.fitting.normal import normal_equations
 from tasks.fitting.projection import Problem
 from tasks.fitting.search import search
 

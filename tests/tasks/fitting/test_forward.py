@@ -8,8 +8,9 @@ import pytest
 from potentials.basis import Basis
 from potentials.errors import InputError
 from potentials.pip import design_matrix, morse
-from tasks.fitting import forward
-from tasks.fitting.forward import Normal, choose_terms, normal_equations
+from tasks.fitting import normal
+from tasks.fitting.forward import choose_terms
+from tasks.fitting.normal import Normal, normal_equations
 from tests.tasks.fitting.test_fit import NMER, shaken
 
 GAMMA = 5e-3
@@ -67,7 +68,7 @@ def test_terms_that_say_the_same_are_taken_once(problem: tuple[np.ndarray, np.nd
 
 
 def test_blocks_give_the_normal_equations_of_the_whole_design(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, "BLOCK", 17)
+    monkeypatch.setattr(normal, "BLOCK", 17)
     basis = Basis.build(NMER, 2, "intermolecular")
     positions, rng = shaken(50, 3), np.random.default_rng(1)
     x = morse(basis, np.full(len(basis.pair_names), 0.9), positions)[0]
@@ -81,7 +82,7 @@ def test_blocks_give_the_normal_equations_of_the_whole_design(monkeypatch: pytes
 
 
 def test_too_many_candidates_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, "MOST_TERMS", 10)
+    monkeypatch.setattr(normal, "MOST_TERMS", 10)
     basis = Basis.build(NMER, 2, "intermolecular")
-    with pytest.raises(InputError, match="82 terms are too many to choose from; allowed: 10"):
+    with pytest.raises(InputError, match="82 terms are too many to fit or to choose from; allowed: 10"):
         normal_equations(basis, np.zeros((1, 28)), np.ones(1), np.ones(1))
