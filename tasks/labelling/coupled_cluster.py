@@ -6,9 +6,9 @@ integrals are dressed as cheaply as orbitals are turned. Indices below: i, j, k,
 orbitals, Q auxiliary functions, u_ij^ab = 2 t_ij^ab - t_ij^ba.
 
 In single precision the integrals, the amplitudes and their residual are float32, and only the energy is summed
-in float64. Nothing is refined in double precision afterwards: in float32 the step can be brought below 1e-5 in norm
-and the energy's change below 1e-7 hartree; with a tighter tolerance the iterations end without convergence and say
-so.
+in float64. Nothing is refined in double precision afterwards: in float32 the step can be brought below 1e-5 in
+norm and the energy's change below 1e-7 hartree; with a tighter tolerance the iterations end without convergence
+and say so.
 """
 
 from __future__ import annotations
