@@ -3,10 +3,7 @@
 For a homogeneous polynomial E_d of degree d in x, Euler's theorem gives E_d = x . grad E_d / d. The gradient of
 degree d is the vector of monomials of degree d - 1 times a matrix that depends only on the coefficients, so energy
 and gradient together are one matrix product per degree. Nothing is generated or compiled per molecule, and
-symmetry costs nothing at run time.
-
-Many configurations are taken in chunks with the configuration as the fastest index, so that every loop over
-monomials is a vector loop; a few are taken one at a time, where the cost would be in the calls.
+symmetry costs nothing at run time. Monomials that no kept term needs are left out.
 """
 
 from __future__ import annotations
@@ -14,12 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from potentials.basis import Basis, Ints
+from potentials.kernels import (
+    polynomial_of_blocks,
+    polynomial_one_by_one,
+    potential_of_blocks,
+    potential_one_by_one,
+)
 
 Floats = NDArray[np.float64]
 
@@ -34,16 +38,25 @@ FEW = 12
 class Polynomial:
     """A PIP with its coefficients, ready to evaluate.
 
+    Each monomial is the product of a smaller one, its parent, and a variable, its factor; the first is 1.
+
     Attributes
     ----------
     basis
         The terms.
-    matrices
-        For each degree d, (monomials of degree d - 1, variables): the gradient's coefficients.
+    parents, factors
+        (monomials,), of the monomials of degree 0, 1, ... below the highest that matter.
+    begins
+        (degree + 1,), where the monomials of each degree begin, and where the last ones end.
+    stacked
+        (monomials, variables): the gradient's coefficients of the degree above each monomial's.
     """
 
     basis: Basis
-    matrices: tuple[Floats, ...]
+    parents: Ints
+    factors: Ints
+    begins: Ints
+    stacked: Floats
 
     @classmethod
     def build(cls, basis: Basis, coefficients: Floats) -> Polynomial:
@@ -56,19 +69,33 @@ class Polynomial:
         coefficients
             (n_terms,), kcal/mol.
         """
-        count = len(basis.variables.pairs)
-        matrices = []
+        count = len(basis.variables)
+        matrices, needed = [], []
         for term, places, last in zip(basis.term, basis.lowered, basis.last, strict=False):
             value = np.where(term >= 0, coefficients[term], 0.0)
             flat = np.bincount(places.ravel(), np.tile(value, len(places)), minlength=len(last) * count)
             matrices.append(np.asarray(flat, dtype=np.float64).reshape(len(last), count))
-        return cls(basis, tuple(matrices))
+            used = np.zeros(len(last), dtype=bool)
+            used[places[:, term >= 0] // count] = True
+            needed.append(used)
+        needed[0][:] = True
+        ups = [np.zeros(1, dtype=np.int64), *(np.repeat(np.arange(len(n)), count - n) for n in basis.last[:-2])]
+        for d in range(basis.degree - 1, 0, -1):  # a monomial needs its parent
+            needed[d - 1][ups[d][needed[d]]] = True
+        begins = np.cumsum([0, *(n.sum() for n in needed)])
+        parents, factors = [np.zeros(1, dtype=np.int64)], [np.zeros(1, dtype=np.int64)]
+        for d in range(1, basis.degree):
+            place = begins[d - 1] + np.cumsum(needed[d - 1]) - 1
+            parents.append(place[ups[d][needed[d]]])
+            factors.append(basis.last[d][needed[d]])
+        rows = [matrix[used] for matrix, used in zip(matrices, needed, strict=True)]
+        return cls(basis, np.concatenate(parents), np.concatenate(factors), begins, np.concatenate(rows))
 
     @cached_property
-    def _stacked(self) -> tuple[Floats, Ints, Ints]:
-        """All matrices one below the other, where each begins, and the last variable of each row's monomial."""
-        begins = np.cumsum([0, *(len(m) for m in self.matrices)])
-        return np.concatenate(self.matrices), begins, np.concatenate(self.basis.last[:-1])
+    def _turned(self) -> Floats:
+        """The matrix of each degree, transposed, one behind the other: (variables * monomials,)."""
+        parts = [self.stacked[low:high].T.ravel() for low, high in pairwise(self.begins)]
+        return np.concatenate(parts)
 
     def value_and_slopes(self, x: Floats) -> tuple[Floats, Floats]:
         """Return the polynomial and its derivatives with respect to the variables.
@@ -83,20 +110,41 @@ class Polynomial:
         value, slopes
             (n,) in kcal/mol and (n, variables).
         """
-        value, slopes = np.zeros(len(x)), np.zeros_like(x)
+        x = np.ascontiguousarray(x)
+        value, slopes = np.empty(len(x)), np.empty(x.shape)
+        tables = self.parents, self.factors, self.begins
         if len(x) <= FEW:
-            _one_at_a_time(np.ascontiguousarray(x), *self._stacked, value, slopes)
-            return value, slopes
-        for chunk in _chunks(len(x)):
-            turned = np.ascontiguousarray(x[chunk].T)
-            values = np.ones((1, turned.shape[1]))
-            for d, (matrix, last) in enumerate(zip(self.matrices, self.basis.last, strict=False), start=1):
-                gradient = values.T @ matrix
-                slopes[chunk] += gradient
-                value[chunk] += np.einsum("nv,nv->n", gradient, x[chunk]) / d
-                if d < len(self.matrices):
-                    values = _multiply(values, turned, last, len(self.basis.rows[d - 1]))
+            polynomial_one_by_one(x, *tables, self.stacked, value, slopes)
+        else:
+            polynomial_of_blocks(x, *tables, self._turned, min(CHUNK, len(x)), value, slopes)
         return value, slopes
+
+    def value_and_gradient(self, k: Floats, d: Floats, positions: Floats) -> tuple[Floats, Floats, int]:
+        """Return the energy and its Cartesian gradient, in one go from positions.
+
+        Parameters
+        ----------
+        k, d
+            (variables,) each: the parameters of every variable, from `Variables.spread`.
+        positions
+            (n, atoms, 3), Angstrom.
+
+        Returns
+        -------
+        value, gradient, touching
+            (n,) in kcal/mol; (n, atoms, 3) in kcal/mol/Angstrom; and how many distances are zero: where there are
+            any, the numbers mean nothing.
+        """
+        variables = self.basis.variables
+        points = variables.sites.points(positions)
+        value, gradient = np.empty(len(points)), np.empty(points.shape)
+        tables = variables.pairs, k, d, variables.flags, self.parents, self.factors, self.begins
+        if len(points) <= FEW:
+            touching = potential_one_by_one(points, *tables, self.stacked, value, gradient)
+        else:
+            width = min(CHUNK, len(points))
+            touching = potential_of_blocks(points, *tables, self._turned, width, value, gradient)
+        return value, variables.sites.on_atoms(points, gradient), touching
 
 
 def design_matrix(basis: Basis, x: Floats) -> Floats:
@@ -129,14 +177,14 @@ def design_matrix(basis: Basis, x: Floats) -> Floats:
 
 
 def morse(basis: Basis, k: Floats, positions: Floats) -> tuple[Floats, Floats]:
-    """Return the Morse variables exp(-k R) and the distances R.
+    """Return the variables, Morse or of another form, and the distances R.
 
     Parameters
     ----------
     basis
-        Gives the distances and the kind of each.
+        Gives the distances, the kind of each, and its form.
     k
-        Non-linear parameter of each kind, 1/Angstrom.
+        The parameters: k of each kind of distance, then d of each that has one.
     positions
         (n, atoms, 3), Angstrom.
 
@@ -145,77 +193,8 @@ def morse(basis: Basis, k: Floats, positions: Floats) -> tuple[Floats, Floats]:
     x, distances
         (n, variables) each; the distances in Angstrom.
     """
-    distances = np.empty((len(positions), len(basis.variables.pairs)))
-    _distances(np.ascontiguousarray(positions), basis.variables.pairs, distances)
-    return np.exp(-k[basis.variables.kind] * distances), distances
-
-
-def cartesian(basis: Basis, positions: Floats, distances: Floats, slopes: Floats) -> Floats:
-    """Return the Cartesian gradient of a function of the distances.
-
-    Parameters
-    ----------
-    basis
-        Gives the distances.
-    positions
-        (n, atoms, 3), Angstrom.
-    distances
-        (n, variables), Angstrom, none of them zero.
-    slopes
-        (n, variables), derivatives with respect to the distances, kcal/mol/Angstrom.
-
-    Returns
-    -------
-    (n, atoms, 3), kcal/mol/Angstrom.
-    """
-    gradient = np.zeros(positions.shape)
-    _add_along_distances(np.ascontiguousarray(positions), basis.variables.pairs, slopes / distances, gradient)
-    return gradient
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _distances(positions: Floats, pairs: Ints, distances: Floats) -> None:
-    for n in range(positions.shape[0]):
-        for v in range(pairs.shape[0]):
-            i, j = pairs[v, 0], pairs[v, 1]
-            dx = positions[n, i, 0] - positions[n, j, 0]
-            dy = positions[n, i, 1] - positions[n, j, 1]
-            dz = positions[n, i, 2] - positions[n, j, 2]
-            distances[n, v] = np.sqrt(dx * dx + dy * dy + dz * dz)
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _add_along_distances(positions: Floats, pairs: Ints, pull: Floats, gradient: Floats) -> None:
-    for n in range(positions.shape[0]):
-        for v in range(pairs.shape[0]):
-            i, j = pairs[v, 0], pairs[v, 1]
-            for axis in range(3):
-                part = pull[n, v] * (positions[n, i, axis] - positions[n, j, axis])
-                gradient[n, i, axis] += part
-                gradient[n, j, axis] -= part
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _one_at_a_time(x: Floats, stacked: Floats, begins: Ints, last: Ints, value: Floats, slopes: Floats) -> None:
-    """Evaluate each configuration by itself: its monomials, then its gradient degree by degree."""
-    count = x.shape[1]
-    monomial = np.empty(len(last))
-    monomial[0] = 1.0
-    part = np.empty(count)
-    for n in range(x.shape[0]):
-        position = 1
-        for m in range(begins[len(begins) - 2]):
-            for v in range(last[m], count):
-                monomial[position] = monomial[m] * x[n, v]
-                position += 1
-        for d in range(1, len(begins)):
-            part[:] = 0.0
-            for m in range(begins[d - 1], begins[d]):
-                for v in range(count):
-                    part[v] += monomial[m] * stacked[m, v]
-            for v in range(count):
-                slopes[n, v] += part[v]
-                value[n] += part[v] * x[n, v] / d
+    distances = basis.variables.distances(positions)
+    return basis.variables.values(k, distances), distances
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from potentials.basis import Basis
 from potentials.errors import InputError
 from potentials.molecule import NMer
-from potentials.pip import Polynomial, cartesian, design_matrix, morse
+from potentials.pip import Polynomial, design_matrix, morse
 from potentials.switching import Switching
 
 if TYPE_CHECKING:
@@ -93,6 +93,10 @@ class Potential:
     @cached_property
     def _polynomial(self) -> Polynomial:
         return Polynomial.build(self.basis, self.coefficients)
+
+    @cached_property
+    def _spread(self) -> tuple[Floats, Floats]:
+        return self.basis.variables.spread(self.k)
 
     def energy(self, positions: ArrayLike) -> float | Floats:
         """Return the energy.
@@ -211,11 +215,9 @@ class Potential:
         return energy, gradient
 
     def _unswitched(self, positions: Floats, numbers: NDArray[np.intp]) -> tuple[Floats, Floats]:
-        x, distances = morse(self.basis, self.k, positions)
-        touching = np.argwhere(distances == 0.0)
-        if len(touching):
-            number, (i, j) = numbers[touching[0, 0]], self.basis.variables.pairs[touching[0, 1]]
-            raise InputError(f"atoms {i} and {j} are in one place (configuration {number} of those given)")
-        value, slopes = self._polynomial.value_and_slopes(x)
-        k = self.k[self.basis.variables.kind]
-        return value, cartesian(self.basis, positions, distances, -k * x * slopes)
+        value, gradient, touching = self._polynomial.value_and_gradient(*self._spread, positions)
+        if touching:
+            where, variable = np.argwhere(self.basis.variables.distances(positions) == 0.0)[0]
+            i, j = self.basis.variables.pairs[variable]
+            raise InputError(f"atoms {i} and {j} are in one place (configuration {numbers[where]} of those given)")
+        return value, gradient

@@ -128,6 +128,12 @@ class Variables:
         flags = [(form.startswith("gau"), form.startswith("coul")) for form in self.forms]
         return np.array(flags, dtype=np.int64).reshape(-1, 2)[self.kind]
 
+    @cached_property
+    def _special(self) -> tuple[Ints, Ints]:
+        """The variables that are Gaussian, and those that are divided by the distance."""
+        gaussian, divided = self.flags.T
+        return np.flatnonzero(gaussian), np.flatnonzero(divided)
+
     def spread(self, parameters: Floats) -> tuple[Floats, Floats]:
         """Return the k and the d of each variable, (variables,) each; a d is 0 where the form has none."""
         kinds = len(self.names)
@@ -162,26 +168,30 @@ class Variables:
             (n, variables), Angstrom.
         """
         k, d = self.spread(parameters)
-        gaussian, divided = self.flags.T.astype(bool)
+        gaussian, divided = self._special
         u = distances - d
-        u[:, gaussian] *= u[:, gaussian]
-        x = np.exp(-k * u)
-        x[:, divided] /= distances[:, divided]
-        return np.asarray(x)
+        if len(gaussian):
+            u[:, gaussian] *= u[:, gaussian]
+        u *= -k
+        x = np.exp(u, out=u)
+        if len(divided):
+            x[:, divided] /= distances[:, divided]
+        return x
 
     def slopes(self, parameters: Floats, distances: Floats, x: Floats) -> Floats:
         """Return dx/dR, (n, variables), from what `values` returned."""
         k, d = self.spread(parameters)
-        gaussian, divided = self.flags.T.astype(bool)
+        gaussian, divided = self._special
         factor = np.broadcast_to(-k, x.shape).copy()
         factor[:, gaussian] *= 2.0 * (distances - d)[:, gaussian]
         factor[:, divided] -= 1.0 / distances[:, divided]
-        return factor * x
+        factor *= x
+        return factor
 
     def parameter_slopes(self, parameters: Floats, distances: Floats, x: Floats) -> tuple[Floats, Floats]:
         """Return dx/dk and dx/dd, (n, variables) each, where k and d are those of the variable's kind."""
         k, d = self.spread(parameters)
-        gaussian = self.flags[:, 0].astype(bool)
+        gaussian = self._special[0]
         u = distances - d
         by_d = np.broadcast_to(k, x.shape).copy()
         by_d[:, gaussian] *= 2.0 * u[:, gaussian]
@@ -231,13 +241,17 @@ class Variables:
 
     def jacobian(self, parameters: Floats, positions: Floats) -> Floats:
         """Return how each coordinate moves each variable, (n, atoms, 3, variables), 1/Angstrom."""
-        distances = self.distances(positions)
-        slopes = self.slopes(parameters, distances, self.values(parameters, distances))
-        n, count = slopes.shape
-        each = slopes[:, :, None] * np.eye(count)  # one variable at a time, as if configurations of their own
-        repeated = np.repeat(positions, count, axis=0)
-        rows = self.cartesian(repeated, np.repeat(distances, count, axis=0), each.reshape(n * count, count))
-        return np.ascontiguousarray(rows.reshape(n, count, -1, 3).transpose(0, 2, 3, 1))
+        points, distances = self.sites.points(positions), self.distances(positions)
+        pull = self.slopes(parameters, distances, self.values(parameters, distances)) / distances
+        n, (first, second), each = len(points), self.pairs.T, np.arange(len(self))
+        arrow = (points[:, first] - points[:, second]) * pull[:, :, None]  # dx/dX of the first point
+        chain = np.zeros((n, len(self), points.shape[1], 3))
+        chain[:, each, first] = arrow
+        chain[:, each, second] = -arrow
+        if len(self.sites.atoms):  # the chain rule, one variable at a time
+            repeated = np.repeat(points, len(self), axis=0)
+            chain = self.sites.on_atoms(repeated, chain.reshape(repeated.shape)).reshape(n, len(self), -1, 3)
+        return np.ascontiguousarray(chain.transpose(0, 2, 3, 1))
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

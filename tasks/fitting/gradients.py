@@ -31,14 +31,8 @@ def gradient_rows(basis: Basis, k: Floats, positions: Floats, factor: Floats, tu
     (n, atoms, 3, terms), 1/Angstrom: s dT/dX + T ds/dX.
     """
     n, atoms, _ = positions.shape
-    first, second = basis.variables.pairs.T
-    x, distances = morse(basis, k, positions)
-    pull = -k[basis.variables.kind] * x / distances
-    arrow = (positions[:, first] - positions[:, second]) * pull[:, :, None]  # dx/dX of the first atom
-    variables = np.arange(len(first))
-    chain = np.zeros((n, atoms, 3, len(first)))  # how each coordinate moves each variable
-    chain[:, first, :, variables] += arrow.transpose(1, 0, 2)
-    chain[:, second, :, variables] -= arrow.transpose(1, 0, 2)
+    x = morse(basis, k, positions)[0]
+    chain = basis.variables.jacobian(k, positions)
     rows = chain.reshape(n, atoms * 3, -1) @ design_slopes(basis, x)
     rows = factor[:, None, None] * rows + turn.reshape(n, -1, 1) * design_matrix(basis, x)[:, None, :]
     return np.asarray(rows.reshape(n, atoms, 3, -1))

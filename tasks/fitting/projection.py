@@ -2,7 +2,8 @@
 
 For given k the best coefficients follow by linear algebra, so only k is searched. By the envelope theorem the
 exact gradient of the projected objective needs no derivative of the coefficients:
-dF/dk_t = 2 sum_n w_n r_n s_n sum_{i in t} (dV_n/dx_i) (-R_ni) x_ni, with Gamma^2 |c|^2 part of F.
+dF/dk_t = 2 sum_n w_n r_n s_n sum_{i in t} (dV_n/dx_i) dx_ni/dk_t, with Gamma^2 |c|^2 part of F. For a Morse
+variable dx/dk is -R x; a d, where the form has one, goes the same way.
 Golub and Pereyra, SIAM J. Numer. Anal. 10, 413 (1973).
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.basis import Basis
-from potentials.pip import Polynomial, cartesian, design_matrix, morse
+from potentials.pip import Polynomial, design_matrix, morse
 from potentials.switching import Switching
 from storage.records import Floats
 from tasks.fitting.gradients import gradient_rows
@@ -139,7 +140,7 @@ class Problem:
         Parameters
         ----------
         k
-            (kinds,), 1/Angstrom.
+            (parameters,), the k of each kind of distance and then the d of each that has one.
         """
         c = self.coefficients(k)
         polynomial = Polynomial.build(self.basis, c)
@@ -147,8 +148,8 @@ class Problem:
         value, slopes = polynomial.value_and_slopes(x)
         residual = self.factor * value - self.energy
         objective = float(self.weight @ residual**2 + self.gamma**2 * (c @ c))
-        pull = (2.0 * self.weight * residual * self.factor) @ (-distances * x * slopes)
-        gradient = self._by_kind(pull, len(k))
+        pull = (2.0 * self.weight * residual * self.factor)[:, None] * slopes
+        gradient = self.basis.variables.parameter_gradient(k, distances, x, pull)
         if self.slopes is not None:
             more, along = self._slope_objective(self.slopes, k, polynomial, value, slopes)
             objective, gradient = objective + more, gradient + along
@@ -165,9 +166,10 @@ class Problem:
 
         The latter is the derivative of dV/dk along the residual: one direction a configuration.
         """
+        variables = self.basis.variables
         x, distances = morse(self.basis, k, self.positions)
-        chain = -k[self.basis.variables.kind] * x * slopes
-        arrow = cartesian(self.basis, self.positions, distances, chain) * self.factor[:, None, None]
+        chain = variables.slopes(k, distances, x) * slopes
+        arrow = variables.cartesian(self.positions, distances, chain) * self.factor[:, None, None]
         residual = arrow + value[:, None, None] * wanted.turn(self.positions) - wanted.values
         weight = wanted.weight * self.weight
         objective = float(weight @ np.square(residual).sum(axis=(1, 2)))
@@ -177,12 +179,9 @@ class Problem:
             moved = self.positions + sign * along
             x, distances = morse(self.basis, k, moved)
             slopes = polynomial.value_and_slopes(x)[1]
-            pull = (sign * weight * size / STEP * wanted.factor(moved)) @ (-distances * x * slopes)
-            gradient += self._by_kind(pull, len(k))
+            pull = (sign * weight * size / STEP * wanted.factor(moved))[:, None] * slopes
+            gradient += variables.parameter_gradient(k, distances, x, pull)
         return objective, gradient
-
-    def _by_kind(self, pull: Floats, kinds: int) -> Floats:
-        return np.bincount(self.basis.variables.kind, pull, minlength=kinds).astype(np.float64)
 
     def _rows(self, k: Floats) -> Iterator[tuple[Floats, Floats]]:
         """Yield weighted rows and targets of energies, and of gradients where they are fitted."""
