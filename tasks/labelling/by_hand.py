@@ -96,7 +96,9 @@ def label_by_hand(
     engine = get_engine(labelling.engine)
     for nmer in configurations:
         ghosts = labelling.counterpoise and len(nmer.fragments) > 1
-        engine.check(labelling.method, labelling.basis, ghosts, nmer.symbols)
+        engine.check(
+            labelling.method, labelling.basis, ghosts, nmer.symbols, labelling.functional, labelling.density_fitting
+        )
     limits = Limits(timeout, memory)
     with tempfile.TemporaryDirectory(prefix="nmer-by-hand-") as scratch:
         for number, nmer in enumerate(configurations, 1):

@@ -101,7 +101,9 @@ def label_configurations(
     """
     engine = get_engine(labelling.engine)
     ghosts = labelling.counterpoise and len(nmer.fragments) > 1
-    engine.check(labelling.method, labelling.basis, ghosts, nmer.symbols)
+    engine.check(
+        labelling.method, labelling.basis, ghosts, nmer.symbols, labelling.functional, labelling.density_fitting
+    )
     protocol = protocol_of(nmer, labelling)
     geometries = dict(zip(configuration_ids(nmer, positions), positions, strict=True))
     limits = Limits(resources.label_timeout, resources.label_memory)

@@ -40,6 +40,7 @@ class PyscfEngine(Engine):
 
     name = "pyscf"
     capabilities = Capabilities(methods=(*COMPONENTS, "FNO-CCSD(T)", "DFT"), ghosts=True, threads=True)
+    labels_per_process = 4  # its start takes a CPU-second, as long as a small label
 
     def __init__(self) -> None:
         self._fitted: Any = None
