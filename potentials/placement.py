@@ -1,0 +1,120 @@
+"""Where an n-mer sits in a molecule: its atoms, its caps on the bonds that were cut, and its forces on both ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One occurrence of an n-mer in a molecule.
+
+    Attributes
+    ----------
+    nmer
+        Name of the n-mer.
+    atoms
+        For each of the n-mer's atoms, in its own order, the molecule's atom; for a cap, the atom outside of the
+        n-mer whose bond was cut.
+    anchors
+        -1 for a real atom; for a cap the molecule's atom that it is bonded to.
+    lengths
+        Length of a cap's bond, Angstrom; 0 for a real atom.
+    """
+
+    nmer: str
+    atoms: tuple[int, ...]
+    anchors: tuple[int, ...]
+    lengths: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Placements:
+    """Several occurrences of one n-mer, as arrays.
+
+    Attributes
+    ----------
+    atoms
+        (occurrences, atoms of the n-mer), the molecule's atoms.
+    anchors
+        Likewise, and the atom itself where it is no cap.
+    lengths
+        Likewise, Angstrom; 0 for a real atom.
+    """
+
+    atoms: Ints
+    anchors: Ints
+    lengths: Floats
+
+    @classmethod
+    def of(cls, placements: Sequence[Placement]) -> Placements:
+        """Return the arrays of occurrences of one and the same n-mer."""
+        atoms = np.array([p.atoms for p in placements], dtype=np.int64)
+        anchors = np.array([p.anchors for p in placements], dtype=np.int64)
+        lengths = np.array([p.lengths for p in placements], dtype=np.float64)
+        return cls(atoms, np.where(anchors < 0, atoms, anchors), lengths)
+
+    @property
+    def caps(self) -> NDArray[np.bool_]:
+        """Which of `atoms` are caps."""
+        return np.asarray(self.atoms != self.anchors)
+
+    def positions(self, molecule: Floats) -> Floats:
+        """Return the geometries of all occurrences: real atoms as they are, each cap on its bond.
+
+        Parameters
+        ----------
+        molecule
+            (n, atoms of the molecule, 3), Angstrom.
+
+        Returns
+        -------
+        (n, occurrences, atoms of the n-mer, 3), Angstrom.
+        """
+        placed = molecule[:, self.atoms]
+        caps = self.caps
+        if caps.any():
+            anchor = molecule[:, self.anchors[caps]]
+            bond = placed[:, caps] - anchor
+            unit = bond / np.linalg.norm(bond, axis=-1, keepdims=True)
+            placed[:, caps] = anchor + self.lengths[caps][:, None] * unit
+        return np.asarray(placed)
+
+    def add_on_atoms(self, molecule: Floats, gradient: Floats, total: Floats) -> None:
+        """Add the occurrences' gradients to the molecule's, those of caps by the chain rule.
+
+        A cap at a + L u, with u the unit vector from its anchor a to the atom o outside and d their distance, moves
+        with o by L / d (1 - u u^T), and with a by the rest.
+
+        Parameters
+        ----------
+        molecule
+            (n, atoms of the molecule, 3), Angstrom.
+        gradient
+            (n, occurrences, atoms of the n-mer, 3), kcal/mol/Angstrom.
+        total
+            (n, atoms of the molecule, 3), kcal/mol/Angstrom; it is added to.
+        """
+        caps = self.caps
+        on_end, on_anchor = gradient, None
+        if caps.any():
+            mine = gradient[:, caps]
+            bond = molecule[:, self.atoms[caps]] - molecule[:, self.anchors[caps]]
+            distance = np.linalg.norm(bond, axis=-1, keepdims=True)
+            unit = bond / distance
+            along = np.einsum("nck,nck->nc", unit, mine)[..., None]
+            across = (mine - along * unit) * (self.lengths[caps][:, None] / distance)
+            on_end = gradient.copy()
+            on_end[:, caps] = across
+            on_anchor = mine - across
+        for configuration in range(len(molecule)):
+            np.add.at(total[configuration], self.atoms, on_end[configuration])
+            if on_anchor is not None:
+                np.add.at(total[configuration], self.anchors[caps], on_anchor[configuration])
