@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,23 +11,25 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.units import kcal, mol
 
 from potentials.errors import InputError
-from potentials.potential import Potential
+from potentials.manybody import Surface
 
 
 class PotentialCalculator(Calculator):  # type: ignore[misc]
-    """Energy and forces of one n-mer for ASE, in eV and eV/Angstrom.
+    """Energy and forces of a potential for ASE, in eV and eV/Angstrom.
 
     Parameters
     ----------
     potential
-        The potential. The atoms must come in its n-mer's order.
+        The potential.
+    symbols
+        Elements of its atoms, in the order in which they must come.
     """
 
     implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
 
-    def __init__(self, potential: Potential) -> None:
+    def __init__(self, potential: Surface, symbols: Sequence[str]) -> None:
         super().__init__()
-        self.potential = potential
+        self.potential, self.symbols = potential, list(symbols)
 
     def calculate(
         self,
@@ -43,13 +46,10 @@ class PotentialCalculator(Calculator):  # type: ignore[misc]
         """
         super().calculate(atoms, properties, system_changes)
         symbols = self.atoms.get_chemical_symbols()
-        if symbols != list(self.potential.nmer.symbols):
-            raise InputError(
-                f"the atoms are {' '.join(symbols)}; allowed: {' '.join(self.potential.nmer.symbols)}, "
-                "in this order"
-            )
+        if symbols != self.symbols:
+            raise InputError(f"the atoms are {' '.join(symbols)}; allowed: {' '.join(self.symbols)}, in this order")
         if np.any(self.atoms.pbc):
-            raise InputError("the atoms are periodic; an n-mer's potential is for a molecule in vacuum, pbc=False")
+            raise InputError("the atoms are periodic; the potential is for a molecule in vacuum, pbc=False")
         energy, gradient = self.potential.energy_and_gradient(self.atoms.positions)
         unit = kcal / mol
         self.results: dict[str, Any] = {"energy": energy * unit, "forces": -gradient * unit}

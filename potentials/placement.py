@@ -1,4 +1,4 @@
-"""Where an n-mer sits in a molecule: its atoms, its caps on the bonds that were cut, and its forces on both ends."""
+"""Where an n-mer sits in a molecule: its atoms, its caps on cut bonds, and their forces on both ends."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ class Placements:
     def add_on_atoms(self, molecule: Floats, gradient: Floats, total: Floats) -> None:
         """Add the occurrences' gradients to the molecule's, those of caps by the chain rule.
 
-        A cap at a + L u, with u the unit vector from its anchor a to the atom o outside and d their distance, moves
-        with o by L / d (1 - u u^T), and with a by the rest.
+        A cap at a + L u, with u the unit vector from its anchor a to the atom o outside and d their distance,
+        moves with o by L / d (1 - u u^T), and with a by the rest.
 
         Parameters
         ----------
