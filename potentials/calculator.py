@@ -47,7 +47,9 @@ class PotentialCalculator(Calculator):  # type: ignore[misc]
         super().calculate(atoms, properties, system_changes)
         symbols = self.atoms.get_chemical_symbols()
         if symbols != self.symbols:
-            raise InputError(f"the atoms are {' '.join(symbols)}; allowed: {' '.join(self.symbols)}, in this order")
+            raise InputError(
+                f"the atoms are {' '.join(symbols)}; allowed: {' '.join(self.symbols)}, in this order"
+            )
         if np.any(self.atoms.pbc):
             raise InputError("the atoms are periodic; the potential is for a molecule in vacuum, pbc=False")
         energy, gradient = self.potential.energy_and_gradient(self.atoms.positions)
