@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from potentials.basis import Basis
 from potentials.errors import InputError
 from recipes.estimate import LabelCost, label_cost
 from recipes.schema import Recipe
@@ -101,7 +100,7 @@ def recipe_state(recipe: Recipe, store: Store | None) -> list[StageState]:
         The store, or None if there is none yet.
     """
     labels = recipe.selection.train + recipe.selection.test
-    terms = Basis.build(recipe.build_nmer(), recipe.fitting.degree, recipe.fitting.terms).n_terms
+    terms = recipe.fitting.build_basis(recipe.build_nmer()).n_terms
     terms = min(terms, recipe.fitting.max_terms or terms)
     totals = dict(zip(STAGES, (recipe.sampling.frames, labels, labels, terms, labels), strict=True))
     nothing = {stage: StageState(stage, 0, 0, total, None) for stage, total in totals.items()}

@@ -207,6 +207,11 @@ class Basis:
         """Name of each kind of distance: those of the k."""
         return self.variables.names
 
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Name of each non-linear parameter: of the k, then of the d."""
+        return self.variables.parameter_names
+
     @cached_property
     def orbit_sizes(self) -> Ints:
         """Number of monomials in each term, shape (n_terms,)."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from potentials.basis import Basis
+from potentials.basis import Basis, BasisOptions
 from potentials.errors import InputError
 from potentials.molecule import NMer
 from potentials.pip import Polynomial, design_matrix, morse
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Potential:
-    """V = s(R) * PIP(exp(-k r)), the n-body energy of one n-mer.
+    """V = s(R) * PIP(x), x = exp(-k r) or of another form: the n-body energy of one n-mer.
 
     Parameters
     ----------
@@ -41,6 +41,10 @@ class Potential:
         Which terms of the basis have a coefficient, rising; None: all of them.
     ensemble
         (members, n_terms), other coefficients that fit nearly as well, kcal/mol; None where there are none.
+    options
+        Rules for the terms, forms of the variables, and virtual sites.
+    d
+        Shift of each kind of distance whose form has one, Angstrom.
     name, status
         The version it was read from, and ``candidate`` or ``released``.
 
@@ -60,23 +64,26 @@ class Potential:
     status: str = "candidate"
     selected: tuple[int, ...] | None = None
     ensemble: Floats | None = None
+    options: BasisOptions = field(default_factory=BasisOptions)
+    d: Floats = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
-        for field in (
-            "k",
-            "coefficients",
-            "ensemble",
-        ):  # a copy no one can change: what is derived from it is kept
-            if getattr(self, field) is None:
+        for name in ("k", "d", "coefficients", "ensemble"):
+            if getattr(self, name) is None:
                 continue
-            values = np.array(getattr(self, field), dtype=np.float64)
-            values.flags.writeable = False
-            object.__setattr__(self, field, values)
+            values = np.array(getattr(self, name), dtype=np.float64)
+            values.flags.writeable = False  # a copy no one can change: what is derived from it is kept
+            object.__setattr__(self, name, values)
             if not np.isfinite(values).all():
-                raise InputError(f"a potential's {field} hold a number that is not finite")
+                raise InputError(f"a potential's {name} hold a number that is not finite")
         if self.switching is not None and max(self.switching.atoms) >= self.nmer.natoms:
             raise InputError(
                 f"switching atoms are {self.switching.atoms}; allowed: atoms from 0 to {self.nmer.natoms - 1}"
+            )
+        shifts = len(self.basis.variables.shifted)
+        if self.d.shape != (shifts,):
+            raise InputError(
+                f"a potential with forms {self.options.forms} has {shifts} d; {self.d.size} were given"
             )
         if self.k.shape != (len(self.basis.pair_names),) or self.coefficients.shape != (self.basis.n_terms,):
             raise InputError(
@@ -87,8 +94,13 @@ class Potential:
     @cached_property
     def basis(self) -> Basis:
         """The terms."""
-        whole = Basis.build(self.nmer, self.degree, self.terms)
+        whole = Basis.build(self.nmer, self.degree, self.terms, self.options)
         return whole if self.selected is None else whole.select(self.selected)
+
+    @cached_property
+    def parameters(self) -> Floats:
+        """All non-linear parameters: the k, then the d."""
+        return np.concatenate([self.k, self.d])
 
     @cached_property
     def _polynomial(self) -> Polynomial:
@@ -96,7 +108,7 @@ class Potential:
 
     @cached_property
     def _spread(self) -> tuple[Floats, Floats]:
-        return self.basis.variables.spread(self.k)
+        return self.basis.variables.spread(self.parameters)
 
     def energy(self, positions: ArrayLike) -> float | Floats:
         """Return the energy.
@@ -169,7 +181,7 @@ class Potential:
         factor = np.ones(len(batch)) if self.switching is None else self.switching.evaluate(batch)[0]
         spread = np.zeros(len(batch))
         inside = np.flatnonzero(factor)
-        design = design_matrix(self.basis, morse(self.basis, self.k, batch[inside])[0])
+        design = design_matrix(self.basis, morse(self.basis, self.parameters, batch[inside])[0])
         spread[inside] = factor[inside] * np.sqrt(
             np.mean(np.square(design @ (self.ensemble - self.coefficients).T), axis=1)
         )
@@ -179,7 +191,7 @@ class Potential:
         """Return an ASE calculator of this potential (eV, eV/Angstrom)."""
         from potentials.calculator import PotentialCalculator
 
-        return PotentialCalculator(self)
+        return PotentialCalculator(self, self.nmer.symbols)
 
     def _batch(self, positions: ArrayLike) -> tuple[Floats, bool]:
         expected = (self.nmer.natoms, 3)

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from ase.data import atomic_numbers
 
-from potentials.basis import Basis
 from potentials.capping import pieces
 from potentials.molecule import NMer
 from recipes.schema import Labelling, Recipe, Selection
@@ -128,7 +127,7 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
     nmer = recipe.build_nmer()
     frames = recipe.sampling.frames
     train, labels = recipe.selection.train, recipe.selection.train + recipe.selection.test
-    terms = Basis.build(nmer, recipe.fitting.degree, recipe.fitting.terms).n_terms
+    terms = recipe.fitting.build_basis(nmer).n_terms
     coordinates = nmer.natoms * 3
     pairs = nmer.natoms * (nmer.natoms - 1) // 2
     label = label or label_cost(nmer, recipe.labelling)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from recipes.section import Pair, Section
+from potentials.basis import Basis, BasisOptions
+from potentials.molecule import NMer
+from potentials.rules import EXAMPLES, parse_rules
+from potentials.sites import LonePairs
+from potentials.variables import Forms
+from recipes.section import Atom, Pair, Section
+
+Form = Literal["exp", "exp0", "coul", "coul0", "gau", "gau0"]
 
 
 class Switching(Section):
@@ -23,17 +30,53 @@ class Switching(Section):
         return self
 
 
+class VariableForms(Section):
+    """Functions of distance: exp(-k R), coul exp(-k R)/R, gau exp(-k R^2); with 0 behind: of R - d in exp()."""
+
+    intra: Form = Field("exp", description="of distances within fragments")
+    inter: Form = Field("exp", description="of distances between fragments")
+
+
+class LonePairSites(Section):
+    """Two virtual sites at r_O + along (u + v)/2 +- across (u x v); u and v lead from O to its two H."""
+
+    atoms: tuple[Atom, Atom, Atom] = Field(description="O, H, H, counted from 0 in the n-mer")
+    along: float = Field(-0.09721486914088159, ge=-5, le=5, description="along the bisector; MB-pol's value")
+    across: float = Field(0.0985927207840615, gt=0, le=5, description="across the plane (1/A); MB-pol's value")
+
+    @model_validator(mode="after")
+    def _three_atoms(self) -> Self:
+        LonePairs(self.atoms)
+        return self
+
+
 class Fitting(Section):
-    """A PIP in Morse variables exp(-k R), fitted by weighted ridge regression."""
+    """A PIP in Morse variables exp(-k R), or others, fitted by weighted ridge regression."""
 
     LATER: ClassVar[frozenset[str]] = frozenset(
-        {"max_terms", "k", "gradient_weight", "start_configurations", "ensemble"}
+        {
+            "variables",
+            "rules",
+            "lone_pairs",
+            "max_terms",
+            "k",
+            "d",
+            "d_bounds",
+            "gradient_weight",
+            "start_configurations",
+            "ensemble",
+        }
     )
 
     degree: int = Field(3, ge=1, le=8, description="highest degree of a monomial")
     terms: Literal["all", "intermolecular"] = Field(
         "intermolecular",
         description="intermolecular: every monomial holds at least one intermolecular variable",
+    )
+    rules: tuple[str, ...] = Field((), description=f"further rules that terms must all keep, such as: {EXAMPLES}")
+    variables: VariableForms = VariableForms()
+    lone_pairs: tuple[LonePairSites, ...] = Field(
+        (), description="pairs of virtual sites whose intermolecular distances are variables as well"
     )
     gamma: float = Field(5e-4, ge=0, le=10, description="ridge parameter Gamma")
     delta_e: float = Field(40.0, gt=0, le=10_000, description="energy scale dE of the weights (kcal/mol)")
@@ -48,6 +91,12 @@ class Fitting(Section):
     )
     k_bounds: tuple[Annotated[float, Field(gt=0, le=20)], Annotated[float, Field(gt=0, le=20)]] = Field(
         (0.1, 4.0), description="bounds of the non-linear parameters k (1/A)"
+    )
+    d: Annotated[float, Field(ge=0, le=20)] = Field(
+        1.0, description="all d of the first start (A), where a variable's form has one"
+    )
+    d_bounds: tuple[Annotated[float, Field(ge=0, le=20)], Annotated[float, Field(gt=0, le=20)]] = Field(
+        (0.0, 7.0), description="bounds of the d (A)"
     )
     starts: int = Field(5, ge=1, le=1000, description="starting points of the k")
     max_iterations: int = Field(100, ge=1, le=100_000, description="optimizer iterations per start")
@@ -75,4 +124,35 @@ class Fitting(Section):
     def _bounds_rise(self) -> Self:
         if self.k_bounds[0] >= self.k_bounds[1]:
             raise ValueError(f"k_bounds {list(self.k_bounds)} (1/A) must rise")
+        if self.d_bounds[0] >= self.d_bounds[1]:
+            raise ValueError(f"d_bounds {list(self.d_bounds)} (A) must rise")
         return self
+
+    @field_validator("rules")
+    @classmethod
+    def _known_rules(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        parse_rules(value)
+        return value
+
+    def basis_options(self) -> BasisOptions:
+        """Return what decides the terms besides their degree."""
+        return BasisOptions(
+            rules=self.rules,
+            forms=Forms(self.variables.intra, self.variables.inter),
+            lone_pairs=tuple(LonePairs(pair.atoms, pair.along, pair.across) for pair in self.lone_pairs),
+        )
+
+    def build_basis(self, nmer: NMer) -> Basis:
+        """Return the terms, before any are chosen among them.
+
+        Raises
+        ------
+        InputError
+            If the rules or the lone pairs do not suit the n-mer.
+        """
+        return Basis.build(nmer, self.degree, self.terms, self.basis_options())
+
+    def check(self, nmer: NMer) -> None:
+        """Raise InputError if the rules or the lone pairs do not suit an n-mer."""
+        if self.rules or self.lone_pairs:
+            Basis.build(nmer, 1, self.terms, self.basis_options())  # what degree 1 leaves empty, all degrees do

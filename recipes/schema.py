@@ -8,12 +8,13 @@ changes a result.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from ase.data import chemical_symbols
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from potentials.molecule import Fragment, NMer
+from potentials.symmetry import derive_symmetry
 from recipes.fitting import Fitting, Switching
 from recipes.labelling import Labelling
 from recipes.sampling import Bias, Sampling
@@ -79,8 +80,24 @@ class FragmentModel(Section):
 class NMerModel(Section):
     """The n-mer: fragments and the symmetry of their atoms."""
 
-    symmetry: str = Field(description="letters with counts in atom order, fragments joined by _: A1B1C3_D1E2")
+    symmetry: str = Field(
+        "",
+        description="letters with counts in atom order, fragments joined by _: A1B1C3_D1E2; empty: derived from "
+        "elements, bonds, and caps",
+    )
     fragments: tuple[FragmentModel, ...] = Field(min_length=1, max_length=3)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derived_symmetry(cls, values: Any) -> Any:
+        """Write out an empty symmetry, so that a recipe that says it and one that does not have the same keys."""
+        if not isinstance(values, dict) or values.get("symmetry") or not values.get("fragments"):
+            return values
+        try:
+            fragments = [FragmentModel.model_validate(f).build() for f in values["fragments"]]
+        except (ValidationError, TypeError):
+            return values  # said where it is wrong by the fields' own validation
+        return {**values, "symmetry": derive_symmetry(fragments)}
 
     @model_validator(mode="after")
     def _symmetry_fits(self) -> Self:
@@ -190,6 +207,7 @@ class Recipe(Section):
             raise ValueError(f"fitting.switching.atoms must be atoms from 0 to {nmer.natoms - 1}")
         if self.fitting.terms == "intermolecular" and len(nmer.fragments) < 2:
             raise ValueError("fitting.terms = 'intermolecular' needs two fragments; use 'all' for one")
+        self.fitting.check(nmer)
         return self
 
     def _atoms_exist(self, nmer: NMer) -> None:

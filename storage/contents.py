@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from potentials.basis import BasisOptions
 from potentials.errors import InputError
 from potentials.potential import Potential
+from potentials.sites import LonePairs
 from potentials.switching import Switching
+from potentials.variables import Forms
 from recipes.schema import NMerModel
 from storage.records import Dataset, Pool, Selection
 from storage.version import Column, Version, read_version
@@ -110,6 +113,10 @@ def dataset_from_version(version: Version) -> Dataset:
 def potential_columns(potential: Potential) -> dict[str, Column]:
     """Return a potential's arrays."""
     more = {}
+    if len(potential.d):
+        names = tuple(potential.basis.pair_names[n] for n in potential.basis.variables.shifted)
+        more["d"] = Column(potential.d, "Angstrom", "shift of each kind of distance whose variable has one")
+        more["d_names"] = Column(names, "1", "kind of distance each d belongs to")
     if potential.selected is not None:
         numbers = np.array(potential.selected, dtype=np.int64)
         more["selected"] = Column(numbers, "1", "which terms of the whole basis these are, from 0")
@@ -132,6 +139,11 @@ def potential_facts(potential: Potential, nmer: NMerModel) -> dict[str, Any]:
         "nmer": nmer.model_dump(mode="json"),
         "degree": potential.degree,
         "filter": potential.terms,
+        "options": {
+            "rules": list(potential.options.rules),
+            "forms": vars(potential.options.forms),
+            "lone_pairs": [vars(pair) | {"atoms": list(pair.atoms)} for pair in potential.options.lone_pairs],
+        },
         "number_of_terms": len(potential.coefficients),
         "switching": None if switching is None else vars(switching) | {"atoms": list(switching.atoms)},
     }
@@ -146,6 +158,11 @@ def potential_from_version(version: Version, status: str) -> Potential:
     selected, ensemble = (
         version.column(name) if version.has_column(name) else None for name in ("selected", "ensemble")
     )
+    options = BasisOptions()
+    if "options" in facts:  # a potential of the first format has none: Morse variables of atoms
+        given = facts["options"]
+        pairs = tuple(LonePairs(tuple(p["atoms"]), p["along"], p["across"]) for p in given["lone_pairs"])
+        options = BasisOptions(tuple(given["rules"]), Forms(**given["forms"]), pairs)
     return Potential(
         nmer=NMerModel.model_validate(facts["nmer"]).build(version.nmer),
         degree=facts["degree"],
@@ -157,6 +174,8 @@ def potential_from_version(version: Version, status: str) -> Potential:
         status=status,
         selected=None if selected is None else tuple(int(n) for n in selected),
         ensemble=ensemble,
+        options=options,
+        d=version.column("d") if version.has_column("d") else np.empty(0),
     )
 
 

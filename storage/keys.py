@@ -17,7 +17,7 @@ STAGE_FORMATS = {"sampling": 1, "selection": 2, "labelling": 1, "fitting": 2, "v
 _DESIGN = ("degree", "terms", "gamma", "k_bounds", "switching")
 """Fields of the fitting section that decide the design matrix and its ridge."""
 
-_DESIGN_LATER = ("k",)
+_DESIGN_LATER = ("k", "d", "variables", "rules", "lone_pairs")
 """The same, of fields that came later: in a key only where they are not at their default."""
 
 

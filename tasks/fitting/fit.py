@@ -68,8 +68,8 @@ class FitResult:
 
     @property
     def k(self) -> Floats:
-        """Non-linear parameter of each kind of distance, (kinds,), 1/Angstrom."""
-        return self.potential.k
+        """Non-linear parameters: the k of each kind of distance, then the d where there are any."""
+        return self.potential.parameters
 
 
 def fit_potential(
@@ -122,13 +122,17 @@ def fit_potential(
     found, scores = [], []
     for number in range(1 if settings.optimizer == "fixed" else settings.starts):
         start = _start(number, whole.basis, settings, rng)
-        rough = search(part, start, settings.k_bounds, settings.max_iterations, settings.optimizer, ROUGH)
+        rough = search(
+            part, start, parameter_bounds(part.basis, settings), settings.max_iterations, settings.optimizer, ROUGH
+        )
         found.append(rough.k)
         scores.append(_validation_error(part, rest, found[-1]))
         if progress is not None:
             progress.update(done=number + 1)
     best = found[int(np.argmin(scores))]
-    k, objective, converged = search(whole, best, settings.k_bounds, settings.max_iterations, settings.optimizer)
+    k, objective, converged = search(
+        whole, best, parameter_bounds(whole.basis, settings), settings.max_iterations, settings.optimizer
+    )
     coefficients = whole.coefficients(k, final=True)
     sigma = _sigma(whole.part(~held), rest, k, settings)
     design = whole.design(k) * np.sqrt(whole.weight)[:, None]
@@ -169,16 +173,24 @@ def make_problem(
     slopes = None
     if gradient is not None and settings.gradient_weight > 0:
         slopes = Slopes(gradient, settings.gradient_weight, switching)
-    basis = Basis.build(nmer, settings.degree, settings.terms)
+    basis = settings.build_basis(nmer)
     target = energy if baseline is None else energy - baseline
     weight = weights(energy, settings.delta_e)
     return Problem(basis, positions, target, factor, weight, settings.gamma, slopes)
 
 
 def first_start(basis: Basis, settings: Fitting) -> Floats:
-    """Return the first start of the non-linear parameters, (kinds,)."""
-    k = settings.k if settings.optimizer == "fixed" else np.clip(settings.k, *settings.k_bounds)
-    return np.full(len(basis.pair_names), float(k))
+    """Return the first start of the non-linear parameters, (parameters,)."""
+    kinds = len(basis.pair_names)
+    start = np.array([settings.k] * kinds + [settings.d] * (len(basis.parameter_names) - kinds))
+    return start if settings.optimizer == "fixed" else np.clip(start, *parameter_bounds(basis, settings).T)
+
+
+def parameter_bounds(basis: Basis, settings: Fitting) -> Floats:
+    """Return the bounds of each non-linear parameter, (parameters, 2)."""
+    kinds = len(basis.pair_names)
+    shifts = len(basis.parameter_names) - kinds
+    return np.array([settings.k_bounds] * kinds + [settings.d_bounds] * shifts)
 
 
 def low_degrees(basis: Basis) -> Basis:
@@ -194,7 +206,9 @@ def _chosen_basis(nmer: NMer, problem: Problem, settings: Fitting) -> Basis:
     assert settings.max_terms is not None
     start = replace(problem, basis=low_degrees(problem.basis)).some(settings.start_configurations)
     first = first_start(problem.basis, settings)
-    k = search(start, first, settings.k_bounds, settings.max_iterations, settings.optimizer).k
+    k = search(
+        start, first, parameter_bounds(start.basis, settings), settings.max_iterations, settings.optimizer
+    ).k
     scale = np.sqrt(problem.weight)
     x = morse(problem.basis, k, problem.positions)[0]
     with ProgressLine("candidates", len(scale), "configurations") as line:
@@ -224,11 +238,13 @@ def _potential(
         nmer,
         settings.degree,
         settings.terms,
-        k,
+        k[: len(basis.pair_names)],
         coefficients,
         switching,
         selected=basis.selected,
         ensemble=ensemble,
+        options=settings.basis_options(),
+        d=k[len(basis.pair_names) :],
     )
 
 
@@ -250,8 +266,10 @@ def _check(nmer: NMer, positions: Floats, energy: Floats) -> None:
 def _start(number: int, basis: Basis, settings: Fitting, rng: np.random.Generator) -> Floats:
     if number == 0:
         return first_start(basis, settings)
+    kinds = len(basis.pair_names)
     low, high = settings.k_bounds
-    return np.exp(rng.uniform(np.log(low), np.log(high), len(basis.pair_names)))
+    k = np.exp(rng.uniform(np.log(low), np.log(high), kinds))
+    return np.concatenate([k, rng.uniform(*settings.d_bounds, len(basis.parameter_names) - kinds)])
 
 
 def _validation_error(train: Problem, held: Problem, k: Floats) -> float:
@@ -261,18 +279,20 @@ def _validation_error(train: Problem, held: Problem, k: Floats) -> float:
 
 
 def _warnings(basis: Basis, k: Floats, factor: Floats, converged: bool, settings: Fitting) -> tuple[str, ...]:
-    low, high = settings.k_bounds
-    at_bound = [
-        f"{name} = {value:.3g}"
-        for name, value in zip(basis.pair_names, k, strict=True)
-        if settings.optimizer != "fixed" and min(value - low, high - value) < 1e-6 * (high - low)
-    ]
     found = []
-    if at_bound:
-        found.append(
-            f"k (1/A) at its bound [{low:g}, {high:g}]: {', '.join(at_bound)}; the data do not decide it, or "
-            "fitting.k_bounds is too narrow"
-        )
+    kinds = len(basis.pair_names)
+    for what, part, bounds in (("k (1/A)", slice(kinds), "k_bounds"), ("d (A)", slice(kinds, None), "d_bounds")):
+        low, high = getattr(settings, bounds)
+        at_bound = [
+            f"{name} = {value:.3g}"
+            for name, value in zip(basis.parameter_names[part], k[part], strict=True)
+            if settings.optimizer != "fixed" and min(value - low, high - value) < 1e-6 * (high - low)
+        ]
+        if at_bound:
+            found.append(
+                f"{what} at its bound [{low:g}, {high:g}]: {', '.join(at_bound)}; the data do not decide it, or "
+                f"fitting.{bounds} is too narrow"
+            )
     inside = int(np.count_nonzero(factor))  # beyond the switch a configuration says nothing about coefficients
     if inside < 2 * basis.n_terms:
         within = "" if inside == len(factor) else f" within the switching radius (of {len(factor)})"

@@ -91,7 +91,9 @@ class FileFit:
             "fold_rmsd": list(self.folds),
             "seconds": self.result.seconds,
             "by_energy": {name: [w.as_dict() for w in windows] for name, (_, windows) in found.items()},
-            "parameters": dict(zip(self.result.potential.basis.pair_names, self.result.k.tolist(), strict=True)),
+            "parameters": dict(
+                zip(self.result.potential.basis.parameter_names, self.result.k.tolist(), strict=True)
+            ),
             "largest_leverage": self.result.largest_leverage,
             "uncertainty": self.result.sigma,
             "holes": [{"search": h.search, "energy": h.energy, "below": h.below} for h in self.holes],

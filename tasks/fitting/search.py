@@ -25,7 +25,7 @@ class Minimum(NamedTuple):
 def search(
     problem: Problem,
     start: Floats,
-    bounds: tuple[float, float],
+    bounds: tuple[float, float] | Floats,
     iterations: int,
     optimizer: str,
     flat: float = FLAT,
@@ -37,9 +37,9 @@ def search(
     problem
         The training set.
     start
-        (kinds,), 1/Angstrom.
+        (parameters,).
     bounds
-        Of every parameter.
+        Of all parameters, or (parameters, 2) of each.
     iterations
         At most so many; the simplex may take as many for each parameter.
     optimizer
@@ -55,7 +55,7 @@ def search(
             problem.value,
             start,
             method="Nelder-Mead",
-            bounds=[bounds] * len(start),
+            bounds=np.broadcast_to(bounds, (len(start), 2)),
             options={
                 "maxiter": iterations * len(start),
                 "xatol": 1e-4,
@@ -69,7 +69,7 @@ def search(
             start,
             jac=True,
             method="L-BFGS-B",
-            bounds=[bounds] * len(start),
+            bounds=np.broadcast_to(bounds, (len(start), 2)),
             options={"maxiter": iterations, "ftol": flat},
         )
     return Minimum(np.asarray(found.x), float(found.fun), found.status not in (1, 2))

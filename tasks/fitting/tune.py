@@ -18,7 +18,7 @@ from potentials.molecule import NMer
 from potentials.pip import morse
 from recipes.schema import Fitting
 from storage.records import Floats
-from tasks.fitting.fit import first_start, low_degrees, make_problem
+from tasks.fitting.fit import first_start, low_degrees, make_problem, parameter_bounds
 from tasks.fitting.forward import choose_terms
 from tasks.fitting.normal import normal_equations
 from tasks.fitting.projection import Problem
@@ -133,7 +133,13 @@ def scan(
                 )
                 part, rest = problem.part(~split.held), problem.part(split.held)
                 start = first_start(problem.basis, settings) if k is None else k
-                k = search(part, start, settings.k_bounds, settings.max_iterations, settings.optimizer).k
+                k = search(
+                    part,
+                    start,
+                    parameter_bounds(part.basis, settings),
+                    settings.max_iterations,
+                    settings.optimizer,
+                ).k
                 errors = _errors(part, rest, split.low, k)
                 trials.append(Trial(degree, gamma, delta_e, problem.basis.n_terms, *errors))
                 if told is not None:
@@ -163,7 +169,7 @@ def learning_curve(split: Split, settings: Fitting, told: Told | None = None) ->
         chosen = np.zeros(len(split.energy), dtype=bool)
         chosen[order[: max(2, round(fraction * len(order)))]] = True
         part = problem.part(chosen)
-        k = search(part, k, settings.k_bounds, settings.max_iterations, settings.optimizer).k
+        k = search(part, k, parameter_bounds(part.basis, settings), settings.max_iterations, settings.optimizer).k
         points.append(LearningPoint(int(chosen.sum()), *_errors(part, rest, split.low, k)))
         if told is not None:
             told(len(points))
@@ -218,7 +224,7 @@ def terms_curve(split: Split, settings: Fitting, told: Told | None = None) -> li
     part, rest = problem.part(~split.held), problem.part(split.held)
     few = replace(part, basis=low_degrees(problem.basis))
     start = first_start(problem.basis, settings)
-    k = search(few, start, settings.k_bounds, settings.max_iterations, settings.optimizer).k
+    k = search(few, start, parameter_bounds(few.basis, settings), settings.max_iterations, settings.optimizer).k
     scale = np.sqrt(part.weight)
     normal = normal_equations(
         part.basis, morse(part.basis, k, part.positions)[0], scale * part.factor, scale * part.energy

@@ -14,7 +14,6 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import qr, solve_triangular
 
-from potentials.basis import Basis
 from potentials.molecule import NMer
 from potentials.pip import design_matrix, morse
 from potentials.switching import Switching
@@ -50,7 +49,7 @@ def design_rows(nmer: NMer, fitting: Fitting) -> tuple[Callable[[Floats], Floats
     fitting
         The recipe's fitting section.
     """
-    basis = Basis.build(nmer, fitting.degree, fitting.terms)
+    basis = fitting.build_basis(nmer)
     k = first_start(basis, fitting)
     given = fitting.switching
     switching = None if given is None else Switching(given.atoms, given.r_in, given.r_out)

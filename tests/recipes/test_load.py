@@ -11,7 +11,7 @@ from potentials.errors import InputError
 from recipes.estimate import estimate
 from recipes.load import expanded_toml, load_recipe, presets, shipped_recipes
 from recipes.protocols import find_protocol
-from recipes.schema import Recipe
+from recipes.schema import Fitting, Recipe
 from storage.keys import pool_key, potential_key, selection_key
 
 SHIPPED = shipped_recipes()
@@ -76,6 +76,46 @@ def test_an_option_that_came_later_changes_no_key_while_it_has_its_default() -> 
     scan = recipe.sampling.scan.model_copy(update={"orientations": 2})
     other = recipe.model_copy(update={"sampling": recipe.sampling.model_copy(update={"scan": scan})})
     assert pool_key(other) != pool_key(recipe)
+
+
+def test_the_basis_options_change_no_key_while_they_have_their_defaults() -> None:
+    later = {"variables", "rules", "lone_pairs", "d", "d_bounds"}
+    assert not later & set(Fitting().content())
+    assert set(Fitting().content()) == {
+        "degree", "terms", "gamma", "delta_e", "optimizer", "k_bounds", "starts", "max_iterations",
+        "validation_fraction", "switching", "seed",
+    }  # fmt: skip
+    chosen = Fitting(variables={"inter": "coul"}, rules=("connected",))
+    assert chosen.content()["variables"] == {"intra": "exp", "inter": "coul"}
+    assert chosen.content()["rules"] == ["connected"]
+
+
+def test_a_symmetry_left_out_is_the_one_written_out(tiny_recipe: Path, tmp_path: Path) -> None:
+    told, text, mine = load_recipe(str(tiny_recipe)), tiny_recipe.read_text(), tmp_path / "mine.toml"
+    for silent in ('symmetry = ""', ""):
+        mine.write_text(text.replace('symmetry = "A1B1C3_D1E2"', silent))
+        derived = load_recipe(str(mine))
+        assert derived.nmer == told.nmer and pool_key(derived) == pool_key(told)
+        assert 'symmetry = "A1B1C3_D1E2"' in expanded_toml(derived)
+    mine.write_text(mine.read_text().replace("caps = [1]", "caps = [7]"))
+    with pytest.raises(InputError, match="atom 7"):
+        load_recipe(str(mine))
+
+
+def test_a_recipe_says_which_terms(tiny_recipe: Path, tmp_path: Path) -> None:
+    """The options of the basis, as a recipe writes them."""
+    text = tiny_recipe.read_text()
+    options = """
+rules = ["connected", "intra <= 1"]
+variables = { intra = "exp0", inter = "coul" }
+lone_pairs = [{ atoms = [5, 6, 7] }]
+"""
+    mine = tmp_path / "mine.toml"
+    mine.write_text(text.replace("[fitting]", f"[fitting]{options}"))
+    recipe = load_recipe(str(mine))
+    basis = recipe.fitting.build_basis(recipe.build_nmer())
+    assert set(basis.variables.forms) == {"exp0", "coul"} and "D-X inter" not in basis.pair_names
+    assert "A-X inter" in basis.pair_names
 
 
 def test_samplers_share_the_frames_out(tiny_recipe: Path, tmp_path: Path) -> None:
@@ -145,6 +185,12 @@ MISTAKES = [
     ("train = 18", "train = 300", ["selection.train + selection.test = 304", "sampling.frames = 200"]),
     ("r_in = 8.0", "r_in = 11.0", ["fitting.switching", "r_in = 11 A", "less than r_out"]),
     ("atoms = [0, 5]", "atoms = [0, 9]", ["fitting.switching.atoms", "0 to 7"]),
+    ("[fitting]", '[fitting]\nrules = ["linked"]', ["fitting.rules", "'linked' is not a rule", "connected"]),
+    ("[fitting]", '[fitting]\nrules = ["A-F <= 1"]', ["'A-F <= 1' is about no distance", "A-B intra"]),
+    ("[fitting]", "[fitting]\nlone_pairs = [{ atoms = [0, 2, 3] }]", ["only one of its letter"]),
+    ("[fitting]", "[fitting]\nlone_pairs = [{ atoms = [5, 6, 6] }]", ["a centre and two neighbours"]),
+    ("[fitting]", '[fitting]\nvariables = { inter = "morse" }', ["variables.inter", "'exp0'"]),
+    ("[fitting]", "[fitting]\nd_bounds = [3, 2]", ["d_bounds [3.0, 2.0] (A) must rise"]),
     ("[gates]", "[gates", ["not valid TOML"]),
     ("format = 1", "format = 2", ["format", "2", "1"]),
 ]
