@@ -211,20 +211,21 @@ class Potential:
         return batch.reshape(-1, *expected), batch.ndim == 2
 
     def _evaluate(self, positions: Floats) -> tuple[Floats, Floats]:
-        energy, gradient = np.zeros(len(positions)), np.zeros_like(positions)
         if self.switching is None:
-            energy[:], gradient[:] = self._unswitched(positions, np.arange(len(positions)))
-            return energy, gradient
+            return self._unswitched(positions, np.arange(len(positions)))
         factor, slope = self.switching.evaluate(positions)
         inside = np.flatnonzero(factor)  # outside nothing is evaluated
-        value, arrow = self._unswitched(positions[inside], inside)
-        energy[inside] = factor[inside] * value
-        gradient[inside] = factor[inside, None, None] * arrow
+        if len(inside) == len(positions):
+            value, arrow = self._unswitched(positions, inside)
+        else:
+            value, arrow = np.zeros(len(positions)), np.zeros(positions.shape)
+            value[inside], arrow[inside] = self._unswitched(positions[inside], inside)
+        arrow *= factor[:, None, None]
         first, second = self.switching.atoms
-        turn = value[:, None] * slope[inside]
-        gradient[inside, first] += turn
-        gradient[inside, second] -= turn
-        return energy, gradient
+        turn = value[:, None] * slope
+        arrow[:, first] += turn
+        arrow[:, second] -= turn
+        return value * factor, arrow
 
     def _unswitched(self, positions: Floats, numbers: NDArray[np.intp]) -> tuple[Floats, Floats]:
         value, gradient, touching = self._polynomial.value_and_gradient(*self._spread, positions)

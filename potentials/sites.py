@@ -111,35 +111,37 @@ class Sites:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _cross(a: Floats, b: Floats) -> Floats:
-    return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
 def _place(points: Floats, atoms: Ints, numbers: Floats) -> None:
     """Write the sites behind the atoms."""
     first = points.shape[1] - 2 * len(atoms)
-    for n in range(points.shape[0]):
+    for n in range(len(points)):
+        at = points[n]
         for s in range(len(atoms)):
-            centre = points[n, atoms[s, 0]]
-            u, v = points[n, atoms[s, 1]] - centre, points[n, atoms[s, 2]] - centre
-            middle, aside = centre + 0.5 * numbers[s, 0] * (u + v), numbers[s, 1] * _cross(u, v)
-            points[n, first + 2 * s] = middle + aside
-            points[n, first + 2 * s + 1] = middle - aside
+            (o, h1, h2), (along, across), site = atoms[s], numbers[s], first + 2 * s
+            for x in range(3):
+                y, z = (x + 1) % 3, (x + 2) % 3
+                cross = (at[h1, y] - at[o, y]) * (at[h2, z] - at[o, z])
+                cross -= (at[h1, z] - at[o, z]) * (at[h2, y] - at[o, y])
+                middle = at[o, x] + along * (0.5 * (at[h1, x] + at[h2, x]) - at[o, x])
+                at[site, x] = middle + across * cross
+                at[site + 1, x] = middle - across * cross
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _collect(points: Floats, atoms: Ints, numbers: Floats, gradient: Floats) -> None:
     """Add the sites' gradient to the atoms that they hang on; w . (u x v) has the gradients v x w and w x u."""
     first = points.shape[1] - 2 * len(atoms)
-    for n in range(points.shape[0]):
+    for n in range(len(points)):
+        at, pull = points[n], gradient[n]
         for s in range(len(atoms)):
-            o, h1, h2 = atoms[s]
-            u, v = points[n, h1] - points[n, o], points[n, h2] - points[n, o]
-            both = gradient[n, first + 2 * s] + gradient[n, first + 2 * s + 1]
-            apart = numbers[s, 1] * (gradient[n, first + 2 * s] - gradient[n, first + 2 * s + 1])
-            half = 0.5 * numbers[s, 0] * both
-            on_first, on_second = half + _cross(v, apart), half + _cross(apart, u)
-            gradient[n, h1] += on_first
-            gradient[n, h2] += on_second
-            gradient[n, o] += both - on_first - on_second
+            (o, h1, h2), (along, across), site = atoms[s], numbers[s], first + 2 * s
+            for x in range(3):
+                y, z = (x + 1) % 3, (x + 2) % 3
+                both = pull[site, x] + pull[site + 1, x]
+                w_y = across * (pull[site, y] - pull[site + 1, y])
+                w_z = across * (pull[site, z] - pull[site + 1, z])
+                on_first = 0.5 * along * both + (at[h2, y] - at[o, y]) * w_z - (at[h2, z] - at[o, z]) * w_y
+                on_second = 0.5 * along * both + w_y * (at[h1, z] - at[o, z]) - w_z * (at[h1, y] - at[o, y])
+                pull[h1, x] += on_first
+                pull[h2, x] += on_second
+                pull[o, x] += both - on_first - on_second
