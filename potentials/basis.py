@@ -166,11 +166,12 @@ class Basis:
         return Basis(self.variables, self.rows, term, len(kept), tuple(int(n) for n in whole))
 
     def up_to(self, degree: int) -> Basis:
-        """Return the basis of the terms up to a degree."""
-        if degree >= self.degree:
-            return self
+        """Return the basis of the terms up to a degree; all of them if none is of so low a degree."""
         term = self.term[:degree]
-        return Basis(self.variables, self.rows[:degree], term, 1 + max(int(t.max()) for t in term))
+        count = 1 + max(int(t.max()) for t in term)
+        if degree >= self.degree or count == 0:
+            return self
+        return Basis(self.variables, self.rows[:degree], term, count)
 
     @property
     def degree(self) -> int:

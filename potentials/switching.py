@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
@@ -56,11 +57,25 @@ class Switching:
         factor, gradient
             (n,) and (n, 3) in 1/Angstrom; the second atom's gradient is the opposite.
         """
-        arrow = positions[:, self.atoms[0]] - positions[:, self.atoms[1]]
-        distance = np.linalg.norm(arrow, axis=1)
-        phase = np.pi * np.clip((distance - self.r_in) / (self.r_out - self.r_in), 0.0, 1.0)
-        factor = np.where(distance >= self.r_out, 0.0, (1.0 + np.cos(phase)) / 2.0)
-        slope = -np.sin(phase) * np.pi / (2.0 * (self.r_out - self.r_in))
-        slope[(distance <= self.r_in) | (distance >= self.r_out)] = 0.0
-        unit = arrow / np.where(distance > 0.0, distance, 1.0)[:, None]  # no direction where the atoms meet
-        return factor, slope[:, None] * unit
+        factor, gradient = np.empty(len(positions)), np.empty((len(positions), 3))
+        _switch(positions, *self.atoms, self.r_in, self.r_out, factor, gradient)
+        return factor, gradient
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _switch(
+    positions: Floats, first: int, second: int, r_in: float, r_out: float, factor: Floats, gradient: Floats
+) -> None:
+    for n in range(len(positions)):
+        dx = positions[n, first, 0] - positions[n, second, 0]
+        dy = positions[n, first, 1] - positions[n, second, 1]
+        dz = positions[n, first, 2] - positions[n, second, 2]
+        r = np.sqrt(dx * dx + dy * dy + dz * dz)
+        factor[n], slope = 1.0, 0.0
+        if r >= r_out:
+            factor[n] = 0.0
+        elif r > r_in:
+            phase = np.pi * (r - r_in) / (r_out - r_in)
+            factor[n] = (1.0 + np.cos(phase)) / 2.0
+            slope = -np.sin(phase) * np.pi / (2.0 * (r_out - r_in)) / r
+        gradient[n, 0], gradient[n, 1], gradient[n, 2] = slope * dx, slope * dy, slope * dz

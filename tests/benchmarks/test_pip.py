@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -21,6 +22,7 @@ from potentials.molecule import NMer
 from potentials.pip import Polynomial, design_matrix
 from potentials.potential import Potential
 from potentials.sites import LonePairs
+from potentials.switching import Switching
 from recipes.load import load_recipe
 
 pytestmark = pytest.mark.benchmark
@@ -77,8 +79,10 @@ def naive(potential: Potential, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def test_energy_and_gradient_of_710_terms() -> None:
     potential, positions = make(3, "intermolecular"), shaken(NMER, MANY)
     one = np.ascontiguousarray(positions[:1])
+    switched = replace(potential, switching=Switching((0, 5), 3.0, 8.0))
     batch = microseconds(lambda: potential.energy_and_gradient(positions), MANY)
     single = microseconds(lambda: potential.energy_and_gradient(positions[0]), 1, 3000)
+    inside = microseconds(lambda: switched.energy_and_gradient(positions[0]), 1, 3000)
     known, polynomial = potential.basis.variables, Polynomial.build(potential.basis, potential.coefficients)
     value, gradient = np.empty(MANY), np.empty(positions.shape)
     tables = (
@@ -97,6 +101,7 @@ def test_energy_and_gradient_of_710_terms() -> None:
         f"  one at a time: the loop alone                        {kernel:8.2f}\n"
         f"                 the loop, called from Python          {called:8.2f}\n"
         f"                 the whole call                        {single:8.2f}\n"
+        f"                 the whole call, with a switch         {inside:8.2f}\n"
         f"  a row of the design matrix                           {rows:8.2f}\n"
         f"  every monomial for itself, in NumPy                  {plain:8.2f}  ({plain / batch:.0f} x the batch)"
     )
