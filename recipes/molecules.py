@@ -1,0 +1,231 @@
+"""A molecule to be taken apart: from SMILES, from the name of a chain, or from a file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.errors import InputError
+
+RESIDUES = {
+    "Ala": "N[C@@H](C)C(=O)",
+    "Gly": "NCC(=O)",
+    "Val": "N[C@@H](C(C)C)C(=O)",
+    "Leu": "N[C@@H](CC(C)C)C(=O)",
+    "Ile": "N[C@@H]([C@@H](C)CC)C(=O)",
+}
+"""Residues that a chain's name may have, as SMILES from N to C."""
+
+CHAIN = re.compile(r"Ace((?:[A-Z][a-z]{2}[0-9]*)+)Nme")
+
+LARGEST_CHAIN = 10_000
+"""Residues."""
+
+FILES = (".xyz", ".pdb", ".mol", ".sdf")
+"""Files that a molecule can be read from."""
+
+BOND_REACH = 1.2
+"""Atoms nearer than this times the sum of their covalent radii are bonded, where a file has no bonds."""
+
+
+@dataclass(frozen=True)
+class Molecule:
+    """Atoms and bonds, and a geometry where there is one.
+
+    Attributes
+    ----------
+    name
+        What it was read from.
+    symbols
+        Element of each atom, hydrogens among them.
+    bonds
+        Pairs of atoms, counted from 0, rising.
+    positions
+        (atoms, 3), Angstrom, as tuples; None where it was read from SMILES or a name.
+    charge
+        Total charge, e; 0 where the source does not say.
+    smiles
+        What it was read from, or made of, where that is SMILES.
+    """
+
+    name: str
+    symbols: tuple[str, ...]
+    bonds: tuple[tuple[int, int], ...]
+    positions: tuple[tuple[float, float, float], ...] | None = None
+    charge: int = 0
+    smiles: str = ""
+
+    @property
+    def natoms(self) -> int:
+        """Number of atoms."""
+        return len(self.symbols)
+
+    @cached_property
+    def neighbours(self) -> tuple[tuple[int, ...], ...]:
+        """The atoms bonded to each atom, rising."""
+        found: list[list[int]] = [[] for _ in self.symbols]
+        for i, j in self.bonds:
+            found[i].append(j)
+            found[j].append(i)
+        return tuple(tuple(sorted(row)) for row in found)
+
+    def atom(self, number: int) -> str:
+        """Return what to call an atom: its element and its number, counted from 0."""
+        return f"{self.symbols[number]}{number}"
+
+    def embedded(self, seed: int = 2025) -> Molecule:
+        """Return the molecule with a geometry from its SMILES: distance geometry, then MMFF94.
+
+        Raises
+        ------
+        InputError
+            If it was not read from SMILES, or no geometry was found.
+        """
+        if not self.smiles:
+            raise InputError(f"molecule '{self.name}' was not read from SMILES: give a file with its geometry")
+        mol = _sane(self.smiles, self.name)
+        return replace(self, positions=_as_tuples(embed(mol, self.name, seed)))
+
+
+def read_molecule(text: str) -> Molecule:
+    """Read a molecule from what a user typed: a file, the name of a chain, or SMILES.
+
+    Parameters
+    ----------
+    text
+        The path of an .xyz, .pdb, .mol, or .sdf file; a name such as ``AceAla9Nme`` or ``AceGly3AlaNme``; or
+        SMILES.
+
+    Raises
+    ------
+    InputError
+        If it is none of them, or cannot be read.
+    """
+    path = Path(text)
+    if path.suffix.lower() in FILES:
+        return from_file(path)
+    return chain(text) if text.startswith("Ace") else from_smiles(text)
+
+
+def chain(name: str) -> Molecule:
+    """Return an Ace-...-Nme chain by its name, with L residues.
+
+    Raises
+    ------
+    InputError
+        If the name is not of that form, or a residue is not in `RESIDUES`.
+    """
+    example = f"for example AceAla9Nme; residues are {', '.join(RESIDUES)}"
+    match = CHAIN.fullmatch(name)
+    if not match:
+        raise InputError(f"chain '{name}' is not of the form Ace...Nme, {example}")
+    residues: list[str] = []
+    for residue, count in re.findall(r"([A-Z][a-z]{2})([0-9]*)", match[1]):
+        if residue not in RESIDUES:
+            raise InputError(f"chain '{name}': residue '{residue}' is unknown, {example}")
+        if len(count) > 6 or not 1 <= len(residues) + int(count or 1) <= LARGEST_CHAIN or count == "0":
+            raise InputError(f"chain '{name}' must have 1 to {LARGEST_CHAIN} residues")
+        residues += [RESIDUES[residue]] * int(count or 1)
+    return replace(from_smiles(f"CC(=O){''.join(residues)}NC"), name=name)
+
+
+def from_smiles(smiles: str) -> Molecule:
+    """Return a molecule from SMILES: its atoms in that order, then the hydrogens that SMILES leaves out.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    from rdkit import Chem
+
+    mol = _sane(smiles, smiles)
+    return replace(_of(mol, smiles), charge=Chem.GetFormalCharge(mol), smiles=smiles)
+
+
+def from_file(path: Path) -> Molecule:
+    """Return a molecule from a file: bonds from the file where it has them, else from distances.
+
+    Raises
+    ------
+    InputError
+        If the file does not exist or cannot be read.
+    """
+    from rdkit import Chem, rdBase
+
+    if path.suffix.lower() not in FILES:
+        raise InputError(f"file '{path}' must be one of {', '.join(FILES)}")
+    if not path.is_file():
+        raise InputError(
+            f"file '{path}' does not exist; allowed: {', '.join(FILES)}, the name of a chain, or SMILES"
+        )
+    if path.suffix.lower() == ".xyz":
+        return _from_distances(path)
+    read = Chem.MolFromPDBFile if path.suffix.lower() == ".pdb" else Chem.MolFromMolFile
+    with rdBase.BlockLogs():
+        mol = read(str(path), sanitize=False, removeHs=False)
+    if mol is None or not mol.GetNumAtoms():
+        raise InputError(f"file '{path}' cannot be read as a {path.suffix.lower()[1:]} file")
+    return replace(_of(mol, path.name), positions=_as_tuples(mol.GetConformer().GetPositions()))
+
+
+def embed(mol: Any, name: str, seed: int) -> NDArray[np.float64]:
+    """Return a geometry of an rdkit molecule that has its hydrogens, (atoms, 3), Angstrom: ETKDG, then MMFF94.
+
+    Raises
+    ------
+    InputError
+        If none was found.
+    """
+    from rdkit.Chem import AllChem
+
+    for random in (False, True):
+        settings = AllChem.ETKDGv3()
+        settings.randomSeed, settings.useRandomCoords = seed, random
+        if AllChem.EmbedMolecule(mol, settings) == 0:
+            AllChem.MMFFOptimizeMolecule(mol, maxIters=2000)
+            return np.asarray(mol.GetConformer().GetPositions(), dtype=np.float64)
+    raise InputError(f"no geometry of '{name}' was found; give a file with one")
+
+
+def _sane(smiles: str, name: str) -> Any:
+    """Return an rdkit molecule with its hydrogens."""
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        mol = Chem.MolFromSmiles(smiles.strip()) if smiles.strip() else None
+    if mol is None or not mol.GetNumAtoms() or any(a.GetAtomicNum() == 0 for a in mol.GetAtoms()):
+        raise InputError(
+            f"'{name}' is neither SMILES nor the name of a chain nor a file ({', '.join(FILES)}); examples: "
+            "CC(=O)NC, AceAla9Nme, chain.pdb"
+        )
+    return Chem.AddHs(mol)
+
+
+def _of(mol: Any, name: str) -> Molecule:
+    bonds = sorted(tuple(sorted((b.GetBeginAtomIdx(), b.GetEndAtomIdx()))) for b in mol.GetBonds())
+    return Molecule(name, tuple(a.GetSymbol() for a in mol.GetAtoms()), tuple(bonds))
+
+
+def _from_distances(path: Path) -> Molecule:
+    import ase.io
+    from ase.neighborlist import natural_cutoffs, neighbor_list
+
+    try:
+        atoms = ase.io.read(path, index=0)
+    except Exception as error:  # ASE raises whatever its reader stumbles over
+        raise InputError(f"file '{path}' cannot be read as an xyz file: {error}") from None
+    atoms.pbc = False
+    first, second = neighbor_list("ij", atoms, natural_cutoffs(atoms, mult=BOND_REACH))
+    bonds = sorted((int(i), int(j)) for i, j in zip(first, second, strict=True) if i < j)
+    return Molecule(path.name, tuple(atoms.symbols), tuple(bonds), _as_tuples(atoms.positions))
+
+
+def _as_tuples(positions: NDArray[np.float64]) -> tuple[tuple[float, float, float], ...]:
+    return tuple((float(x), float(y), float(z)) for x, y, z in positions)
