@@ -104,7 +104,7 @@ class Fitting(Section):
         0.1, gt=0, lt=0.5, description="part of the training set that picks the start"
     )
     start_configurations: int = Field(
-        8000,
+        5000,
         ge=2,
         description="training configurations that the starts are compared on; the best is refined on all",
     )

@@ -37,8 +37,18 @@ def fit(
     gamma: Annotated[float, Parameter(help="Ridge parameter Gamma.")] = 5e-4,
     delta_e: Annotated[float, Parameter(help="Energy scale dE of the weights (kcal/mol).")] = 40.0,
     filter: Annotated[
-        str | None,
-        Parameter(help="all or intermolecular; default: all for one fragment, intermolecular for more."),
+        list[str] | None,
+        Parameter(
+            negative="",
+            help="all, intermolecular (the default of more than one fragment), or a rule such as 'intra <= 2'; "
+            "given several times, all must hold.",
+        ),
+    ] = None,
+    variables: Annotated[
+        str, Parameter(help="Forms within and between fragments: exp, exp0, coul, coul0, gau, gau0.")
+    ] = "exp,exp",
+    max_terms: Annotated[
+        int | None, Parameter(help="Keep the terms that lower the error most, at most so many.")
     ] = None,
     optimizer: Annotated[
         str, Parameter(help="variable-projection, simplex, or fixed: how the non-linear parameters are found.")
@@ -73,7 +83,9 @@ def fit(
             "degree": degree,
             "gamma": gamma,
             "delta_e": delta_e,
-            "terms": filter or ("intermolecular" if "_" in symmetry else "all"),
+            **_terms(filter or [], symmetry),
+            "variables": _forms(variables),
+            "max_terms": max_terms,
             "optimizer": optimizer,
             "starts": starts,
             "seed": seed,
@@ -136,6 +148,22 @@ def numbers_of(option: str, text: str) -> list[int]:
         return [int(word) for word in text.split(",")] if text else []
     except ValueError:
         raise InputError(f"{option} is '{text}'; it takes whole numbers with commas, for example 5,3") from None
+
+
+def _terms(filters: Sequence[str], symmetry: str) -> dict[str, Any]:
+    """Return the fitting section's two fields about which terms there are."""
+    plain = [word for word in filters if word in ("all", "intermolecular")]
+    if len(set(plain)) > 1:
+        raise InputError("--filter all and --filter intermolecular exclude each other")
+    usual = "intermolecular" if "_" in symmetry else "all"
+    return {"terms": plain[0] if plain else usual, "rules": tuple(f for f in filters if f not in plain)}
+
+
+def _forms(text: str) -> dict[str, str]:
+    words = text.split(",")
+    if len(words) not in (1, 2):
+        raise InputError(f"--variables is '{text}'; allowed: one form, or two with a comma, for example exp,coul")
+    return {"intra": words[0], "inter": words[-1]}
 
 
 def _print_fit(found: FileFit, files: Sequence[Path]) -> None:

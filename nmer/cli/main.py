@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError
 from nmer.cli import (
     bias_command,
     fit_commands,
+    fragment_command,
     label_commands,
     plot_command,
     protocol_commands,
@@ -39,6 +40,7 @@ for module in (
     tune_command,
     plot_command,
     bias_command,
+    fragment_command,
 ):
     for command in module.COMMANDS:
         app.command(command)

@@ -97,7 +97,12 @@ def label_by_hand(
     for nmer in configurations:
         ghosts = labelling.counterpoise and len(nmer.fragments) > 1
         engine.check(
-            labelling.method, labelling.basis, ghosts, nmer.symbols, labelling.functional, labelling.density_fitting
+            labelling.method,
+            labelling.basis,
+            ghosts,
+            nmer.symbols,
+            labelling.functional,
+            labelling.density_fitting,
         )
     limits = Limits(timeout, memory)
     with tempfile.TemporaryDirectory(prefix="nmer-by-hand-") as scratch:

@@ -69,6 +69,19 @@ def test_a_fit_for_people(files: tuple[str, ...], capsys: pytest.CaptureFixture[
     assert out.startswith("A1B2, degree 2: 6 terms") and "training" in out and "test" in out and "CPU-s" in out
 
 
+def test_rules_forms_and_chosen_terms(files: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    def terms(*words: str) -> tuple[int, set[str]]:
+        assert main(["fit", *files, "--degree", "3", "--starts", "1", "--json", *words]) == 0
+        found = json.loads(capsys.readouterr().out)
+        return found["terms"], set(found["parameters"])
+
+    assert terms() == (12, {"A-B intra", "B-B intra"})
+    assert terms("--filter", "B-B <= 1")[0] == 9
+    assert terms("--filter", "B-B <= 0", "--filter", "all") == (5, {"A-B intra"})
+    assert terms("--variables", "exp0")[1] == {"A-B intra", "B-B intra", "A-B intra d", "B-B intra d"}
+    assert terms("--max-terms", "4")[0] == 4
+
+
 def test_without_a_test_set_there_is_no_test_error(
     files: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,6 +98,9 @@ def test_without_a_test_set_there_is_no_test_error(
         (("--optimizer", "luck"), "--optimizer: input should be 'variable-projection', 'simplex' or 'fixed'"),
         (("--column", "2"), "has 1 energies in its comment; column 2 is not one of them"),
         (("--filter", "intermolecular"), "terms 'intermolecular' needs two fragments"),
+        (("--filter", "few terms"), "'few terms' is not a rule for terms; allowed are: intermolecular"),
+        (("--variables", "exp,exp,exp"), "--variables is 'exp,exp,exp'; allowed: one form, or two"),
+        (("--variables", "morse"), "--variables"),
         (("--train", "none.xyz"), "'none.xyz' cannot be read"),
         (("--folds", "1"), "folds is 1; allowed: 2 to the number of configurations"),
     ],
