@@ -2,8 +2,8 @@
 
 Many configurations are taken in blocks with the configuration as the fastest index, so that every loop over
 monomials is a vector loop and the gradient one matrix product (BLAS) per degree, all in the processor's cache.
-A few are taken one at a time. Of the liberties of fast arithmetic only one is taken, products and sums in one
-instruction (``contract``).
+One alone goes another way, row by row of the matrix. Of the liberties of fast arithmetic only one is taken:
+products and sums in one instruction (``contract``).
 """
 
 from __future__ import annotations
