@@ -1,0 +1,110 @@
+"""The command that takes a molecule apart: fragment."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from nmer.cli.output import Json, print_json, print_table
+from potentials.errors import InputError
+from recipes.fragmentation import FoundNMer, fragment_molecule
+from recipes.load import shipped_recipes
+from recipes.molecules import read_molecule
+
+Draw = Annotated[bool, Parameter(negative="", help="Make a picture of each n-mer, its caps marked.")]
+Out = Annotated[str, Parameter(help="Folder of the pictures.")]
+
+
+def fragment(molecule: str, *, draw: Draw = False, out: Out = "nmers", json: Json = False) -> int:
+    """List the distinct n-mers of a molecule, up to three bonded 1-mers, and how often each occurs.
+
+    1-mers are -CONH-, CH3-, -CH2-, -CH-, and water; bonds that are cut are closed with caps.
+
+    Example: nmer fragment AceAla9Nme
+
+    Parameters
+    ----------
+    molecule
+        Name of a chain such as AceAla9Nme, SMILES, or path of an .xyz, .pdb, .mol, or .sdf file.
+    """
+    read = read_molecule(molecule)
+    found = fragment_molecule(read)
+    pictures = _draw(found, Path(out)) if draw else {}
+    shipped = shipped_recipes()
+    if json:
+        rows = [
+            _row(nmer)
+            | {"recipe": nmer.name if nmer.name in shipped else None}
+            | {"picture": pictures.get(nmer.name)}
+            for nmer in found
+        ]
+        print_json({"molecule": read.name, "atoms": read.natoms, "nmers": rows})
+        return 0
+    print_table(
+        ("name", "order", "atoms", "symmetry", "times", "elements, caps as *", "recipe"),
+        [
+            (
+                nmer.name,
+                str(nmer.order),
+                str(nmer.nmer.natoms),
+                nmer.nmer.symmetry,
+                str(len(nmer.placements)),
+                _elements(nmer),
+                nmer.name if nmer.name in shipped else "-",
+            )
+            for nmer in found
+        ],
+    )
+    orders = [sum(nmer.order == order for nmer in found) for order in (1, 2, 3)]
+    print(
+        f"{read.name}: {read.natoms} atoms, {orders[0]} kinds of 1-mer, {orders[1]} of 2-mer, {orders[2]} of 3-mer"
+    )
+    if pictures:
+        print(f"pictures in {Path(out)}")
+    return 0
+
+
+def _row(found: FoundNMer) -> dict[str, Any]:
+    bare = found.skeleton
+    return {
+        "name": found.name,
+        "order": found.order,
+        "count": len(found.placements),
+        "label": found.label,
+        "symmetry": found.nmer.symmetry,
+        "symbols": list(bare.symbols),
+        "bonds": [list(bond) for bond in bare.bonds],
+        "caps": list(bare.caps),
+        "parts": [list(part) for part in bare.parts],
+        "occurrences": [
+            {key: value for key, value in asdict(placement).items() if key != "nmer"}
+            for placement in found.placements
+        ],
+    }
+
+
+def _elements(found: FoundNMer) -> str:
+    """Return the elements 1-mer by 1-mer, caps as stars: ``C***H``."""
+    bare = found.skeleton
+    marks = ["*" if n in bare.caps else symbol for n, symbol in enumerate(bare.symbols)]
+    return " ".join("".join(marks[a] for a in part) for part in bare.parts)
+
+
+def _draw(found: tuple[FoundNMer, ...], folder: Path) -> dict[str, str]:
+    """Write a picture of each n-mer; returns the path of each."""
+    from recipes.pictures import picture
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = {nmer.name: folder / f"{nmer.name}.png" for nmer in found}
+        for nmer in found:
+            paths[nmer.name].write_bytes(picture(nmer))
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise InputError(f"--out '{folder}' cannot be written to: {error.strerror}") from None
+    return {name: str(path) for name, path in paths.items()}
+
+
+COMMANDS = (fragment,)

@@ -1,0 +1,58 @@
+"""`nmer fragment`: the n-mers of a chain as a table, as JSON, and as pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from nmer.cli.main import main
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = main(list(words))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_fragment_lists_3_and_5_and_6(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "fragment", "AceAla9Nme", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["molecule"] == "AceAla9Nme" and found["atoms"] == 102
+    assert [sum(n["order"] == order for n in found["nmers"]) for order in (1, 2, 3)] == [3, 5, 6]
+    by_name = {n["name"]: n for n in found["nmers"]}
+    assert by_name["ch3"]["count"] == 11 and by_name["ch-conh-ch"]["count"] == 8
+    one = by_name["ch3-conh"]
+    assert one["symmetry"] == "A1B3C1D1E1F1G1" and one["caps"] == [8] and len(one["parts"]) == 2
+    (place,) = one["occurrences"]
+    assert place["lengths"][8] == 1.09 and place["anchors"][8] == place["atoms"][6]
+    table = call(capsys, "fragment", "AceAla9Nme")[1]
+    assert "3 kinds of 1-mer, 5 of 2-mer, 6 of 3-mer" in table and "CHHH CONH*" in table
+    assert call(capsys, "fragment", "--help")[1].count("Example: nmer fragment") == 1
+
+
+def test_fragment_draws_each(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    code, out, _ = call(capsys, "fragment", "CCC", "--draw", "--out", str(folder), "--json")
+    assert code == 0
+    paths = [Path(n["picture"]) for n in json.loads(out)["nmers"]]
+    assert sorted(paths) == sorted(folder.iterdir()) and len(paths) == 4
+    for path in paths:
+        image = matplotlib.image.imread(path)
+        assert image.shape[:2] == (400, 520)
+        orange = np.abs(image[..., :3] - np.array([0.98, 0.80, 0.45])).max(axis=-1) < 0.02
+        assert orange.any() == (path.stem != "ch2-ch3-ch3" and path.stem != "ch3-ch2-ch3")
+
+
+def test_fragment_refuses_in_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "afile").write_text("x")
+    for words, expected in (
+        (("CCO",), "O2 (counted from 0) belong to no 1-mer"),
+        (("AceXyzNme",), "residue 'Xyz' is unknown"),
+        (("CCC", "--draw", "--out", str(tmp_path / "afile")), "cannot be written to"),
+    ):
+        code, out, err = call(capsys, "fragment", *words)
+        assert code == 2 and not out and expected in err and err.count("\n") == 1
