@@ -1,6 +1,6 @@
 """Virtual sites: points without an atom that distances lead to, such as the lone pairs of MB-pol's water.
 
-Babin, Leforestier, and Paesani, J. Chem. Theory Comput. 9, 5395 (2013).
+Babin, Leforestier, and Paesani, J. Chem. Theory Comput. 9, 5395 (2013), page 5396.
 """
 
 from __future__ import annotations

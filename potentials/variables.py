@@ -1,6 +1,6 @@
 """The variables of a PIP: functions of distances, with their derivatives.
 
-With the names of MB-Fit (Bull-Vulpe, Riera, Bore, Paesani, J. Chem. Theory Comput. 18, 4440, 2022):
+Their forms bear the names that MB-Fit gives them:
 
 ==========  =======================  ==========================================
 ``exp``     exp(-k R)                Morse, the default
