@@ -47,8 +47,8 @@ class FitResult:
         and the largest; kcal/mol.
     sigma
         Scale of the uncertainty: with it, errors on the validation split are as large as said; kcal/mol.
-    largest_leverage
-        Of any training configuration, from 0 to 1; near 1, a label has decided its own fitted value.
+    leverage
+        (n,), of each training configuration, from 0 to 1; near 1, a label has decided its own fitted value.
     warnings
         One sentence for each thing a careful reader should know.
     seconds
@@ -62,7 +62,7 @@ class FitResult:
     train_weighted_rmsd: float
     train_max: float
     sigma: float
-    largest_leverage: float
+    leverage: Floats
     warnings: tuple[str, ...]
     seconds: float
 
@@ -147,7 +147,7 @@ def fit_potential(
         train_weighted_rmsd=float(np.sqrt(whole.weight @ error**2 / whole.weight.sum())),
         train_max=float(np.abs(error).max()),
         sigma=sigma,
-        largest_leverage=float(full.leverage(design).max()),
+        leverage=full.leverage(design),
         warnings=_warnings(whole.basis, k, whole.factor, converged, settings),
         seconds=time.process_time() - began,
     )

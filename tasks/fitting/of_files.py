@@ -94,7 +94,7 @@ class FileFit:
             "parameters": dict(
                 zip(self.result.potential.basis.parameter_names, self.result.k.tolist(), strict=True)
             ),
-            "largest_leverage": self.result.largest_leverage,
+            "largest_leverage": float(self.result.leverage.max()),
             "uncertainty": self.result.sigma,
             "holes": [{"search": h.search, "energy": h.energy, "below": h.below} for h in self.holes],
             "warnings": [*self.result.warnings, *self._hole_warnings()],
@@ -155,6 +155,14 @@ def fit_files(
     return FileFit(model, settings, train, test, result, predicted, scores, tuple(holes))
 
 
+def leverage_csv(energy: Floats, leverage: Floats) -> str:
+    """Return the training configurations that decide most of their own fitted value first, as CSV."""
+    lines = ["configuration,energy_kcal_per_mol,leverage"]
+    for number in np.argsort(-leverage, kind="stable"):
+        lines.append(f"{number + 1},{energy[number]:.10g},{leverage[number]:.6f}")
+    return "\n".join(lines) + "\n"
+
+
 def write_fit(found: FileFit, folder: Path) -> list[Path]:
     """Write a fit into a folder: the potential, its figures, the parity plot, and the numbers behind it.
 
@@ -189,6 +197,7 @@ def write_fit(found: FileFit, folder: Path) -> list[Path]:
             facts=potential_facts(found.result.potential, found.model) | {"warnings": list(found.result.warnings)},
         )
         write_text(folder / "fit.json", json.dumps(found.summary(), indent=2) + "\n")
+        write_text(folder / "leverage.csv", leverage_csv(found.train.energy, found.result.leverage))
         write_text(folder / "parity.csv", parity_csv(reference, found.predicted, split, ids))
         train, test = by_name["training"], by_name.get("test", nothing)
         write_bytes(folder / "parity.png", parity_png(title, reference, found.predicted, split, train, test))
@@ -196,4 +205,4 @@ def write_fit(found: FileFit, folder: Path) -> list[Path]:
         raise InputError(
             f"cannot write into '{folder}': {error.strerror}; give another folder with --out"
         ) from None
-    return [folder / name for name in ("potential.h5", "fit.json", "parity.csv", "parity.png")]
+    return [folder / name for name in ("potential.h5", "fit.json", "leverage.csv", "parity.csv", "parity.png")]

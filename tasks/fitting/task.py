@@ -13,7 +13,7 @@ from storage.contents import dataset_from_version, potential_columns, potential_
 from storage.keys import potential_key
 from storage.records import TRAIN
 from storage.store import Store
-from storage.version import package_versions
+from storage.version import Column, package_versions
 from tasks.fitting.fit import fit_potential
 from tasks.progress import ProgressLine
 
@@ -42,14 +42,19 @@ def fitting_task(recipe: Recipe, store_path: Path, dataset: str) -> str:
         "potential",
         recipe.name,
         key,
-        columns=potential_columns(result.potential),
+        columns=potential_columns(result.potential)
+        | {
+            "leverage": Column(
+                result.leverage, "1", "how much each training configuration decides of its own value"
+            )
+        },
         recipe=expanded_toml(recipe),
         inputs=[source],
         engines=package_versions("nmer", "numpy", "scipy"),
         facts=potential_facts(result.potential, recipe.nmer)
         | {
             "warnings": list(result.warnings),
-            "largest_leverage": result.largest_leverage,
+            "largest_leverage": float(result.leverage.max()),
             "sigma": result.sigma,
         },
     )

@@ -59,6 +59,8 @@ def test_a_fit_of_files_as_json(
     assert float(np.sqrt(np.mean(error**2))) == pytest.approx(found["test_rmsd"])
     rows = list(csv.DictReader((out / "parity.csv").open()))
     assert len(rows) == 190 and rows[-1]["split"] == "test"
+    leverage = list(csv.DictReader((out / "leverage.csv").open()))
+    assert len(leverage) == 150 and float(leverage[0]["leverage"]) == pytest.approx(found["largest_leverage"])
     assert (out / "parity.png").read_bytes().startswith(b"\x89PNG")
     assert main(words) == 0  # running again is safe
 

@@ -96,7 +96,7 @@ def test_the_uncertainty_tells_the_size_of_the_errors_and_grows_away_from_the_da
     pressed[:, 5:, 2] -= 1.5
     assert np.mean(np.asarray(result.potential.uncertainty(pressed))) > 2 * np.mean(spread)
     assert result.potential.uncertainty(TEST[0]) == pytest.approx(spread[0])
-    assert 0.0 < result.largest_leverage <= 1.0 and result.sigma > 0.0
+    assert ((result.leverage > 0.0) & (result.leverage <= 1.0)).all() and result.sigma > 0.0
     none = fit_potential(NMER, TRAIN, bumpy(TRAIN), Fitting(degree=1, starts=1, ensemble=0)).potential
     with pytest.raises(InputError, match="no ensemble of coefficients"):
         none.uncertainty(TEST)
