@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 
 from nmer.cli import (
     bias_command,
+    export_command,
     fit_commands,
     fragment_command,
     label_commands,
@@ -41,6 +42,7 @@ for module in (
     plot_command,
     bias_command,
     fragment_command,
+    export_command,
 ):
     for command in module.COMMANDS:
         app.command(command)

@@ -1,0 +1,55 @@
+"""The command that writes potentials and datasets in the formats of other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from nmer.cli.output import Json, StorePath, print_json
+
+
+def export(
+    ref: Annotated[str, Parameter(help="ch3-water@1, dataset:ch3-water@1, or the .h5 file of either.")],
+    *,
+    format: Annotated[str, Parameter(help="One of those in docs/exchange.md; an unknown one lists them.")],
+    out: Annotated[Path, Parameter(help="Folder or file to write; it must not exist yet.")],
+    store: StorePath = None,
+    json: Json = False,
+) -> int:
+    """Write a potential or a dataset in a format of other programs.
+
+    A potential comes with 100 reference energies and gradients and a check that compares them.
+
+    Example: nmer export ch3-water@latest --format c --out ch3-water-c
+    """
+    from storage.exchange.exporter import write_export
+    from storage.exchange.formats import exporter_for
+    from storage.exchange.subject import subject_of
+
+    subject = subject_of(ref, store)
+    exporter = exporter_for(format, subject)
+    written, said = write_export(exporter, subject, out)
+    check = exporter.check.format(file=out)
+    if json:
+        print_json(
+            {
+                "ref": ref,
+                "format": format,
+                "files": [str(path) for path in written],
+                "check": check,
+                "check_in": str(out) if exporter.folder else ".",
+                "read_back": said,
+            }
+        )
+        return 0
+    print("\n".join(str(path) for path in written))
+    if said:
+        print(said)
+    if check:
+        print(f"check: cd {out} && {check}" if exporter.folder else f"check: {check}")
+    return 0
+
+
+COMMANDS = (export,)

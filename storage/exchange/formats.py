@@ -1,0 +1,30 @@
+"""The formats there are, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from potentials.errors import InputError
+from storage.exchange import c_source
+from storage.exchange.exporter import Exporter
+from storage.exchange.subject import DatasetSubject, PotentialSubject
+
+EXPORTERS: dict[str, Exporter[Any]] = {module.EXPORTER.name: module.EXPORTER for module in (c_source,)}
+
+
+def exporter_for(name: str, subject: PotentialSubject | DatasetSubject) -> Exporter[Any]:
+    """Return the exporter of a format.
+
+    Raises
+    ------
+    InputError
+        If there is no such format, or it is not for such a subject.
+    """
+    kind = "potential" if isinstance(subject, PotentialSubject) else "dataset"
+    fitting = ", ".join(e.name for e in EXPORTERS.values() if e.kind == kind)
+    if name not in EXPORTERS:
+        raise InputError(f"format '{name}' is unknown; allowed for a {kind}: {fitting}")
+    found = EXPORTERS[name]
+    if found.kind != kind:
+        raise InputError(f"format '{name}' is for a {found.kind}, not a {kind}; allowed for a {kind}: {fitting}")
+    return found

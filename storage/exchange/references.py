@@ -1,0 +1,98 @@
+"""Reference values that travel with a potential: configurations, energies and gradients to check an export by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.molecule import NMer
+from potentials.pip import design_matrix, morse
+from potentials.potential import Potential
+
+Floats = NDArray[np.float64]
+
+COUNT = 100
+"""Reference configurations of every export."""
+
+SWITCHED, BEYOND = 25, 10
+"""How many of them are in the switching region, and how many beyond it."""
+
+SEED = 7
+
+SHAKE = 0.03
+"""Displacement of each coordinate, Angstrom; where there are no training data, ten times as much at most."""
+
+TOLERANCE = 1e-10
+"""Largest allowed deviation, kcal/mol and kcal/mol/Angstrom, unless the potential's own round-off is larger."""
+
+
+@dataclass(frozen=True, eq=False)
+class References:
+    """Configurations with the potential's values.
+
+    Attributes
+    ----------
+    positions
+        (n, atoms, 3), Angstrom.
+    energy, gradient
+        (n,) kcal/mol, and (n, atoms, 3) kcal/mol/Angstrom.
+    tolerance
+        Largest deviation that is round-off: 1e-10, or more where a potential's terms are large and cancel.
+    """
+
+    positions: Floats
+    energy: Floats
+    gradient: Floats
+    tolerance: float
+
+    def __len__(self) -> int:
+        return len(self.energy)
+
+
+def references_of(potential: Potential, training: Floats | None = None) -> References:
+    """Return reference values; the same potential and data always give the same ones.
+
+    Parameters
+    ----------
+    potential
+        The potential.
+    training
+        (n, atoms, 3), Angstrom, configurations near which it holds; None: the n-mer's geometry, shaken.
+    """
+    rng = np.random.default_rng(SEED)
+    if training is None or not len(training):
+        size = SHAKE * np.linspace(1.0, 10.0, COUNT)[:, None, None]
+        start = np.repeat(potential.nmer.positions[None], COUNT, axis=0)
+    else:
+        size = np.full((COUNT, 1, 1), SHAKE)
+        start = training[np.linspace(0, len(training) - 1, COUNT).round().astype(np.int64)]
+    positions = start + size * rng.uniform(-1.0, 1.0, start.shape)
+    switching = potential.switching
+    if switching is not None:
+        low, high = switching.r_in, switching.r_out
+        inside = np.linspace(low, high, SWITCHED + 2)[1:-1]
+        outside = high + np.linspace(0.1, 5.0, BEYOND)
+        last = positions[-(SWITCHED + BEYOND) :]
+        _move_apart(potential.nmer, switching.atoms, last, np.concatenate([inside, outside]))
+    energy, gradient = potential.energy_and_gradient(positions)
+    return References(positions, np.asarray(energy), gradient, _round_off(potential, positions))
+
+
+def _move_apart(nmer: NMer, atoms: tuple[int, int], positions: Floats, distances: Floats) -> None:
+    """Move the second atom's fragment, or the atom alone, until the two are so far from one another."""
+    first, second = atoms
+    part = next(s for s in nmer.slices if s.start <= second < s.stop)
+    if part.start <= first < part.stop:
+        part = slice(second, second + 1)
+    along = positions[:, second] - positions[:, first]
+    length = np.linalg.norm(along, axis=1)
+    positions[:, part] += (along * (distances / length - 1.0)[:, None])[:, None, :]
+
+
+def _round_off(potential: Potential, positions: Floats) -> float:
+    """Return the tolerance: sums in another order differ by some units in the last place of their terms."""
+    design = design_matrix(potential.basis, morse(potential.basis, potential.parameters, positions)[0])
+    terms = np.abs(design) @ np.abs(potential.coefficients)
+    return float(max(TOLERANCE, 16 * np.finfo(np.float64).eps * terms.max()))

@@ -1,0 +1,127 @@
+"""What an exporter is given: a potential or a dataset, with what is known about where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.errors import InputError
+from potentials.molecule import NMer
+from potentials.potential import Potential
+from recipes.schema import NMerModel
+from storage.contents import dataset_from_version, potential_from_version
+from storage.exchange.references import References, references_of
+from storage.records import TRAIN, Dataset
+from storage.store import Store
+from storage.version import Version, read_version
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PotentialSubject:
+    """A potential to export.
+
+    Attributes
+    ----------
+    potential
+        The potential.
+    attributes
+        Its version's: ``recipe``, ``key``, ``inputs``, ``engines``, ``facts``, ``created``.
+    training
+        (n, atoms, 3), Angstrom, or None where its training data are not at hand.
+    """
+
+    potential: Potential
+    attributes: dict[str, Any]
+    training: Floats | None = None
+
+    @cached_property
+    def references(self) -> References:
+        """Reference values, the same for every format."""
+        return references_of(self.potential, self.training)
+
+    @property
+    def title(self) -> str:
+        """One line that says what it is."""
+        p, key = self.potential, str(self.attributes.get("key", ""))
+        return (
+            f"{p.name or p.nmer.name} ({p.status}), symmetry {p.nmer.symmetry}, degree {p.degree}, "
+            f"{len(p.coefficients)} terms, key {key[:12]}"
+        )
+
+    @property
+    def identifier(self) -> str:
+        """A name that C and Python allow: ``ch3_water_2``."""
+        plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in self.potential.name or "potential")
+        return plain if plain[:1].isalpha() else f"p{plain}"
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetSubject:
+    """A dataset to export.
+
+    Attributes
+    ----------
+    dataset
+        The dataset.
+    nmer
+        Its n-mer.
+    attributes
+        Its version's: ``recipe``, ``key``, ``inputs``, ``engines``, ``facts``, ``created``.
+    ref
+        ``dataset:ch3-water@1``.
+    """
+
+    dataset: Dataset
+    nmer: NMer
+    attributes: dict[str, Any]
+    ref: str
+
+
+def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | DatasetSubject:
+    """Return what a reference, or the path of a version's file, names.
+
+    Raises
+    ------
+    InputError
+        If there is nothing of that name, or it is neither a potential nor a dataset.
+    """
+    if ref.endswith(".h5"):
+        if not Path(ref).is_file():
+            raise InputError(f"'{ref}' does not exist; give the file of a potential, or NAME@NUMBER of a store")
+        version, status, training = read_version(Path(ref)), "candidate", None
+    else:
+        opened = Store(store)
+        version = opened.resolve(ref)
+        status = opened.status(version) if version.kind == "potential" else ""
+        training = _training(opened, version) if version.kind == "potential" else None
+    if version.kind == "potential":
+        return PotentialSubject(potential_from_version(version, status), version.attributes(), training)
+    if version.kind == "dataset":
+        attributes = version.attributes()
+        nmer = _model(attributes).build(version.nmer)
+        return DatasetSubject(dataset_from_version(version), nmer, attributes, version.ref)
+    raise InputError(f"'{ref}' is a {version.kind}; what can be exported are potentials and datasets")
+
+
+def _training(store: Store, version: Version) -> Floats | None:
+    """Return the training configurations of a potential, where the store still has them."""
+    for made_from in version.attributes()["inputs"]:
+        found = store.find(made_from["kind"], made_from["key"])
+        if found is not None and found.kind == "dataset":
+            return np.asarray(found.column("positions")[found.column("split") == TRAIN])
+    return None
+
+
+def _model(attributes: dict[str, Any]) -> NMerModel:
+    """Return a dataset's n-mer: an imported one has it among its facts, the others in their recipe."""
+    import tomllib
+
+    found = attributes["facts"].get("nmer") or tomllib.loads(attributes["recipe"])["nmer"]
+    return NMerModel.model_validate(found)

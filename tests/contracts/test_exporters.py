@@ -1,0 +1,160 @@
+"""What every exporter promises: what it writes checks itself, the same each time, and notices damage."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from potentials.basis import Basis, BasisOptions
+from potentials.errors import InputError
+from potentials.potential import Potential
+from potentials.sites import LonePairs
+from potentials.switching import Switching
+from potentials.variables import Forms
+from recipes.load import load_recipe
+from storage.contents import potential_columns, potential_facts
+from storage.exchange.exporter import Exporter, write_export
+from storage.exchange.formats import EXPORTERS, exporter_for
+from storage.exchange.references import TOLERANCE
+from storage.exchange.subject import PotentialSubject, subject_of
+from storage.version import write_version
+
+RECIPE = load_recipe("ch3-water")
+NMER = RECIPE.build_nmer()
+PAIRS = (LonePairs((5, 6, 7)),)
+KINDS: dict[str, tuple[int, str, BasisOptions, Switching | None, bool]] = {
+    "switched": (3, "intermolecular", BasisOptions(), Switching((0, 5), 5.0, 7.0), False),
+    "one-degree": (1, "all", BasisOptions(), None, False),
+    "gaussian": (2, "all", BasisOptions(forms=Forms("gau0", "gau")), Switching((0, 5), 4.0, 6.0), False),
+    "lone-pairs": (
+        2,
+        "intermolecular",
+        BasisOptions(("connected",), Forms("exp0", "coul0"), PAIRS),
+        Switching((0, 5), 5.0, 7.0),
+        True,
+    ),
+    "coulomb": (2, "all", BasisOptions(forms=Forms("exp", "coul"), lone_pairs=PAIRS), None, True),
+}
+"""Degree, terms, options, switching, and whether only some terms are selected."""
+
+
+def potential_file(kind: str, folder: Path) -> Path:
+    """Write a potential of every choice a fit has, with coefficients that mean nothing."""
+    degree, terms, options, switching, some = KINDS[kind]
+    basis = Basis.build(NMER, degree, terms, options)
+    rng = np.random.default_rng(len(kind))
+    selected = tuple(range(1, basis.n_terms, 3)) if some else None
+    potential = Potential(
+        NMER,
+        degree,
+        terms,
+        rng.uniform(0.3, 1.5, len(basis.pair_names)),
+        rng.normal(size=len(selected) if selected else basis.n_terms),
+        switching,
+        selected=selected,
+        options=options,
+        d=rng.uniform(0.5, 1.5, len(basis.variables.shifted)),
+    )
+    path = folder / f"{kind}.h5"
+    write_version(
+        path,
+        "potential",
+        f"toy-{kind}",
+        1,
+        "0" * 64,
+        columns=potential_columns(potential),
+        recipe="",
+        inputs=[],
+        engines={},
+        facts=potential_facts(potential, RECIPE.nmer),
+    )
+    return path
+
+
+@pytest.fixture(params=KINDS)
+def potential(request: pytest.FixtureRequest, tmp_path: Path) -> PotentialSubject:
+    found = subject_of(str(potential_file(request.param, tmp_path)))
+    assert isinstance(found, PotentialSubject)
+    return found
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> PotentialSubject:
+    found = subject_of(str(potential_file("switched", tmp_path)))
+    assert isinstance(found, PotentialSubject)
+    return found
+
+
+def of_kind(kind: str) -> list[str]:
+    return [name for name, exporter in EXPORTERS.items() if exporter.kind == kind]
+
+
+def run_check(exporter: Exporter[Any], out: Path) -> subprocess.CompletedProcess[str]:
+    """Run an export's own check as a user would, and skip where it needs a program that is not here."""
+    command = exporter.check.format(file=out).replace("python ", f"{sys.executable} ")
+    for program in ("gcc", "g++"):
+        if f"{program} " in command and shutil.which(program) is None:
+            pytest.skip(f"{program} is missing: on Debian: apt-get install build-essential")
+    folder = out if exporter.folder else out.parent
+    return subprocess.run(
+        command, shell=True, cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize("name", of_kind("potential"))
+def test_a_potential_passes_its_own_check(name: str, potential: PotentialSubject, tmp_path: Path) -> None:
+    assert potential.references.tolerance == TOLERANCE and len(potential.references) == 100
+    out = tmp_path / "made" / "export"
+    files, _ = write_export(EXPORTERS[name], potential, out)
+    assert files and all(path.is_file() for path in files)
+    done = run_check(EXPORTERS[name], out)
+    assert done.returncode == 0 and "holds" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", of_kind("potential"))
+def test_a_damaged_potential_fails_its_check(name: str, plain: PotentialSubject, tmp_path: Path) -> None:
+    out = tmp_path / "export"
+    files, _ = write_export(EXPORTERS[name], plain, out)
+    k = repr(float(plain.potential.k[-1]))
+    holding = [path for path in files if k in path.read_text()]
+    assert holding, f"no file of format {name} has {k}"
+    for path in holding:
+        path.write_text(path.read_text().replace(k, repr(float(plain.potential.k[-1]) + 1e-7)))
+    assert run_check(EXPORTERS[name], out).returncode == 1
+
+
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_the_same_export_has_the_same_bytes(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    subject = request.getfixturevalue("plain" if EXPORTERS[name].kind == "potential" else "dataset")
+    assert EXPORTERS[name].files(subject) == EXPORTERS[name].files(subject)
+    files, _ = write_export(EXPORTERS[name], subject, tmp_path / "one")
+    for path in files:
+        assert str(tmp_path) not in path.read_text()
+    before = {path: path.read_bytes() for path in files}
+    with pytest.raises(InputError, match="exists already; give another path with --out"):
+        write_export(EXPORTERS[name], subject, tmp_path / "one")
+    assert {path: path.read_bytes() for path in files} == before
+
+
+def test_references_reach_into_the_switching_region_and_beyond(plain: PotentialSubject) -> None:
+    found, switching = plain.references, plain.potential.switching
+    assert switching is not None
+    first, second = switching.atoms
+    r = np.linalg.norm(found.positions[:, first] - found.positions[:, second], axis=1)
+    assert ((r > switching.r_in) & (r < switching.r_out)).sum() >= 25
+    assert (r > switching.r_out).sum() >= 10 and not found.energy[r > switching.r_out].any()
+    assert (r < switching.r_in).sum() >= 50
+
+
+def test_each_kind_has_its_formats(plain: PotentialSubject) -> None:
+    with pytest.raises(InputError, match=r"format 'c\+' is unknown; allowed for a potential: c"):
+        exporter_for("c+", plain)
+    for name in of_kind("dataset"):
+        with pytest.raises(InputError, match=f"format '{name}' is for a dataset, not a potential"):
+            exporter_for(name, plain)
