@@ -6,6 +6,7 @@ from pathlib import Path
 
 from potentials.potential import Potential
 from storage.contents import potential_of_file
+from storage.exchange.json_document import read_document
 from storage.store import Store
 
 
@@ -16,7 +17,7 @@ def load(ref: str | Path, store: str | Path | None = None) -> Potential:
     ----------
     ref
         ``ch3-water@1``, ``ch3-water@latest``, or ``ch3-water@released``; or the path of a potential's file, as
-        `nmer fit --out` and `nmer get` write it.
+        `nmer fit --out` and `nmer get` write it, or of its JSON document (`nmer export --format json`).
     store
         Folder of the store; by default ``NMER_STORE``, else ``nmer-store`` in the working directory.
 
@@ -27,4 +28,6 @@ def load(ref: str | Path, store: str | Path | None = None) -> Potential:
     """
     if str(ref).endswith(".h5"):
         return potential_of_file(Path(ref))
+    if str(ref).endswith(".json"):
+        return read_document(Path(ref))[0]
     return Store(store).potential(str(ref))

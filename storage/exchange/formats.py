@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from potentials.errors import InputError
-from storage.exchange import c_source
+from storage.exchange import c_source, json_document, python_source
 from storage.exchange.exporter import Exporter
 from storage.exchange.subject import DatasetSubject, PotentialSubject
 
-EXPORTERS: dict[str, Exporter[Any]] = {module.EXPORTER.name: module.EXPORTER for module in (c_source,)}
+EXPORTERS: dict[str, Exporter[Any]] = {
+    module.EXPORTER.name: module.EXPORTER for module in (c_source, python_source, json_document)
+}
 
 
 def exporter_for(name: str, subject: PotentialSubject | DatasetSubject) -> Exporter[Any]:

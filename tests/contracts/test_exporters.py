@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import nmer
 from potentials.basis import Basis, BasisOptions
 from potentials.errors import InputError
 from potentials.potential import Potential
@@ -153,8 +155,56 @@ def test_references_reach_into_the_switching_region_and_beyond(plain: PotentialS
 
 
 def test_each_kind_has_its_formats(plain: PotentialSubject) -> None:
-    with pytest.raises(InputError, match=r"format 'c\+' is unknown; allowed for a potential: c"):
+    with pytest.raises(InputError, match=r"format 'c\+' is unknown; allowed for a potential: c, "):
         exporter_for("c+", plain)
     for name in of_kind("dataset"):
         with pytest.raises(InputError, match=f"format '{name}' is for a dataset, not a potential"):
             exporter_for(name, plain)
+
+
+def test_a_json_document_is_the_same_potential_again(potential: PotentialSubject, tmp_path: Path) -> None:
+    _, said = write_export(EXPORTERS["json"], potential, tmp_path / "p.json")
+    assert "bit for bit" in said
+    found, p = nmer.load(tmp_path / "p.json"), potential.potential
+    assert (found.options, found.selected, found.switching, found.name) == (
+        p.options,
+        p.selected,
+        p.switching,
+        p.name,
+    )
+    assert found.nmer == p.nmer
+    document = json.loads((tmp_path / "p.json").read_text())
+    x = p.basis.variables.values(p.parameters, p.basis.variables.distances(p.nmer.positions[None]))[0]
+    by_hand = sum(
+        c * sum(np.prod(x[m]) for m in term)
+        for c, term in zip(document["coefficients"], document["terms"], strict=True)
+    )
+    factor = p.switching.evaluate(p.nmer.positions[None])[0][0] if p.switching else 1.0
+    assert factor * by_hand == pytest.approx(p.energy(p.nmer.positions), abs=1e-10)
+    with pytest.raises(InputError, match="newer format 2"):
+        nmer.load(rewritten(tmp_path / "p.json", '"nmer_potential_format": 1', '"nmer_potential_format": 2'))
+
+
+def rewritten(path: Path, old: str, new: str) -> Path:
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    return path
+
+
+def test_the_python_file_is_an_ase_calculator_of_its_own(plain: PotentialSubject, tmp_path: Path) -> None:
+    from ase import Atoms
+
+    write_export(EXPORTERS["python"], plain, tmp_path / "mine.py")
+    assert "import nmer" not in (tmp_path / "mine.py").read_text()
+    module: dict[str, Any] = {"__name__": "mine"}
+    exec((tmp_path / "mine.py").read_text(), module)
+    ours, theirs = (
+        Atoms(NMER.symbols, NMER.positions, calculator=c)
+        for c in (plain.potential.calculator(), module["calculator"]())
+    )
+    assert theirs.get_potential_energy() == pytest.approx(ours.get_potential_energy(), abs=1e-12)
+    np.testing.assert_allclose(theirs.get_forces(), ours.get_forces(), atol=1e-12)
+    with pytest.raises(ValueError, match="two atoms are in one place"):
+        module["energy"](np.zeros((8, 3)))
+    with pytest.raises(ValueError, match="positions must be finite"):
+        module["energy"](np.zeros((7, 3)))

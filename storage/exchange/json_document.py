@@ -1,0 +1,171 @@
+"""Format ``json``: everything about a potential as one document, and the reader that gives the potential back.
+
+``python -m storage.exchange.json_document FILE.json`` compares a document with its own reference values.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from potentials.basis import BasisOptions
+from potentials.errors import InputError
+from potentials.molecule import Fragment, NMer
+from potentials.potential import Potential
+from potentials.sites import LonePairs
+from potentials.switching import Switching
+from potentials.variables import Forms
+from storage.exchange.exporter import Exporter, Files
+from storage.exchange.python_source import json_lines, plain_references
+from storage.exchange.subject import PotentialSubject
+from storage.exchange.tables import Tables
+
+FORMAT = 1
+"""Number of the document's layout; a newer one is refused."""
+
+CHECK = "python -m storage.exchange.json_document {file}"
+
+
+def json_files(subject: PotentialSubject) -> Files:
+    """Return the document."""
+    return {f"{subject.identifier}.json": json_lines(document(subject)) + "\n"}
+
+
+def document(subject: PotentialSubject) -> dict[str, Any]:
+    """Return a potential as JSON allows it; docs/exchange.md describes every field."""
+    p, a = subject.potential, subject.attributes
+    ensemble = None if p.ensemble is None else p.ensemble.tolist()
+    return {
+        "nmer_potential_format": FORMAT,
+        "title": subject.title,
+        "name": p.name,
+        "status": p.status,
+        "units": {"length": "Angstrom", "energy": "kcal/mol", "gradient": "kcal/mol/Angstrom"},
+        "provenance": {name: a.get(name) for name in ("key", "created", "creator", "engines", "inputs", "recipe")},
+        "nmer": {
+            "name": p.nmer.name,
+            "symmetry": p.nmer.symmetry,
+            "fragments": [vars_of(f) for f in p.nmer.fragments],
+        },
+        "degree": p.degree,
+        "filter": p.terms,
+        "rules": list(p.options.rules),
+        "forms": {"intra": p.options.forms.intra, "inter": p.options.forms.inter},
+        "lone_pairs": [
+            {"atoms": list(s.atoms), "along": s.along, "across": s.across} for s in p.options.lone_pairs
+        ],
+        "switching": None if p.switching is None else vars(p.switching) | {"atoms": list(p.switching.atoms)},
+        "k_names": list(p.basis.pair_names),
+        "k": p.k.tolist(),
+        "d_names": [p.basis.pair_names[n] for n in p.basis.variables.shifted],
+        "d": p.d.tolist(),
+        "selected": None if p.selected is None else list(p.selected),
+        "coefficients": p.coefficients.tolist(),
+        "terms": monomials_of_terms(p),
+        "ensemble": ensemble,
+        "tables": Tables.of(p).plain(),
+        "references": plain_references(subject.references),
+    }
+
+
+def vars_of(fragment: Fragment) -> dict[str, Any]:
+    """Return a fragment as JSON allows it."""
+    return json.loads(json.dumps({name: getattr(fragment, name) for name in Fragment.__dataclass_fields__}))  # type: ignore[no-any-return]
+
+
+def monomials_of_terms(potential: Potential) -> list[list[list[int]]]:
+    """Return for each term its monomials, each as the variables whose product it is, counted from 0."""
+    found: list[list[list[int]]] = [[] for _ in potential.coefficients]
+    for rows, term in zip(potential.basis.rows, potential.basis.term, strict=True):
+        for number in np.flatnonzero(term >= 0):
+            found[term[number]].append(rows[number].tolist())
+    return found
+
+
+def read_document(path: Path) -> tuple[Potential, dict[str, Any]]:
+    """Read a potential from a document; return it and the document.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is another document, or of a newer layout.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{path}' cannot be read as JSON: {error}") from None
+    number = found.get("nmer_potential_format") if isinstance(found, dict) else None
+    if not isinstance(number, int) or number > FORMAT:
+        what = "is not a potential's document" if number is None else f"has the newer format {number}"
+        raise InputError(f"'{path}' {what}; allowed: nmer_potential_format up to {FORMAT}")
+    try:
+        return _potential(found), found
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"'{path}' is damaged: {error!r}") from None
+
+
+def _potential(found: dict[str, Any]) -> Potential:
+    switching, ensemble = found["switching"], found["ensemble"]
+    return Potential(
+        nmer=NMer(
+            found["nmer"]["name"], tuple(map(_fragment, found["nmer"]["fragments"])), found["nmer"]["symmetry"]
+        ),
+        degree=found["degree"],
+        terms=found["filter"],
+        k=np.array(found["k"]),
+        coefficients=np.array(found["coefficients"]),
+        switching=switching and Switching(tuple(switching["atoms"]), switching["r_in"], switching["r_out"]),
+        name=found["name"],
+        status=found["status"],
+        selected=None if found["selected"] is None else tuple(found["selected"]),
+        ensemble=None if ensemble is None else np.array(ensemble),
+        options=BasisOptions(
+            tuple(found["rules"]),
+            Forms(**found["forms"]),
+            tuple(LonePairs(tuple(p["atoms"]), p["along"], p["across"]) for p in found["lone_pairs"]),
+        ),
+        d=np.array(found["d"], dtype=np.float64),
+    )
+
+
+def _fragment(found: dict[str, Any]) -> Fragment:
+    tuples = {name: tuple(map(tuple, found[name])) for name in ("positions", "bonds", "parts")}
+    plain = {"symbols": tuple(found["symbols"]), "caps": tuple(found["caps"])}
+    return Fragment(**{**found, **tuples, **plain})
+
+
+def read_back(path: Path, subject: PotentialSubject) -> str:
+    """Compare the written document with the potential it is of."""
+    potential, _ = read_document(path)
+    references = subject.references
+    energy, gradient = potential.energy_and_gradient(references.positions)
+    if not (np.array_equal(energy, references.energy) and np.array_equal(gradient, references.gradient)):
+        raise InputError("the document read back is not the same potential")
+    return f"read back: {len(references)} energies and gradients, bit for bit the same"
+
+
+def main(path: Path) -> int:
+    """Print the largest deviations from the reference values; return 0 where they hold."""
+    potential, found = read_document(path)
+    references = found["references"]
+    energy, gradient = potential.energy_and_gradient(references["positions"])
+    off = float(np.abs(energy - np.array(references["energy"])).max())
+    wrong = float(np.abs(gradient - np.array(references["gradient"])).max())
+    holds = max(off, wrong) <= references["tolerance"]
+    print(
+        f"{len(references['energy'])} configurations, largest deviations: energy {off:.2e} kcal/mol, "
+        f"gradient {wrong:.2e} kcal/mol/A: {'holds' if holds else 'DOES NOT HOLD'}"
+    )
+    return 0 if holds else 1
+
+
+EXPORTER = Exporter(
+    "json", "everything as one JSON document", PotentialSubject, False, json_files, CHECK, read_back
+)
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,54 @@
+"""Format ``python``: a potential as one file that needs only NumPy, with an ASE calculator where ASE is there."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from storage.exchange.exporter import Exporter, Files, template
+from storage.exchange.references import References
+from storage.exchange.subject import PotentialSubject
+from storage.exchange.tables import Tables
+
+
+def python_files(subject: PotentialSubject) -> Files:
+    """Return the module."""
+    values = {
+        "TITLE": subject.title,
+        "SYMBOLS_TUPLE": repr(subject.potential.nmer.symbols),
+        "TABLES": json_lines(Tables.of(subject.potential).plain()),
+        "REFERENCES": json_lines(plain_references(subject.references)),
+    }
+    return {f"{subject.identifier}.py": template("potential.py.in", values)}
+
+
+def plain_references(references: References) -> dict[str, Any]:
+    """Return reference values as JSON allows them; Angstrom, kcal/mol, kcal/mol/Angstrom."""
+    return {
+        "positions": references.positions.tolist(),
+        "energy": references.energy.tolist(),
+        "gradient": references.gradient.tolist(),
+        "tolerance": references.tolerance,
+    }
+
+
+def json_lines(value: dict[str, Any]) -> str:
+    """Return an object as JSON, each of its names on a line, and each row of a long array."""
+    lines = []
+    for name, item in value.items():
+        if isinstance(item, list) and item and isinstance(item[0], list):
+            text = "[\n  " + ",\n  ".join(json.dumps(row) for row in item) + "]"
+        else:
+            text = json.dumps(item)
+        lines.append(f"{json.dumps(name)}: {text}")
+    return "{" + ",\n ".join(lines) + "}"
+
+
+EXPORTER = Exporter(
+    "python",
+    "one file that needs only NumPy, with an ASE calculator",
+    PotentialSubject,
+    False,
+    python_files,
+    "python {file}",
+)
