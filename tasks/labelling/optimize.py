@@ -1,8 +1,9 @@
 """Find the minimum of a molecule on any level of theory from energies alone.
 
-The minimum of a cheap Hartree-Fock surface gives the start and the directions: along its Hessian's eigenvectors,
-each scaled to unit curvature, the dearer surface is nearly a round bowl, and two or three steps of Newton's method
-with central differences reach its bottom. Caps stay at their fixed lengths throughout, as in every configuration.
+The minimum of a cheap surface with gradients, Hartree-Fock or GFN2-xTB, gives the start and the directions: along
+its Hessian's eigenvectors, each scaled to unit curvature, the dearer surface is nearly a round bowl, and two or
+three steps of Newton's method with central differences reach its bottom. Caps stay at their fixed lengths
+throughout, as in every configuration.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from scipy import optimize as scipy_optimize
 
 from potentials.errors import StageError
 from potentials.molecule import NMer
+from tasks.sampling.xtb import HARTREE, Xtb
 
 Floats = NDArray[np.float64]
 Energies = Callable[[Floats], Floats]
@@ -49,7 +51,7 @@ BOHR = 0.529177210903
 
 @dataclass(frozen=True)
 class Start:
-    """The Hartree-Fock minimum of a molecule.
+    """The minimum of a molecule on the cheap surface.
 
     Attributes
     ----------
@@ -99,15 +101,35 @@ def minimise(molecule: NMer, energies: Energies, start: Start) -> tuple[Floats, 
     )
 
 
+Cheap = Callable[[Floats], tuple[float, Floats]]
+"""(atoms, 3) in Angstrom -> energy in hartree and gradient (atoms, 3) in hartree/Angstrom."""
+
+
 def hartree_fock_start(molecule: NMer) -> Start:
     """Return the Hartree-Fock/def2-SVP minimum of a molecule and the directions of its Hessian.
 
     Raises
     ------
     StageError
-        If Hartree-Fock does not converge or its minimum is not found.
+        If Hartree-Fock does not converge.
     """
-    surface = _HartreeFock(molecule)
+    return find_start(molecule, _HartreeFock(molecule))
+
+
+def xtb_start(molecule: NMer) -> Start:
+    """Return the GFN2-xTB minimum of a molecule and the directions of its Hessian: in seconds.
+
+    Raises
+    ------
+    StageError
+        If GFN2-xTB does not converge.
+    """
+    return find_start(molecule, _Gfn2Xtb(molecule))
+
+
+def find_start(molecule: NMer, cheap: Cheap) -> Start:
+    """Return the minimum of a molecule on a surface with gradients, and the directions of its Hessian."""
+    surface = _CapsInPlace(molecule, cheap)
     x = molecule.place_caps(molecule.positions)
     for _ in range(3):  # the directions turn with the molecule: begin anew from where the last search ended
         basis, centre = _free_directions(molecule, x), x
@@ -130,8 +152,27 @@ def hartree_fock_start(molecule: NMer) -> Start:
     return Start(x, np.tensordot(scaled, basis, axes=1))
 
 
+class _CapsInPlace:
+    """A surface at positions whose caps are put back to their length, with the gradient before that."""
+
+    def __init__(self, molecule: NMer, cheap: Cheap) -> None:
+        self._molecule, self._cheap = molecule, cheap
+
+    def __call__(self, x: Floats) -> tuple[float, Floats]:
+        energy, gradient = self._cheap(self._molecule.place_caps(x))
+        pulled = gradient.copy()
+        for cap, anchor, length in self._molecule.caps:
+            bond = x[cap] - x[anchor]
+            distance = np.linalg.norm(bond)
+            unit = bond / distance
+            across = (gradient[cap] - unit * (unit @ gradient[cap])) * length / distance
+            pulled[cap] = across
+            pulled[anchor] += gradient[cap] - across  # an anchor may have several caps
+        return energy, pulled
+
+
 class _HartreeFock:
-    """Energy (hartree) and gradient (hartree/Angstrom) at positions whose caps are put back to their length."""
+    """Energy (hartree) and gradient (hartree/Angstrom) of Hartree-Fock, each from the density before."""
 
     def __init__(self, molecule: NMer) -> None:
         self._molecule = molecule
@@ -141,8 +182,7 @@ class _HartreeFock:
         from pyscf import gto
         from pyscf.scf import hf
 
-        placed = self._molecule.place_caps(x)
-        atoms = list(zip(self._molecule.symbols, placed.tolist(), strict=True))
+        atoms = list(zip(self._molecule.symbols, x.tolist(), strict=True))
         mole = gto.M(atom=atoms, unit="Angstrom", basis=START_BASIS, charge=self._molecule.charge, verbose=0)
         field = hf.RHF(mole)
         field.conv_tol, field.max_cycle = 1e-10, 100
@@ -150,20 +190,21 @@ class _HartreeFock:
         if not field.converged:
             raise StageError(f"labelling: Hartree-Fock of '{self._molecule.name}' did not converge")
         self._density = field.make_rdm1()
-        gradient = np.asarray(field.nuc_grad_method().kernel()) / BOHR
-        return float(field.e_tot), self._pull_back(x, gradient)
+        return float(field.e_tot), np.asarray(field.nuc_grad_method().kernel()) / BOHR
 
-    def _pull_back(self, x: Floats, gradient: Floats) -> Floats:
-        """Return the gradient by the positions before the caps were put back."""
-        pulled = gradient.copy()
-        for cap, anchor, length in self._molecule.caps:
-            bond = x[cap] - x[anchor]
-            distance = np.linalg.norm(bond)
-            unit = bond / distance
-            across = (gradient[cap] - unit * (unit @ gradient[cap])) * length / distance
-            pulled[cap] = across
-            pulled[anchor] = gradient[anchor] + gradient[cap] - across
-        return pulled
+
+class _Gfn2Xtb:
+    """Energy (hartree) and gradient (hartree/Angstrom) of GFN2-xTB."""
+
+    def __init__(self, molecule: NMer) -> None:
+        self._name, self._surface = molecule.name, Xtb(molecule)
+
+    def __call__(self, x: Floats) -> tuple[float, Floats]:
+        try:
+            energy, forces = self._surface(x)
+        except RuntimeError as error:
+            raise StageError(f"labelling: GFN2-xTB of '{self._name}' did not converge: {error}") from None
+        return energy / HARTREE, -forces / HARTREE
 
 
 def _free_directions(molecule: NMer, x: Floats) -> Floats:

@@ -26,7 +26,7 @@ from recipes.schema import Labelling
 from storage.configuration import configuration_id
 from storage.keys import digest
 from storage.version import write_text
-from tasks.labelling.optimize import hartree_fock_start, minimise
+from tasks.labelling.optimize import hartree_fock_start, minimise, xtb_start
 from tasks.labelling.protocol import protocol_of
 
 Floats = NDArray[np.float64]
@@ -97,7 +97,8 @@ def _find(molecule: NMer, labelling: Labelling, path: Path, label: Label) -> Non
             )
         return found
 
-    positions, energy = minimise(molecule, energies, hartree_fock_start(molecule))
+    start = xtb_start if labelling.engine == "xtb" else hartree_fock_start
+    positions, energy = minimise(molecule, energies, start(molecule))
     protocol = protocol_of(molecule, labelling)
     entry = {
         "molecule": molecule.name,

@@ -10,11 +10,28 @@ from potentials.errors import StageError
 from potentials.molecule import Fragment, NMer
 from recipes.load import load_recipe
 from tasks.labelling.engine import Job
-from tasks.labelling.optimize import Start, hartree_fock_start, minimise
+from tasks.labelling.optimize import (
+    Start,
+    _CapsInPlace,
+    _Gfn2Xtb,
+    hartree_fock_start,
+    minimise,
+    xtb_start,
+)
 from tasks.labelling.pyscf_engine import PyscfEngine
+from tasks.sampling.xtb import HARTREE, Xtb
 
 METHANE = NMer("ch3", load_recipe("ch3-water").build_nmer().fragments[:1], "A1B1C3")
 WATER = NMer("water", load_recipe("ch3-water").build_nmer().fragments[1:], "A1B2")
+
+CH_FRAGMENT = Fragment(
+    "-CH-",
+    ("C", "H", "H", "H", "H"),
+    ((0, 0, 0), (0.63, 0.63, 0.63), (-0.66, -0.66, 0.66), (-0.66, 0.66, -0.66), (0.66, -0.66, -0.66)),
+    ((0, 1), (0, 2), (0, 3), (0, 4)),
+    (2, 3, 4),
+)
+CH = NMer("ch", (CH_FRAGMENT,), "A1B1C3")
 
 
 def energy(molecule: NMer, x: np.ndarray, method: str, basis: str) -> float:
@@ -69,14 +86,7 @@ def test_a_surface_without_a_minimum_is_named() -> None:
 
 def test_a_chain_of_caps_keeps_its_lengths_in_the_start() -> None:
     """-CH- has three caps on one anchor."""
-    ch = Fragment(
-        "-CH-",
-        ("C", "H", "H", "H", "H"),
-        ((0, 0, 0), (0.63, 0.63, 0.63), (-0.66, -0.66, 0.66), (-0.66, 0.66, -0.66), (0.66, -0.66, -0.66)),
-        ((0, 1), (0, 2), (0, 3), (0, 4)),
-        (2, 3, 4),
-    )
-    molecule = NMer("ch", (ch,), "A1B1C3")
+    molecule = CH
     start = hartree_fock_start(molecule)
     assert start.directions.shape == (15 - 6 - 3, 5, 3)
     for cap, anchor, length in molecule.caps:
@@ -84,3 +94,28 @@ def test_a_chain_of_caps_keeps_its_lengths_in_the_start() -> None:
         for direction in start.directions:
             bond = start.positions[cap] - start.positions[anchor]
             assert (direction[cap] - direction[anchor]) @ bond == pytest.approx(0.0, abs=1e-8)
+
+
+@pytest.mark.parametrize("molecule", [METHANE, CH], ids=["one cap", "three caps on one anchor"])
+def test_the_gradient_with_caps_in_place_is_the_derivative(molecule: NMer) -> None:
+    pytest.importorskip("tblite")
+    surface = _CapsInPlace(molecule, _Gfn2Xtb(molecule))
+    x = molecule.positions + np.random.default_rng(0).normal(scale=0.03, size=molecule.positions.shape)
+    gradient = surface(x)[1]
+    for atom in range(molecule.natoms):
+        for axis in range(3):
+            step = np.zeros_like(x)
+            step[atom, axis] = 1e-3
+            slope = (surface(x + step)[0] - surface(x - step)[0]) / 2e-3
+            assert gradient[atom, axis] == pytest.approx(slope, abs=2e-6)
+
+
+def test_both_cheap_surfaces_lead_to_the_same_minimum() -> None:
+    pytest.importorskip("tblite")
+    model = Xtb(CH)
+
+    def energies(geometries: np.ndarray) -> np.ndarray:
+        return np.array([model(x)[0] / HARTREE for x in geometries])
+
+    found = [minimise(CH, energies, start(CH))[1] for start in (xtb_start, hartree_fock_start)]
+    assert found[0] == pytest.approx(found[1], abs=2e-7)
