@@ -1,0 +1,184 @@
+"""Alanine dipeptide on the Ramachandran grid: the sum of n-mer potentials against an exact method."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from potentials.manybody import Surface
+from recipes.molecules import Molecule, read_molecule
+from storage.records import Floats
+from tasks.labelling.engine import Job
+from tasks.labelling.plan import HARTREE
+from tasks.labelling.xtb_engine import METHOD, XtbEngine
+
+DIPEPTIDE = "AceAlaNme"
+PHI, PSI = (1, 3, 4, 6), (3, 4, 6, 8)
+"""Atoms of the two torsions in the dipeptide's order: C N CA C, and N CA C N."""
+
+LOW = 10.0
+"""Energies up to this above the lowest are where a simulation is, kcal/mol (paper I)."""
+
+STIFFNESS = 1000.0
+"""Of the restraint that holds a torsion, kcal/mol/degree^2."""
+
+Told = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Energies on the grid.
+
+    Attributes
+    ----------
+    phi, psi
+        (points,), degrees.
+    reference, predicted
+        (points,), kcal/mol: above the lowest reference energy, and shifted to have the same mean.
+    """
+
+    phi: Floats
+    psi: Floats
+    reference: Floats
+    predicted: Floats
+
+    @classmethod
+    def of(cls, phi: Floats, psi: Floats, reference: Floats, predicted: Floats) -> Scan:
+        """Return the scan of energies with any two zeros: n-body energies count from their own minima."""
+        above = reference - reference.min()
+        return cls(phi, psi, above, predicted - predicted.mean() + above.mean())
+
+    def rmsd(self, low: float = -np.inf, high: float = np.inf) -> float:
+        """Return the root mean square deviation where the reference is between two energies, kcal/mol."""
+        chosen = (self.reference >= low) & (self.reference < high)
+        return float(np.sqrt(np.mean((self.predicted - self.reference)[chosen] ** 2)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values for JSON."""
+        return {
+            "points": len(self.reference),
+            "rmsd": self.rmsd(),
+            "rmsd_below_10": self.rmsd(high=LOW),
+            "rmsd_above_10": self.rmsd(low=LOW),
+            "largest": float(np.abs(self.predicted - self.reference).max()),
+        }
+
+
+def grid_geometries(step: int, told: Told | None = None) -> tuple[Molecule, Floats, Floats, Floats]:
+    """Return alanine dipeptide with both torsions held on a grid and all else relaxed with MMFF94.
+
+    Parameters
+    ----------
+    step
+        Degrees; a divisor of 360.
+    told
+        Told the number of points done.
+
+    Returns
+    -------
+    molecule, phi, psi, positions
+        phi and psi (points,) in degrees; positions (points, atoms, 3) in Angstrom, in the molecule's order.
+    """
+    from rdkit import Chem
+    from rdkit.Chem import AllChem, rdMolTransforms
+
+    molecule = read_molecule(DIPEPTIDE).embedded()
+    mol = Chem.AddHs(Chem.MolFromSmiles(molecule.smiles))
+    conformer = Chem.Conformer(mol.GetNumAtoms())
+    conformer.SetPositions(np.array(molecule.positions, dtype=np.float64))
+    mol.AddConformer(conformer)
+    properties = AllChem.MMFFGetMoleculeProperties(mol)
+    angles = np.arange(-180, 180, step, dtype=np.float64)
+    phis, psis = (a.ravel() for a in np.meshgrid(angles, angles, indexing="ij"))
+    positions = np.empty((len(phis), molecule.natoms, 3))
+    for number, (phi, psi) in enumerate(zip(phis, psis, strict=True)):
+        copy = Chem.Mol(mol)
+        place = copy.GetConformer()
+        for atoms, angle in ((PHI, phi), (PSI, psi)):
+            rdMolTransforms.SetDihedralDeg(place, *atoms, float(angle))
+        field = AllChem.MMFFGetMoleculeForceField(copy, properties)
+        for atoms, angle in ((PHI, phi), (PSI, psi)):
+            field.MMFFAddTorsionConstraint(*atoms, False, float(angle), float(angle), STIFFNESS)
+        for _ in range(20):
+            if field.Minimize(maxIts=500) == 0:
+                break
+        positions[number] = place.GetPositions()
+        if told is not None:
+            told(number + 1)
+    return molecule, phis, psis, positions
+
+
+def gfn2_xtb(molecule: Molecule, positions: Floats, told: Told | None = None) -> Floats:
+    """Return GFN2-xTB's total energies, (points,), kcal/mol.
+
+    Raises
+    ------
+    RuntimeError
+        If one does not become self-consistent.
+    """
+    engine, found = XtbEngine(), np.empty(len(positions))
+    for number, geometry in enumerate(positions):
+        places = tuple((float(x), float(y), float(z)) for x, y, z in geometry)
+        result = engine.run(Job("A", molecule.symbols, places, (), molecule.charge, METHOD, ""))
+        if result.energy is None:
+            raise RuntimeError(f"GFN2-xTB of grid point {number}: {result.reason}")
+        found[number] = HARTREE * result.energy
+        if told is not None:
+            told(number + 1)
+    return found
+
+
+def scan_dipeptide(potential: Surface, step: int, told: Told | None = None) -> Scan:
+    """Return a potential's energies beside GFN2-xTB's on the Ramachandran grid.
+
+    Parameters
+    ----------
+    potential
+        Of the dipeptide's atoms in the order of `recipes.molecules.read_molecule`.
+    step
+        Of the grid, degrees.
+    told
+        Told the number of geometries relaxed.
+    """
+    molecule, phi, psi, positions = grid_geometries(step, told)
+    reference = gfn2_xtb(molecule, positions)
+    predicted = np.asarray(potential.energy_and_gradient(positions)[0])
+    return Scan.of(phi, psi, reference, predicted)
+
+
+def scan_csv(scan: Scan) -> str:
+    """Return the grid as CSV, energies in kcal/mol."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["phi_degrees", "psi_degrees", "reference_kcal_per_mol", "predicted_kcal_per_mol"])
+    for row in zip(scan.phi, scan.psi, scan.reference, scan.predicted, strict=True):
+        writer.writerow([f"{value:.6g}" for value in row])
+    return text.getvalue()
+
+
+def scan_png(scan: Scan) -> bytes:
+    """Draw the reference and the sum side by side, contour lines a few kcal/mol apart, as PNG."""
+    from matplotlib.figure import Figure
+
+    side = round(len(scan.phi) ** 0.5)
+    figure = Figure(figsize=(9.0, 4.2), layout="constrained")
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    levels = np.arange(0.0, 31.0, 1.5)
+    for axes, energy, title in (
+        (panels[0], scan.reference, METHOD),
+        (panels[1], scan.predicted, f"sum of n-mers, RMSD {scan.rmsd():.2f} kcal/mol"),
+    ):
+        x, y, z = (values.reshape(side, side) for values in (scan.phi, scan.psi, energy))
+        drawn = axes.contourf(x, y, np.clip(z, 0.0, 30.0), levels=levels, cmap="viridis")
+        axes.contour(x, y, np.clip(z, 0.0, 30.0), levels=levels[::2], colors="white", linewidths=0.4)
+        axes.set(title=title, xlabel="phi (degrees)", xticks=range(-180, 181, 90), yticks=range(-180, 181, 90))
+    panels[0].set_ylabel("psi (degrees)")
+    figure.colorbar(drawn, ax=panels, label="energy above the lowest (kcal/mol)")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    return buffer.getvalue()
