@@ -127,12 +127,15 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
     nmer = recipe.build_nmer()
     frames = recipe.sampling.frames
     train, labels = recipe.selection.train, recipe.selection.train + recipe.selection.test
-    terms = recipe.fitting.build_basis(nmer).n_terms
+    candidates = recipe.fitting.build_basis(nmer).n_terms
+    terms = min(candidates, recipe.fitting.max_terms or candidates)
     coordinates = nmer.natoms * 3
     pairs = nmer.natoms * (nmer.natoms - 1) // 2
     label = label or label_cost(nmer, recipe.labelling)
     fit_rounds = recipe.fitting.starts * min(recipe.fitting.max_iterations, 60)
     fit_seconds = fit_rounds * (train * terms**2 / 2e10 + train * terms * 5e-9)
+    if terms < candidates:  # chosen among all of them
+        fit_seconds += (train * candidates**2 + candidates * terms**2) / 2e10
     return [
         StageEstimate(
             "sampling",
@@ -163,7 +166,7 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
             terms,
             "terms",
             fit_seconds / 3600,
-            0.3 + 3 * train * terms * 8 / _GIB,
+            0.3 + (3 * train * terms + (terms < candidates) * candidates * (candidates + terms)) * 8 / _GIB,
             terms * 60 / 1e6 + 0.05,
         ),
         StageEstimate("validation", labels, "errors", 5.0 / 3600, 0.4, 0.5 + labels * 100 / 1e6),

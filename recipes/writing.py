@@ -1,0 +1,248 @@
+"""A recipe as TOML text that a chemist can read and edit: the n-mer, and its smoke, laptop, and paper presets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Literal
+
+from potentials.basis import Basis, BasisOptions
+from potentials.molecule import Fragment, NMer
+
+LINE = 115
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a run of a recipe is: one preset.
+
+    Attributes
+    ----------
+    frames, train, test
+        Frames of the pool, configurations of the training and of the test set.
+    degree, max_terms
+        Of the PIP; None: all terms that the rules leave.
+    gates
+        Largest RMSD on the training and on the test set, kcal/mol.
+    """
+
+    frames: int
+    train: int
+    test: int
+    degree: int
+    max_terms: int | None
+    gates: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a recipe says besides its n-mer.
+
+    Attributes
+    ----------
+    comment
+        At its head.
+    title
+        One line for lists of recipes.
+    smoke, laptop, paper
+        The presets.
+    rules
+        Rules for the terms.
+    switching
+        Two atoms whose distance switches the potential, and (r_in, r_out) in Angstrom.
+    force_field
+        What the frames are sampled with.
+    small
+        Whether canonical CCSD(T)/cc-pVDZ labels take seconds: the smoke preset's labels.
+    """
+
+    comment: str
+    title: str
+    smoke: Size
+    laptop: Size
+    paper: Size
+    rules: tuple[str, ...] = ()
+    switching: tuple[tuple[int, int], tuple[float, float]] | None = None
+    force_field: Literal["ff14SB", "GFN2-xTB"] = "ff14SB"
+    small: bool = True
+
+
+SMOKE_SMALL = """\
+labelling = { engine = "pyscf", method = "CCSD(T)", basis = "cc-pVDZ" }
+"""
+
+SMOKE_LARGE = """\
+
+[presets.smoke.labelling]
+engine = "pyscf"
+method = "FNO-CCSD(T)"
+basis = "cc-pVDZ"
+density_fitting = true
+single_precision = true
+cc_tolerance = 1e-7
+fno_threshold = 3e-5
+"""
+
+LAPTOP_LABELS = """\
+
+[presets.laptop.labelling]
+engine = "pyscf"
+method = "FNO-CCSD(T)"
+basis = "aug-cc-pVDZ"
+density_fitting = true
+single_precision = true
+cc_tolerance = 1e-7
+fno_threshold = 3e-5
+"""
+
+PAPER_LABELS = """\
+
+[presets.paper.labelling]
+engine = "pyscf"
+method = "FNO-CCSD(T)"
+basis = "aug-cc-pVDZ"
+mp2_basis = "aug-cc-pVTZ"
+density_fitting = true
+scale_triples = true
+single_precision = true
+cc_tolerance = 1e-7
+fno_threshold = 3e-5
+"""
+
+
+def recipe_text(nmer: NMer, settings: Settings) -> str:
+    """Return a recipe as TOML.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer; its starting geometry is written to six decimals.
+    settings
+        All else.
+    """
+    pair = len(nmer.fragments) > 1
+    lines = wrap(settings.comment, LINE, initial_indent="# ", subsequent_indent="# ")
+    lines += ["format = 1", f'name = "{nmer.name}"', f'title = "{settings.title}"', "", "[nmer]"]
+    lines += [f"# {line}" for line in _symmetry_comment(nmer)]
+    lines += [f'symmetry = "{nmer.symmetry}"', ""]
+    for fragment in nmer.fragments:
+        lines += [*_fragment_lines(fragment), ""]
+    lines += ["[sampling]"]
+    if settings.force_field != "ff14SB":
+        lines += [f'force_field = "{settings.force_field}"']
+    lines += [_noted("temperatures = [300, 500, 700]", "K")]
+    if pair:
+        lines += [_noted("windows = [[0, 4], [4, 7], [7, 10]]", "A, distance between the centres of mass")]
+    else:
+        lines += [f"frames = {settings.paper.frames}"]
+        lines += ["", "[selection]", f"train = {settings.paper.train}", f"test = {settings.paper.test}"]
+    lines += ["", "[fitting]"]
+    lines += [_noted(f"degree = {settings.paper.degree}", _count(nmer, settings, settings.paper))]
+    lines += [f'terms = "{"intermolecular" if pair else "all"}"']
+    if settings.rules:
+        rules = ", ".join(f'"{rule}"' for rule in settings.rules)
+        lines += [_noted(f"rules = [{rules}]", "the atoms of a term hang together")]
+    if settings.paper.max_terms:
+        lines += [_noted(f"max_terms = {settings.paper.max_terms}", "those that lower the error most")]
+    lines += ["gamma = 0.0005", _noted("delta_e = 40", "kcal/mol")]
+    if settings.switching:
+        (i, j), (inner, outer) = settings.switching
+        ends = f"{nmer.symbols[i]}..{nmer.symbols[j]}, A"
+        lines += ["# The papers name the cosine form but not the radii: full up to r_in, nothing from r_out on."]
+        lines += [f"switching = {{ atoms = [{i}, {j}], r_in = {inner}, r_out = {outer} }}   # {ends}"]
+    return "\n".join(lines) + "\n" + _presets(nmer, settings)
+
+
+def _presets(nmer: NMer, settings: Settings) -> str:
+    smoke, laptop, paper = settings.smoke, settings.laptop, settings.paper
+    slow = "Hours" if settings.small else "Days"
+    memory = 3 if settings.small else 4
+    return f"""
+# Minutes on two cores: shows every stage, and is not a potential for science.
+[presets.smoke]
+{_size_lines(nmer, settings, smoke, short=True)}
+resources = {{ label_timeout = 600, label_memory = {memory} }}
+{SMOKE_SMALL if settings.small else SMOKE_LARGE}
+# {slow} on two cores, as `nmer plan` says; minutes with --protocol gfn2-xtb. Labels are those of the protocol
+# fno-aug-cc-pvdz.
+[presets.laptop]
+{_size_lines(nmer, settings, laptop)}
+resources = {{ label_timeout = 3600, label_memory = {memory} }}
+{LAPTOP_LABELS}
+# The published settings, but for the labels: the papers' are DLPNO-CCSD(T)/aug-cc-pVTZ, these the open composite
+# near CCSD(T)/aug-cc-pVTZ, which is the protocol composite-aug-cc-pvtz.
+[presets.paper]
+{_size_lines(nmer, settings, paper)}
+resources = {{ label_timeout = 7200, label_memory = {memory} }}
+{PAPER_LABELS}"""
+
+
+def _size_lines(nmer: NMer, settings: Settings, size: Size, *, short: bool = False) -> str:
+    limit = f", max_terms = {size.max_terms}" if size.max_terms else ""
+    soon, some = (", equilibration = 1.0", ", starts = 3") if short else ("", "")
+    train, test = size.gates
+    return "\n".join(
+        [
+            f"sampling = {{ frames = {size.frames}{soon} }}",
+            f"selection = {{ train = {size.train}, test = {size.test} }}",
+            _noted(f"fitting = {{ degree = {size.degree}{limit}{some} }}", _count(nmer, settings, size)),
+            f"gates = {{ train_rmsd = {train}, test_rmsd = {test} }}",
+        ]
+    )
+
+
+def _count(nmer: NMer, settings: Settings, size: Size) -> str:
+    """Return how many terms there are: ``710 terms``, or ``2871 of 5115 terms``."""
+    kind = "intermolecular" if len(nmer.fragments) > 1 else "all"
+    terms = Basis.build(nmer, size.degree, kind, BasisOptions(rules=settings.rules)).n_terms
+    chosen = min(terms, size.max_terms or terms)
+    return f"{terms} terms" if chosen == terms else f"{chosen} of {terms} terms"
+
+
+def _noted(text: str, note: str) -> str:
+    return f"{text:<46} # {note}"
+
+
+def _symmetry_comment(nmer: NMer) -> list[str]:
+    """Return what the atoms are, in their order: ``C, its cap, 3 H``."""
+    told = []
+    for fragment in nmer.fragments:
+        parts = fragment.parts or (tuple(range(fragment.natoms)),)
+        told.append(" | ".join(_atoms_in_words(fragment, part) for part in parts))
+    text = "; ".join(told)
+    return [f"{text}. Caps are classes of their own." if any(f.caps for f in nmer.fragments) else f"{text}."]
+
+
+def _atoms_in_words(fragment: Fragment, part: tuple[int, ...]) -> str:
+    words: list[list[str | int]] = []
+    for atom in part:
+        word = "cap" if atom in fragment.caps else fragment.symbols[atom]
+        if words and words[-1][0] == word:
+            words[-1][1] = int(words[-1][1]) + 1
+        else:
+            words.append([word, 1])
+    return ", ".join(str(word) if count == 1 else f"{count} {word}" for word, count in words)
+
+
+def _fragment_lines(fragment: Fragment) -> list[str]:
+    lines = ["[[nmer.fragments]]", f'name = "{fragment.name}"', f"bonds = {_nested(fragment.bonds)}"]
+    if fragment.caps:
+        lines += [f"caps = {list(fragment.caps)}"]
+    if fragment.charge:
+        lines += [f"charge = {fragment.charge}"]
+    if fragment.parts:
+        lines += [_noted(f"parts = {_nested(fragment.parts)}", "its 1-mers")]
+    lines += ['geometry = """']
+    for symbol, (x, y, z) in zip(fragment.symbols, fragment.positions, strict=True):
+        lines += [f"{symbol:<2} {x:10.6f} {y:10.6f} {z:10.6f}"]
+    return [*lines, '"""']
+
+
+def _nested(rows: Sequence[tuple[int, ...]]) -> str:
+    text = str([list(row) for row in rows])
+    if len(text) + len("bonds = ") <= LINE:
+        return text
+    half = (len(rows) + 1) // 2
+    first, second = (", ".join(str(list(row)) for row in part) for part in (rows[:half], rows[half:]))
+    return f"[\n    {first},\n    {second},\n]"
