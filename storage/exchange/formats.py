@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from potentials.errors import InputError
-from storage.exchange import c_source, json_document, python_source
+from storage.exchange import c_source, json_document, python_source, qcschema, xyz_files
 from storage.exchange.exporter import Exporter
 from storage.exchange.subject import DatasetSubject, PotentialSubject
 
-EXPORTERS: dict[str, Exporter[Any]] = {
-    module.EXPORTER.name: module.EXPORTER for module in (c_source, python_source, json_document)
-}
+_ALL: tuple[Exporter[Any], ...] = (
+    c_source.EXPORTER,
+    python_source.EXPORTER,
+    json_document.EXPORTER,
+    xyz_files.EXTXYZ,
+    xyz_files.MBFIT,
+    qcschema.EXPORTER,
+)
+
+EXPORTERS: dict[str, Exporter[Any]] = {exporter.name: exporter for exporter in _ALL}
 
 
 def exporter_for(name: str, subject: PotentialSubject | DatasetSubject) -> Exporter[Any]:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,24 @@ import numpy as np
 import pytest
 
 import nmer
+from nmer.cli.main import main
 from potentials.basis import Basis, BasisOptions
 from potentials.errors import InputError
 from potentials.potential import Potential
 from potentials.sites import LonePairs
 from potentials.switching import Switching
 from potentials.variables import Forms
-from recipes.load import load_recipe
-from storage.contents import potential_columns, potential_facts
+from recipes.load import expanded_toml, load_recipe
+from storage.configuration import configuration_ids
+from storage.contents import dataset_columns, dataset_from_version, potential_columns, potential_facts
 from storage.exchange.exporter import Exporter, write_export
 from storage.exchange.formats import EXPORTERS, exporter_for
 from storage.exchange.references import TOLERANCE
-from storage.exchange.subject import PotentialSubject, subject_of
+from storage.exchange.subject import DatasetSubject, PotentialSubject, subject_of
+from storage.records import TEST, TRAIN, Dataset
+from storage.store import Store
 from storage.version import write_version
+from storage.xyz import UNITS
 
 RECIPE = load_recipe("ch3-water")
 NMER = RECIPE.build_nmer()
@@ -93,6 +99,49 @@ def plain(tmp_path: Path) -> PotentialSubject:
     return found
 
 
+@pytest.fixture
+def dataset(tmp_path: Path) -> DatasetSubject:
+    found = subject_of(str(dataset_file(tmp_path)))
+    assert isinstance(found, DatasetSubject)
+    return found
+
+
+def dataset_file(folder: Path) -> Path:
+    """Write a counterpoise-corrected dataset of 12 configurations; its energies mean nothing."""
+    rng = np.random.default_rng(5)
+    positions = NMER.positions + rng.normal(scale=0.1, size=(12, 8, 3))
+    sub = rng.normal(size=(12, 3)) - (116.8, 40.4, 76.4)
+    energy = (sub[:, 0] - sub[:, 1] - sub[:, 2]) * UNITS["hartree"]
+    unknown = np.full(12, np.nan)
+    data = Dataset(
+        positions=positions,
+        split=np.array([TRAIN] * 9 + [TEST] * 3),
+        energy=energy,
+        sub_energies=sub,
+        sub_names=("AB", "A in AB", "B in AB"),
+        t1=unknown,
+        t2=unknown,
+        cpu_seconds=unknown,
+        ids=tuple(configuration_ids(NMER, positions)),
+        d1=unknown,
+    )
+    folder.mkdir(exist_ok=True)
+    path = folder / "dataset.h5"
+    write_version(
+        path,
+        "dataset",
+        "ch3-water",
+        1,
+        "0" * 64,
+        columns=dataset_columns(data),
+        recipe=expanded_toml(RECIPE),
+        inputs=[],
+        engines={"nmer": "0", "pyscf": "2.9.0"},
+        facts={},
+    )
+    return path
+
+
 def of_kind(kind: str) -> list[str]:
     return [name for name, exporter in EXPORTERS.items() if exporter.kind == kind]
 
@@ -154,7 +203,78 @@ def test_references_reach_into_the_switching_region_and_beyond(plain: PotentialS
     assert (r < switching.r_in).sum() >= 50
 
 
-def test_each_kind_has_its_formats(plain: PotentialSubject) -> None:
+@pytest.mark.parametrize("name", of_kind("dataset"))
+def test_a_dataset_is_read_back(name: str, dataset: DatasetSubject, tmp_path: Path) -> None:
+    _, said = write_export(EXPORTERS[name], dataset, tmp_path / "export")
+    assert said.startswith("read back: 12 configurations")
+
+
+@pytest.mark.parametrize("name", of_kind("dataset"))
+def test_a_dataset_that_reads_back_otherwise_is_not_left_behind(
+    name: str, dataset: DatasetSubject, tmp_path: Path
+) -> None:
+    wrong = replace(dataset, dataset=replace(dataset.dataset, energy=dataset.dataset.energy + 1e-3))
+    wrong.dataset.sub_energies[:] += 1e-3
+    bad = replace(
+        EXPORTERS[name], files=lambda _: EXPORTERS[name].files(subject_of(str(dataset_file(tmp_path / "x"))))
+    )
+    with pytest.raises(InputError, match="read back"):
+        write_export(bad, wrong, tmp_path / "export")
+    assert not (tmp_path / "export").exists() and not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["extxyz", "mbfit"])
+def test_import_reads_it_back(
+    name: str, dataset: DatasetSubject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, store = tmp_path / "xyz", tmp_path / "store"
+    words = ["export", str(dataset_file(tmp_path / "again")), "--format", name, "--out", str(out), "--json"]
+    assert main(words) == 0 and json.loads(capsys.readouterr().out)["read_back"]
+    train, test = str(out / "train.xyz"), str(out / "test.xyz")
+    words = [
+        "import",
+        "mine",
+        "--train",
+        train,
+        "--test",
+        test,
+        "--symmetry",
+        "A1B1C3_D1E2",
+        "--store",
+        str(store),
+    ]
+    assert main(words) == 0
+    found, data = dataset_from_version(Store(store).resolve("dataset:mine@1")), dataset.dataset
+    np.testing.assert_allclose(found.energy, data.energy, rtol=1e-14)
+    np.testing.assert_array_equal(found.positions, data.positions)
+    np.testing.assert_array_equal(found.split, data.split)
+
+
+def test_qcschema_has_ghosts_in_bohr_and_hartree(dataset: DatasetSubject, tmp_path: Path) -> None:
+    write_export(EXPORTERS["qcschema"], dataset, tmp_path / "q.json")
+    first = json.loads((tmp_path / "q.json").read_text())["configurations"][0]
+    record = first["records"]["B in AB"]
+    assert record["molecule"]["real"] == [False] * 5 + [True] * 3
+    assert record["molecule"]["fragments"] == [[0, 1, 2, 3, 4], [5, 6, 7]]
+    assert record["return_result"] == dataset.dataset.sub_energies[0, 2]
+    assert record["molecule"]["geometry"][0] == pytest.approx(
+        dataset.dataset.positions[0, 0, 0] / 0.529177, rel=1e-6
+    )
+    values = {name: r["return_result"] for name, r in first["records"].items()}
+    assert values["AB"] - values["A in AB"] - values["B in AB"] == pytest.approx(first["nbody_energy"], abs=1e-12)
+    bare = replace(dataset, dataset=replace(dataset.dataset, sub_names=()))
+    with pytest.raises(InputError, match="qcschema needs sub-calculations"):
+        write_export(EXPORTERS["qcschema"], bare, tmp_path / "none.json")
+    pieces = replace(dataset, dataset=replace(dataset.dataset, sub_names=("whole", "1", "2")))
+    with pytest.raises(InputError, match="whole molecules"):
+        write_export(EXPORTERS["qcschema"], pieces, tmp_path / "none.json")
+    assert not (tmp_path / "none.json").exists()
+
+
+def test_each_kind_has_its_formats(plain: PotentialSubject, dataset: DatasetSubject) -> None:
+    for name in of_kind("potential"):
+        with pytest.raises(InputError, match=f"format '{name}' is for a potential, not a dataset"):
+            exporter_for(name, dataset)
     with pytest.raises(InputError, match=r"format 'c\+' is unknown; allowed for a potential: c, "):
         exporter_for("c+", plain)
     for name in of_kind("dataset"):

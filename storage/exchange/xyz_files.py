@@ -1,0 +1,84 @@
+"""Formats ``extxyz`` and ``mbfit``: a dataset's configurations with their energies, as other programs read them.
+
+Both are a folder with ``train.xyz`` and ``test.xyz``; what `nmer import` reads back is the same dataset again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from potentials.errors import InputError
+from storage.exchange.exporter import Exporter, Files
+from storage.exchange.subject import DatasetSubject
+from storage.records import TEST, TRAIN, Dataset
+from storage.xyz import UNITS, read_labelled
+
+UNIT = "eV"
+"""Of energies in extended xyz: what programs that train on it take for granted."""
+
+SPLITS = {"train": TRAIN, "test": TEST}
+
+ROUND_OFF = 1e-9
+"""Largest deviation of what is read back, kcal/mol and Angstrom."""
+
+
+def extxyz_files(subject: DatasetSubject) -> Files:
+    """Return extended xyz: ``REF_energy`` in eV, and ``energy_unit`` that says so."""
+    charge = subject.nmer.charge
+
+    def comment(data: Dataset, n: int) -> str:
+        return (
+            f'Properties=species:S:1:pos:R:3 pbc="F F F" REF_energy={float(data.energy[n]) / UNITS[UNIT]!r} '
+            f"energy_unit={UNIT} total_charge={charge} config_id={data.ids[n]}"
+        )
+
+    return _files(subject, comment)
+
+
+def mbfit_files(subject: DatasetSubject) -> Files:
+    """Return MB-Fit's xyz: the comment is the n-body energy in kcal/mol."""
+    return _files(subject, lambda data, n: repr(float(data.energy[n])))
+
+
+def read_back(folder: Path, subject: DatasetSubject) -> str:
+    """Read the files as `nmer import` does and compare them with the dataset."""
+    count, largest = 0, 0.0
+    for name, split in SPLITS.items():
+        part = subject.dataset.part(split)
+        if not len(part):
+            continue
+        found = read_labelled(folder / f"{name}.xyz")
+        if found.symbols != subject.nmer.symbols or len(found) != len(part):
+            raise InputError(f"{name}.xyz read back has other atoms or another number of configurations")
+        off = np.abs(found.energy - part.energy).max(), np.abs(found.positions - part.positions).max()
+        count, largest = count + len(part), max(largest, *map(float, off))
+    if not largest <= ROUND_OFF:
+        raise InputError(f"what is read back differs by {largest:.1e} from the dataset")
+    return f"read back: {count} configurations, largest deviation {largest:.1e} kcal/mol or A"
+
+
+def _files(subject: DatasetSubject, comment: Callable[[Dataset, int], str]) -> Files:
+    files = {}
+    for name, split in SPLITS.items():
+        part = subject.dataset.part(split)
+        if len(part):
+            frames = (_frame(subject, part, n, comment(part, n)) for n in range(len(part)))
+            files[f"{name}.xyz"] = "".join(frames)
+    return files
+
+
+def _frame(subject: DatasetSubject, data: Dataset, n: int, comment: str) -> str:
+    rows = zip(subject.nmer.symbols, data.positions[n].tolist(), strict=True)
+    lines = [f"{symbol} {x!r} {y!r} {z!r}" for symbol, (x, y, z) in rows]
+    return "\n".join([str(len(lines)), comment, *lines, ""])
+
+
+EXTXYZ = Exporter(
+    "extxyz", "extended xyz with REF_energy in eV", DatasetSubject, True, extxyz_files, read_back=read_back
+)
+MBFIT = Exporter(
+    "mbfit", "MB-Fit's xyz, energies in kcal/mol", DatasetSubject, True, mbfit_files, read_back=read_back
+)
