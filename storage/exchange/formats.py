@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from potentials.errors import InputError
-from storage.exchange import c_source, json_document, python_source, qcschema, xyz_files
+from storage.exchange import c_source, json_document, lammps_example, python_source, qcschema, xyz_files
 from storage.exchange.exporter import Exporter
 from storage.exchange.subject import DatasetSubject, PotentialSubject
 
@@ -13,6 +13,7 @@ _ALL: tuple[Exporter[Any], ...] = (
     c_source.EXPORTER,
     python_source.EXPORTER,
     json_document.EXPORTER,
+    lammps_example.EXPORTER,
     xyz_files.EXTXYZ,
     xyz_files.MBFIT,
     qcschema.EXPORTER,

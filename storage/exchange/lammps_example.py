@@ -1,0 +1,90 @@
+"""Format ``lammps``: the C kernel, and a script that drives LAMMPS with it through fix external."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+from potentials.molecule import NMer
+from storage.exchange.c_source import c_files, c_names
+from storage.exchange.exporter import Exporter, Files, template
+from storage.exchange.python_source import json_lines, plain_references
+from storage.exchange.subject import PotentialSubject
+
+CHECK = "python run_lammps.py"
+
+STIFF, SOFT = 350.0, 60.0
+"""kcal/mol/A^2, of a spring E = K (r - r0)^2 between two bonded atoms, and between others of a fragment."""
+
+NOTE = """A potential of several
+fragments is their interaction alone: in the dynamics springs hold each fragment near its geometry, in the place of
+potentials of its own."""
+
+
+def lammps_files(subject: PotentialSubject) -> Files:
+    """Return the C files, LAMMPS' data file, the reference values, and the script."""
+    springs = _springs(subject.potential.nmer)
+    lines = [f"bond_coeff {n} {k} {r!r}" for n, (_, _, k, r) in enumerate(springs, start=1)]
+    values = c_names(subject) | {
+        "SPRINGS_NOTE": NOTE if springs else "",
+        "BOND_ZERO": "zero" if springs else "none",
+        "BOND_ZERO_COEFF": "bond_coeff * 1.0" if springs else "",
+        "BOND_HARMONIC": "\n        ".join(["bond_style harmonic", *lines]) if springs else "",
+    }
+    return c_files(subject) | {
+        "run_lammps.py": template("run_lammps.py.in", values),
+        "data.nmer": _data(subject, springs),
+        "references.json": json_lines(plain_references(subject.references)) + "\n",
+        "README": (
+            f"{subject.title}\n\npython run_lammps.py compiles the kernel and compares LAMMPS with the reference "
+            "values;\npython run_lammps.py --steps 10000 runs NVE dynamics after that.\n"
+        ),
+    }
+
+
+def _springs(nmer: NMer) -> list[tuple[int, int, float, float]]:
+    """Return atoms, K (kcal/mol/A^2) and length (A) of the springs that keep several fragments in shape."""
+    if len(nmer.fragments) == 1:
+        return []
+    bonded = {tuple(sorted(bond)) for bond in nmer.bonds}
+    known = any(bonded)
+    pairs = [pair for part in nmer.slices for pair in combinations(range(part.start, part.stop), 2)]
+    return [
+        (i, j, SOFT if known and (i, j) not in bonded else STIFF, _distance(nmer, i, j)) for i, j in sorted(pairs)
+    ]
+
+
+def _distance(nmer: NMer, i: int, j: int) -> float:
+    return float(np.linalg.norm(nmer.positions[i] - nmer.positions[j]))
+
+
+def _data(subject: PotentialSubject, springs: list[tuple[int, int, float, float]]) -> str:
+    """Return LAMMPS' data file of the n-mer's geometry; an atom's type is its element."""
+    nmer = subject.potential.nmer
+    elements = list(dict.fromkeys(nmer.symbols))
+    low, high = nmer.positions.min(axis=0) - 10.0, nmer.positions.max(axis=0) + 10.0
+    lines = [f"LAMMPS data file of {subject.title}", "", f"{nmer.natoms} atoms", f"{len(elements)} atom types"]
+    if springs:
+        lines += [f"{len(springs)} bonds", f"{len(springs)} bond types"]
+        lines += [f"{nmer.natoms} extra bond per atom", f"{nmer.natoms} extra special per atom"]
+    lines += [f"{a:.6f} {b:.6f} {axis}lo {axis}hi" for a, b, axis in zip(low, high, "xyz", strict=True)]
+    lines += ["", "Masses", ""]
+    lines += [f"{n} {nmer.masses[nmer.symbols.index(e)]} # {e}" for n, e in enumerate(elements, start=1)]
+    lines += ["", "Atoms # molecular", ""]
+    molecule = [n for n, f in enumerate(nmer.fragments, start=1) for _ in range(f.natoms)]
+    for n, (symbol, xyz) in enumerate(zip(nmer.symbols, nmer.positions.tolist(), strict=True)):
+        lines.append(f"{n + 1} {molecule[n]} {elements.index(symbol) + 1} {' '.join(map(repr, xyz))}")
+    if springs:
+        lines += [
+            "",
+            "Bonds",
+            "",
+            *(f"{n} {n} {i + 1} {j + 1}" for n, (i, j, _, _) in enumerate(springs, start=1)),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+EXPORTER = Exporter(
+    "lammps", "LAMMPS driven by the C kernel through fix external", PotentialSubject, True, lammps_files, CHECK
+)
