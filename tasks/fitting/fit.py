@@ -49,6 +49,8 @@ class FitResult:
         Scale of the uncertainty: with it, errors on the validation split are as large as said; kcal/mol.
     leverage
         (n,), of each training configuration, from 0 to 1; near 1, a label has decided its own fitted value.
+    curve
+        (terms, RMSD on the validation split in kcal/mol) while terms were chosen; empty where all are kept.
     warnings
         One sentence for each thing a careful reader should know.
     seconds
@@ -63,6 +65,7 @@ class FitResult:
     train_max: float
     sigma: float
     leverage: Floats
+    curve: tuple[tuple[int, float], ...]
     warnings: tuple[str, ...]
     seconds: float
 
@@ -114,8 +117,10 @@ def fit_potential(
     order = rng.permutation(len(energy))
     held = np.zeros(len(energy), dtype=bool)
     held[order[: max(1, round(settings.validation_fraction * len(energy)))]] = True
+    curve: tuple[tuple[int, float], ...] = ()
     if settings.max_terms is not None and settings.max_terms < whole.basis.n_terms:
-        whole = replace(whole, basis=_chosen_basis(nmer, whole.part(~held), settings))
+        basis, curve = _chosen_basis(whole.part(~held), whole.part(held), settings)
+        whole = replace(whole, basis=basis)
     fitted = ~held
     fitted[order[held.sum() + settings.start_configurations :]] = False
     part, rest = whole.part(fitted), whole.part(held)
@@ -148,6 +153,7 @@ def fit_potential(
         train_max=float(np.abs(error).max()),
         sigma=sigma,
         leverage=full.leverage(design),
+        curve=curve,
         warnings=_warnings(whole.basis, k, whole.factor, converged, settings),
         seconds=time.process_time() - began,
     )
@@ -201,8 +207,13 @@ def low_degrees(basis: Basis) -> Basis:
     return basis.up_to(degree)
 
 
-def _chosen_basis(nmer: NMer, problem: Problem, settings: Fitting) -> Basis:
-    """Return the basis of the terms that lower the error most; the k come from a fit with those of low degree."""
+def _chosen_basis(
+    problem: Problem, held: Problem, settings: Fitting
+) -> tuple[Basis, tuple[tuple[int, float], ...]]:
+    """Return the terms that lower the error most, and the error on held-out data while they were chosen.
+
+    The k come from a fit with the terms of low degree.
+    """
     assert settings.max_terms is not None
     start = replace(problem, basis=low_degrees(problem.basis)).some(settings.start_configurations)
     first = first_start(problem.basis, settings)
@@ -215,7 +226,11 @@ def _chosen_basis(nmer: NMer, problem: Problem, settings: Fitting) -> Basis:
         normal = normal_equations(problem.basis, x, scale * problem.factor, scale * problem.energy, line.update)
     with ProgressLine("choosing", settings.max_terms, "terms") as line:
         chosen = choose_terms(normal, settings.gamma, settings.max_terms, line.update)
-    return problem.basis.select(np.sort(chosen.order))
+    del normal
+    design = held.design(k)
+    errors = ((count, chosen.errors(design, held.energy, count)) for count in chosen.counts())
+    curve = tuple((count, float(np.sqrt(np.mean(error**2)))) for count, error in errors)
+    return problem.basis.select(np.sort(chosen.order)), curve
 
 
 def _sigma(part: Problem, held: Problem, k: Floats, settings: Fitting) -> float:

@@ -41,6 +41,25 @@ class Chosen:
     factor: Floats
     scores: Floats
 
+    def counts(self) -> list[int]:
+        """Return 1, 2, 4, ... and all of them: where a curve of errors is drawn."""
+        every = len(self.order)
+        return sorted({*(2**power for power in range(20) if 2**power < every), every})
+
+    def errors(self, design: Floats, energy: Floats, count: int) -> Floats:
+        """Return the errors of the first `count` terms on other data.
+
+        Parameters
+        ----------
+        design
+            (n, candidates), switched terms without weights.
+        energy
+            (n,), kcal/mol.
+        count
+            How many terms.
+        """
+        return np.asarray(design[:, self.order[:count]] @ self.coefficients(count) - energy)
+
     def coefficients(self, count: int) -> Floats:
         """Return the best coefficients of the first `count` terms, (count,), in the order of the choice."""
         return np.asarray(solve_triangular(self.factor[:count, :count], self.scores[:count]))

@@ -96,6 +96,7 @@ class FileFit:
             ),
             "largest_leverage": float(self.result.leverage.max()),
             "uncertainty": self.result.sigma,
+            "terms_curve": [list(point) for point in self.result.curve],
             "holes": [{"search": h.search, "energy": h.energy, "below": h.below} for h in self.holes],
             "warnings": [*self.result.warnings, *self._hole_warnings()],
         }

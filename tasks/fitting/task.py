@@ -56,6 +56,7 @@ def fitting_task(recipe: Recipe, store_path: Path, dataset: str) -> str:
             "warnings": list(result.warnings),
             "largest_leverage": float(result.leverage.max()),
             "sigma": result.sigma,
+            "terms_curve": [list(point) for point in result.curve],
         },
     )
     return key

@@ -231,13 +231,10 @@ def terms_curve(split: Split, settings: Fitting, told: Told | None = None) -> li
     )
     most = min(settings.max_terms or part.basis.n_terms, part.basis.n_terms)
     chosen = choose_terms(normal, settings.gamma, most, told)
-    counts = sorted({*(2**power for power in range(20) if 2**power < len(chosen.order)), len(chosen.order)})
-    held = rest.design(k)[:, chosen.order]
-    points = []
-    for count in counts:
-        error = held[:, :count] @ chosen.coefficients(count) - rest.energy
-        low = error[split.low]
-        points.append(TermsPoint(count, _rms(error), _rms(low)))
+    held, points = rest.design(k), []
+    for count in chosen.counts():
+        error = chosen.errors(held, rest.energy, count)
+        points.append(TermsPoint(count, _rms(error), _rms(error[split.low])))
     return points
 
 

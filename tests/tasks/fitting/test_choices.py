@@ -62,8 +62,10 @@ def test_chosen_terms_are_better_than_as_many_others() -> None:
     assert chosen.objective < min(replace(problem, basis=problem.basis.select(o)).value(k) for o in others)
     names = problem.basis.term_names()
     assert chosen.potential.basis.term_names() == [names[t] for t in chosen.potential.selected]
-    every = fit_potential(NMER, TRAIN, bumpy(TRAIN), settings.model_copy(update={"max_terms": 1000})).potential
-    assert every.selected is None
+    assert [count for count, _ in chosen.curve] == [1, 2, 4, 8, 12]
+    assert all(error > 0.0 for _, error in chosen.curve)
+    every = fit_potential(NMER, TRAIN, bumpy(TRAIN), settings.model_copy(update={"max_terms": 1000}))
+    assert every.potential.selected is None and every.curve == ()
 
 
 def test_the_k_of_chosen_terms_are_searched_and_the_choice_is_the_same_again() -> None:
