@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal
 from prefect import flow
 
 from deploy.cluster import local_cluster, worker_count
+from flows.timing import record
 from recipes.schema import Recipe
 from storage.store import Store, default_store
 from tasks.fitting.task import fitting_task
@@ -55,7 +57,9 @@ def train_nmer(recipe: Recipe, store: Path | None = None, until: Stage = "valida
             ("validation", lambda: validation_task(recipe, path, keys["fitting"])),
         ]
         for name, run in stages:
+            began = time.monotonic()
             keys[name] = run()
+            record(path, keys[name], time.monotonic() - began)
             if name == until:
                 break
     return keys

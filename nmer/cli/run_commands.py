@@ -9,26 +9,31 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json, print_table
+from potentials.errors import InputError
+from recipes.families import FAMILIES
 from recipes.load import load_recipe
 from recipes.protocols import with_protocol
 from recipes.schema import Recipe
 from storage.keys import STAGES
 
 Stage = Literal["sampling", "selection", "labelling", "fitting", "validation"]
+ALL_HELP = f"Train all recipes of a family: {', '.join(FAMILIES)}."
 
 
 def run(
-    recipe: str,
+    recipe: str | None = None,
     *,
+    family: Annotated[str | None, Parameter(name="--all", help=ALL_HELP)] = None,
     preset: Preset = None,
     protocol: ProtocolName = None,
     until: Annotated[Stage, Parameter(help="The last stage to run.")] = "validation",
+    workers: Annotated[int | None, Parameter(help="Processes at once, in place of what recipes say.")] = None,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
-    """Train an n-mer's potential; what the store has already is not made again.
+    """Train an n-mer's potential, or those of a family; what the store has already is not made again.
 
-    Killed or interrupted, the same command goes on where it stopped.
+    Killed or interrupted, the same command goes on where it stopped. A family goes on past a member that failed.
 
     Example: nmer run ch3-water --preset smoke
 
@@ -38,9 +43,23 @@ def run(
         Name of a shipped recipe, or path of a TOML file.
     """
     from flows.state import check_engines, outcome, recipe_state
+    from nmer.cli.family_run import load_family, print_family, run_family, with_workers
     from storage.store import Store, default_store
 
-    loaded = with_protocol(load_recipe(recipe, preset), protocol)
+    if (recipe is None) == (family is None):
+        raise InputError(f"give a recipe, or --all and a family ({', '.join(FAMILIES)}), and not both")
+    if family is not None:
+        members = load_family(family, preset, protocol, workers)
+        for member in members:
+            check_engines(member, until)
+        whole = run_family(family, members, Store(store or default_store(), create=True), until)
+        if json:
+            print_json(whole)
+        else:
+            print_family(whole)
+        return 0 if whole["passed"] else 1
+    assert recipe is not None
+    loaded = with_workers(with_protocol(load_recipe(recipe, preset), protocol), workers)
     check_engines(loaded, until)
     opened = Store(store or default_store(), create=True)
     states = recipe_state(loaded, opened)

@@ -1,0 +1,49 @@
+"""The flow that trains a family of n-mers, one after the other in one store, past any that fail."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from pathlib import Path
+
+from prefect import flow
+
+from flows.train import Stage, train_nmer
+from recipes.schema import Recipe
+
+
+@flow(name="train-family", flow_run_name="train {name}")
+def train_family(name: str, recipes: list[Recipe], store: Path, until: Stage = "validation") -> dict[str, str]:
+    """Train one n-mer after the other; what the store has already is not made again.
+
+    Parameters
+    ----------
+    name
+        Name of the family.
+    recipes
+        Its members.
+    store
+        Folder of the store.
+    until
+        The last stage to run.
+
+    Returns
+    -------
+    Why each member that failed did, by its name.
+
+    Raises
+    ------
+    OSError
+        If the disk is full: every other member would fail as well.
+    """
+    failures: dict[str, str] = {}
+    for number, recipe in enumerate(recipes, start=1):
+        print(f"{recipe.name}: {number} of {len(recipes)}", file=sys.stderr)
+        try:
+            train_nmer(recipe, store, until)
+        except Exception as error:  # whatever it is, the others can still be trained
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            failures[recipe.name] = " ".join(str(error).split()) or type(error).__name__
+            print(f"{recipe.name} failed: {failures[recipe.name]}", file=sys.stderr)
+    return failures

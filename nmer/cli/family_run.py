@@ -1,0 +1,160 @@
+"""Run a family of recipes: what `nmer run --all` does, and its one table at the end."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from nmer.cli.output import print_table
+from potentials.errors import InputError
+from recipes.families import PUBLISHED, family
+from recipes.load import load_recipe
+from recipes.protocols import with_protocol
+from recipes.schema import Recipe
+from storage.keys import STAGES
+from storage.store import Store
+
+
+def load_family(name: str, preset: str | None, protocol: str | None, workers: int | None) -> list[Recipe]:
+    """Return the recipes of a family's members.
+
+    Parameters
+    ----------
+    name
+        Name of the family.
+    preset, protocol
+        As for one recipe.
+    workers
+        Processes at once; None: what each recipe says.
+
+    Raises
+    ------
+    InputError
+        If there is no such family, preset, or protocol.
+    """
+    recipes = [with_protocol(load_recipe(member, preset), protocol) for member in family(name)]
+    return [with_workers(recipe, workers) for recipe in recipes]
+
+
+def with_workers(recipe: Recipe, workers: int | None) -> Recipe:
+    """Return a recipe that runs so many processes at once.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    if workers is None:
+        return recipe
+    if workers < 1:
+        raise InputError(f"--workers {workers} must be 1 or more")
+    resources = recipe.resources.model_copy(update={"workers": workers})
+    return recipe.model_copy(update={"resources": resources})
+
+
+def run_family(name: str, recipes: list[Recipe], store: Store, until: str) -> dict[str, Any]:
+    """Train what is not there yet, and return what every member came to.
+
+    Returns
+    -------
+    ``family``, ``preset``, ``store``, ``passed``, and ``members``: of each what `nmer run --json` prints, with
+    ``atoms``, ``seconds`` by stage, ``published`` errors, and ``failure``.
+    """
+    from flows.state import recipe_state
+
+    stages = STAGES[: STAGES.index(until) + 1]
+    left = [
+        recipe
+        for recipe in recipes
+        if not all(state.version for state in recipe_state(recipe, store) if state.stage in stages)
+    ]
+    if left:
+        print(f"{name}: {len(left)} of {len(recipes)} to train; starting the flow ...", file=sys.stderr)
+    else:
+        print("everything is there already", file=sys.stderr)
+    failures = _train(name, left, store, until) if left else {}
+    members = [_member(recipe, store, until, failures.get(recipe.name)) for recipe in recipes]
+    return {
+        "family": name,
+        "preset": recipes[0].preset,
+        "store": str(store.path),
+        "passed": all(member["passed"] for member in members),
+        "members": members,
+    }
+
+
+def _train(name: str, recipes: list[Recipe], store: Store, until: Any) -> dict[str, str]:
+    from deploy.environment import set_prefect_defaults
+
+    set_prefect_defaults()
+    from flows.family import train_family
+    from flows.server import prefect_server
+
+    with prefect_server():
+        return train_family(name, recipes, store.path, until)
+
+
+def _member(recipe: Recipe, store: Store, until: str, failure: str | None) -> dict[str, Any]:
+    from flows.state import outcome
+    from flows.timing import timings
+
+    result = outcome(recipe, store, until)
+    known = timings(store.path)
+    seconds: dict[str, float | None] = {}
+    for stage in result["stages"]:
+        version = store.resolve(stage["version"]) if stage["version"] else None
+        seconds[stage["stage"]] = known.get(version.key) if version else None
+    published = PUBLISHED.get(recipe.name)
+    return {
+        **result,
+        "atoms": recipe.build_nmer().natoms,
+        "level": recipe.labelling.level,
+        "seconds": seconds,
+        "published": {"train": published.train_rmsd, "test": published.test_rmsd} if published else None,
+        "failure": failure,
+        "passed": result["passed"] and failure is None,
+    }
+
+
+def print_family(result: dict[str, Any]) -> None:
+    """Print one table of all members, RMSDs in kcal/mol and times in minutes, and then what went wrong."""
+    head = ("n-mer", "atoms", "terms", "frames", "labels", "train", "test", "paper train", "paper test")
+    print_table(
+        (*head, *STAGES[:4], "is"),
+        [
+            (
+                member["recipe"],
+                str(member["atoms"]),
+                str(member.get("terms", "-")),
+                *(_done(member, stage) for stage in ("sampling", "labelling")),
+                *(f"{member[part]['rmsd']:.3f}" if part in member else "-" for part in ("train", "test")),
+                *(
+                    f"{member['published'][part]:.2f}" if member["published"] else "-"
+                    for part in ("train", "test")
+                ),
+                *(_minutes(member["seconds"].get(stage)) for stage in STAGES[:4]),
+                "failed" if member["failure"] else member.get("status", "-"),
+            )
+            for member in result["members"]
+        ],
+    )
+    print("RMSDs in kcal/mol, of the papers against CCSD(T) labels of their own; times in minutes")
+    for member in result["members"]:
+        if member["failure"]:
+            print(f"{member['recipe']} failed: {member['failure']}")
+        if member["failed_labels"]:
+            print(f"{member['recipe']}: {member['failed_labels']} labels failed or were flagged")
+        for gate in member.get("gates", []):
+            if not gate["passed"]:
+                value, limit = gate["value"], gate["limit"]
+                print(
+                    f"{member['recipe']}: gate not passed: {gate['meaning']} is {value:.3g}, the limit {limit:.3g}"
+                )
+
+
+def _done(member: dict[str, Any], name: str) -> str:
+    return next((str(stage["done"]) for stage in member["stages"] if stage["stage"] == name), "-")
+
+
+def _minutes(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds / 60:.1f}"
