@@ -38,6 +38,7 @@ def c_names(subject: PotentialSubject) -> dict[str, str]:
         "TITLE": subject.title,
         "NAME": f"{subject.identifier}_energy",
         "FILE": subject.identifier,
+        "COEFFICIENTS": "coefficients.h",
         "GUARD": subject.identifier.upper(),
         "NATOMS": str(len(symbols)),
         "SYMBOLS": " ".join(symbols),

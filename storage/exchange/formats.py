@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from potentials.errors import InputError
-from storage.exchange import c_source, json_document, lammps_example, python_source, qcschema, xyz_files
+from storage.exchange import (
+    c_source,
+    ipi_client,
+    json_document,
+    lammps_example,
+    mbx_overlay,
+    python_source,
+    qcschema,
+    xyz_files,
+)
 from storage.exchange.exporter import Exporter
 from storage.exchange.subject import DatasetSubject, PotentialSubject
 
@@ -14,6 +23,8 @@ _ALL: tuple[Exporter[Any], ...] = (
     python_source.EXPORTER,
     json_document.EXPORTER,
     lammps_example.EXPORTER,
+    mbx_overlay.EXPORTER,
+    ipi_client.EXPORTER,
     xyz_files.EXTXYZ,
     xyz_files.MBFIT,
     qcschema.EXPORTER,

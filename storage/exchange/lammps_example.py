@@ -24,7 +24,7 @@ potentials of its own."""
 
 def lammps_files(subject: PotentialSubject) -> Files:
     """Return the C files, LAMMPS' data file, the reference values, and the script."""
-    springs = _springs(subject.potential.nmer)
+    springs = springs_of(subject.potential.nmer)
     lines = [f"bond_coeff {n} {k} {r!r}" for n, (_, _, k, r) in enumerate(springs, start=1)]
     values = c_names(subject) | {
         "SPRINGS_NOTE": NOTE if springs else "",
@@ -43,7 +43,7 @@ def lammps_files(subject: PotentialSubject) -> Files:
     }
 
 
-def _springs(nmer: NMer) -> list[tuple[int, int, float, float]]:
+def springs_of(nmer: NMer) -> list[tuple[int, int, float, float]]:
     """Return atoms, K (kcal/mol/A^2) and length (A) of the springs that keep several fragments in shape."""
     if len(nmer.fragments) == 1:
         return []

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import nmer
 from nmer.cli.main import main
 from potentials.basis import Basis, BasisOptions
 from potentials.errors import InputError
+from potentials.molecule import NMer
 from potentials.potential import Potential
 from potentials.sites import LonePairs
 from potentials.switching import Switching
@@ -158,8 +160,17 @@ def run_check(exporter: Exporter[Any], out: Path) -> subprocess.CompletedProcess
     )
 
 
-@pytest.mark.parametrize("name", of_kind("potential"))
-def test_a_potential_passes_its_own_check(name: str, potential: PotentialSubject, tmp_path: Path) -> None:
+OWN_KERNELS = ("c", "python")
+"""The others are built on these two, or on ours: a potential with and one without switching is enough for them."""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(n, k) for n in of_kind("potential") for k in KINDS if n in OWN_KERNELS or k in ("switched", "coulomb")],
+)
+def test_a_potential_passes_its_own_check(name: str, kind: str, tmp_path: Path) -> None:
+    potential = subject_of(str(potential_file(kind, tmp_path)))
+    assert isinstance(potential, PotentialSubject)
     assert potential.references.tolerance == TOLERANCE and len(potential.references) == 100
     out = tmp_path / "made" / "export"
     files, _ = write_export(EXPORTERS[name], potential, out)
@@ -328,3 +339,47 @@ def test_the_python_file_is_an_ase_calculator_of_its_own(plain: PotentialSubject
         module["energy"](np.zeros((8, 3)))
     with pytest.raises(ValueError, match="positions must be finite"):
         module["energy"](np.zeros((7, 3)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("compiler", ["gcc -std=c99", "g++ -std=c++11"])
+def test_compilers_have_nothing_to_say(kind: str, compiler: str, tmp_path: Path) -> None:
+    if shutil.which(compiler[:3]) is None:
+        pytest.skip(f"{compiler[:3]} is missing: on Debian: apt-get install build-essential")
+    name, suffix = ("c", "c") if compiler.startswith("gcc") else ("mbx", "cpp")
+    subject = subject_of(str(potential_file(kind, tmp_path)))
+    assert isinstance(subject, PotentialSubject)
+    write_export(EXPORTERS[name], subject, tmp_path / "out")
+    command = f"{compiler} -O1 -Wall -Wextra -pedantic -Werror -fsyntax-only *.{suffix}"
+    done = subprocess.run(command, shell=True, cwd=tmp_path / "out", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_one_molecule_is_a_one_body_class_for_mbx(tmp_path: Path) -> None:
+    single = NMer("ch3", NMER.fragments[:1], "A1B1C3")
+    basis = Basis.build(single, 3)
+    rng = np.random.default_rng(2)
+    potential = Potential(single, 3, "all", rng.uniform(0.5, 1.5, 4), rng.normal(size=basis.n_terms))
+    for name in of_kind("potential"):
+        write_export(EXPORTERS[name], PotentialSubject(potential, {}), tmp_path / name)
+    assert "std::vector<double> eval(const double* xyz1," in (tmp_path / "mbx" / "potential_mbx.h").read_text()
+    for name in ("mbx", "lammps"):
+        done = run_check(EXPORTERS[name], tmp_path / name)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.benchmark
+def test_how_long_an_energy_and_gradient_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for degree in (2, 3, 4):
+        basis = Basis.build(NMER, degree, "intermolecular")
+        rng = np.random.default_rng(1)
+        k, coefficients = rng.uniform(0.3, 1.5, len(basis.pair_names)), rng.normal(size=basis.n_terms)
+        potential = Potential(NMER, degree, "intermolecular", k, coefficients, Switching((0, 5), 5.0, 7.0))
+        write_export(EXPORTERS["c"], PotentialSubject(potential, {}), tmp_path / f"{degree}")
+        said = run_check(EXPORTERS["c"], tmp_path / f"{degree}").stdout.splitlines()[1]
+        potential.energy_and_gradient(NMER.positions)
+        start = perf_counter()
+        for _ in range(1000):
+            potential.energy_and_gradient(NMER.positions)
+        with capsys.disabled():
+            print(f"degree {degree}, {basis.n_terms} terms: C {said}; Python {1e3 * (perf_counter() - start):.1f}")

@@ -1,4 +1,4 @@
-/* The kernel: the same for every potential, all that is particular to one is in coefficients.h.
+/* The kernel: the same for every potential, all that is particular to one is in @COEFFICIENTS@.
  *
  * E is a polynomial in variables x, each a function of one distance. By Euler's theorem its part of degree d is
  * x . grad E_d / d, and grad E_d is the vector of the monomials of degree d - 1 times a matrix: energy and gradient
@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stddef.h>
 
-#include "coefficients.h"
+#include "@COEFFICIENTS@"
 
 #if N_LONE_PAIRS
 /* Two sites at O + along (u + v) / 2 +- across (u x v), where u and v lead from O to its two neighbours. */

@@ -1,0 +1,40 @@
+"""Format ``ipi``: a driver that serves the potential through i-PI's socket, and an input that uses it."""
+
+from __future__ import annotations
+
+from storage.exchange.c_source import c_names
+from storage.exchange.exporter import Exporter, Files, template
+from storage.exchange.lammps_example import springs_of
+from storage.exchange.python_source import python_files
+from storage.exchange.subject import PotentialSubject
+
+CHECK = "python ipi_driver.py --check"
+
+NOTE = """A potential of several fragments
+is their interaction alone: --springs holds each fragment near its geometry, in place of potentials of its own."""
+
+
+def ipi_files(subject: PotentialSubject) -> Files:
+    """Return the potential as Python, the driver, i-PI's input, and the n-mer's geometry."""
+    nmer = subject.potential.nmer
+    springs = springs_of(nmer)
+    values = c_names(subject) | {"SPRINGS": repr(springs), "SPRINGS_NOTE": NOTE if springs else ""}
+    rows = zip(nmer.symbols, nmer.positions.tolist(), strict=True)
+    geometry = [
+        str(nmer.natoms),
+        "# CELL(abcABC): 200.0 200.0 200.0 90.0 90.0 90.0 cell{angstrom} positions{angstrom}",
+        *(f"{symbol} {x!r} {y!r} {z!r}" for symbol, (x, y, z) in rows),
+    ]
+    flag = " --springs" if springs else ""
+    return python_files(subject) | {
+        "ipi_driver.py": template("ipi_driver.py.in", values),
+        "input.xml": template("input.xml", values),
+        "init.xyz": "\n".join(geometry) + "\n",
+        "README": (
+            f"{subject.title}\n\nTo check:\n\n    {CHECK}\n\nTo run (pip install ipi):\n\n"
+            f"    i-pi input.xml & sleep 5; python ipi_driver.py{flag}\n"
+        ),
+    }
+
+
+EXPORTER = Exporter("ipi", "a driver for i-PI's socket, with an input", PotentialSubject, True, ipi_files, CHECK)
