@@ -68,14 +68,17 @@ def gas_phase_settings(found: FoundNMer) -> Settings:
         "of the 14 gas-phase n-mers of paper I (Zhou, Bull-Vulpe, Pan, Paesani 2025). Energies are "
         f"{energy}. {ORIGIN}",
         title=f"{found.label} (capped), {order}-mer of polyalanine",
-        smoke=Size(3000, 100 if order < 3 else 60, 20 if order < 3 else 12, 3 if small else 2, few, (5.0, 10.0)),
+        smoke=Size(
+            3000, 100 if order < 3 else 60, 20 if order < 3 else 12, 3 if small else 2, few, (5.0, 10.0), 3
+        ),
         laptop=Size(
             60_000,
             (2000, 3000, 4000)[order - 1],
             (200, 300, 400)[order - 1],
             5 if small else 3,
-            1000 if order == 3 else 1000 if screened else None,
+            1000 if screened else None,
             (0.3, 0.5),
+            2 if order == 3 else 3 if screened else None,
         ),
         paper=Size(
             200_000,
@@ -99,9 +102,15 @@ def water_settings(nmer: NMer) -> Settings:
         "paper II (Zhou and Paesani 2025, polyalanine in water). Energies are counterpoise-corrected two-body "
         f"energies. {ORIGIN}",
         title=f"{one.name} (capped) with water",
-        smoke=Size(9000, 100, 20, 2, None if small else 60, (1.0, 2.0)),
+        smoke=Size(9000, 100, 20, 2, None if small else 60, (1.0, 2.0), 3),
         laptop=Size(
-            90_000, 2000 if small else 3000, 200 if small else 300, 3, None if small else 1000, (0.3, 0.5)
+            90_000,
+            2000 if small else 3000,
+            200 if small else 300,
+            3,
+            None if small else 1000,
+            (0.3, 0.5),
+            None if small else 3,
         ),
         paper=Size(
             600_000,

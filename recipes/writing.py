@@ -25,6 +25,8 @@ class Size:
         Of the PIP; None: all terms that the rules leave.
     gates
         Largest RMSD on the training and on the test set, kcal/mol.
+    starts
+        Starting points of the k; None: the default.
     """
 
     frames: int
@@ -33,6 +35,7 @@ class Size:
     degree: int
     max_terms: int | None
     gates: tuple[float, float]
+    starts: int | None = None
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,8 @@ resources = {{ label_timeout = 7200, label_memory = {memory} }}
 
 def _size_lines(nmer: NMer, settings: Settings, size: Size, *, short: bool = False) -> str:
     limit = f", max_terms = {size.max_terms}" if size.max_terms else ""
-    soon, some = (", equilibration = 1.0", ", starts = 3") if short else ("", "")
+    some = f", starts = {size.starts}" if size.starts else ""
+    soon = ", equilibration = 1.0" if short else ""
     train, test = size.gates
     return "\n".join(
         [
