@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 
 from nmer.cli import (
     bias_command,
+    cite_command,
     export_command,
     fit_commands,
     fragment_command,
@@ -45,6 +46,7 @@ for module in (
     bias_command,
     fragment_command,
     export_command,
+    cite_command,
 ):
     for command in module.COMMANDS:
         app.command(command)

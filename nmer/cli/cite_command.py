@@ -1,0 +1,47 @@
+"""The command that lists the papers a version rests on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from nmer.cli.output import Json, StorePath, print_json
+
+
+def cite(
+    ref: Annotated[str, Parameter(help="ch3-water@1, dataset:ch3-water@1, or the .h5 file of a version.")],
+    *,
+    store: StorePath = None,
+    json: Json = False,
+) -> int:
+    """List the papers of every method, basis set, engine, and functional form that a version rests on.
+
+    Of a version in a store, everything it was made from counts; of a file, the file alone.
+
+    Example: nmer cite ch3-water@latest
+    """
+    from potentials.errors import InputError
+    from storage.citations import citations
+    from storage.store import Store
+    from storage.version import read_version
+
+    if ref.endswith(".h5"):
+        if not Path(ref).is_file():
+            raise InputError(f"'{ref}' does not exist; give the file of a version, or NAME@NUMBER of a store")
+        found = citations(None, read_version(Path(ref)))
+    else:
+        opened = Store(store)
+        found = citations(opened, opened.resolve(ref))
+    if json:
+        print_json([asdict(citation) for citation in found])
+        return 0
+    for citation in found:
+        doi = f", https://doi.org/{citation.doi}" if citation.doi else ""
+        print(f"{citation.subject}: {citation.text or 'no paper is known here; see its own pages'}{doi}")
+    return 0
+
+
+COMMANDS = (cite,)

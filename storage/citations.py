@@ -1,0 +1,190 @@
+"""Which papers a version rests on: every method, basis set, engine, and functional form in its lineage.
+
+Only papers that are certain are in ``papers.toml``; what has none there is named as such, never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from potentials.molecule import NMer
+from recipes.labelling import Labelling
+from recipes.schema import NMerModel
+from storage.store import Store
+from storage.version import Version
+
+FUNCTIONALS = {"wb97m-v": "wb97m-v", "wb97m_v": "wb97m-v", "pbe": "pbe", "b3lyp": "b3lyp"}
+
+SECOND_ROW = {"Al", "Si", "P", "S", "Cl", "Ar"}
+
+FORCE_FIELDS = {"ff14SB": "ff14sb", "OPLS-AA": "opls-aa", "GFN2-xTB": "gfn2-xtb"}
+
+ENGINES = {"pyscf": "pyscf", "pyscf-lno": "pyscf", "psi4": "psi4", "orca": "orca"}
+
+STAGES = ("potential", "dataset", "selection", "pool")
+"""What brings papers with it; each stage's own are in the function of its name below."""
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A paper and what it is cited for.
+
+    Attributes
+    ----------
+    subject
+        For example ``basis set aug-cc-pVDZ``.
+    text
+        Authors, journal, volume, page, year; empty where no paper is known here.
+    doi
+        Empty where there is none.
+    """
+
+    subject: str
+    text: str = ""
+    doi: str = ""
+
+
+def citations(store: Store | None, version: Version) -> list[Citation]:
+    """Return the papers of a version and of all it was made from.
+
+    Parameters
+    ----------
+    store
+        Where to look for what it was made from; None: this version alone.
+    version
+        A potential, a dataset, a selection, or a pool.
+    """
+    found: dict[tuple[str, str], Citation] = {}
+    for kind, attributes in _lineage(store, version):
+        recipe = tomllib.loads(attributes["recipe"]) if attributes["recipe"] else {}
+        for subject, key in _of(kind, recipe, attributes):
+            paper = _papers().get(key, {})
+            found.setdefault((subject, key), Citation(subject, paper.get("text", ""), paper.get("doi", "")))
+    return list(found.values())
+
+
+def _lineage(store: Store | None, version: Version) -> Iterator[tuple[str, dict[str, Any]]]:
+    attributes = version.attributes()
+    yield version.kind, attributes
+    for made_from in attributes["inputs"] if store else ():
+        assert store is not None
+        below = store.find(made_from["kind"], made_from["key"])
+        if below is not None and below.kind in STAGES:
+            yield from _lineage(store, below)
+
+
+def _of(kind: str, recipe: dict[str, Any], attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is cited, and the key of the paper, '' where none is known."""
+    if kind == "potential":
+        yield from _potential(attributes["facts"], recipe.get("fitting", {}))
+    elif kind == "dataset" and "imported" in attributes["facts"]:
+        yield f"imported data ({', '.join(attributes['facts']['imported'])})", ""
+    elif kind == "dataset" and "labelling" in recipe:
+        nmer = NMerModel.model_validate(recipe["nmer"]).build(str(attributes["nmer"]))
+        yield from _dataset(Labelling.model_validate(recipe["labelling"]), nmer)
+    elif kind == "selection":
+        yield from _selection(recipe.get("selection", {}))
+    elif kind == "pool":
+        yield from _pool(recipe.get("sampling", {}), attributes["engines"], recipe)
+
+
+def _potential(facts: dict[str, Any], fitting: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "permutationally invariant polynomials", "pip"
+    yield "MB-nrg potentials", "mb-nrg-methane"
+    fragments = facts["nmer"]["fragments"]
+    if any(f["caps"] for f in fragments):
+        yield "MB-nrg potentials of capped n-mers", "polyalanine-gas"
+        if any(f["name"] == "water" for f in fragments):
+            yield "MB-nrg potentials of capped n-mers with water", "polyalanine-water"
+    if facts.get("options", {}).get("lone_pairs"):
+        yield "lone pairs of water", "mb-pol"
+    optimizer = fitting.get("optimizer")
+    if optimizer == "variable-projection":
+        yield "variable projection", "varpro"
+    if optimizer == "simplex":
+        yield "simplex", "simplex"
+    if fitting.get("max_terms"):
+        yield "selection of terms by orthogonal least squares", "ols"
+
+
+def _dataset(protocol: Labelling, nmer: NMer) -> Iterator[tuple[str, str]]:
+    method = protocol.method
+    if method == "GFN2-xTB":
+        yield "GFN2-xTB", "gfn2-xtb"
+        yield "engine tblite", ""
+        return
+    if protocol.counterpoise and len(nmer.fragments) > 1:
+        yield "counterpoise correction", "counterpoise"
+        if len(nmer.fragments) > 2:
+            yield "counterpoise correction of three molecules", "counterpoise-many"
+    if method == "DFT":
+        yield f"functional {protocol.functional}", FUNCTIONALS.get(protocol.functional.lower(), "")
+    if method == "MP2" or protocol.mp2_basis or method[:3] in ("FNO", "LNO"):
+        yield "MP2", "mp2"
+    if "CCSD" in method:
+        yield "CCSD", "ccsd"
+    if method.endswith("(T)"):
+        yield "(T)", "triples"
+    for prefix, keys in {"FNO": ("fno",), "LNO": ("lno",), "DLPNO": ("dlpno", "dlpno-triples")}.items():
+        if method.startswith(f"{prefix}-"):
+            yield from ((f"{prefix}-CCSD(T)", key) for key in keys)
+    if protocol.density_fitting:
+        yield "auxiliary basis sets of fitted integrals", "ri"
+    for basis in dict.fromkeys(b for b in (protocol.basis, protocol.mp2_basis) if b):
+        yield from ((f"basis set {basis}", key) for key in _basis(basis, set(nmer.symbols)))
+    yield f"engine {protocol.engine}", ENGINES.get(protocol.engine, "")
+
+
+def _basis(basis: str, elements: set[str]) -> Iterator[str]:
+    name = basis.lower()
+    if re.fullmatch(r"(aug-)?cc-pv[dtq56]z", name):
+        yield "dunning"
+        if name.startswith("aug-"):
+            yield "kendall"
+        if elements & SECOND_ROW:
+            yield "woon"
+    elif name in ("def2-svp", "def2-tzvp", "def2-tzvpp", "def2-qzvp", "def2-qzvpp"):
+        yield "def2"
+    else:
+        yield name if name in ("sto-3g", "6-31g") else ""
+
+
+def _selection(section: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if section.get("method", "mini-batch-k-means") == "mini-batch-k-means":
+        yield "mini-batch K-means", "mini-batch-k-means"
+        yield "scikit-learn", "scikit-learn"
+    if section.get("descriptor") == "soap":
+        yield "SOAP", "soap"
+
+
+def _pool(section: dict[str, Any], engines: dict[str, str], recipe: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if "pbmetad" in _words(section.get("sampler", "pbmetad")):
+        yield "parallel-bias metadynamics", "pbmetad"
+        yield "well-tempered metadynamics", "well-tempered"
+        yield "parallel-bias metadynamics with families", "families"
+    if "lammps" in engines:
+        yield "LAMMPS", "lammps"
+    if section.get("engine") == "plumed":
+        yield "PLUMED", "plumed"
+    for name in _words(section.get("force_field", "ff14SB")):
+        yield f"force field {name}", FORCE_FIELDS.get(name, "")
+    if "openmm" in engines:
+        yield "OpenMM", "openmm"
+    names = {fragment["name"] for fragment in recipe.get("nmer", {}).get("fragments", ())}
+    if "water" in names and "GFN2-xTB" not in _words(section.get("force_field", "ff14SB")):
+        yield "TIP4P/2005f", "tip4p-2005f"
+
+
+def _words(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+@cache
+def _papers() -> dict[str, dict[str, str]]:
+    return tomllib.loads((files("storage") / "papers.toml").read_text(encoding="utf-8"))
