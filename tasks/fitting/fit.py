@@ -26,6 +26,9 @@ from tasks.progress import ProgressLine
 ROUGH = 1e-5
 """Relative change of the objective at which a start is good enough to be compared with others."""
 
+RIGID = 1e-6
+"""Range of a distance over the training set below which it is one number, Angstrom."""
+
 PRELIMINARY_TERMS = 1500
 """Terms that the k are fitted with before others are chosen: those of the lowest degrees."""
 
@@ -154,7 +157,7 @@ def fit_potential(
         sigma=sigma,
         leverage=full.leverage(design),
         curve=curve,
-        warnings=_warnings(whole.basis, k, whole.factor, converged, settings),
+        warnings=_warnings(whole, k, converged, settings),
         seconds=time.process_time() - began,
     )
 
@@ -293,15 +296,18 @@ def _validation_error(train: Problem, held: Problem, k: Floats) -> float:
     return float(np.sqrt(held.weight @ square / held.weight.sum()))
 
 
-def _warnings(basis: Basis, k: Floats, factor: Floats, converged: bool, settings: Fitting) -> tuple[str, ...]:
-    found = []
+def _warnings(problem: Problem, k: Floats, converged: bool, settings: Fitting) -> tuple[str, ...]:
+    basis, factor, found = problem.basis, problem.factor, []
     kinds = len(basis.pair_names)
+    moves = np.ptp(basis.variables.distances(problem.positions), axis=0) > RIGID
+    free = np.bincount(basis.variables.kind, moves, minlength=kinds) > 0  # a cap's own bond has one length
+    decided = np.concatenate([free, free[basis.variables.shifted]])
     for what, part, bounds in (("k (1/A)", slice(kinds), "k_bounds"), ("d (A)", slice(kinds, None), "d_bounds")):
         low, high = getattr(settings, bounds)
         at_bound = [
             f"{name} = {value:.3g}"
-            for name, value in zip(basis.parameter_names[part], k[part], strict=True)
-            if settings.optimizer != "fixed" and min(value - low, high - value) < 1e-6 * (high - low)
+            for name, value, known in zip(basis.parameter_names[part], k[part], decided[part], strict=True)
+            if settings.optimizer != "fixed" and known and min(value - low, high - value) < 1e-6 * (high - low)
         ]
         if at_bound:
             found.append(

@@ -167,6 +167,16 @@ def test_a_k_at_its_bound_is_said() -> None:
     assert any("at its bound [0.5, 1.5]" in w and "A-D inter = 1.5" in w for w in result.warnings)
 
 
+def test_the_k_of_a_bond_of_one_length_is_not_complained_of() -> None:
+    """A cap's own bond: whatever its k is, the variable is one number."""
+    methyl = NMer("ch3", NMER.fragments[:1], "A1B1C3")
+    train = methyl.place_caps(methyl.positions + np.random.default_rng(0).normal(scale=0.1, size=(200, 5, 3)))
+    steep = 100 * np.exp(-3.0 * np.linalg.norm(train[:, 0] - train[:, 2], axis=1))
+    result = fit_potential(methyl, train, steep, Fitting(degree=1, terms="all", starts=1, k_bounds=(0.5, 1.0)))
+    said = " ".join(result.warnings)
+    assert "at its bound [0.5, 1]" in said and "A-B intra" not in said
+
+
 def test_training_data_that_do_not_fit_are_refused() -> None:
     train, settings = shaken(9, 1), Fitting(degree=1, starts=1)
     with pytest.raises(InputError, match=r"shape \(9, 7, 3\) and energies \(9,\); allowed: \(n, 8, 3\)"):
