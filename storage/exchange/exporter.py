@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def write_export(exporter: Exporter[Subject], subject: Subject, out: Path) -> tu
     if out.exists():
         raise InputError(f"'{out}' exists already; give another path with --out")
     texts = exporter.files(subject)
-    temporary = out.with_name(f".{out.name}.tmp")
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         _write(temporary, texts if exporter.folder else next(iter(texts.values())))

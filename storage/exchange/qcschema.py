@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,13 +40,14 @@ def qcschema_files(subject: DatasetSubject) -> Files:
     head = {
         "nmer_qcschema_format": FORMAT,
         "title": f"{subject.ref}, symmetry {subject.nmer.symmetry}, key {subject.attributes.get('key', '')[:12]}",
+        "protocol": _protocol(subject),
     }
     lines = ",\n  ".join(json.dumps(configuration) for configuration in configurations(subject))
     return {"dataset.json": f'{json.dumps(head)[:-1]},\n "configurations": [\n  {lines}\n]}}\n'}
 
 
-def configurations(subject: DatasetSubject) -> list[dict[str, Any]]:
-    """Return each configuration with its n-body energy (hartree) and its records by name.
+def configurations(subject: DatasetSubject) -> Iterator[dict[str, Any]]:
+    """Yield each configuration with its n-body energy (hartree) and its records by name.
 
     Raises
     ------
@@ -56,11 +58,10 @@ def configurations(subject: DatasetSubject) -> list[dict[str, Any]]:
     if not data.sub_names:
         raise InputError(f"{subject.ref} was imported with n-body energies alone; qcschema needs sub-calculations")
     groups = {name: _atoms(name, nmer, subject.ref) for name in data.sub_names}
-    model, keywords = _model(subject)
-    engine = str(tomllib.loads(subject.attributes["recipe"]).get("labelling", {}).get("engine", "pyscf"))
+    model = _model(subject)
+    engine = str(_protocol(subject).get("engine", "pyscf"))
     versions = {n: v for n, v in subject.attributes["engines"].items() if n != "nmer"}
     provenance = {"creator": engine, "version": next(iter(versions.values()), ""), "routine": "nmer"}
-    found = []
     for n, geometry in enumerate(data.positions / BOHR):
         records = {
             name: {
@@ -69,7 +70,7 @@ def configurations(subject: DatasetSubject) -> list[dict[str, Any]]:
                 "molecule": _molecule(nmer, geometry, *groups[name]),
                 "driver": "energy",
                 "model": model,
-                "keywords": keywords,
+                "keywords": {},
                 "properties": {"return_energy": energy, "calcinfo_natom": len(groups[name][0])},
                 "return_result": energy,
                 "provenance": provenance,
@@ -77,15 +78,12 @@ def configurations(subject: DatasetSubject) -> list[dict[str, Any]]:
             }
             for name, energy in zip(data.sub_names, data.sub_energies[n].tolist(), strict=True)
         }
-        found.append(
-            {
-                "id": data.ids[n],
-                "split": "train" if data.split[n] == TRAIN else "test",
-                "nbody_energy": float(data.energy[n]) / UNITS["hartree"],
-                "records": records,
-            }
-        )
-    return found
+        yield {
+            "id": data.ids[n],
+            "split": "train" if data.split[n] == TRAIN else "test",
+            "nbody_energy": float(data.energy[n]) / UNITS["hartree"],
+            "records": records,
+        }
 
 
 def read_back(path: Path, subject: DatasetSubject) -> str:
@@ -149,13 +147,18 @@ def _present(nmer: NMer, places: dict[int, int]) -> list[tuple[Any, slice]]:
     return [(fragment, part) for fragment, part in pairs if part.start in places]
 
 
-def _model(subject: DatasetSubject) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return method and basis, and what else decides the energies."""
-    section = tomllib.loads(subject.attributes["recipe"]).get("labelling", {})
-    protocol = Labelling.model_validate(section)
+def _protocol(subject: DatasetSubject) -> dict[str, Any]:
+    """Return the recipe's labelling section."""
+    found: dict[str, Any] = tomllib.loads(subject.attributes["recipe"]).get("labelling", {})
+    return found
+
+
+def _model(subject: DatasetSubject) -> dict[str, str]:
+    """Return method and basis."""
+    protocol = Labelling.model_validate(_protocol(subject))
     method = protocol.level if protocol.mp2_basis else protocol.functional or protocol.method
     basis = "" if protocol.engine == "xtb" else protocol.basis
-    return {"method": method, "basis": basis}, {"nmer_protocol": section}
+    return {"method": method, "basis": basis}
 
 
 EXPORTER = Exporter(
