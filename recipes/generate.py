@@ -61,7 +61,7 @@ def gas_phase_settings(found: FoundNMer) -> Settings:
     order, small = found.order, found.name in ALKANE
     screened = order > 1 and found.name not in UNSCREENED
     terms = PAPER_TERMS if order == 3 else None
-    few = None if small or found.name == "ch-ch3" else 60
+    few = None if small or found.name == "ch-ch3" else 60 if order < 3 else 40
     energy = "those above its own optimized geometry" if order == 1 else f"{order}-body energies"
     return Settings(
         comment=f"The {found.label} {order}-mer of a polyalanine chain, closed with caps where bonds are cut: one "
@@ -69,7 +69,13 @@ def gas_phase_settings(found: FoundNMer) -> Settings:
         f"{energy}. {ORIGIN}",
         title=f"{found.label} (capped), {order}-mer of polyalanine",
         smoke=Size(
-            3000, 100 if order < 3 else 60, 20 if order < 3 else 12, 3 if small else 2, few, (5.0, 10.0), 3
+            3000,
+            100 if order < 3 else 60,
+            20 if order < 3 else 12,
+            3 if small else 2,
+            few,
+            (2.0, 4.0) if order == 1 else (1.0, 2.0),
+            3,
         ),
         laptop=Size(
             60_000,
