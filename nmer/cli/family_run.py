@@ -138,7 +138,8 @@ def print_family(result: dict[str, Any]) -> None:
             for member in result["members"]
         ],
     )
-    print("RMSDs in kcal/mol, of the papers against CCSD(T) labels of their own; times in minutes")
+    levels = ", ".join(dict.fromkeys(member["level"] for member in result["members"]))
+    print(f"labels: {levels}; the papers' are CCSD(T). RMSDs in kcal/mol, times in minutes")
     for member in result["members"]:
         if member["failure"]:
             print(f"{member['recipe']} failed: {member['failure']}")
@@ -157,4 +158,4 @@ def _done(member: dict[str, Any], name: str) -> str:
 
 
 def _minutes(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds / 60:.1f}"
+    return "-" if seconds is None else f"{seconds / 60:.{1 if seconds >= 60 else 2}f}"
