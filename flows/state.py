@@ -77,7 +77,7 @@ def check_engines(recipe: Recipe, until: str) -> None:
     """Raise InputError if an engine is not installed or cannot do what the recipe asks, before anything runs."""
     nmer, settings = recipe.build_nmer(), recipe.labelling
     for force_field in recipe.sampling.force_fields:
-        check_force_field(nmer, force_field)
+        check_force_field(nmer, force_field, recipe.sampling.atom_types)
     if recipe.sampling.engine == "plumed" and "pbmetad" in recipe.sampling.samplers:
         new_plumed()
     check_descriptor(recipe.selection)

@@ -103,10 +103,27 @@ class Scan(Section):
         return total
 
 
+class AtomType(Section):
+    """A force-field type or charge that some atoms have by the recipe's word, in the place of the rules' own."""
+
+    atoms: tuple[Atom, ...] = Field(min_length=1, description="atoms of the n-mer, from 0")
+    type: str | None = Field(None, description="as the force field names it: protein-H1, 140; none: the rule's")
+    charge: float | None = Field(None, ge=-5, le=5, description="e; none: the rule's, and caps share what is left")
+    force_field: Literal["ff14SB", "OPLS-AA"] | None = Field(
+        None, description="whose type it is; none: the recipe's only force field with types"
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.type is None and self.charge is None:
+            raise ValueError("atom_types needs a type, a charge, or both")
+        return self
+
+
 class Sampling(Section):
     """The frames of the pool: from biased molecular dynamics, from normal modes, from a scan, or from several."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"normal_modes", "scan"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"normal_modes", "scan", "atom_types"})
 
     sampler: Sampler | Annotated[tuple[Sampler, ...], Field(min_length=1)] = Field(
         "pbmetad", description="one of pbmetad, normal-modes, scan, or a list of them"
@@ -118,6 +135,9 @@ class Sampling(Section):
         "ff14SB", description="one of ff14SB, OPLS-AA, GFN2-xTB, or a list of them: each has its own walkers"
     )
     water_model: Literal["TIP4P/2005f"] = "TIP4P/2005f"
+    atom_types: tuple[AtomType, ...] = Field(
+        (), description="types and charges of your own; none: from the bond graph (nmer show --force-field)"
+    )
     temperatures: tuple[Temperature, ...] = Field((300.0, 500.0, 700.0), min_length=1, description="K")
     windows: tuple[Window, ...] = Field(
         ((0.0, 4.0), (4.0, 7.0), (7.0, 10.0)),
@@ -158,6 +178,25 @@ class Sampling(Section):
                 f"the samplers {', '.join(self.samplers)} make {sum(self.shares.values())} frames, but frames = "
                 f"{self.frames}; make them equal, or let pbmetad make the rest"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _types_belong(self) -> Self:
+        typed = [f for f in self.force_fields if f != "GFN2-xTB"]
+        seen: set[tuple[str, int]] = set()
+        for given in self.atom_types:
+            if given.force_field is None and len(typed) != 1:
+                raise ValueError(
+                    f"atom_types of atoms {list(given.atoms)} must name its force_field; "
+                    f"allowed: {', '.join(typed) or 'none, GFN2-xTB has no types'}"
+                )
+            name = given.force_field or typed[0]
+            if name not in typed:
+                raise ValueError(f"atom_types names {name}; force_field is {list(self.force_fields)}")
+            for atom in given.atoms:
+                if (name, atom) in seen:
+                    raise ValueError(f"atom_types names atom {atom} twice for {name}")
+                seen.add((name, atom))
         return self
 
     @property

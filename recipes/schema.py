@@ -215,6 +215,7 @@ class Recipe(Section):
         for key, groups in (
             ("bias.families", [v for f in self.sampling.bias.families for v in f.variables]),
             ("scan.axes", [a.atoms for a in self.sampling.scan.axes]),
+            ("atom_types", [t.atoms for t in self.sampling.atom_types]),
         ):
             for atoms in groups:
                 if atoms and max(atoms) >= nmer.natoms:

@@ -47,9 +47,12 @@ def show(
     *,
     preset: Preset = None,
     cvs: Annotated[bool, Parameter(negative="", help="Show the collective variables by family instead.")] = False,
+    force_field: Annotated[
+        bool, Parameter(negative="", help="Show each atom's force-field type and charge instead.")
+    ] = False,
     json: Json = False,
 ) -> int:
-    """Show a recipe with every default written out, or its collective variables.
+    """Show a recipe with every default written out, its collective variables, or its force-field types.
 
     Example: nmer show ch3-water --preset smoke
 
@@ -61,6 +64,8 @@ def show(
     loaded = load_recipe(recipe, preset)
     if cvs:
         return _show_cvs(loaded, json)
+    if force_field:
+        return _show_types(loaded, json)
     if json:
         print_json(loaded.model_dump(mode="json"))
     else:
@@ -81,6 +86,49 @@ def _show_cvs(recipe: Recipe, json: bool) -> int:
         atoms = "  ".join("-".join(f"{nmer.symbols[a]}{a}" for a in cv.atoms) for cv in family.cvs)
         rows.append((family.name, str(len(family.cvs)), "between" if family.intermolecular else "within", atoms))
     print_table(("family", "variables", "fragments", "atoms, counted from 0"), rows)
+    return 0
+
+
+def _show_types(recipe: Recipe, json: bool) -> int:
+    from tasks.sampling.forcefield import RULES, nmer_terms
+
+    nmer, found = recipe.build_nmer(), []
+    for name in recipe.sampling.force_fields:
+        if name not in RULES:
+            continue
+        terms = nmer_terms(nmer, name, recipe.sampling.atom_types)
+        columns = zip(nmer.symbols, terms.types, terms.charges, terms.sigma, terms.epsilon, strict=True)
+        found += [
+            {
+                "force_field": name,
+                "atom": atom,
+                "element": element,
+                "type": kind,
+                "charge": charge,
+                "sigma": sigma,
+                "epsilon": epsilon,
+            }
+            for atom, (element, kind, charge, sigma, epsilon) in enumerate(columns)
+        ]
+    if json:
+        print_json(found)
+        return 0
+    if found:
+        print_table(
+            ("force field", "atom", "", "type", "charge (e)", "sigma (A)", "epsilon (kcal/mol)"),
+            [
+                (
+                    str(r["force_field"]),
+                    str(r["atom"]),
+                    str(r["element"]),
+                    str(r["type"]),
+                    *(f"{r[name]:.4f}" for name in ("charge", "sigma", "epsilon")),
+                )
+                for r in found
+            ],
+        )
+    if "GFN2-xTB" in recipe.sampling.force_fields:
+        print("GFN2-xTB has no types: it computes each geometry's own charges")
     return 0
 
 

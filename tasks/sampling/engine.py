@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import importlib.metadata
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from threadpoolctl import threadpool_limits
 
 from potentials.errors import InputError
 from potentials.molecule import NMer
-from recipes.sampling import ForceField
+from recipes.sampling import AtomType, ForceField
 from storage.records import Floats
-from tasks.sampling.forcefield import RULES, fragment_terms
+from tasks.sampling.forcefield import RULES, nmer_terms
 from tasks.sampling.kernel import lammps_callback
 from tasks.sampling.lammps_input import (
     force_field_commands,
@@ -26,7 +26,7 @@ from tasks.sampling.lammps_input import (
     motion_commands,
     no_force_field_commands,
 )
-from tasks.sampling.terms import Terms, combine
+from tasks.sampling.terms import Terms
 from tasks.sampling.xtb import Xtb
 
 
@@ -60,6 +60,7 @@ def simulation(
     data_file: Path,
     *,
     force_field: ForceField = "ff14SB",
+    atom_types: Sequence[AtomType] = (),
     temperature: float,
     timestep: float,
     damping: float,
@@ -75,6 +76,8 @@ def simulation(
         Where to write LAMMPS' data file.
     force_field
         Which one moves the atoms: LAMMPS computes ff14SB and OPLS-AA, tblite GFN2-xTB.
+    atom_types
+        Types and charges that the recipe gives.
     temperature
         K.
     timestep, damping
@@ -92,7 +95,7 @@ def simulation(
 
     xtb = Xtb(nmer) if force_field == "GFN2-xTB" else None
     if xtb is None:
-        terms = combine([fragment_terms(f, force_field) for f in nmer.fragments])
+        terms = nmer_terms(nmer, force_field, atom_types)
         commands = force_field_commands(nmer, terms, RULES[force_field], data_file)
     else:
         terms = Terms(charges=[0.0] * nmer.natoms)

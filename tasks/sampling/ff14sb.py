@@ -9,11 +9,13 @@ C-alpha, H5 on a carbonyl carbon, H on an amide nitrogen.
 from __future__ import annotations
 
 import io
+from itertools import combinations
 from typing import Any
 
+from potentials.errors import InputError
 from potentials.molecule import Fragment
-from tasks.sampling.residues import residue_atoms
-from tasks.sampling.terms import Rules, Terms, spread
+from tasks.sampling.residues import neighbours, residue_atoms
+from tasks.sampling.terms import Given, Rules, Terms, spread
 
 FF14SB = "amber14/protein.ff14SB.xml"
 
@@ -23,23 +25,26 @@ CAP_TYPE = {"CB": "protein-HC", "CA": "protein-H1", "C": "protein-H5", "N": "pro
 """Type of a cap on each atom of a residue that a bond can be cut at."""
 
 
-def ff14sb_terms(fragment: Fragment) -> Terms:
+def ff14sb_terms(fragment: Fragment, given: tuple[Given, ...] = ()) -> Terms:
     """Return a fragment's ff14SB terms, impropers among the torsions.
 
     Parameters
     ----------
     fragment
         The fragment.
+    given
+        What the recipe says of each atom; empty if nothing.
 
     Raises
     ------
     InputError
-        If the fragment is no piece of an alanine or glycine chain.
+        If the fragment is no piece of an alanine or glycine chain, or has no parameters for types given.
     """
     from openmm import unit
 
-    system = ff14sb_system(fragment)
-    terms = Terms()
+    types, _ = _types_and_charges(fragment, _force_field(), given)
+    system = ff14sb_system(fragment, given)
+    terms = Terms(types=types)
     kcal, angstrom, degree = unit.kilocalorie_per_mole, unit.angstrom, unit.degree
     for force in system.getForces():
         name = type(force).__name__
@@ -64,16 +69,19 @@ def ff14sb_terms(fragment: Fragment) -> Terms:
                 i, j, k, m, periodicity, phase, constant = force.getTorsionParameters(n)
                 phi0 = round(phase.value_in_unit(degree))
                 terms.torsions.append((i, j, k, m, (constant.value_in_unit(kcal), periodicity, phi0, 0.0)))
+    _check_complete(fragment, terms)
     return terms
 
 
-def ff14sb_system(fragment: Fragment) -> Any:
+def ff14sb_system(fragment: Fragment, given: tuple[Given, ...] = ()) -> Any:
     """Return the OpenMM System of a fragment: no cut-off, no constraints.
 
     Parameters
     ----------
     fragment
         The fragment.
+    given
+        What the recipe says of each atom; empty if nothing.
 
     Raises
     ------
@@ -82,8 +90,8 @@ def ff14sb_system(fragment: Fragment) -> Any:
     """
     from openmm import app
 
-    forcefield = app.ForceField(FF14SB)
-    types, charges = _types_and_charges(fragment, forcefield)
+    forcefield = _force_field()
+    types, charges = _types_and_charges(fragment, forcefield, given)
     # a residue for each atom: OpenMM matches residues to templates by elements and bonds alone; within a larger
     # one a hydrogen could get the charge of a cap beside it
     degrees = [sum(atom in bond for bond in fragment.bonds) for atom in range(fragment.natoms)]
@@ -113,17 +121,61 @@ def ff14sb_system(fragment: Fragment) -> Any:
     )
 
 
-def _types_and_charges(fragment: Fragment, forcefield: Any) -> tuple[list[str], list[float]]:
-    names = residue_atoms(fragment, "ff14SB")
+def _force_field() -> Any:
+    from openmm import app
+
+    return app.ForceField(FF14SB)  # a new one each time: fragments add their templates to it
+
+
+def _types_and_charges(
+    fragment: Fragment, forcefield: Any, given: tuple[Given, ...]
+) -> tuple[list[str], list[float]]:
+    given = given or (Given(),) * fragment.natoms
+    known = [atom for atom, one in enumerate(given) if one.type is not None and one.charge is not None]
+    names = residue_atoms(fragment, "ff14SB", known)
     types, charges = [], []
-    for atom in range(fragment.natoms):
-        if atom in fragment.caps:
-            _, anchor = names[fragment.anchor(atom)]
-            types.append(CAP_TYPE[anchor])
-            charges.append(0.0)
+    for atom, own in enumerate(given):
+        if atom in known:
+            kind, charge = "", 0.0
+        elif atom in fragment.caps:
+            anchor = names.get(fragment.anchor(atom))
+            if anchor is None:
+                raise InputError(
+                    f"sampling.atom_types: atom {atom} of fragment '{fragment.name}' is a cap on an atom whose "
+                    "type is given; give the cap a type and a charge as well"
+                )
+            kind, charge = CAP_TYPE[anchor[1]], 0.0
         else:
             residue, name = names[atom]
             (model,) = [a for a in forcefield._templates[residue].atoms if a.name == name]
-            types.append(model.type)
-            charges.append(float(model.parameters["charge"]))
-    return types, spread(fragment, charges)
+            kind, charge = model.type, float(model.parameters["charge"])
+        if own.type is not None and own.type not in forcefield._atomTypes:
+            raise InputError(
+                f"sampling.atom_types: ff14SB has no type '{own.type}'; allowed: "
+                + ", ".join(forcefield._atomTypes)
+            )
+        if own.type is not None:
+            element = forcefield._atomTypes[own.type].element.symbol
+            if element != fragment.symbols[atom]:
+                raise InputError(
+                    f"sampling.atom_types: type '{own.type}' is of {element}, and atom {atom} of fragment "
+                    f"'{fragment.name}' is {fragment.symbols[atom]}"
+                )
+        types.append(own.type or kind)
+        charges.append(charge)
+    return types, spread(fragment, charges, given)
+
+
+def _check_complete(fragment: Fragment, terms: Terms) -> None:
+    """Raise InputError if a bond or an angle has no parameters: OpenMM leaves out what it has none for."""
+    wanted: set[tuple[int, ...]] = {tuple(sorted(bond)) for bond in fragment.bonds}
+    around = neighbours(fragment)
+    wanted |= {(i, j, k) for j, bonded in enumerate(around) for i, k in combinations(sorted(bonded), 2)}
+    found: set[tuple[int, ...]] = {tuple(sorted((i, j))) for i, j, _, _ in terms.bonds}
+    found |= {(min(i, k), j, max(i, k)) for i, j, k, _, _ in terms.angles}
+    if missing := sorted(wanted - found):
+        types = "-".join(terms.types[atom] for atom in missing[0])
+        raise InputError(
+            f"fragment '{fragment.name}': ff14SB has no parameters for {types} (atoms "
+            f'{", ".join(map(str, missing[0]))}); give other sampling.atom_types, or force_field = "GFN2-xTB"'
+        )

@@ -5,24 +5,55 @@ GFN2-xTB has no terms: `tasks.sampling.xtb` computes it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
+from potentials.errors import InputError
 from potentials.molecule import Fragment, NMer
-from recipes.sampling import ForceField
+from recipes.sampling import AtomType, ForceField
 from tasks.sampling import ff14sb, oplsaa
 from tasks.sampling.ff14sb import ff14sb_system
-from tasks.sampling.terms import Rules, Terms
+from tasks.sampling.terms import Given, Rules, Terms, combine
 from tasks.sampling.water import is_water, water_terms
 from tasks.sampling.xtb import Xtb
 
-__all__ = ["RULES", "check_force_field", "ff14sb_system", "fragment_terms"]
+__all__ = ["RULES", "check_force_field", "ff14sb_system", "fragment_terms", "nmer_terms"]
 
 RULES: dict[str, Rules] = {"ff14SB": ff14sb.RULES, "OPLS-AA": oplsaa.RULES}
 """The rules of the force fields that have terms."""
 
 
+def nmer_terms(nmer: NMer, force_field: ForceField, atom_types: Sequence[AtomType] = ()) -> Terms:
+    """Return the force-field terms of an n-mer.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    force_field
+        One of `RULES`.
+    atom_types
+        Types and charges that the recipe gives; those for another force field are left out.
+
+    Raises
+    ------
+    InputError
+        If the force field has no types or no parameters for a fragment, or its library is missing.
+    """
+    given = [Given()] * nmer.natoms
+    for one in atom_types:
+        if one.force_field in (None, force_field):
+            for atom in one.atoms:
+                given[atom] = Given(one.type, one.charge)
+    parts = []
+    for fragment, where in zip(nmer.fragments, nmer.slices, strict=True):
+        own = tuple(given[where])
+        parts.append(fragment_terms(fragment, force_field, own if any(g != Given() for g in own) else ()))
+    return combine(parts)
+
+
 @cache
-def fragment_terms(fragment: Fragment, force_field: ForceField = "ff14SB") -> Terms:
+def fragment_terms(fragment: Fragment, force_field: ForceField = "ff14SB", given: tuple[Given, ...] = ()) -> Terms:
     """Return a fragment's force-field terms, atoms counted from 0 within it; found once a process.
 
     Parameters
@@ -31,6 +62,8 @@ def fragment_terms(fragment: Fragment, force_field: ForceField = "ff14SB") -> Te
         The fragment.
     force_field
         One of `RULES`. Water is TIP4P/2005f in each.
+    given
+        What the recipe says of each atom; empty if nothing.
 
     Raises
     ------
@@ -38,11 +71,15 @@ def fragment_terms(fragment: Fragment, force_field: ForceField = "ff14SB") -> Te
         If the force field has no types for the fragment, or its library is missing.
     """
     if is_water(fragment):
+        if given:
+            raise InputError("sampling.atom_types names an atom of water, which is TIP4P/2005f; leave it out")
         return water_terms()
-    return oplsaa.opls_terms(fragment) if force_field == "OPLS-AA" else ff14sb.ff14sb_terms(fragment)
+    if force_field == "OPLS-AA":
+        return oplsaa.opls_terms(fragment, given)
+    return ff14sb.ff14sb_terms(fragment, given)
 
 
-def check_force_field(nmer: NMer, force_field: ForceField) -> None:
+def check_force_field(nmer: NMer, force_field: ForceField, atom_types: Sequence[AtomType] = ()) -> None:
     """Raise InputError if a force field cannot be used for an n-mer, before anything runs.
 
     Parameters
@@ -51,9 +88,10 @@ def check_force_field(nmer: NMer, force_field: ForceField) -> None:
         The n-mer.
     force_field
         One of the recipe's force fields.
+    atom_types
+        Types and charges that the recipe gives.
     """
     if force_field == "GFN2-xTB":
         Xtb(nmer)
-        return
-    for fragment in nmer.fragments:
-        fragment_terms(fragment, force_field)
+    else:
+        nmer_terms(nmer, force_field, atom_types)

@@ -74,7 +74,7 @@ def sample_normal_modes(
     share, rest = divmod(settings.shares["normal-modes"], cells)
     parts: list[Frames] = []
     for force_field in settings.force_fields:
-        with surface(nmer, force_field) as evaluate:
+        with surface(nmer, force_field, settings.atom_types) as evaluate:
             minimum = find_minimum(nmer, evaluate)
             for temperature in settings.temperatures:
                 seed, wanted = settings.seed + len(parts), share + (len(parts) < rest)

@@ -21,7 +21,7 @@ from importlib import resources
 from potentials.errors import InputError
 from potentials.molecule import Fragment
 from tasks.sampling.residues import Name, residue_atoms
-from tasks.sampling.terms import Rules, Terms, spread
+from tasks.sampling.terms import Given, Rules, Terms, spread
 
 LIBRARY = "oplsaa2024.lt"
 
@@ -56,28 +56,29 @@ SYMMETRY = {
 """moltemplate's modules that know which atoms make a term; the library asks for this kind of improper."""
 
 
-def opls_terms(fragment: Fragment) -> Terms:
+def opls_terms(fragment: Fragment, given: tuple[Given, ...] = ()) -> Terms:
     """Return a fragment's OPLS-AA terms.
 
     Parameters
     ----------
     fragment
         The fragment.
+    given
+        What the recipe says of each atom; empty if nothing.
 
     Raises
     ------
     InputError
-        If moltemplate is missing, or the fragment is no piece of an alanine or glycine chain.
+        If moltemplate is missing, the fragment is no piece of an alanine or glycine chain, or there are no
+        parameters for types given.
     """
     library = read_library()
-    names = residue_atoms(fragment, "OPLS-AA")
-    types = [
-        CAP_TYPE[names[fragment.anchor(atom)][1]] if atom in fragment.caps else TYPE[names[atom]]
-        for atom in range(fragment.natoms)
-    ]
+    given = given or (Given(),) * fragment.natoms
+    types = _types(fragment, library, given)
     library_charges = [0.0 if a in fragment.caps else library.charges[t] for a, t in enumerate(types)]
     terms = Terms(
-        charges=spread(fragment, library_charges),
+        types=types,
+        charges=spread(fragment, library_charges, given),
         sigma=[library.lennard_jones[t][1] for t in types],
         epsilon=[library.lennard_jones[t][0] for t in types],
     )
@@ -94,6 +95,29 @@ def opls_terms(fragment: Fragment) -> Terms:
         k, sign, periodicity = library.coefficients[name]
         terms.impropers.append((i, j, m, n, k, round(sign), round(periodicity)))
     return terms
+
+
+def _types(fragment: Fragment, library: Library, given: tuple[Given, ...]) -> list[str]:
+    names = residue_atoms(fragment, "OPLS-AA", [atom for atom, one in enumerate(given) if one.type is not None])
+    types = []
+    for atom, own in enumerate(given):
+        anchor = names.get(fragment.anchor(atom)) if atom in fragment.caps else None
+        if own.type is not None:
+            if own.type not in library.charges:
+                raise InputError(
+                    f"sampling.atom_types: OPLS-AA has no type '{own.type}'; allowed: a number that {LIBRARY} has"
+                )
+            types.append(own.type)
+        elif atom not in fragment.caps:
+            types.append(TYPE[names[atom]])
+        elif anchor is not None:
+            types.append(CAP_TYPE[anchor[1]])
+        else:
+            raise InputError(
+                f"sampling.atom_types: atom {atom} of fragment '{fragment.name}' is a cap on an atom whose type "
+                "is given; give the cap a type as well"
+            )
+    return types
 
 
 @dataclass(frozen=True)
@@ -123,7 +147,14 @@ class Library:
     def bond(self, one: str, two: str) -> str:
         """Return the term of a bond between two types; of several rules the last one holds."""
         fits = importlib.import_module("moltemplate.ttree_lex").MatchesAll
-        return next(n for n, p in reversed(self.rules["bond"]) if fits((one, two), p) or fits((two, one), p))
+        found = (n for n, p in reversed(self.rules["bond"]) if fits((one, two), p) or fits((two, one), p))
+        name = next(found, None)
+        if name is None:
+            raise InputError(
+                f"OPLS-AA has no parameters for a bond of {one} and {two}; give other sampling.atom_types, or "
+                'force_field = "GFN2-xTB"'
+            )
+        return name
 
     def terms(
         self, kind: str, bonds: Sequence[tuple[int, int]], types: Sequence[str]
@@ -141,17 +172,23 @@ class Library:
         """
         symmetry = importlib.import_module(SYMMETRY[kind])
         anything = ["*"] * symmetry.bond_pattern.GetNumEdges()
-        found = importlib.import_module("moltemplate.nbody_by_type_lib").GenInteractions_str(
-            [(str(i), str(j)) for i, j in bonds],
-            symmetry.bond_pattern,
-            [(pattern + anything, name) for name, pattern in self.rules[kind]],
-            symmetry.canonical_order,
-            [str(atom) for atom in range(len(types))],
-            list(types),
-            [str(bond) for bond in range(len(bonds))],
-            ["any"] * len(bonds),
-            check_undefined=kind != "improper",
-        )
+        try:
+            found = importlib.import_module("moltemplate.nbody_by_type_lib").GenInteractions_str(
+                [(str(i), str(j)) for i, j in bonds],
+                symmetry.bond_pattern,
+                [(pattern + anything, name) for name, pattern in self.rules[kind]],
+                symmetry.canonical_order,
+                [str(atom) for atom in range(len(types))],
+                list(types),
+                [str(bond) for bond in range(len(bonds))],
+                ["any"] * len(bonds),
+                check_undefined=kind != "improper",
+            )
+        except importlib.import_module("moltemplate.ttree_lex").InputError:
+            raise InputError(
+                f"OPLS-AA has no parameters for one {kind} of types {', '.join(types)}; give other "
+                'sampling.atom_types, or force_field = "GFN2-xTB"'
+            ) from None
         last: dict[tuple[int, ...], str] = {}  # of several rules for the same atoms the last one holds
         for name, members in found.items():
             last |= {tuple(int(a) for a in atoms): name for atoms in members}

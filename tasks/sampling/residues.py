@@ -7,6 +7,7 @@ alanine's, with two glycine's. A carbonyl group or a nitrogen next to a cap is a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import combinations
 
 from potentials.errors import InputError
@@ -70,7 +71,7 @@ COVERED = (
 )
 
 
-def residue_atoms(fragment: Fragment, force_field: str) -> dict[int, Name]:
+def residue_atoms(fragment: Fragment, force_field: str, known: Collection[int] = ()) -> dict[int, Name]:
     """Return what each atom of a fragment stands for; caps are left out.
 
     Parameters
@@ -79,6 +80,8 @@ def residue_atoms(fragment: Fragment, force_field: str) -> dict[int, Name]:
         The fragment.
     force_field
         Whose atoms they will be: the error says it.
+    known
+        Atoms that need to stand for nothing, because the recipe gives their types.
 
     Raises
     ------
@@ -96,7 +99,7 @@ def residue_atoms(fragment: Fragment, force_field: str) -> dict[int, Name]:
             names |= {b: (name[0], HYDROGEN[name]) for b in bonded[atom] if kinds[b] == "hydrogen"}
             names |= {b: (name[0], "O") for b in bonded[atom] if kinds[b] == "oxygen"}
     for atom, symbol in enumerate(fragment.symbols):
-        if atom not in names and atom not in fragment.caps:
+        if atom not in names and atom not in fragment.caps and atom not in known:
             raise InputError(
                 f"fragment '{fragment.name}' has no {force_field} types here; allowed: {COVERED}; its {symbol} "
                 f'(atom {atom}) is in none of them; force_field = "GFN2-xTB" takes any species'

@@ -85,7 +85,7 @@ def sample_scan(nmer: NMer, settings: Sampling, count: Callable[[int], None] = l
     rng = np.random.default_rng(settings.seed)
     positions, energy = np.empty((scan.frames, nmer.natoms, 3)), np.empty(scan.frames)
     made = 0
-    with surface(nmer, force_field) as evaluate:
+    with surface(nmer, force_field, settings.atom_types) as evaluate:
         relaxed = find_minimum(nmer, evaluate).positions
         caps = [(c, anchor, float(np.linalg.norm(relaxed[c] - relaxed[anchor]))) for c, anchor, _ in nmer.caps]
         start = nmer.place_caps(relaxed)

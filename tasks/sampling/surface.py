@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from potentials.molecule import NMer
-from recipes.sampling import ForceField
+from recipes.sampling import AtomType, ForceField
 from storage.records import Floats
 from tasks.sampling.engine import run, simulation
 
@@ -19,7 +19,7 @@ Surface = Callable[[Floats], tuple[float, Floats]]
 
 
 @contextmanager
-def surface(nmer: NMer, force_field: ForceField) -> Iterator[Surface]:
+def surface(nmer: NMer, force_field: ForceField, atom_types: Sequence[AtomType] = ()) -> Iterator[Surface]:
     """Open the force field of an n-mer, without a bias, as a function of positions.
 
     Parameters
@@ -28,6 +28,8 @@ def surface(nmer: NMer, force_field: ForceField) -> Iterator[Surface]:
         The n-mer.
     force_field
         One of the recipe's force fields.
+    atom_types
+        Types and charges that the recipe gives.
     """
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -35,6 +37,7 @@ def surface(nmer: NMer, force_field: ForceField) -> Iterator[Surface]:
             nmer,
             Path(folder) / "atoms.data",
             force_field=force_field,
+            atom_types=atom_types,
             temperature=300.0,
             timestep=0.5,
             damping=100.0,

@@ -247,6 +247,7 @@ def _segment(walker: Walker, state: State, seed: int, missing: int) -> Segment:
         nmer,
         walker.folder / "atoms.data",
         force_field=walker.force_field,
+        atom_types=settings.atom_types,
         temperature=walker.temperature,
         timestep=timestep,
         damping=settings.damping,

@@ -29,6 +29,7 @@ def water_terms() -> Terms:
         charges=[-2 * q, q, q],
         sigma=[TIP4P_2005F["sigma"], 1.0, 1.0],
         epsilon=[TIP4P_2005F["epsilon"], 0.0, 0.0],
+        types=["OW", "HW", "HW"],
         bonds=[(0, i, "morse", TIP4P_2005F["morse"]) for i in (1, 2)],
         angles=[(1, 0, 2, *TIP4P_2005F["angle"])],
     )
