@@ -22,7 +22,6 @@ from tasks.sampling.surface import surface
 from tasks.sampling.terms import Given
 
 DIMER = load_recipe("ch3-water").build_nmer()
-CH3 = NMer("ch3", DIMER.fragments[:1])
 METHANOL = Fragment(
     "methanol",
     ("C", "O", "H", "H", "H", "H"),
@@ -65,14 +64,18 @@ def test_a_given_charge_holds_and_the_free_caps_take_the_rest() -> None:
 
 
 def test_lammps_computes_given_types_as_openmm_does() -> None:
-    given = [AtomType(atoms=(1, 2, 3, 4), type="protein-H1"), AtomType(atoms=(0,), charge=-0.3)]
-    per_atom = (Given(None, -0.3), *[Given("protein-H1")] * 4)
-    positions = CH3.positions + np.random.default_rng(5).normal(scale=0.08, size=(5, 3))
-    with surface(CH3, "ff14SB", given) as evaluate:
+    ethane = load_recipe("ch-ch3").build_nmer()
+    methyl = tuple(a for a, kind in enumerate(nmer_terms(ethane, "ff14SB").types) if kind == "protein-HC")
+    given = [AtomType(atoms=methyl, type="protein-H1"), AtomType(atoms=(0,), charge=-0.1)]
+    per_atom = tuple(
+        Given("protein-H1" if a in methyl else None, -0.1 if a == 0 else None) for a in range(ethane.natoms)
+    )
+    positions = ethane.positions + np.random.default_rng(5).normal(scale=0.08, size=(ethane.natoms, 3))
+    with surface(ethane, "ff14SB", given) as evaluate:
         energy = evaluate(positions)[0]
-    with surface(CH3, "ff14SB") as evaluate:
+    with surface(ethane, "ff14SB") as evaluate:
         other = evaluate(positions)[0]
-    assert energy == pytest.approx(openmm_energy(CH3.fragments[0], per_atom, positions), abs=1e-5)
+    assert energy == pytest.approx(openmm_energy(ethane.fragments[0], per_atom, positions), abs=1e-5)
     assert abs(energy - other) > 1e-3
 
 
