@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError
 from nmer.cli import (
     bias_command,
     cite_command,
+    deploy_command,
     export_command,
     fit_commands,
     fragment_command,
@@ -47,6 +48,7 @@ for module in (
     fragment_command,
     export_command,
     cite_command,
+    deploy_command,
 ):
     for command in module.COMMANDS:
         app.command(command)

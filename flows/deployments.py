@@ -1,0 +1,220 @@
+"""Prefect deployments of recipes: the file ``prefect.yaml``, and its way to a server.
+
+A deployment's parameters are the recipe itself, so that Prefect checks them by the recipe's own schema and shows
+every field. The file is YAML as Prefect reads it (YAML 1.1: ``1e-7`` would be a string there).
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.scalarstring import LiteralScalarString
+
+from potentials.errors import InputError, StageError
+from recipes.schema import Recipe
+
+FILE = "prefect.yaml"
+ONE, FAMILY = "flows.train.train_nmer", "flows.family.train_family"
+
+OURS = ("version", "description", "tags", "entrypoint", "parameters")
+"""What is written anew each time; all else in a deployment is the user's once it is there."""
+
+PATIENCE = 600
+"""Seconds that Prefect may take to register one file's deployments."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How deployments are to run.
+
+    Attributes
+    ----------
+    pool
+        Name of the work pool, of type process.
+    settings
+        Parameters of the flow besides the recipe, for example ``store``.
+    cron
+        When to run, five fields; None: when told.
+    limit
+        Most runs of one deployment at once; a store has one writer.
+    """
+
+    pool: str = "nmer"
+    settings: Mapping[str, Any] | None = None
+    cron: str | None = None
+    limit: int = 1
+
+
+def of_recipe(recipe: Recipe, plan: Plan, version: str) -> dict[str, Any]:
+    """Return the deployment of a recipe, as ``prefect.yaml`` has it."""
+    return _deployment(recipe.name, [recipe], {"recipe": _content(recipe)}, ONE, recipe.title, plan, version)
+
+
+def of_family(name: str, recipes: Sequence[Recipe], plan: Plan, version: str) -> dict[str, Any]:
+    """Return the deployment of a family, as ``prefect.yaml`` has it."""
+    parameters = {"name": name, "recipes": [_content(recipe) for recipe in recipes]}
+    title = f"The {len(recipes)} n-mers of {name}, one after the other"
+    return _deployment(name, recipes, parameters, FAMILY, title, plan, version)
+
+
+def _deployment(
+    name: str,
+    recipes: Sequence[Recipe],
+    parameters: dict[str, Any],
+    entrypoint: str,
+    title: str,
+    plan: Plan,
+    version: str,
+) -> dict[str, Any]:
+    preset = recipes[0].preset
+    made = {
+        "name": f"{name}-{preset}" if preset else name,
+        "version": version,
+        "description": f"{title}; preset {preset or 'none'}",
+        "tags": ["nmer", *([preset] if preset else [])],
+        "entrypoint": entrypoint,
+        "parameters": parameters | dict(plan.settings or {}),
+        "work_pool": {"name": plan.pool},
+        "concurrency_limit": plan.limit,
+        "schedules": [{"cron": plan.cron}] if plan.cron else [],
+    }
+    return made
+
+
+def _content(recipe: Recipe) -> dict[str, Any]:
+    found: dict[str, Any] = recipe.model_dump(mode="json", exclude_defaults=True)
+    return found
+
+
+def updated_file(
+    text: str, deployments: Sequence[Mapping[str, Any]], source: str = FILE, schedule: bool = False
+) -> str:
+    """Return a ``prefect.yaml`` with some deployments added or brought up to date.
+
+    Of a deployment that is there, the user's own work pool, schedules, limits, and comments stay.
+
+    Parameters
+    ----------
+    text
+        The file as it is; empty if there is none.
+    deployments
+        What `of_recipe` and `of_family` return.
+    source
+        The file's name, for the error.
+    schedule
+        Whether the schedules given replace those that are there.
+
+    Raises
+    ------
+    InputError
+        If the file is not one of Prefect's.
+    """
+    yaml = _yaml()
+    try:
+        whole = yaml.load(text) if text.strip() else {"name": "nmer", "pull": None, "deployments": []}
+    except YAMLError as error:
+        raise InputError(f"'{source}' is not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(whole, dict) or not isinstance(whole.get("deployments", []) or [], list):
+        raise InputError(f"'{source}' is not a file of Prefect's: allowed is a table with a list 'deployments'")
+    if not whole.get("deployments"):
+        whole["deployments"] = []
+    there = {entry.get("name"): entry for entry in whole["deployments"] if isinstance(entry, dict)}
+    for deployment in deployments:
+        entry = there.get(deployment["name"])
+        if entry is None:
+            whole["deployments"].append(_literal(dict(deployment)))
+        else:
+            for key in (*OURS, *(["schedules"] if schedule else [])):
+                entry[key] = _literal(deployment[key])
+    stream = io.StringIO()
+    yaml.dump(whole, stream)
+    return stream.getvalue()
+
+
+def register(file: Path, names: Sequence[str], pools: Sequence[str]) -> None:
+    """Bring deployments of a file to the Prefect server, making the work pools it has not.
+
+    Parameters
+    ----------
+    file
+        The ``prefect.yaml``.
+    names
+        Which of its deployments.
+    pools
+        Work pools they name.
+
+    Raises
+    ------
+    InputError
+        If no server is set.
+    StageError
+        If the server does not answer or refuses them.
+    """
+    if not PREFECT_API_URL.value():
+        raise InputError(
+            "PREFECT_API_URL is not set: start 'prefect server start', set it to http://127.0.0.1:4200/api, and "
+            "run this again; or give --file-only"
+        )
+    try:
+        with get_client(sync_client=True) as client:
+            for pool in pools:
+                try:
+                    client.read_work_pool(pool)
+                except ObjectNotFound:
+                    client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+        chosen = [word for name in names for word in ("--name", name)]
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--prefect-file", file.name, *chosen],
+            cwd=file.parent,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        raise StageError(f"Prefect did not register the deployments within {PATIENCE} s") from None
+    except Exception as error:  # httpx's and Prefect's own are many, and each means the same here
+        what = " ".join(str(error).split()) or type(error).__name__
+        raise StageError(
+            f"the Prefect server at {PREFECT_API_URL.value()} does not take deployments: {what}"
+        ) from None
+    if done.returncode:
+        said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-600:]
+        raise StageError(f"'prefect deploy' failed: {said}")
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.default_flow_style = None
+    yaml.width = 110
+    yaml.representer.add_representer(float, _represent_float)
+    yaml.representer.add_representer(type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null"))
+    return yaml
+
+
+def _represent_float(representer: Any, value: float) -> Any:
+    text = repr(value)
+    if "e" in text and "." not in text:
+        text = text.replace("e", ".0e")
+    return representer.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+def _literal(value: Any) -> Any:
+    """Return the same with texts of several lines written as blocks."""
+    if isinstance(value, Mapping):
+        return {key: _literal(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_literal(one) for one in value]
+    return LiteralScalarString(value) if isinstance(value, str) and "\n" in value else value

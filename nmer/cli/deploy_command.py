@@ -1,0 +1,82 @@
+"""The command that writes Prefect deployments: deploy."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json
+from potentials.errors import InputError
+from recipes.families import FAMILIES
+from recipes.load import load_recipe
+from recipes.protocols import with_protocol
+
+
+def deploy(
+    *recipes: str,
+    family: Annotated[
+        list[str] | None, Parameter(name="--all", help=f"A family as one deployment: {', '.join(FAMILIES)}.")
+    ] = None,
+    preset: Preset = None,
+    protocol: ProtocolName = None,
+    pool: Annotated[str, Parameter(help="Prefect work pool, of type process; it is made if missing.")] = "nmer",
+    cron: Annotated[str | None, Parameter(help='When to run, for example "0 20 * * 5"; none: when told.')] = None,
+    file: Annotated[Path, Parameter(help="The file; its other deployments, and your changes, stay.")] = Path(
+        "prefect.yaml"
+    ),
+    file_only: Annotated[bool, Parameter(negative="", help="Write the file, and tell no server.")] = False,
+    store: StorePath = None,
+    json: Json = False,
+) -> int:
+    """Write Prefect deployments of recipes into prefect.yaml, and register them with your Prefect server.
+
+    Then start a worker, 'prefect worker start --pool nmer', and run one: 'prefect deployment run
+    train-nmer/ch3-water-smoke', or from Prefect's pages.
+
+    Example: nmer deploy ch3-water conh --preset smoke --store /data/nmer-store
+
+    Parameters
+    ----------
+    recipes
+        Names of shipped recipes, or paths of TOML files.
+    """
+    from deploy.environment import set_prefect_defaults
+
+    if not recipes and not family:
+        raise InputError(f"give recipes, or --all and a family ({', '.join(FAMILIES)})")
+    if cron is not None and len(cron.split()) != 5:
+        raise InputError(f'--cron is "{cron}"; allowed: five fields, for example "0 20 * * 5"')
+    set_prefect_defaults()
+    from flows.deployments import Plan, of_family, of_recipe, register, updated_file
+    from nmer.cli.family_run import load_family
+    from storage.version import write_text
+
+    settings = {"store": str(Path(store).absolute())} if store else {}
+    plan = Plan(pool, settings, cron)
+    number = version("nmer")
+    found = [of_recipe(with_protocol(load_recipe(r, preset), protocol), plan, number) for r in recipes]
+    for name in family or []:
+        members = load_family(name, preset, protocol, None)
+        found.append(of_family(name, members, plan, number))
+    names = [str(one["name"]) for one in found]
+    text = updated_file(file.read_text() if file.is_file() else "", found, str(file), schedule=cron is not None)
+    try:
+        write_text(file, text)
+    except OSError as error:
+        raise InputError(f"cannot write '{file}': {error.strerror}") from None
+    if not file_only:
+        register(file.absolute(), names, [pool])
+    runs = [f"{'train-family' if 'recipes' in one['parameters'] else 'train-nmer'}/{one['name']}" for one in found]
+    if json:
+        print_json({"file": str(file), "pool": pool, "registered": not file_only, "deployments": runs})
+        return 0
+    print(f"{', '.join(names)}: in {file}" + ("" if file_only else f", and with the server for pool {pool}"))
+    print(f"start a worker: prefect worker start --pool {pool}")
+    print("\n".join(f"run: prefect deployment run {name}" for name in runs))
+    return 0
+
+
+COMMANDS = (deploy,)
