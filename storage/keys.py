@@ -11,7 +11,7 @@ from recipes.schema import Recipe, Section
 STAGES = ("sampling", "selection", "labelling", "fitting", "validation")
 """The stages in the order they run."""
 
-STAGE_FORMATS = {"sampling": 1, "selection": 2, "labelling": 1, "fitting": 2, "validation": 1}
+STAGE_FORMATS = {"sampling": 1, "selection": 2, "labelling": 1, "fitting": 2, "validation": 2}
 """Raise a stage's number when the same settings come to give another content."""
 
 _DESIGN = ("degree", "terms", "gamma", "k_bounds", "switching")

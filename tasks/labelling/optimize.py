@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,10 @@ START_BASIS = "def2-svp"
 """Basis of the Hartree-Fock surface; it has every element up to radon."""
 
 PROBE = 1e-4
-"""Energy by which a central difference leaves the centre on the Hartree-Fock surface, hartree."""
+"""Energy by which a central difference leaves the centre on the cheap surface, hartree."""
+
+NEAR = 0.03
+"""Largest move of an atom in a central difference, Angstrom: along soft torsions the surface bends soon."""
 
 CONVERGED = 1e-7
 """Predicted decrease at which the search ends, hartree: 6e-5 kcal/mol."""
@@ -36,11 +39,14 @@ CONVERGED = 1e-7
 FLAT = 1e-3
 """Largest slope at which the Hartree-Fock search ends, hartree/Angstrom: the start need not be better."""
 
-STEPS = 10
+STEPS = 20
 """Steps of Newton's method before the search gives up."""
 
 SOFTEST = 0.005
 """Smallest curvature that a direction is taken to have, hartree/Angstrom^2."""
+
+LEAST = 0.2
+"""Smallest curvature that a direction, scaled to unit curvature on the cheap surface, is taken to have."""
 
 LARGEST = 0.1
 """Largest move of an atom in one step, Angstrom."""
@@ -65,6 +71,15 @@ class Start:
     directions: Floats
 
 
+class _Point(NamedTuple):
+    """A geometry on the dear surface: steps along the start's directions, positions, energy, slope."""
+
+    along: Floats
+    positions: Floats
+    energy: float
+    slope: Floats
+
+
 def minimise(molecule: NMer, energies: Energies, start: Start) -> tuple[Floats, float]:
     """Return the geometry (atoms, 3; Angstrom) and the energy (hartree) of the minimum nearest to a start.
 
@@ -82,23 +97,45 @@ def minimise(molecule: NMer, energies: Energies, start: Start) -> tuple[Floats, 
     StageError
         If the energy still falls after `STEPS` steps.
     """
-    here, probe = start.positions, np.sqrt(2 * PROBE)
-    moves = probe * start.directions
+    probe = np.minimum(np.sqrt(2 * PROBE), NEAR / np.abs(start.directions).max(axis=(1, 2)))
+    count = len(probe)
+    pattern = np.concatenate([np.zeros((1, count)), np.diag(probe), np.diag(-probe)])
+    best: _Point | None = None
+    trial, hessian, reach = np.zeros(count), np.eye(count), np.inf
     for _ in range(STEPS):
-        asked = molecule.place_caps(np.concatenate([here[None], here + moves, here - moves]))
+        asked = molecule.place_caps(start.positions + np.tensordot(trial + pattern, start.directions, axes=1))
         values = energies(asked)
         centre, (plus, minus) = float(values[0]), values[1:].reshape(2, -1)
-        slope = (plus - minus) / (2 * probe)
-        curvature = np.maximum((plus + minus - 2 * centre) / probe**2, 0.2)
-        if 0.5 * float(np.sum(slope**2 / curvature)) < CONVERGED:
-            return asked[0], centre
-        step = np.tensordot(-slope / curvature, start.directions, axes=1)
-        step *= min(1.0, LARGEST / np.abs(step).max())
-        here = molecule.place_caps(here + step)
+        point = _Point(trial, asked[0], centre, (plus - minus) / (2 * probe))
+        if best is None:
+            hessian = np.diag(np.maximum((plus + minus - 2 * centre) / probe**2, LEAST))
+        else:
+            hessian = _updated(hessian, point.along - best.along, point.slope - best.slope)
+        if best is None or point.energy <= best.energy:
+            best, reach = point, np.inf
+        else:  # overshot: stay nearer than that was
+            reach = 0.5 * float(np.linalg.norm(point.along - best.along))
+        step = -np.linalg.solve(hessian, best.slope)
+        if -0.5 * float(best.slope @ step) < CONVERGED:
+            return best.positions, best.energy
+        moved = np.abs(np.tensordot(step, start.directions, axes=1)).max()
+        trial = best.along + step * min(1.0, LARGEST / moved, reach / np.linalg.norm(step))
     raise StageError(
         f"labelling: the minimum of '{molecule.name}' was not found in {STEPS} steps; start from a nearer "
         "geometry, or set labelling.reference = 'none'"
     )
+
+
+def _updated(hessian: Floats, step: Floats, change: Floats) -> Floats:
+    """Return a Hessian that explains how the slope changed with a step, as BFGS updates it.
+
+    Soft torsions bend within a step: what was measured at its beginning does not hold at its end.
+    """
+    if step @ change <= 0.0:
+        return hessian
+    image = hessian @ step
+    lost = np.outer(image, image) / (step @ image)
+    return np.asarray(hessian + np.outer(change, change) / (step @ change) - lost)
 
 
 Cheap = Callable[[Floats], tuple[float, Floats]]
