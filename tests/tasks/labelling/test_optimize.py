@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from string import ascii_uppercase
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -119,3 +122,26 @@ def test_both_cheap_surfaces_lead_to_the_same_minimum() -> None:
 
     found = [minimise(CH, energies, start(CH))[1] for start in (xtb_start, hartree_fock_start)]
     assert found[0] == pytest.approx(found[1], abs=2e-7)
+
+
+def test_a_soft_torsion_leads_to_the_bottom() -> None:
+    """A methyl beside an amide turns so softly that its curvature changes sevenfold within a step."""
+    pytest.importorskip("tblite")
+    recipe = load_recipe("ch-conh-ch3")
+    fragment = replace(recipe.build_nmer().fragments[0], parts=())
+    molecule = NMer("piece", (fragment,), "".join(f"{letter}1" for letter in ascii_uppercase[: fragment.natoms]))
+    surface, rounds = _CapsInPlace(molecule, _Gfn2Xtb(molecule)), []
+
+    def energies(geometries: np.ndarray) -> np.ndarray:
+        rounds.append(len(geometries))
+        return np.array([surface(x)[0] for x in geometries])
+
+    x, lowest = minimise(molecule, energies, xtb_start(molecule))
+    assert len(rounds) <= 12
+
+    def flat(q: np.ndarray) -> tuple[float, np.ndarray]:
+        energy, gradient = surface(q.reshape(x.shape))
+        return energy, gradient.ravel()
+
+    other = minimize(flat, x.ravel(), jac=True, method="BFGS", options={"gtol": 1e-6})
+    assert lowest == pytest.approx(other.fun, abs=4e-7)
