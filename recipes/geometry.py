@@ -47,7 +47,12 @@ def standard_geometry(
         bond = positions[cap] - positions[anchor]
         positions[cap] = positions[anchor] + CAP_LENGTHS[symbols[anchor]] * bond / np.linalg.norm(bond)
     first = min((j if i == 0 else i for i, j in bonds if 0 in (i, j)), default=0)
-    placed = np.round(_oriented(positions, first), DECIMALS) + 0.0  # no -0.0
+    return written(oriented(positions, first))
+
+
+def written(positions: NDArray[np.float64]) -> Geometry:
+    """Return positions as a recipe has them, rounded."""
+    placed = np.round(positions, DECIMALS) + 0.0  # no -0.0
     return tuple((float(x), float(y), float(z)) for x, y, z in placed)
 
 
@@ -69,8 +74,8 @@ def _with_methyls(symbols: tuple[str, ...], bonds: tuple[tuple[int, int], ...], 
     return Chem.AddHs(mol)
 
 
-def _oriented(positions: NDArray[np.float64], first: int) -> NDArray[np.float64]:
-    """Return positions with atom 0 at the origin and another on z."""
+def oriented(positions: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+    """Return positions with atom 0 at the origin and another on z; `first` is that other, 0 for none."""
     moved = positions - positions[0]
     if not first:
         return np.asarray(moved)

@@ -30,6 +30,12 @@ LARGEST_CHAIN = 10_000
 FILES = (".xyz", ".pdb", ".mol", ".sdf")
 """Files that a molecule can be read from."""
 
+CONFORMERS = 10
+"""Geometries of a whole molecule that are made before the one of the lowest energy is taken."""
+
+BOND_CHANGE = 0.1
+"""MMFF94 that changes a bond of ETKDG by more than this is guessing, Angstrom."""
+
 BOND_REACH = 1.2
 """Atoms nearer than this times the sum of their covalent radii are bonded, where a file has no bonds."""
 
@@ -192,6 +198,50 @@ def embed(mol: Any, name: str, seed: int) -> NDArray[np.float64]:
             AllChem.MMFFOptimizeMolecule(mol, maxIters=2000)
             return np.asarray(mol.GetConformer().GetPositions(), dtype=np.float64)
     raise InputError(f"no geometry of '{name}' was found; give a file with one")
+
+
+def lowest_conformer(molecule: Molecule, seed: int = 2025) -> tuple[NDArray[np.float64], bool]:
+    """Return a geometry of a molecule read from SMILES, (atoms, 3), Angstrom, and whether MMFF94 knows it.
+
+    Of `CONFORMERS` geometries by ETKDG, each at its minimum of MMFF94, it is the lowest; where MMFF94 has no
+    parameters, or only guesses such as those for CO2, whose bonds come out at 1.405 A, it is the first of ETKDG.
+
+    Parameters
+    ----------
+    molecule
+        The molecule.
+    seed
+        Of the distance geometry.
+
+    Raises
+    ------
+    InputError
+        If none was found.
+    """
+    from rdkit import rdBase
+    from rdkit.Chem import AllChem
+
+    if molecule.natoms == 1:
+        return np.zeros((1, 3)), True
+    mol = _sane(molecule.smiles, molecule.name)
+    settings = AllChem.ETKDGv3()
+    settings.randomSeed, settings.numThreads = seed, 1
+    with rdBase.BlockLogs():
+        every = list(AllChem.EmbedMultipleConfs(mol, CONFORMERS, settings))
+        known = bool(AllChem.MMFFHasAllMoleculeParams(mol))
+        if not every:
+            raise InputError(f"no geometry of '{molecule.name}' was found from its SMILES '{molecule.smiles}'")
+        first = np.asarray(mol.GetConformer(every[0]).GetPositions(), dtype=np.float64)
+        if not known:
+            return first, False
+        energies = [e for _, e in AllChem.MMFFOptimizeMoleculeConfs(mol, numThreads=1, maxIters=5000)]
+    best = every[int(np.argmin(np.round(energies, 4)))]  # of equal ones the first
+    lowest = np.asarray(mol.GetConformer(best).GetPositions(), dtype=np.float64)
+    i, j = np.array(molecule.bonds).T
+    lengths = [np.linalg.norm(x[i] - x[j], axis=1) for x in (first, lowest)]
+    if np.abs(lengths[1] - lengths[0]).max() > BOND_CHANGE:
+        return first, False
+    return lowest, True
 
 
 def _sane(smiles: str, name: str) -> Any:

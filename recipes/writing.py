@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import Literal
 
@@ -39,6 +39,31 @@ class Size:
 
 
 @dataclass(frozen=True)
+class Notes:
+    """Comments of a recipe that say why; each is wrapped where it is written.
+
+    Attributes
+    ----------
+    force_field, max_t1
+        Above the force field, and the largest T1.
+    switching
+        Above the switching function.
+    smoke, laptop, paper
+        Above these presets; an empty one of the laptop preset says how long it takes.
+    """
+
+    force_field: str = ""
+    max_t1: str = ""
+    switching: str = "The papers name the cosine form but not the radii: full up to r_in, nothing from r_out on."
+    smoke: str = "Minutes on two cores: shows every stage, and is not a potential for science."
+    laptop: str = ""
+    paper: str = (
+        "The published settings, but for the labels: the papers' are DLPNO-CCSD(T)/aug-cc-pVTZ, these the open "
+        "composite near CCSD(T)/aug-cc-pVTZ, which is the protocol composite-aug-cc-pvtz."
+    )
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a recipe says besides its n-mer.
 
@@ -58,6 +83,16 @@ class Settings:
         What the frames are sampled with.
     small
         Whether canonical CCSD(T)/cc-pVDZ labels take seconds: the smoke preset's labels.
+    windows
+        Of the distance of two fragments' centres of mass, Angstrom.
+    smoke_basis
+        Basis of the smoke preset's labels.
+    memory
+        Of one label's process, GiB; None: what the papers' n-mers need.
+    max_t1
+        Above which T1 a label is flagged; None: the default.
+    notes
+        Comments in the file.
     """
 
     comment: str
@@ -67,12 +102,17 @@ class Settings:
     paper: Size
     rules: tuple[str, ...] = ()
     switching: tuple[tuple[int, int], tuple[float, float]] | None = None
-    force_field: Literal["ff14SB", "GFN2-xTB"] = "ff14SB"
+    force_field: Literal["ff14SB", "OPLS-AA", "GFN2-xTB"] = "ff14SB"
     small: bool = True
+    windows: tuple[tuple[float, float], ...] = ((0, 4), (4, 7), (7, 10))
+    smoke_basis: str = "cc-pVDZ"
+    memory: int | None = None
+    max_t1: float | None = None
+    notes: Notes = field(default_factory=Notes)
 
 
 SMOKE_SMALL = """\
-labelling = { engine = "pyscf", method = "CCSD(T)", basis = "cc-pVDZ" }
+labelling = {{ engine = "pyscf", method = "CCSD(T)", basis = "{basis}" }}
 """
 
 SMOKE_LARGE = """\
@@ -80,7 +120,7 @@ SMOKE_LARGE = """\
 [presets.smoke.labelling]
 engine = "pyscf"
 method = "FNO-CCSD(T)"
-basis = "cc-pVDZ"
+basis = "{basis}"
 density_fitting = true
 single_precision = true
 cc_tolerance = 1e-7
@@ -125,21 +165,24 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
         All else.
     """
     pair = len(nmer.fragments) > 1
-    lines = wrap(settings.comment, LINE, initial_indent="# ", subsequent_indent="# ")
+    lines = _comment(settings.comment)
     lines += ["format = 1", f'name = "{nmer.name}"', f'title = "{settings.title}"', "", "[nmer]"]
     lines += [f"# {line}" for line in _symmetry_comment(nmer)]
     lines += [f'symmetry = "{nmer.symmetry}"', ""]
     for fragment in nmer.fragments:
         lines += [*_fragment_lines(fragment), ""]
-    lines += ["[sampling]"]
+    lines += ["[sampling]", *_comment(settings.notes.force_field)]
     if settings.force_field != "ff14SB":
         lines += [f'force_field = "{settings.force_field}"']
     lines += [_noted("temperatures = [300, 500, 700]", "K")]
     if pair:
-        lines += [_noted("windows = [[0, 4], [4, 7], [7, 10]]", "A, distance between the centres of mass")]
+        windows = ", ".join(f"[{lower:g}, {upper:g}]" for lower, upper in settings.windows)
+        lines += [_noted(f"windows = [{windows}]", "A, distance between the centres of mass")]
     else:
         lines += [f"frames = {settings.paper.frames}"]
         lines += ["", "[selection]", f"train = {settings.paper.train}", f"test = {settings.paper.test}"]
+    if settings.max_t1:
+        lines += ["", "[labelling]", *_comment(settings.notes.max_t1), f"max_t1 = {settings.max_t1}"]
     lines += ["", "[fitting]"]
     lines += [_noted(f"degree = {settings.paper.degree}", _count(nmer, settings, settings.paper))]
     lines += [f'terms = "{"intermolecular" if pair else "all"}"']
@@ -152,7 +195,7 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
     if settings.switching:
         (i, j), (inner, outer) = settings.switching
         ends = f"{nmer.symbols[i]}..{nmer.symbols[j]}, A"
-        lines += ["# The papers name the cosine form but not the radii: full up to r_in, nothing from r_out on."]
+        lines += _comment(settings.notes.switching)
         lines += [f"switching = {{ atoms = [{i}, {j}], r_in = {inner}, r_out = {outer} }}   # {ends}"]
     return "\n".join(lines) + "\n" + _presets(nmer, settings)
 
@@ -160,25 +203,38 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
 def _presets(nmer: NMer, settings: Settings) -> str:
     smoke, laptop, paper = settings.smoke, settings.laptop, settings.paper
     slow = "Hours" if settings.small else "Days"
-    memory = 3 if settings.small else 4
+    memory = settings.memory or (3 if settings.small else 4)
+    notes = settings.notes
+    laptop_note = notes.laptop or (
+        f"{slow} on two cores, as `nmer plan` says; minutes with --protocol gfn2-xtb. Labels are those of the "
+        "protocol fno-aug-cc-pvdz."
+    )
+    smoke_labels = (SMOKE_SMALL if settings.small else SMOKE_LARGE).format(basis=settings.smoke_basis)
     return f"""
-# Minutes on two cores: shows every stage, and is not a potential for science.
+{_lines(notes.smoke)}
 [presets.smoke]
 {_size_lines(nmer, settings, smoke, short=True)}
 resources = {{ label_timeout = 600, label_memory = {memory} }}
-{SMOKE_SMALL if settings.small else SMOKE_LARGE}
-# {slow} on two cores, as `nmer plan` says; minutes with --protocol gfn2-xtb. Labels are those of the protocol
-# fno-aug-cc-pvdz.
+{smoke_labels}
+{_lines(laptop_note)}
 [presets.laptop]
 {_size_lines(nmer, settings, laptop)}
 resources = {{ label_timeout = 3600, label_memory = {memory} }}
 {LAPTOP_LABELS}
-# The published settings, but for the labels: the papers' are DLPNO-CCSD(T)/aug-cc-pVTZ, these the open composite
-# near CCSD(T)/aug-cc-pVTZ, which is the protocol composite-aug-cc-pvtz.
+{_lines(notes.paper)}
 [presets.paper]
 {_size_lines(nmer, settings, paper)}
 resources = {{ label_timeout = 7200, label_memory = {memory} }}
 {PAPER_LABELS}"""
+
+
+def _comment(text: str) -> list[str]:
+    """Return a text as lines of a comment; none of an empty one."""
+    return wrap(text, LINE, initial_indent="# ", subsequent_indent="# ")
+
+
+def _lines(text: str) -> str:
+    return "\n".join(_comment(text))
 
 
 def _size_lines(nmer: NMer, settings: Settings, size: Size, *, short: bool = False) -> str:

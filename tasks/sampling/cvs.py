@@ -12,6 +12,9 @@ from potentials.molecule import Fragment, NMer
 from recipes.sampling import FamilyModel
 from storage.records import Floats, Ints
 
+STRAIGHT = np.radians(165.0)
+"""Angle of the starting geometry from which on three atoms are taken for a line, which no torsion is about."""
+
 
 @dataclass(frozen=True)
 class CV:
@@ -57,9 +60,9 @@ def families(nmer: NMer, given: tuple[FamilyModel, ...] = ()) -> list[Family]:
     """Return the families of an n-mer's collective variables: those given in the recipe, else by this rule.
 
     Within a fragment: the bonds, angles, and dihedrals of its heavy atoms; of all atoms where it has fewer than
-    three heavy ones. Between the first two fragments: the distance of their central atoms and the angles that
-    orient one towards the other. Two variables are equivalent when the same symmetry letters are at the same
-    places and both are within a fragment or both between two.
+    three heavy ones; no dihedral where three of its atoms are in a line. Between the first two fragments: the
+    distance of their central atoms and the angles that orient one towards the other. Two variables are equivalent
+    when the same symmetry letters are at the same places and both are within a fragment or both between two.
 
     Parameters
     ----------
@@ -124,9 +127,14 @@ def _inner(fragment: Fragment, start: int) -> list[CV]:
         for j, k in bonds
         for i in sorted(neighbours[j])
         for m in sorted(neighbours[k])
-        if len({i, j, k, m}) == 4
+        if len({i, j, k, m}) == 4 and not (_straight(fragment, i, j, k) or _straight(fragment, j, k, m))
     ]
     return [CV(tuple(a + start for a in atoms)) for atoms in (*bonds, *angles, *torsions)]
+
+
+def _straight(fragment: Fragment, i: int, j: int, k: int) -> bool:
+    """Return whether three atoms are nearly in a line: there a dihedral jumps, and its bias would push hard."""
+    return bool(cv_values([CV((i, j, k))], np.array([fragment.positions]))[0, 0] > STRAIGHT)
 
 
 def _between(nmer: NMer) -> list[CV]:

@@ -17,7 +17,14 @@ from tasks.sampling.terms import Given, Rules, Terms, combine
 from tasks.sampling.water import is_water, water_terms
 from tasks.sampling.xtb import Xtb
 
-__all__ = ["RULES", "check_force_field", "ff14sb_system", "fragment_terms", "nmer_terms"]
+__all__ = [
+    "RULES",
+    "check_force_field",
+    "choose_force_field",
+    "ff14sb_system",
+    "fragment_terms",
+    "nmer_terms",
+]
 
 RULES: dict[str, Rules] = {"ff14SB": ff14sb.RULES, "OPLS-AA": oplsaa.RULES}
 """The rules of the force fields that have terms."""
@@ -95,3 +102,27 @@ def check_force_field(nmer: NMer, force_field: ForceField, atom_types: Sequence[
         Xtb(nmer)
     else:
         nmer_terms(nmer, force_field, atom_types)
+
+
+def choose_force_field(nmer: NMer) -> tuple[ForceField, str]:
+    """Return the quickest force field that knows every fragment, ff14SB or else GFN2-xTB, and why: a sentence.
+
+    OPLS-AA has types for the same fragments as ff14SB here. GAFF2's types and charges come from AmberTools, which
+    its makers publish for conda and not for pip.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    """
+    for fragment in nmer.fragments:
+        try:
+            fragment_terms(fragment, "ff14SB")
+        except InputError:
+            return "GFN2-xTB", (
+                f"GFN2-xTB because ff14SB and OPLS-AA have no types for {fragment.name} here, only for water and "
+                "pieces of alanine and glycine chains. (GAFF2 would need AmberTools, which is not made for pip.) "
+                "It is some hundred times slower, and bonds can break in it."
+            )
+    water = ", with water as TIP4P/2005f" if any(is_water(f) for f in nmer.fragments) else ""
+    return "ff14SB", f"ff14SB because it has types for every atom{water}."

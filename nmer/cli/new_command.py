@@ -1,0 +1,181 @@
+"""The command that writes a recipe for a molecule of the user's own: new."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from cyclopts import Parameter
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from nmer.cli.output import Json, print_json, print_table
+from potentials.errors import InputError
+from potentials.molecule import NMer
+from recipes.degrees import Terms
+from recipes.estimate import estimate
+from recipes.load import load_recipe, shipped_recipes
+from recipes.own import OwnRecipe, own_nmer, own_recipe
+from recipes.schema import Recipe
+from recipes.species import read_species
+from storage.version import write_text
+from tasks.labelling.engines import ENGINES
+from tasks.sampling.forcefield import choose_force_field
+
+PRESETS = ("smoke", "laptop", "paper")
+
+FromSmiles = Annotated[str, Parameter(name="--from-smiles", help="The molecule or ion as SMILES.")]
+With = Annotated[
+    str | None, Parameter(name="--with", help="A partner: water, or the SMILES of another molecule or ion.")
+]
+Out = Annotated[str | None, Parameter(name="--out", help="The file; default: NAME.toml.")]
+
+
+def new(name: str, *, from_smiles: FromSmiles, partner: With = None, out: Out = None, json: Json = False) -> int:
+    """Write a recipe for a molecule of your own, alone or with a partner.
+
+    Alone its energy is that above its own optimized geometry; with a partner it is their counterpoise-corrected
+    two-body energy. Nothing is run.
+
+    Example: nmer new methanol-water --from-smiles CO --with water
+
+    Parameters
+    ----------
+    name
+        Name of the recipe: lowercase letters, digits and dashes.
+    """
+    path = _free_path(name, out)
+    first = read_species(from_smiles)
+    second = None if partner is None else read_species(partner, "--with")
+    nmer = own_nmer(name, first, second, relaxed if find_spec("tblite") else None)
+    smiles = (first.smiles,) if second is None else (first.smiles, second.smiles)
+    force_field, why = choose_force_field(nmer)
+    made = own_recipe(nmer, smiles, force_field, why)
+    recipes = _write(path, made)
+    needs = "pip install 'nmer[xtb]'" if force_field == "GFN2-xTB" and not find_spec("tblite") else ""
+    commands = _next_commands(path)
+    if json:
+        print_json(_facts(path, made, recipes) | {"why": why, "needs": needs, "next": commands})
+        return 0
+    print(f"{path}: {recipes['paper'].title}")
+    print(f"  symmetry     {nmer.symmetry}, {nmer.natoms} atoms, charge {nmer.charge:+d}")
+    print(f"  force field  {why}")
+    rows = [(p, *_row(recipes[p], terms)) for p, terms in _by_preset(made).items()]
+    print_table(("preset", "degree", "terms", "frames", "labels", "level of theory", "core-hours"), rows)
+    if needs:
+        print(f"GFN2-xTB is not installed here; install it with: {needs}")
+    print("next:")
+    for command in commands:
+        print(f"  {command}")
+    return 0
+
+
+def _free_path(name: str, out: str | None) -> Path:
+    """Return the file to write, or say why it cannot be."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        raise InputError(
+            f"name '{name}' must be lowercase letters, digits and dashes, a letter or digit first, for example "
+            "methanol-water"
+        )
+    if name in shipped_recipes():
+        raise InputError(f"name '{name}' is that of a recipe that comes with nmer; choose another")
+    path = Path(out or f"{name}.toml")
+    if path.suffix != ".toml":
+        raise InputError(f"--out '{out}' must be the path of a .toml file, for example {name}.toml")
+    if path.exists():
+        raise InputError(f"file '{path}' exists and is not overwritten; remove it, or name another with --out")
+    if not path.parent.is_dir():
+        raise InputError(f"--out '{path}': there is no folder '{path.parent}'")
+    return path
+
+
+def relaxed(nmer: NMer) -> NDArray[np.float64]:
+    """Return a molecule's minimum on GFN2-xTB, (atoms, 3), Angstrom."""
+    from tasks.sampling.minimum import find_minimum
+    from tasks.sampling.xtb import Xtb
+
+    with threadpool_limits(limits=1):  # more threads than one make a small molecule slower
+        return find_minimum(nmer, Xtb(nmer)).positions
+
+
+def _write(path: Path, made: OwnRecipe) -> dict[str, Recipe]:
+    """Write the recipe and return it with each preset; where it cannot be used nothing is left."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        draft = Path(folder) / path.name
+        draft.write_text(made.text, encoding="utf-8")
+        recipes = {preset: load_recipe(str(draft), preset) for preset in PRESETS}
+    for preset, recipe in recipes.items():
+        labelling, engine = recipe.labelling, ENGINES[recipe.labelling.engine]()
+        try:
+            for basis in (b for b in (labelling.basis, labelling.mp2_basis) if b):
+                engine.check(labelling.method, basis, labelling.counterpoise, made.nmer.symbols)
+        except InputError as error:
+            raise InputError(f"{made.nmer.name}, preset {preset}: {error}") from None
+    try:
+        write_text(path, made.text)
+    except (PermissionError, NotADirectoryError) as error:
+        raise InputError(f"file '{path}' cannot be written: {error.strerror}") from None
+    return recipes
+
+
+def _by_preset(made: OwnRecipe) -> dict[str, Terms]:
+    return {preset: getattr(made.terms, preset) for preset in PRESETS}
+
+
+def _row(recipe: Recipe, terms: Terms) -> tuple[str, ...]:
+    """Return a line of the table: what a preset makes, and what it costs."""
+    count = f"{terms.count}" if terms.count == terms.candidates else f"{terms.count} of {terms.candidates}"
+    hours = _hours(recipe)
+    return (
+        str(terms.degree),
+        count,
+        str(recipe.sampling.frames),
+        str(recipe.selection.train + recipe.selection.test),
+        recipe.labelling.level,
+        "-" if hours is None else f"{hours:.2g}" if hours < 100 else f"{hours:.0f}",
+    )
+
+
+def _hours(recipe: Recipe) -> float | None:
+    """Return the core-hours of a recipe as `nmer plan` estimates them; None where a stage's are not known."""
+    costs = [cost.core_hours for cost in estimate(recipe)]
+    return None if any(cost is None for cost in costs) else sum(cost or 0.0 for cost in costs)
+
+
+def _facts(path: Path, made: OwnRecipe, recipes: dict[str, Recipe]) -> dict[str, Any]:
+    nmer = made.nmer
+    return {
+        "file": str(path),
+        "name": nmer.name,
+        "symmetry": nmer.symmetry,
+        "atoms": nmer.natoms,
+        "charge": nmer.charge,
+        "fragments": [f.name for f in nmer.fragments],
+        "force_field": recipes["paper"].sampling.force_field,
+        "rules": list(made.terms.rules),
+        "presets": {
+            preset: {
+                "degree": terms.degree,
+                "terms": terms.count,
+                "candidates": terms.candidates,
+                "train": recipes[preset].selection.train,
+                "test": recipes[preset].selection.test,
+                "core_hours": _hours(recipes[preset]),
+            }
+            for preset, terms in _by_preset(made).items()
+        },
+    }
+
+
+def _next_commands(path: Path) -> list[str]:
+    file = shlex.quote(str(path))
+    return [f"nmer show {file}", f"nmer plan {file} --preset smoke", f"nmer run {file} --preset smoke"]
+
+
+COMMANDS = (new,)
