@@ -230,7 +230,7 @@ resources = {{ label_timeout = 7200, label_memory = {memory} }}
 
 def _comment(text: str) -> list[str]:
     """Return a text as lines of a comment; none of an empty one."""
-    return wrap(text, LINE, initial_indent="# ", subsequent_indent="# ")
+    return wrap(text, LINE, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
 
 
 def _lines(text: str) -> str:

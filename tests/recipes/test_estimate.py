@@ -73,3 +73,12 @@ def test_the_paper_preset_is_estimated_stage_by_stage() -> None:
     assert selection.core_hours is not None and 15 < 3600 * selection.core_hours < 20
     assert selection.memory == pytest.approx(0.4, abs=0.05)
     assert labels.core_hours == pytest.approx(45_000 * 6.0 / 3600, rel=0.3)
+
+
+def test_sampling_with_xtb_costs_every_step() -> None:
+    """Methane with water takes 1,145 to 1,180 steps of GFN2-xTB a CPU-second."""
+    recipe = load_recipe("ch3-water", "smoke")
+    xtb = recipe.model_copy(update={"sampling": recipe.sampling.model_copy(update={"force_field": "GFN2-xTB"})})
+    (quick, _, *_), (slow, _, *_) = estimate(recipe), estimate(xtb)
+    assert quick.core_hours is not None and slow.core_hours is not None
+    assert (slow.core_hours - quick.core_hours) * 3600 == pytest.approx(9000 * 110 / 1150, rel=0.15)
