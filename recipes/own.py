@@ -258,7 +258,7 @@ def _notes(why: str, ion: bool) -> Notes:
     return replace(
         plain,
         force_field=why,
-        max_t1="Above the usual 0.02, which common molecules reach in their minima; max_t2 stays at 0.2 and "
+        max_t1="Above the usual 0.02, which common molecules come near or pass; max_t2 stays at 0.2 and "
         "tells better whether one configuration is enough.",
         switching=switching,
         smoke="Shows every stage, and is not a potential for science; `nmer plan` says how long it takes.",
