@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from potentials.potential import Potential
+from storage.bundle import bundle_as_store
 from storage.contents import potential_of_file
 from storage.exchange.json_document import read_document
 from storage.store import Store
@@ -19,7 +20,8 @@ def load(ref: str | Path, store: str | Path | None = None) -> Potential:
         ``ch3-water@1``, ``ch3-water@latest``, or ``ch3-water@released``; or the path of a potential's file, as
         `nmer fit --out` and `nmer get` write it, or of its JSON document (`nmer export --format json`).
     store
-        Folder of the store; by default ``NMER_STORE``, else ``nmer-store`` in the working directory.
+        Folder of the store, or the file of a bundle (`nmer bundle`); by default ``NMER_STORE``, else
+        ``nmer-store`` in the working directory.
 
     Raises
     ------
@@ -30,4 +32,7 @@ def load(ref: str | Path, store: str | Path | None = None) -> Potential:
         return potential_of_file(Path(ref))
     if str(ref).endswith(".json"):
         return read_document(Path(ref))[0]
+    if store is not None and Path(store).is_file():
+        with bundle_as_store(Path(store)) as opened:
+            return opened.potential(str(ref))
     return Store(store).potential(str(ref))

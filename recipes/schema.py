@@ -184,6 +184,9 @@ class Recipe(Section):
     format: Literal[1] = 1
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="lowercase letters, digits and dashes")
     title: str = ""
+    licence: str = Field(
+        "not stated", min_length=1, description="of the data that are made, for example CC-BY-4.0; part of no key"
+    )
     preset: str = Field("", description="the preset that was applied; empty is none")
     nmer: NMerModel
     sampling: Sampling = Sampling()

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from potentials.molecule import NMer
 from recipes.labelling import Labelling
 from recipes.schema import NMerModel
-from storage.store import Store
-from storage.version import Version
+from storage.version import NOT_STATED, Version
+
+if TYPE_CHECKING:
+    from storage.store import Store
 
 FUNCTIONALS = {"wb97m-v": "wb97m-v", "wb97m_v": "wb97m-v", "pbe": "pbe", "b3lyp": "b3lyp"}
 
@@ -49,6 +51,11 @@ class Citation:
     text: str = ""
     doi: str = ""
 
+    def line(self) -> str:
+        """Return it as one line for people."""
+        doi = f", https://doi.org/{self.doi}" if self.doi else ""
+        return f"{self.subject}: {self.text or 'no paper is known here; see its own pages'}{doi}"
+
 
 def citations(store: Store | None, version: Version) -> list[Citation]:
     """Return the papers of a version and of all it was made from.
@@ -60,13 +67,48 @@ def citations(store: Store | None, version: Version) -> list[Citation]:
     version
         A potential, a dataset, a selection, or a pool.
     """
-    found: dict[tuple[str, str], Citation] = {}
-    for kind, attributes in _lineage(store, version):
-        recipe = tomllib.loads(attributes["recipe"]) if attributes["recipe"] else {}
-        for subject, key in _of(kind, recipe, attributes):
-            paper = _papers().get(key, {})
-            found.setdefault((subject, key), Citation(subject, paper.get("text", ""), paper.get("doi", "")))
-    return list(found.values())
+    found = (c for kind, attributes in _lineage(store, version) for c in _papers_of(kind, attributes))
+    return list(dict.fromkeys(found))
+
+
+def citation_text(
+    kind: str,
+    nmer: str,
+    recipe: str,
+    engines: Mapping[str, str],
+    facts: Mapping[str, Any],
+    inputs: Sequence[Version] = (),
+) -> str:
+    """Return what a new version keeps as its citation: its papers and those of all it is made from, one a line.
+
+    Parameters
+    ----------
+    kind, nmer, recipe, engines, facts
+        As `storage.version.write_version` takes them.
+    inputs
+        What it is made from.
+    """
+    own = {"nmer": nmer, "recipe": recipe, "engines": engines, "facts": facts}
+    lines = [c.line() for c in _papers_of(kind, own)]
+    for version in inputs:
+        below = version.attributes()
+        if "citation" in below:
+            lines += below["citation"].splitlines()
+        else:  # an older version has to be read again
+            lines += [c.line() for c in _papers_of(version.kind, below)]
+    return "\n".join(line for line in dict.fromkeys(lines) if line != NOT_STATED) or NOT_STATED
+
+
+def licence_of(recipe: str) -> str:
+    """Return the licence that a recipe's text gives its data."""
+    return str(tomllib.loads(recipe).get("licence", NOT_STATED))
+
+
+def _papers_of(kind: str, attributes: Mapping[str, Any]) -> Iterator[Citation]:
+    recipe = tomllib.loads(attributes["recipe"]) if attributes["recipe"] else {}
+    for subject, key in _of(kind, recipe, attributes):
+        paper = _papers().get(key, {})
+        yield Citation(subject, paper.get("text", ""), paper.get("doi", ""))
 
 
 def _lineage(store: Store | None, version: Version) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -79,7 +121,7 @@ def _lineage(store: Store | None, version: Version) -> Iterator[tuple[str, dict[
             yield from _lineage(store, below)
 
 
-def _of(kind: str, recipe: dict[str, Any], attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _of(kind: str, recipe: dict[str, Any], attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what is cited, and the key of the paper, '' where none is known."""
     if kind == "potential":
         yield from _potential(attributes["facts"], recipe.get("fitting", {}))
@@ -94,10 +136,10 @@ def _of(kind: str, recipe: dict[str, Any], attributes: dict[str, Any]) -> Iterat
         yield from _pool(recipe.get("sampling", {}), attributes["engines"], recipe)
 
 
-def _potential(facts: dict[str, Any], fitting: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _potential(facts: Mapping[str, Any], fitting: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "permutationally invariant polynomials", "pip"
     yield "MB-nrg potentials", "mb-nrg-methane"
-    fragments = facts["nmer"]["fragments"]
+    fragments = facts.get("nmer", {}).get("fragments", ())
     if any(f["caps"] for f in fragments):
         yield "MB-nrg potentials of capped n-mers", "polyalanine-gas"
         if any(f["name"] == "water" for f in fragments):
@@ -163,7 +205,9 @@ def _selection(section: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "SOAP", "soap"
 
 
-def _pool(section: dict[str, Any], engines: dict[str, str], recipe: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _pool(
+    section: dict[str, Any], engines: Mapping[str, str], recipe: dict[str, Any]
+) -> Iterator[tuple[str, str]]:
     if "pbmetad" in _words(section.get("sampler", "pbmetad")):
         yield "parallel-bias metadynamics", "pbmetad"
         yield "well-tempered metadynamics", "well-tempered"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from potentials.basis import BasisOptions
 from potentials.errors import InputError
+from potentials.molecule import NMer
 from potentials.potential import Potential
 from potentials.sites import LonePairs
 from potentials.switching import Switching
@@ -22,22 +24,32 @@ from storage.version import Column, Version, read_version
 _XYZ = "Cartesian coordinates (configuration, atom, xyz)"
 _SPLIT = "0 training, 1 test"
 
+# Where the numbers of each kind of version come from; the root's `engines` has the programs' versions.
+_LEDGER = "label ledger, the rows of these ids under the protocol of the recipe's [labelling]"
+_FIT = "fit to the training part of the dataset in `inputs`"
+_BASIS = "enumerated from the symmetry and the rules in `facts`"
+_IMPORTED = "the files that `facts` names under imported"
+
 
 def pool_columns(pool: Pool) -> dict[str, Column]:
     """Return a pool's arrays."""
+    engine = f"sampling with {', '.join(pool.sources)}"
+    settings, computed = "recipe's [sampling]", "computed from positions"
+    xyz = "Cartesian coordinates (frame, atom, xyz)"
+    temperature = "temperature of the walker or of the modes; 0 for a scan"
+    window = "index of the centre-of-mass window, from 0; -1 outside all of them"
+    energy = "force-field energy without the bias, before caps were put back to length"
     return {
-        "positions": Column(pool.positions, "Angstrom", "Cartesian coordinates (frame, atom, xyz)"),
-        "temperature": Column(pool.temperature, "K", "temperature of the walker or of the modes; 0 for a scan"),
-        "window": Column(pool.window, "1", "index of the centre-of-mass window, from 0; -1 outside all of them"),
-        "seed": Column(pool.seed, "1", "seed of the walker or of the sampler"),
-        "energy": Column(
-            pool.energy, "kcal/mol", "force-field energy without the bias, before caps were put back to length"
-        ),
-        "com_distance": Column(pool.com_distance, "Angstrom", "distance between the centres of mass"),
-        "cvs": Column(pool.cvs, "Angstrom or rad", "collective variables (frame, variable)"),
-        "cv_names": Column(pool.cv_names, "1", "names of the collective variables"),
-        "source": Column(pool.source, "1", "which of the sources made the frame, from 0"),
-        "sources": Column(pool.sources, "1", "sampler and force field"),
+        "positions": Column(pool.positions, "Angstrom", xyz, f"{engine}; caps put back to length"),
+        "temperature": Column(pool.temperature, "K", temperature, settings),
+        "window": Column(pool.window, "1", window, settings),
+        "seed": Column(pool.seed, "1", "seed of the walker or of the sampler", settings),
+        "energy": Column(pool.energy, "kcal/mol", energy, engine),
+        "com_distance": Column(pool.com_distance, "Angstrom", "distance between the centres of mass", computed),
+        "cvs": Column(pool.cvs, "Angstrom or rad", "collective variables (frame, variable)", computed),
+        "cv_names": Column(pool.cv_names, "1", "names of the collective variables", settings),
+        "source": Column(pool.source, "1", "which of the sources made the frame, from 0", settings),
+        "sources": Column(pool.sources, "1", "sampler and force field", settings),
     }
 
 
@@ -74,10 +86,11 @@ class PoolFile:
 
 def selection_columns(selection: Selection) -> dict[str, Column]:
     """Return a selection's arrays."""
+    chosen = "chosen as the recipe's [selection] says"
     return {
-        "positions": Column(selection.positions, "Angstrom", _XYZ),
-        "split": Column(selection.split, "1", _SPLIT),
-        "frame": Column(selection.frame, "1", "index of the frame in the pool, from 0"),
+        "positions": Column(selection.positions, "Angstrom", _XYZ, "frames of the pool in `inputs`"),
+        "split": Column(selection.split, "1", _SPLIT, chosen),
+        "frame": Column(selection.frame, "1", "index of the frame in the pool, from 0", chosen),
     }
 
 
@@ -86,19 +99,34 @@ def selection_from_version(version: Version) -> Selection:
     return Selection(**{name: version.column(name) for name in Selection.__dataclass_fields__})
 
 
-def dataset_columns(dataset: Dataset) -> dict[str, Column]:
-    """Return a dataset's arrays."""
+def dataset_columns(dataset: Dataset, imported: bool = False) -> dict[str, Column]:
+    """Return a dataset's arrays.
+
+    Parameters
+    ----------
+    dataset
+        The dataset.
+    imported
+        Whether it came from files, not from the label ledger.
+    """
+    made = _IMPORTED if imported else "selection in `inputs`, those whose label is usable"
+    label = _IMPORTED if imported else _LEDGER
+    energy = _IMPORTED if imported else "computed from sub_energies, and from reference_hartree in `facts` if any"
+    total = "total energies (configuration, sub-calculation)"
+    parts = "sub-calculations of the protocol"
     return {
-        "positions": Column(dataset.positions, "Angstrom", _XYZ),
-        "split": Column(dataset.split, "1", _SPLIT),
-        "energy": Column(dataset.energy, "kcal/mol", "n-body energy"),
-        "sub_energies": Column(dataset.sub_energies, "hartree", "total energies (configuration, sub-calculation)"),
-        "sub_names": Column(dataset.sub_names, "1", "names of the sub-calculations"),
-        "t1": Column(dataset.t1, "1", "largest T1 diagnostic over the sub-calculations"),
-        "t2": Column(dataset.t2, "1", "largest amplitude |t2| over the sub-calculations"),
-        "cpu_seconds": Column(dataset.cpu_seconds, "s", "user + system time of the whole label"),
-        "d1": Column(dataset.d1, "1", "largest D1 diagnostic over the sub-calculations"),
-        "ids": Column(dataset.ids, "1", "configuration id: sha256 of its canonical bytes"),
+        "positions": Column(dataset.positions, "Angstrom", _XYZ, made),
+        "split": Column(dataset.split, "1", _SPLIT, made),
+        "energy": Column(dataset.energy, "kcal/mol", "n-body energy", energy),
+        "sub_energies": Column(dataset.sub_energies, "hartree", total, label),
+        "sub_names": Column(dataset.sub_names, "1", "names of the sub-calculations", parts),
+        "t1": Column(dataset.t1, "1", "largest T1 diagnostic over the sub-calculations", label),
+        "t2": Column(dataset.t2, "1", "largest amplitude |t2| over the sub-calculations", label),
+        "cpu_seconds": Column(dataset.cpu_seconds, "s", "user + system time of the whole label", label),
+        "d1": Column(dataset.d1, "1", "largest D1 diagnostic over the sub-calculations", label),
+        "ids": Column(
+            dataset.ids, "1", "configuration id: sha256 of its canonical bytes", "computed from positions"
+        ),
     }
 
 
@@ -110,24 +138,33 @@ def dataset_from_version(version: Version) -> Dataset:
     return Dataset(**{**values, "sub_names": tuple(values["sub_names"]), "ids": tuple(values["ids"])})
 
 
+def nmer_of_version(version: Version) -> NMer:
+    """Return a version's n-mer: an imported dataset has it among its facts, the others in their recipe."""
+    attributes = version.attributes()
+    found = attributes["facts"].get("nmer") or tomllib.loads(attributes["recipe"])["nmer"]
+    return NMerModel.model_validate(found).build(version.nmer)
+
+
 def potential_columns(potential: Potential) -> dict[str, Column]:
     """Return a potential's arrays."""
-    more = {}
+    basis, more = potential.basis, {}
     if len(potential.d):
-        names = tuple(potential.basis.pair_names[n] for n in potential.basis.variables.shifted)
-        more["d"] = Column(potential.d, "Angstrom", "shift of each kind of distance whose variable has one")
-        more["d_names"] = Column(names, "1", "kind of distance each d belongs to")
+        names = tuple(basis.pair_names[n] for n in basis.variables.shifted)
+        shift = "shift of each kind of distance whose variable has one"
+        more["d"] = Column(potential.d, "Angstrom", shift, _FIT)
+        more["d_names"] = Column(names, "1", "kind of distance each d belongs to", _BASIS)
     if potential.selected is not None:
         numbers = np.array(potential.selected, dtype=np.int64)
-        more["selected"] = Column(numbers, "1", "which terms of the whole basis these are, from 0")
+        more["selected"] = Column(numbers, "1", "which terms of the whole basis these are, from 0", _FIT)
     if potential.ensemble is not None:
         meaning = "coefficients of an ensemble of fits (member, term); their spread is the uncertainty"
-        more["ensemble"] = Column(potential.ensemble, "kcal/mol", meaning)
+        more["ensemble"] = Column(potential.ensemble, "kcal/mol", meaning, _FIT)
+    k, coefficients = np.asarray(potential.k), np.asarray(potential.coefficients)
     return {
-        "k": Column(np.asarray(potential.k), "1/Angstrom", "non-linear parameter of each kind of distance"),
-        "k_names": Column(tuple(potential.basis.pair_names), "1", "kind of distance each k belongs to"),
-        "coefficients": Column(np.asarray(potential.coefficients), "kcal/mol", "linear coefficient of each term"),
-        "terms": Column(tuple(potential.basis.term_names()), "1", "one monomial of each term's orbit"),
+        "k": Column(k, "1/Angstrom", "non-linear parameter of each kind of distance", _FIT),
+        "k_names": Column(tuple(basis.pair_names), "1", "kind of distance each k belongs to", _BASIS),
+        "coefficients": Column(coefficients, "kcal/mol", "linear coefficient of each term", _FIT),
+        "terms": Column(tuple(basis.term_names()), "1", "one monomial of each term's orbit", _BASIS),
         **more,
     }
 

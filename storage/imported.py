@@ -121,7 +121,7 @@ def import_dataset(
         "dataset",
         name,
         key,
-        columns=dataset_columns(dataset),
+        columns=dataset_columns(dataset, imported=True),
         recipe=tomli_w.dumps({"nmer": nmer.model_dump(mode="json", exclude_none=True)}, multiline_strings=True),
         inputs=[],
         engines=package_versions("nmer", "numpy"),

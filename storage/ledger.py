@@ -22,6 +22,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from potentials.errors import InputError
+from storage.durable import make_folder
+from storage.file_system import take_lock
 from storage.keys import canonical_json
 from storage.ledger_file import (
     connect_to_read,
@@ -71,7 +73,7 @@ class Ledger:
         StageError
             If the disk is full.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = _take_lock(folder, wait)
         try:
             ledger = cls(folder, connect_to_write(folder / "ledger.sqlite"), lock)
@@ -283,9 +285,8 @@ _INSERT = insert_statement("labels")
 
 
 def _take_lock(folder: Path, wait: float) -> FileLock:
-    lock = FileLock(folder / "ledger.lock", timeout=wait)
     try:
-        lock.acquire()
+        lock = take_lock(folder / "ledger.lock", wait)
     except Timeout:
         raise InputError(
             f"{folder}: its label ledger is in use by {_holder(folder)}; wait for it to end, or end it"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from potentials.errors import InputError, StageError
+from storage.file_system import journal_for
 from storage.keys import canonical_json
 
 FORMAT = 2
@@ -115,10 +116,9 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(str(path), timeout=30.0)
     with _closed_if_refused(database, path), full_disk_in_words(path):
         number = _format(database, path)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        if number == 0 and database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise InputError(f"{path}: is not a label ledger")
+        _keep_journal(database, path)
+        if number == 0:
+            _refuse_foreign(database, path)
         if number < FORMAT:
             script = _SCHEMA if number == 0 else _UPGRADE
             database.executescript(f"BEGIN; {script} PRAGMA user_version = {FORMAT}; COMMIT;")
@@ -134,17 +134,23 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         If it is not a ledger that this version can read.
     """
     if not path.exists():
-        database = sqlite3.connect(":memory:")
-        database.executescript(_SCHEMA)
-        return database
+        return _empty()
     database = sqlite3.connect(f"{path.resolve().as_uri()}?{_way_of_reading(path)}", timeout=30.0, uri=True)
     with _closed_if_refused(database, path):
         number = _format(database, path)
         if number == 0:
-            raise InputError(f"{path}: is not a label ledger")
+            _refuse_foreign(database, path)
+            database.close()  # its maker has not come far
+            return _empty()
         if number == 1:
             values = ", ".join(f"{_FROM_DETAILS.get(name, name)} AS {name}" for name in COLUMNS)
             database.execute(f"CREATE TEMP VIEW labels AS SELECT {values} FROM main.labels")
+    return database
+
+
+def _empty() -> sqlite3.Connection:
+    database = sqlite3.connect(":memory:")
+    database.executescript(_SCHEMA)
     return database
 
 
@@ -200,6 +206,19 @@ def _closed_if_refused(database: sqlite3.Connection, path: Path) -> Iterator[Non
         raise
 
 
+def _keep_journal(database: sqlite3.Connection, path: Path) -> None:
+    """Choose the journal by the file system; what is committed then survives a power cut."""
+    rollback = journal_for(path.parent) == "rollback"
+    wanted = "delete" if rollback else "wal"
+    found = database.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
+    if found != wanted:
+        raise InputError(
+            f"{path}: another process reads it while its journal is to change; run again when it ends"
+        )
+    # EXTRA: the commit of a rollback journal is the removal of a file, and that too must be on the disk
+    database.execute(f"PRAGMA synchronous = {'EXTRA' if rollback else 'FULL'}")
+
+
 def _format(database: sqlite3.Connection, path: Path) -> int:
     with closing(database.execute("PRAGMA user_version")) as cursor:
         number = int(cursor.fetchone()[0])
@@ -210,7 +229,18 @@ def _format(database: sqlite3.Connection, path: Path) -> int:
     return number
 
 
+def _refuse_foreign(database: sqlite3.Connection, path: Path) -> None:
+    """Raise InputError if a file without a format holds anything."""
+    if database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise InputError(f"{path}: is not a label ledger")
+
+
 def _way_of_reading(path: Path) -> str:
-    """Return how to open a ledger to read it: SQLite makes files beside it, which may be forbidden."""
-    at_rest = not path.with_name(path.name + "-wal").exists()
-    return "immutable=1" if at_rest and not os.access(path.parent, os.W_OK) else "mode=ro"
+    """Return how to open a ledger to read it: SQLite makes files beside it, which may be forbidden.
+
+    A rollback journal may be that of a killed writer; then the first reader takes back what it had begun.
+    """
+    wal, journal = (path.with_name(path.name + ending).exists() for ending in ("-wal", "-journal"))
+    if not os.access(path.parent, os.W_OK):
+        return "mode=ro" if wal or journal else "immutable=1"
+    return "mode=rw" if journal else "mode=ro"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from storage.durable import make_folder, sync_folder
 from storage.keys import canonical_json
 
 SUFFIX = ".spool"
@@ -62,11 +63,11 @@ class SpoolWriter:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{SUFFIX}"
         self.path = folder / name
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
-        _fsync_folder(folder)
+        sync_folder(folder)
 
     def __enter__(self) -> Self:
         return self
@@ -151,11 +152,3 @@ def read_spool(path: Path, start: int = 0) -> SpoolPart:
 def spool_files(folder: Path) -> tuple[Path, ...]:
     """Return the spool files of a folder, by name; none if there is no such folder."""
     return tuple(sorted(folder.glob(f"*{SUFFIX}")))
-
-
-def _fsync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -16,11 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from potentials.errors import InputError
 from potentials.potential import Potential
+from storage.citations import citation_text, licence_of
 from storage.contents import potential_from_version
+from storage.file_system import take_lock
 from storage.version import KINDS, Column, Version, read_version, write_text, write_version
 
 STORE_FORMAT = 1
@@ -71,7 +73,8 @@ class Store:
             )
 
     def _check_free(self, create: bool) -> None:
-        if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
+        # a killed maker leaves its temporary marker
+        if self.path.is_file() or any(not p.match(f".{MARKER}.*.tmp") for p in _entries(self.path)):
             raise InputError(
                 f"'{self.path}' is not a store of ours (it has no {MARKER}); "
                 "give an empty or new folder with --store"
@@ -128,20 +131,26 @@ class Store:
         present = self.find(kind, key, nmer)
         if present is not None:
             return present
-        folder = self.path / f"{kind}s" / nmer
-        number = 1 + max((_number(p) for p in folder.glob("*.h5")), default=0)
+        path = self.next_path(kind, nmer)
         return write_version(
-            folder / f"{number}.h5",
+            path,
             kind,
             nmer,
-            number,
+            _number(path),
             key,
             columns=columns,
             recipe=recipe,
             inputs=[{"kind": v.kind, "ref": v.ref, "key": v.key} for v in inputs],
             engines=engines,
             facts=facts,
+            citation=citation_text(kind, nmer, recipe, engines, facts, inputs),
+            licence=licence_of(recipe),
         )
+
+    def next_path(self, kind: str, nmer: str) -> Path:
+        """Return the file that the next version of an n-mer gets."""
+        folder = self.path / f"{kind}s" / nmer
+        return folder / f"{1 + max((_number(p) for p in folder.glob('*.h5')), default=0)}.h5"
 
     def resolve(self, ref: str) -> Version:
         """Return the version that a reference names.
@@ -194,23 +203,29 @@ class Store:
             raise InputError(f"'{ref}' is a {version.kind}, not a potential; give NAME@NUMBER without a kind")
         return potential_from_version(version, self.status(version))
 
+    def _sweep(self) -> None:
+        for folder in ("reports", *(f"{kind}s" for kind in KINDS)):
+            for left in (self.path / folder).glob("*/.*.tmp"):
+                left.unlink(missing_ok=True)
+
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the store's writer lock.
+        """Hold the store's writer lock, and remove what killed writers have left half written.
 
         Raises
         ------
         InputError
-            If another process holds it; the message names that process.
+            If another process holds it (the message names that process), or the file system has no locks.
         """
-        lock, holder = FileLock(self.path / ".lock"), self.path / ".lock-holder"
+        holder = self.path / ".lock-holder"
         try:
-            lock.acquire(timeout=0)
+            lock = take_lock(self.path / ".lock")
         except Timeout:
             who = holder.read_text().strip() if holder.exists() else "another process"
             raise InputError(f"the store at '{self.path}' is being written by {who}; wait for it to end") from None
         try:
             holder.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
+            self._sweep()
             yield
         finally:
             lock.release()
@@ -219,6 +234,10 @@ class Store:
 def default_store() -> Path:
     """Return the store's folder when none is given: ``NMER_STORE``, else ``nmer-store`` here."""
     return Path(os.environ.get("NMER_STORE") or "nmer-store")
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    return folder.iterdir() if folder.is_dir() else iter(())
 
 
 def _number(path: Path) -> int:

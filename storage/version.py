@@ -20,12 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
+from storage.durable import make_folder, sync_folder
 
 FILE_FORMAT = 1
 """Number of the layout of a version's file; a newer number than this is refused."""
 
 KINDS = ("pool", "selection", "dataset", "potential", "validation")
 """What can be a version, in the order in which one follows from another."""
+
+
+NOT_STATED = "not stated"
+"""What a file says where nobody has said anything."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,14 @@ class Column:
         For example ``Angstrom``; ``1`` for pure numbers and names.
     meaning
         One phrase, with the shape in words.
+    source
+        Where the values come from: a program, the ledger, or what they were computed from.
     """
 
     values: NDArray[Any] | tuple[str, ...]
     unit: str
     meaning: str
+    source: str = NOT_STATED
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,10 @@ class Version:
         return name if self.kind == "potential" else f"{self.kind}:{name}"
 
     def attributes(self) -> dict[str, Any]:
-        """Root attributes: ``recipe``, ``inputs``, ``engines``, ``facts``, and what names the version."""
+        """Root attributes: ``recipe``, ``inputs``, ``engines``, ``facts``, and what names the version.
+
+        Versions of the first release have no ``citation`` and no ``licence``.
+        """
         with _open(self.path) as file:
             values = dict(file.attrs)
         return {k: json.loads(v) if k in _JSON_ATTRIBUTES else _plain(v) for k, v in values.items()}
@@ -92,9 +103,15 @@ class Version:
             return name in file
 
     def column(self, name: str) -> NDArray[Any]:
-        """Return one array; strings come back as an array of str."""
+        """Return one array; strings come back as an array of str.
+
+        Raises
+        ------
+        InputError
+            If the array holds anything but numbers and strings, or is not in this file itself.
+        """
         with _open(self.path) as file:
-            dataset = file[name]
+            dataset = own_array(file, name)
             return np.asarray(dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()])
 
     def length(self, name: str) -> int:
@@ -105,7 +122,7 @@ class Version:
     def rows(self, name: str, start: int, stop: int, step: int = 1) -> NDArray[Any]:
         """Return every `step`-th row of an array of numbers from `start` to `stop`, reading no others."""
         with _open(self.path) as file:
-            return np.asarray(file[name][start:stop:step])
+            return np.asarray(own_array(file, name)[start:stop:step])
 
 
 _JSON_ATTRIBUTES = ("inputs", "engines", "facts")
@@ -123,6 +140,8 @@ def write_version(
     inputs: list[dict[str, str]],
     engines: Mapping[str, str],
     facts: Mapping[str, Any],
+    citation: str = NOT_STATED,
+    licence: str = NOT_STATED,
 ) -> Version:
     """Write a version's file so that it is there whole or not at all.
 
@@ -142,6 +161,10 @@ def write_version(
         Name and version of every program and library that decided the numbers.
     facts
         Small values that belong to the content, as JSON allows them.
+    citation
+        The papers that it rests on, one a line.
+    licence
+        Licence of the data.
 
     Raises
     ------
@@ -150,7 +173,7 @@ def write_version(
     """
     if path.exists():
         raise FileExistsError(f"{path} exists; a version is never overwritten")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -168,6 +191,8 @@ def write_version(
                     "inputs": json.dumps(inputs),
                     "engines": json.dumps(dict(engines)),
                     "facts": json.dumps(dict(facts), allow_nan=False),
+                    "citation": citation,
+                    "licence": licence,
                 }
             )
             for name, column in columns.items():
@@ -202,7 +227,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or as it was before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("wb") as handle:
         handle.write(content)
@@ -210,15 +235,6 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.fsync(handle.fileno())
     temporary.replace(path)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames within a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_column(file: h5py.File, name: str, column: Column) -> None:
@@ -230,6 +246,29 @@ def _write_column(file: h5py.File, name: str, column: Column) -> None:
         dataset = file.create_dataset(name, data=column.values, **options)
     dataset.attrs["unit"] = column.unit
     dataset.attrs["meaning"] = column.meaning
+    dataset.attrs["source"] = column.source
+
+
+def own_array(file: h5py.File, name: str) -> h5py.Dataset:
+    """Return an array of numbers or strings whose values are in the file itself.
+
+    HDF5 can also point to other files, and h5py keep Python's objects; a version has neither.
+
+    Raises
+    ------
+    InputError
+        If it is anything else.
+    """
+    link = file.get(name, getlink=True)
+    found = file[name] if isinstance(link, h5py.HardLink) else None
+    if (
+        isinstance(found, h5py.Dataset)
+        and not found.is_virtual
+        and found.external is None
+        and (found.dtype.kind in "biuf" or h5py.check_string_dtype(found.dtype))
+    ):
+        return found
+    raise InputError(f"'{file.filename}' has '{name}', which is not an array of numbers or strings of its own")
 
 
 def _open(path: Path) -> h5py.File:

@@ -39,8 +39,7 @@ def cite(
         print_json([asdict(citation) for citation in found])
         return 0
     for citation in found:
-        doi = f", https://doi.org/{citation.doi}" if citation.doi else ""
-        print(f"{citation.subject}: {citation.text or 'no paper is known here; see its own pages'}{doi}")
+        print(citation.line())
     return 0
 
 

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 
 from nmer.cli import (
     bias_command,
+    bundle_commands,
     cite_command,
     deploy_command,
     export_command,
@@ -40,6 +41,7 @@ for module in (
     run_commands,
     label_commands,
     store_commands,
+    bundle_commands,
     protocol_commands,
     fit_commands,
     tune_command,

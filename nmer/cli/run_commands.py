@@ -44,6 +44,7 @@ def run(
     """
     from flows.state import check_engines, outcome, recipe_state
     from nmer.cli.family_run import load_family, print_family, run_family, with_workers
+    from storage.file_system import network_note
     from storage.store import Store, default_store
 
     if (recipe is None) == (family is None):
@@ -62,6 +63,8 @@ def run(
     loaded = with_workers(with_protocol(load_recipe(recipe, preset), protocol), workers)
     check_engines(loaded, until)
     opened = Store(store or default_store(), create=True)
+    if note := network_note(opened.labels):
+        print(f"note: {note}", file=sys.stderr)
     states = recipe_state(loaded, opened)
     if all(s.version for s in states[: STAGES.index(until) + 1]):
         print("everything is there already", file=sys.stderr)
@@ -132,9 +135,13 @@ def status(
         Name of a shipped recipe, or path of a TOML file.
     """
     from flows.state import open_store, recipe_state
+    from storage.file_system import network_note
 
     loaded = with_protocol(load_recipe(recipe, preset), protocol)
-    states = recipe_state(loaded, open_store(store))
+    opened = open_store(store)
+    states = recipe_state(loaded, opened)
+    if opened is not None and (note := network_note(opened.labels)):
+        print(f"note: {note}", file=sys.stderr)
     if json:
         print_json({"recipe": loaded.name, "preset": loaded.preset, "stages": [s.as_dict() for s in states]})
     else:

@@ -13,6 +13,7 @@ import numpy as np
 from potentials.errors import InputError
 from recipes.load import section_toml
 from recipes.schema import Fitting, NMerModel
+from storage.citations import citation_text
 from storage.contents import potential_columns, potential_facts
 from storage.keys import digest
 from storage.records import TEST, TRAIN, Floats
@@ -182,6 +183,8 @@ def write_fit(found: FileFit, folder: Path) -> list[Path]:
     title = f"{found.model.symmetry}, degree {found.settings.degree}"
     ids = tuple(str(number + 1) for number in [*range(count), *range(len(reference) - count)])
     recipe = section_toml({"nmer": found.model, "fitting": found.settings})
+    engines = package_versions("nmer", "numpy", "scipy")
+    facts = potential_facts(found.result.potential, found.model) | {"warnings": list(found.result.warnings)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "potential.h5").unlink(missing_ok=True)
@@ -194,8 +197,9 @@ def write_fit(found: FileFit, folder: Path) -> list[Path]:
             columns=potential_columns(found.result.potential),
             recipe=recipe,
             inputs=[],
-            engines=package_versions("nmer", "numpy", "scipy"),
-            facts=potential_facts(found.result.potential, found.model) | {"warnings": list(found.result.warnings)},
+            engines=engines,
+            facts=facts,
+            citation=citation_text("potential", "fit", recipe, engines, facts),
         )
         write_text(folder / "fit.json", json.dumps(found.summary(), indent=2) + "\n")
         write_text(folder / "leverage.csv", leverage_csv(found.train.energy, found.result.leverage))

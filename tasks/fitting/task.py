@@ -45,7 +45,7 @@ def fitting_task(recipe: Recipe, store_path: Path, dataset: str) -> str:
         columns=potential_columns(result.potential)
         | {
             "leverage": Column(
-                result.leverage, "1", "how much each training configuration decides of its own value"
+                result.leverage, "1", "how much each training configuration decides of its own value", "the fit"
             )
         },
         recipe=expanded_toml(recipe),

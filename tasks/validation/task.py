@@ -60,7 +60,11 @@ def validation_task(recipe: Recipe, store_path: Path, potential: str) -> str:
         "validation",
         recipe.name,
         key,
-        columns={"predicted": Column(predicted, "kcal/mol", "n-body energy of each configuration of the dataset")},
+        columns={
+            "predicted": Column(
+                predicted, "kcal/mol", "n-body energy of each configuration of the dataset", "the potential"
+            )
+        },
         recipe=expanded_toml(recipe),
         inputs=[version, source],
         engines=package_versions("nmer", "numpy"),

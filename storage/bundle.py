@@ -1,0 +1,321 @@
+"""A bundle: a version with all it was made from, in one file that travels.
+
+It is an uncompressed zip of a small store, so that unpacking it with any program gives a store, with
+``manifest.json`` beside it: what is in it, and the sha256 of every member. The rows of the label ledger come as a
+spool file. Nothing is taken from a bundle before all of it was checked; see `read_bundle`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as package_version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+from potentials.errors import InputError
+from storage.bundle_labels import SPOOL, label_files
+from storage.durable import sync_folder
+from storage.keys import canonical_json
+from storage.store import MARKER, Store
+from storage.version import KINDS, Version
+
+BUNDLE_FORMAT = 1
+"""Number of a bundle's layout; a newer number than this is refused."""
+
+MANIFEST, README = "manifest.json", "README.txt"
+
+Progress = Callable[[int], object]
+"""Is told how many bytes are done."""
+
+_NMER = r"[a-z0-9][a-z0-9-]*"
+_MEMBERS = re.compile(
+    rf"({'|'.join(KINDS)})s/{_NMER}/[1-9]\d*\.h5|reports/{_NMER}@[1-9]\d*/[A-Za-z0-9_][A-Za-z0-9_.-]*"
+    rf"|labels/references/[0-9a-f]{{16}}/[0-9a-f]{{16}}\.json|{re.escape(SPOOL)}"
+    rf"|{re.escape(MANIFEST)}|{re.escape(README)}|{re.escape(MARKER)}"
+)
+_CHUNK = 1 << 20
+
+_README = """This file is a bundle of nmer: a version with all it was made from, and the labels' ledger rows.
+
+Unpacked, it is a store: nmer versions --store FOLDER. To take it into a store of your own: nmer unbundle FILE.
+Without nmer: the .h5 files are HDF5, and every array says its unit, its meaning and its source; the root
+attribute recipe is TOML, inputs, engines and facts are JSON. Each line of {spool} is a row of the
+label ledger: a checksum (crc32), a space, JSON. manifest.json has the sha256 of every file.
+"""
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """A version in a bundle; ``number`` is that of the store it comes from."""
+
+    kind: str
+    nmer: str
+    number: int
+    key: str
+
+    @property
+    def member(self) -> str:
+        """Name of its file in the bundle, which is that in a store."""
+        return f"{self.kind}s/{self.nmer}/{self.number}.h5"
+
+    @property
+    def ref(self) -> str:
+        """Its name in the store it comes from."""
+        return Version(self.kind, self.nmer, self.number, self.key, "", Path()).ref
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What is in a bundle.
+
+    Attributes
+    ----------
+    path
+        The file.
+    ref
+        What was asked for.
+    versions
+        All versions, each behind what it was made from.
+    files
+        Size in bytes and sha256 of every member but the manifest.
+    missing
+        References of what belongs to the lineage and is not there.
+    protocols
+        Settings of each protocol of the labels, by its id.
+    """
+
+    path: Path
+    ref: str
+    versions: tuple[Bundled, ...]
+    files: dict[str, tuple[int, str]]
+    missing: tuple[str, ...]
+    protocols: dict[str, dict[str, Any]]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all members."""
+        return sum(size for size, _ in self.files.values())
+
+
+def family_of(store: Store, version: Version, pool: bool = True) -> tuple[list[Version], list[str]]:
+    """Return a version behind all it was made from, and a potential's newest verdict; and what is not there.
+
+    Parameters
+    ----------
+    store
+        The store.
+    version
+        Any version.
+    pool
+        Whether pools come along.
+    """
+    found: list[Version] = []
+    missing: list[str] = []
+
+    def add(one: Version) -> None:
+        if one in found:
+            return
+        for made_from in one.attributes()["inputs"]:
+            below = store.find(made_from["kind"], made_from["key"])
+            if below is None or (below.kind == "pool" and not pool):
+                missing.append(made_from["ref"])
+            else:
+                add(below)
+        found.append(one)
+
+    add(version)
+    verdict = store.verdict(version) if version.kind == "potential" else None
+    if verdict is not None:
+        add(verdict)
+    return found, list(dict.fromkeys(missing))
+
+
+def write_bundle(
+    store: Store, version: Version, out: Path, pool: bool = True, progress: Progress | None = None
+) -> Bundle:
+    """Write a version with its family into one file, which is there whole or not at all.
+
+    Parameters
+    ----------
+    store
+        The store.
+    version
+        Any version.
+    out
+        The file.
+    pool
+        Whether pools come along; they are the largest part.
+    progress
+        Is told how many bytes are done.
+
+    Raises
+    ------
+    InputError
+        If the file exists or cannot be written.
+    """
+    if out.exists():
+        raise InputError(f"'{out}' exists already; give another path with --out")
+    family, missing = family_of(store, version, pool)
+    bundled = tuple(Bundled(v.kind, v.nmer, v.number, v.key) for v in family)
+    texts, protocols = label_files(store, family)
+    texts |= {README: _README.format(spool=SPOOL).encode(), MARKER: (store.path / MARKER).read_bytes()}
+    paths = {one.member: v.path for one, v in zip(bundled, family, strict=True)}
+    for one in family:
+        if one.kind == "potential":
+            report = store.report(one)
+            paths |= {f"reports/{report.name}/{p.name}": p for p in sorted(report.glob("[!.]*")) if p.is_file()}
+    files: dict[str, tuple[int, str]] = {}
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(temporary, "w", allowZip64=True) as archive:
+            for name, content in sorted(texts.items()):
+                files[name] = len(content), hashlib.sha256(content).hexdigest()
+                archive.writestr(_info(name), content)
+            for name, path in paths.items():
+                with path.open("rb") as source, archive.open(_info(name, path.stat().st_size), "w") as target:
+                    files[name] = _copy(source, target, progress)
+            made = Bundle(out, version.ref, bundled, files, tuple(missing), protocols)
+            archive.writestr(_info(MANIFEST), json.dumps(_manifest(made), indent=1))
+        with temporary.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(out)
+        sync_folder(out.parent)
+    except OSError as error:
+        raise InputError(f"'{out}' cannot be written: {error.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return made
+
+
+def read_bundle(path: Path, progress: Progress | None = None) -> Bundle:
+    """Read what is in a bundle, and check that all of it is as it was written.
+
+    Parameters
+    ----------
+    path
+        The file.
+    progress
+        Is told how many bytes have been checked.
+
+    Raises
+    ------
+    InputError
+        If it is no bundle, of a newer format, or damaged.
+    """
+    if not path.is_file():
+        raise InputError(f"'{path}' does not exist; give a bundle, as nmer bundle writes it")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bundle = _read_manifest(path, archive)
+            for name, expected in bundle.files.items():
+                with archive.open(name) as source:
+                    if _copy(source, None, progress) != expected:
+                        raise _damaged(path, f"'{name}' is not what was written")
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise _damaged(path, f"it cannot be read as a zip file ({error})") from None
+    return bundle
+
+
+def unpack(bundle: Bundle, names: Iterable[str], folder: Path) -> None:
+    """Write members of a checked bundle into a folder under their own names, which all stay within it."""
+    with zipfile.ZipFile(bundle.path) as archive:
+        for name in names:
+            assert name in bundle.files  # so its name was checked
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(name) as source, target.open("wb") as handle:
+                shutil.copyfileobj(source, handle, _CHUNK)
+
+
+@contextmanager
+def bundle_as_store(path: Path, kinds: Sequence[str] = ("potential", "validation")) -> Iterator[Store]:
+    """Give a bundle's versions of some kinds as a store of their own, for as long as the block lasts.
+
+    Raises
+    ------
+    InputError
+        As `read_bundle` does.
+    """
+    bundle = read_bundle(path)
+    with TemporaryDirectory(prefix="nmer-bundle-") as folder:
+        unpack(bundle, [MARKER, *(v.member for v in bundle.versions if v.kind in kinds)], Path(folder))
+        yield Store(folder)
+
+
+def _manifest(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "nmer_bundle_format": BUNDLE_FORMAT,
+        "creator": f"nmer {package_version('nmer')}",
+        "ref": bundle.ref,
+        "versions": [vars(v) | {"ref": v.ref, "file": v.member} for v in bundle.versions],
+        "missing": list(bundle.missing),
+        "files": {name: {"size": size, "sha256": sha} for name, (size, sha) in bundle.files.items()},
+        "protocols": bundle.protocols,
+    }
+
+
+def _read_manifest(path: Path, archive: zipfile.ZipFile) -> Bundle:
+    names = [info.filename for info in archive.infolist()]
+    if MANIFEST not in names:
+        raise InputError(f"'{path}' is not a bundle of nmer: it has no {MANIFEST}")
+    try:
+        found = json.loads(archive.read(MANIFEST))
+        number = int(found["nmer_bundle_format"])
+        if number > BUNDLE_FORMAT:
+            raise InputError(
+                f"'{path}' has the newer bundle format {number}; allowed: up to {BUNDLE_FORMAT}; use a newer nmer"
+            )
+        versions = tuple(
+            Bundled(str(v["kind"]), str(v["nmer"]), int(v["number"]), str(v["key"])) for v in found["versions"]
+        )
+        files = {str(n): (int(f["size"]), str(f["sha256"])) for n, f in found["files"].items()}
+        missing, protocols = tuple(str(ref) for ref in found["missing"]), dict(found["protocols"])
+        canonical_json(protocols)
+        bundle = Bundle(path, str(found["ref"]), versions, files, missing, protocols)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, f"its {MANIFEST} is not readable ({error})") from None
+    for name in {*names, *files}:
+        if not _MEMBERS.fullmatch(name):
+            raise _damaged(path, f"'{name}' has no place in a bundle")
+    if sorted(names) != sorted([*files, MANIFEST]):
+        raise _damaged(path, f"its members are not those of its {MANIFEST}")
+    if {v.member for v in versions} != {name for name in files if name.endswith(".h5")} or MARKER not in files:
+        raise _damaged(path, f"its versions are not those of its {MANIFEST}")
+    if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+        raise _damaged(path, "its members are compressed, which those of a bundle are not")
+    return bundle
+
+
+def _damaged(path: Path, why: str) -> InputError:
+    return InputError(f"'{path}' is damaged or not a bundle of nmer: {why}; get it again")
+
+
+def _info(name: str, size: int = 0) -> zipfile.ZipInfo:
+    """Return a member without a time, so that the same versions make the same file."""
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o644 << 16
+    info.file_size = size
+    return info
+
+
+def _copy(source: IO[bytes], target: IO[bytes] | None, progress: Progress | None) -> tuple[int, str]:
+    """Copy a file in pieces; return its size and sha256."""
+    size, sha = 0, hashlib.sha256()
+    while piece := source.read(_CHUNK):
+        sha.update(piece)
+        size += len(piece)
+        if target is not None:
+            target.write(piece)
+        if progress is not None:
+            progress(len(piece))
+    return size, sha.hexdigest()

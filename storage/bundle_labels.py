@@ -1,0 +1,88 @@
+"""The labels of a bundle: the ledger's rows of its datasets' configurations, and the minima they count from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from potentials.errors import InputError
+from storage.configuration import configuration_ids
+from storage.contents import nmer_of_version
+from storage.ledger import Ledger
+from storage.ledger_file import COUNTS, row_values
+from storage.ledger_rows import LabelRow
+from storage.spool import encode, read_spool
+from storage.store import Store
+from storage.version import Version
+
+SPOOL = "labels/spool/bundle.spool"
+"""Name of the member with the ledger's rows."""
+
+
+def label_files(store: Store, versions: Sequence[Version]) -> tuple[dict[str, bytes], dict[str, dict[str, Any]]]:
+    """Return the members that hold the labels of some versions, and the settings of their protocols.
+
+    The rows are those of every configuration of the datasets and the selections among the versions, failed ones
+    too, under the protocols of the datasets.
+    """
+    protocols = dict.fromkeys(
+        found
+        for v in versions
+        if v.kind == "dataset" and (found := v.attributes()["facts"].get("protocol_id")) is not None
+    )
+    if not protocols:
+        return {}, {}
+    ids: dict[str, None] = {}
+    for v in versions:
+        if v.kind == "dataset":
+            ids |= dict.fromkeys(v.column("ids").tolist())
+        elif v.kind == "selection":
+            ids |= dict.fromkeys(configuration_ids(nmer_of_version(v), v.column("positions")))
+    with Ledger.read(store.labels) as ledger:
+        lines = [
+            encode(entry_of(row, protocol))
+            for protocol in protocols
+            for _, parts in sorted(ledger.rows(ids, protocol).items())
+            for _, row in sorted(parts.items())
+        ]
+        settings = {p: s for p, s in ledger.protocols().items() if p in protocols}
+    folder = store.labels / "references"
+    files = {SPOOL: b"".join(lines)}
+    for protocol in protocols:
+        for path in sorted((folder / protocol[:16]).glob("[!.]*.json")):
+            files[f"labels/references/{protocol[:16]}/{path.name}"] = path.read_bytes()
+    return files, settings
+
+
+def entry_of(row: LabelRow, protocol: str) -> dict[str, Any]:
+    """Return the entry that makes a row of the ledger again."""
+    rest = json.loads(row.details)
+    values = {name: value for name, value in asdict(row).items() if value is not None and name != "details"}
+    nested = rest.pop("details", {}) | {name: values.pop(name) for name in COUNTS if name in values}
+    return {**values, **rest, "protocol": protocol, **({"details": nested} if nested else {})}
+
+
+def read_labels(path: Path, protocols: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the entries of a bundle's unpacked spool file; none if there is no such file.
+
+    Raises
+    ------
+    InputError
+        If a line is not a row of the ledger under one of the protocols.
+    """
+    if not path.exists():
+        return []
+    part = read_spool(path)
+    try:
+        for entry in part.entries:
+            row_values(entry)
+            if entry["protocol"] not in protocols:
+                raise ValueError("its protocol is not in the bundle")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"the bundle has a line of labels that is not a row of the ledger: {error}") from None
+    if part.skipped:
+        raise InputError(f"the bundle has {part.skipped} damaged lines of labels; get it again")
+    return list(part.entries)

@@ -1,0 +1,129 @@
+"""On what kind of file system a folder lies, what that means for the label ledger, and locks on it.
+
+SQLite's write-ahead log shares memory between processes, which no network file system offers between hosts. There
+the ledger keeps a rollback journal instead: slower, and just as safe.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock
+
+from potentials.errors import InputError
+
+Journal = Literal["wal", "rollback"]
+
+VARIABLE = "NMER_LEDGER_JOURNAL"
+"""Environment variable that decides the journal in the place of the file system: ``wal`` or ``rollback``."""
+
+NETWORK = frozenset(
+    {
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "panfs", "wekafs"),
+        *("orangefs", "pvfs2", "glusterfs", "gfs2", "ocfs2"),  # shared between hosts
+        *("9p", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "drvfs"),  # shared with a machine inside
+    }
+)
+"""Types of file system that several hosts may write to, or that a host shares with a machine inside it."""
+
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+def file_system(folder: Path, mountinfo: str) -> str:
+    """Return the type of file system that a folder lies on; empty where it is not known.
+
+    Parameters
+    ----------
+    folder
+        A whole path without links; it need not exist.
+    mountinfo
+        Text of ``/proc/self/mountinfo`` (proc(5)). Of several mounts on one place the last is on top.
+    """
+    found, depth = "", -1
+    for line in mountinfo.splitlines():
+        mount, _, rest = line.partition(" - ")
+        words, kind = mount.split(), rest.split()
+        if len(words) < 5 or not kind:
+            continue
+        place = Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), words[4]))
+        if len(place.parts) >= depth and folder.is_relative_to(place):
+            found, depth = kind[0], len(place.parts)
+    return found
+
+
+def is_network(kind: str) -> bool:
+    """Return whether a type of file system is one that hosts share; of FUSE's, all are taken to be."""
+    return kind in NETWORK or kind.startswith("fuse.")
+
+
+def kind_of(folder: Path) -> str:
+    """Return the type of file system of a folder on this machine; empty where it cannot be found out."""
+    try:
+        return file_system(folder.resolve(), _MOUNTS.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return ""
+
+
+def journal_for(folder: Path) -> Journal:
+    """Return the journal that a ledger in this folder needs.
+
+    Raises
+    ------
+    InputError
+        If the environment variable has another value than those allowed.
+    """
+    match os.environ.get(VARIABLE, ""):
+        case "":
+            return "rollback" if is_network(kind_of(folder)) else "wal"
+        case "wal":
+            return "wal"
+        case "rollback":
+            return "rollback"
+        case other:
+            raise InputError(f"{VARIABLE} is '{other}'; allowed: wal, rollback, or not set")
+
+
+def network_note(folder: Path) -> str:
+    """Return a sentence for people where a folder lies on a network file system, else an empty string."""
+    kind = kind_of(folder)
+    if not is_network(kind):
+        return ""
+    return (
+        f"the store's labels lie on a network file system ({kind}): the ledger is kept with a rollback journal "
+        "there; let one host write to the store at a time (docs/safety.md)"
+    )
+
+
+def take_lock(path: Path, wait: float = 0.0) -> FileLock:
+    """Return a lock on a file that the kernel lets go of when this process ends, however it ends.
+
+    Parameters
+    ----------
+    path
+        The file; it is made.
+    wait
+        How long to wait for another process, s.
+
+    Raises
+    ------
+    filelock.Timeout
+        If another process holds it.
+    InputError
+        If the file system has no locks.
+    """
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_UN)  # filelock would leave a file that outlives a killed process
+        except OSError as error:
+            kind = kind_of(path.parent) or "unknown"
+            raise InputError(
+                f"'{path}' cannot be locked ({error.strerror}): its file system ({kind}) has no flock; mount it "
+                "with locks (Lustre: option flock), or keep the store on another disk"
+            ) from None
+    lock = FileLock(path)
+    lock.acquire(timeout=wait)
+    return lock
