@@ -20,6 +20,9 @@ from storage.keys import canonical_json
 FORMAT = 2
 """Number of the file's format, kept in SQLite's ``user_version``."""
 
+PATIENCE = 30.0
+"""How long to wait for another process that uses the file, s."""
+
 STATUSES = ("ok", "failed", "timeout", "out-of-memory")
 """How a part can have ended."""
 
@@ -113,7 +116,7 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
     InputError
         If it is not a ledger that this version can read.
     """
-    database = sqlite3.connect(str(path), timeout=30.0)
+    database = sqlite3.connect(str(path), timeout=PATIENCE)
     with _closed_if_refused(database, path), full_disk_in_words(path):
         number = _format(database, path)
         _keep_journal(database, path)
@@ -135,7 +138,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     """
     if not path.exists():
         return _empty()
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?{_way_of_reading(path)}", timeout=30.0, uri=True)
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?{_way_of_reading(path)}", timeout=PATIENCE, uri=True)
     with _closed_if_refused(database, path):
         number = _format(database, path)
         if number == 0:
@@ -210,7 +213,12 @@ def _keep_journal(database: sqlite3.Connection, path: Path) -> None:
     """Choose the journal by the file system; what is committed then survives a power cut."""
     rollback = journal_for(path.parent) == "rollback"
     wanted = "delete" if rollback else "wal"
-    found = database.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
+    try:
+        found = database.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        found = ""
     if found != wanted:
         raise InputError(
             f"{path}: another process reads it while its journal is to change; run again when it ends"
