@@ -10,7 +10,7 @@ from typing import Any
 
 from potentials.errors import InputError
 from storage.configuration import configuration_ids
-from storage.contents import nmer_of_version
+from storage.contents import nmer_model
 from storage.ledger import Ledger
 from storage.ledger_file import COUNTS, row_values
 from storage.ledger_rows import LabelRow
@@ -40,7 +40,9 @@ def label_files(store: Store, versions: Sequence[Version]) -> tuple[dict[str, by
         if v.kind == "dataset":
             ids |= dict.fromkeys(v.column("ids").tolist())
         elif v.kind == "selection":
-            ids |= dict.fromkeys(configuration_ids(nmer_of_version(v), v.column("positions")))
+            ids |= dict.fromkeys(
+                configuration_ids(nmer_model(v.attributes()).build(v.nmer), v.column("positions"))
+            )
     with Ledger.read(store.labels) as ledger:
         lines = [
             encode(entry_of(row, protocol))

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from potentials.basis import BasisOptions
 from potentials.errors import InputError
-from potentials.molecule import NMer
 from potentials.potential import Potential
 from potentials.sites import LonePairs
 from potentials.switching import Switching
@@ -29,6 +28,20 @@ _LEDGER = "label ledger, the rows of these ids under the protocol of the recipe'
 _FIT = "fit to the training part of the dataset in `inputs`"
 _BASIS = "enumerated from the symmetry and the rules in `facts`"
 _IMPORTED = "the files that `facts` names under imported"
+
+
+def nmer_model(attributes: dict[str, Any]) -> NMerModel:
+    """Return a version's n-mer: imported data have it among their facts, the others in their recipe.
+
+    Raises
+    ------
+    ValueError
+        If the recipe is not readable.
+    KeyError
+        If there is no n-mer in it.
+    """
+    found = attributes["facts"].get("nmer") or tomllib.loads(attributes["recipe"])["nmer"]
+    return NMerModel.model_validate(found)
 
 
 def pool_columns(pool: Pool) -> dict[str, Column]:
@@ -136,13 +149,6 @@ def dataset_from_version(version: Version) -> Dataset:
     values: dict[str, Any] = {name: version.column(name) for name in names}
     values.setdefault("d1", np.full(len(values["energy"]), np.nan))
     return Dataset(**{**values, "sub_names": tuple(values["sub_names"]), "ids": tuple(values["ids"])})
-
-
-def nmer_of_version(version: Version) -> NMer:
-    """Return a version's n-mer: an imported dataset has it among its facts, the others in their recipe."""
-    attributes = version.attributes()
-    found = attributes["facts"].get("nmer") or tomllib.loads(attributes["recipe"])["nmer"]
-    return NMerModel.model_validate(found).build(version.nmer)
 
 
 def potential_columns(potential: Potential) -> dict[str, Column]:

@@ -1,4 +1,4 @@
-"""Folders and names that survive a power cut."""
+"""Folders and names that survive a power cut, and what is left where a writer was killed."""
 
 from __future__ import annotations
 
@@ -21,3 +21,9 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def clear_temporaries(folder: Path) -> None:
+    """Remove what killed writers have left half written; the caller knows that nobody else writes here."""
+    for left in folder.glob(".*.tmp"):
+        left.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from potentials.errors import InputError
 from potentials.potential import Potential
 from storage.citations import citation_text, licence_of
 from storage.contents import potential_from_version
+from storage.durable import clear_temporaries
 from storage.file_system import take_lock
 from storage.version import KINDS, Column, Version, read_version, write_text, write_version
 
@@ -132,6 +133,7 @@ class Store:
         if present is not None:
             return present
         path = self.next_path(kind, nmer)
+        clear_temporaries(path.parent)
         return write_version(
             path,
             kind,
@@ -203,14 +205,9 @@ class Store:
             raise InputError(f"'{ref}' is a {version.kind}, not a potential; give NAME@NUMBER without a kind")
         return potential_from_version(version, self.status(version))
 
-    def _sweep(self) -> None:
-        for folder in ("reports", *(f"{kind}s" for kind in KINDS)):
-            for left in (self.path / folder).glob("*/.*.tmp"):
-                left.unlink(missing_ok=True)
-
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the store's writer lock, and remove what killed writers have left half written.
+        """Hold the store's writer lock.
 
         Raises
         ------
@@ -225,7 +222,6 @@ class Store:
             raise InputError(f"the store at '{self.path}' is being written by {who}; wait for it to end") from None
         try:
             holder.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
-            self._sweep()
             yield
         finally:
             lock.release()

@@ -13,7 +13,7 @@ import h5py
 from potentials.errors import InputError
 from storage.bundle import Bundle, Bundled, unpack
 from storage.bundle_labels import SPOOL, read_labels
-from storage.durable import make_folder, sync_folder
+from storage.durable import clear_temporaries, make_folder, sync_folder
 from storage.ledger import Ledger
 from storage.store import Store
 from storage.version import Version, own_array, read_version, write_bytes
@@ -97,6 +97,7 @@ def _taken(version: Bundled, store: Store, folder: Path) -> Taken:
         return Taken(version.ref, present, False)
     target = store.next_path(version.kind, version.nmer)
     make_folder(target.parent)
+    clear_temporaries(target.parent)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     shutil.move(folder / version.member, temporary)
     try:

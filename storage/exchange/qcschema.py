@@ -1,7 +1,11 @@
 """Format ``qcschema``: every sub-calculation of a dataset as an AtomicResult of QCSchema, ghosts and all.
 
-A counterpoise-corrected label of two molecules has three records, ``AB``, ``A in AB`` and ``B in AB``; in the last
-two the other molecule's atoms are there with ``real`` false. Geometries are in Bohr and energies in hartree.
+A counterpoise-corrected label of two molecules has three records, ``AB``, ``A in AB`` and ``B in AB``; in the
+last two the other molecule's atoms are there with ``real`` false. A covalent n-mer has one record for each piece
+that its n-body energy needs, cut bonds closed with caps: ``ABC``, ``AB``, ``BC``, ``B``, a letter for each 1-mer.
+The n-body energy is the sum of the records' energies times the document's ``factors``, less ``reference_energy``,
+the same sum of the pieces' minima, which are among the ``references`` where the store has them.
+Geometries are in Bohr and energies in hartree.
 """
 
 from __future__ import annotations
@@ -9,14 +13,17 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
 
+from potentials.capping import Piece, pieces
 from potentials.errors import InputError
 from potentials.molecule import NMer
 from recipes.labelling import Labelling
@@ -41,9 +48,43 @@ def qcschema_files(subject: DatasetSubject) -> Files:
         "nmer_qcschema_format": FORMAT,
         "title": f"{subject.ref}, symmetry {subject.nmer.symmetry}, key {subject.attributes.get('key', '')[:12]}",
         "protocol": _protocol(subject),
+        "factors": factors(subject),
+        "reference_energy": float(subject.attributes["facts"].get("reference_hartree", 0.0)),
+        "references": _references(subject),
     }
     lines = ",\n  ".join(json.dumps(configuration) for configuration in configurations(subject))
     return {"dataset.json": f'{json.dumps(head)[:-1]},\n "configurations": [\n  {lines}\n]}}\n'}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A sub-calculation: which atoms it has, which of them are real, and its factor in the n-body energy.
+
+    Attributes
+    ----------
+    atoms
+        In the n-mer's numbers; those of a piece without its new caps.
+    real
+        Whether each has a nucleus and electrons.
+    factor
+        In the sum that is the n-body energy.
+    piece
+        The piece of a covalent n-mer that it is, or None.
+    """
+
+    atoms: tuple[int, ...]
+    real: tuple[bool, ...]
+    factor: int
+    piece: Piece | None = None
+
+    def geometry(self, positions: Any) -> Any:
+        """Return where its atoms are, new caps included (atoms, 3), Angstrom."""
+        return positions[list(self.atoms)] if self.piece is None else self.piece.positions(positions)
+
+
+def factors(subject: DatasetSubject) -> dict[str, int]:
+    """Return the factor of each record's energy in the n-body energy, by the record's name."""
+    return {name: part.factor for name, part in _parts(subject).items()}
 
 
 def configurations(subject: DatasetSubject) -> Iterator[dict[str, Any]]:
@@ -52,31 +93,13 @@ def configurations(subject: DatasetSubject) -> Iterator[dict[str, Any]]:
     Raises
     ------
     InputError
-        If the dataset's sub-calculations are not of whole fragments, or it has none.
+        If the dataset has no sub-calculations, or others than its n-mer has.
     """
-    data, nmer = subject.dataset, subject.nmer
-    if not data.sub_names:
-        raise InputError(f"{subject.ref} was imported with n-body energies alone; qcschema needs sub-calculations")
-    groups = {name: _atoms(name, nmer, subject.ref) for name in data.sub_names}
-    model = _model(subject)
-    engine = str(_protocol(subject).get("engine", "pyscf"))
-    versions = {n: v for n, v in subject.attributes["engines"].items() if n != "nmer"}
-    provenance = {"creator": engine, "version": next(iter(versions.values()), ""), "routine": "nmer"}
-    for n, geometry in enumerate(data.positions / BOHR):
+    data, parts, common = subject.dataset, _parts(subject), _common(subject)
+    for n, positions in enumerate(data.positions):
         records = {
-            name: {
-                "schema_name": "qcschema_output",
-                "schema_version": 1,
-                "molecule": _molecule(nmer, geometry, *groups[name]),
-                "driver": "energy",
-                "model": model,
-                "keywords": {},
-                "properties": {"return_energy": energy, "calcinfo_natom": len(groups[name][0])},
-                "return_result": energy,
-                "provenance": provenance,
-                "success": True,
-            }
-            for name, energy in zip(data.sub_names, data.sub_energies[n].tolist(), strict=True)
+            name: _record(common, _molecule(subject.nmer, part, part.geometry(positions)), energy)
+            for (name, part), energy in zip(parts.items(), data.sub_energies[n].tolist(), strict=True)
         }
         yield {
             "id": data.ids[n],
@@ -88,7 +111,8 @@ def configurations(subject: DatasetSubject) -> Iterator[dict[str, Any]]:
 
 def read_back(path: Path, subject: DatasetSubject) -> str:
     """Compare the energies with the dataset's; where QCElemental is there, have it read the first records."""
-    found = json.loads(path.read_text(encoding="utf-8"))["configurations"]
+    document = json.loads(path.read_text(encoding="utf-8"))
+    found = document["configurations"]
     energies = np.array([[r["return_result"] for r in each["records"].values()] for each in found])
     if not np.array_equal(energies, subject.dataset.sub_energies):
         raise InputError("energies read back differ from the dataset's")
@@ -97,49 +121,107 @@ def read_back(path: Path, subject: DatasetSubject) -> str:
         return f"{said}; not validated, QCElemental is not installed"
     result = import_module("qcelemental.models").AtomicResult
     records = [record for each in found for record in each["records"].values()][:VALIDATED]
-    for record in records:
+    for record in (*records, *(reference["record"] for reference in document["references"])):
         result(**record)
     return f"{said}; the first {len(records)} are AtomicResults to QCElemental"
 
 
-def _atoms(name: str, nmer: NMer, ref: str) -> tuple[list[int], list[bool]]:
-    """Return the atoms of a sub-calculation, and which of them are real: ``A in AB``."""
-    letters = [chr(ord("A") + n) for n in range(len(nmer.fragments))]
+def _parts(subject: DatasetSubject) -> dict[str, Part]:
+    """Return the dataset's sub-calculations by name."""
+    data, nmer = subject.dataset, subject.nmer
+    if not data.sub_names:
+        raise InputError(f"{subject.ref} was imported with n-body energies alone; qcschema needs sub-calculations")
+    known = {}
+    if len(nmer.fragments) == 1 and len(nmer.fragments[0].parts) > 1:
+        for piece, factor in pieces(nmer):
+            name = "".join(ascii_uppercase[p] for p in piece.parts)
+            known[name] = Part(piece.atoms, (True,) * len(piece.atoms), factor, piece)
+    else:
+        known = {name: part for name in data.sub_names if (part := _of_fragments(name, nmer)) is not None}
+    if unknown := set(data.sub_names) - set(known):
+        raise InputError(f"{subject.ref} has the sub-calculation '{min(unknown)}', which its n-mer does not have")
+    return {name: known[name] for name in data.sub_names}
+
+
+def _of_fragments(name: str, nmer: NMer) -> Part | None:
+    """Return a sub-calculation of whole fragments, ``A in AB``; None where the name is not of one."""
+    whole = ascii_uppercase[: len(nmer.fragments)]
     match = re.fullmatch(r"([A-Z]+)(?: in ([A-Z]+))?", name)
-    if match is None or any(f.parts for f in nmer.fragments) or set(match[2] or match[1]) - set(letters):
-        raise InputError(
-            f"{ref} has the sub-calculation '{name}', a capped piece whose geometry is not kept; "
-            "qcschema is for whole molecules"
-        )
+    if match is None or set(match[2] or match[1]) - set(whole):
+        return None
     atoms: list[int] = []
     real: list[bool] = []
-    for letter, part in zip(letters, nmer.slices, strict=True):
+    for letter, part in zip(whole, nmer.slices, strict=True):
         if letter in (match[2] or match[1]):
             own = range(part.start, part.stop)
             atoms += own
             real += [letter in match[1]] * len(own)
-    return atoms, real
+    return Part(tuple(atoms), tuple(real), (-1) ** (len(whole) - len(match[1])))
 
 
-def _molecule(nmer: NMer, geometry: Any, atoms: list[int], real: list[bool]) -> dict[str, Any]:
+def _common(subject: DatasetSubject) -> dict[str, Any]:
+    """Return what all records of a dataset have in common."""
+    engine = str(_protocol(subject).get("engine", "pyscf"))
+    versions = {n: v for n, v in subject.attributes["engines"].items() if n != "nmer"}
+    return {
+        "schema_name": "qcschema_output",
+        "schema_version": 1,
+        "driver": "energy",
+        "model": _model(subject),
+        "keywords": {},
+        "provenance": {"creator": engine, "version": next(iter(versions.values()), ""), "routine": "nmer"},
+        "success": True,
+    }
+
+
+def _record(common: dict[str, Any], molecule: dict[str, Any], energy: float) -> dict[str, Any]:
+    """Return an AtomicResult of QCSchema."""
+    properties = {"return_energy": energy, "calcinfo_natom": len(molecule["symbols"])}
+    return common | {"molecule": molecule, "properties": properties, "return_result": energy}
+
+
+def _molecule(nmer: NMer, part: Part, geometry: Any) -> dict[str, Any]:
     """Return a molecule of QCSchema (Bohr)."""
-    places = {atom: n for n, atom in enumerate(atoms)}
-    parts = [(f, [places[a] for a in range(s.start, s.stop)]) for f, s in _present(nmer, places)]
-    charges = [float(f.charge) if real[p[0]] else 0.0 for f, p in parts]
+    places = {atom: n for n, atom in enumerate(part.atoms)}
+    if part.piece is None:
+        symbols = [nmer.symbols[a] for a in part.atoms]
+        blocks = [(f, [places[a] for a in range(s.start, s.stop)]) for f, s in _present(nmer, places)]
+        fragments = [block for _, block in blocks]
+        charges = [float(f.charge) if part.real[block[0]] else 0.0 for f, block in blocks]
+    else:
+        symbols = list(part.piece.fragment.symbols)
+        fragments, charges = [list(range(len(symbols)))], [float(part.piece.charge)]
+    return _molecule_of(symbols, geometry, fragments, charges) | {
+        "real": [*part.real, *(True for _ in symbols[len(part.real) :])]
+    }
+
+
+def _molecule_of(
+    symbols: Sequence[str], geometry: Any, fragments: list[list[int]], charges: list[float]
+) -> dict[str, Any]:
     return {
         "schema_name": "qcschema_molecule",
         "schema_version": 2,
-        "symbols": [nmer.symbols[a] for a in atoms],
-        "geometry": geometry[atoms].ravel().tolist(),
-        "real": real,
-        "fragments": [p for _, p in parts],
+        "symbols": list(symbols),
+        "geometry": (np.asarray(geometry) / BOHR).ravel().tolist(),
+        "fragments": fragments,
         "fragment_charges": charges,
-        "fragment_multiplicities": [1] * len(parts),
+        "fragment_multiplicities": [1] * len(fragments),
         "molecular_charge": sum(charges),
         "molecular_multiplicity": 1,
         "fix_com": True,
         "fix_orientation": True,
     }
+
+
+def _references(subject: DatasetSubject) -> list[dict[str, Any]]:
+    """Return a record of each minimum that the energies count from; each is of one neutral molecule."""
+    common, found = _common(subject), []
+    for each in subject.minima:
+        block = list(range(len(each["symbols"])))
+        molecule = _molecule_of(each["symbols"], each["positions"], [block], [0.0])
+        found.append({"molecule": each["molecule"], "record": _record(common, molecule, float(each["energy"]))})
+    return found
 
 
 def _present(nmer: NMer, places: dict[int, int]) -> list[tuple[Any, slice]]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from potentials.errors import InputError
 from potentials.molecule import NMer
 from potentials.potential import Potential
-from storage.contents import dataset_from_version, nmer_of_version, potential_from_version
+from storage.contents import dataset_from_version, nmer_model, potential_from_version
+from storage.exchange.minima import minima_of
 from storage.exchange.references import References, references_of
 from storage.records import TRAIN, Dataset
 from storage.store import Store
@@ -75,12 +76,15 @@ class DatasetSubject:
         Its version's: ``recipe``, ``key``, ``inputs``, ``engines``, ``facts``, ``created``.
     ref
         ``dataset:ch3-water@1``.
+    minima
+        What its energies count from, as `storage.exchange.minima` finds it in the store; none outside of one.
     """
 
     dataset: Dataset
     nmer: NMer
     attributes: dict[str, Any]
     ref: str
+    minima: tuple[dict[str, Any], ...] = ()
 
 
 def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | DatasetSubject:
@@ -94,7 +98,7 @@ def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | 
     if ref.endswith(".h5"):
         if not Path(ref).is_file():
             raise InputError(f"'{ref}' does not exist; give the file of a potential, or NAME@NUMBER of a store")
-        version, status, training = read_version(Path(ref)), "candidate", None
+        version, status, training, opened = read_version(Path(ref)), "candidate", None, None
     else:
         opened = Store(store)
         version = opened.resolve(ref)
@@ -104,7 +108,9 @@ def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | 
         return PotentialSubject(potential_from_version(version, status), version.attributes(), training)
     if version.kind == "dataset":
         attributes = version.attributes()
-        return DatasetSubject(dataset_from_version(version), nmer_of_version(version), attributes, version.ref)
+        nmer = nmer_model(attributes).build(version.nmer)
+        minima = () if opened is None else minima_of(opened.labels, nmer, attributes["facts"])
+        return DatasetSubject(dataset_from_version(version), nmer, attributes, version.ref, minima)
     raise InputError(f"'{ref}' is a {version.kind}; what can be exported are potentials and datasets")
 
 

@@ -29,12 +29,16 @@ from storage.configuration import configuration_ids
 from storage.contents import dataset_columns, dataset_from_version, potential_columns, potential_facts
 from storage.exchange.exporter import Exporter, write_export
 from storage.exchange.formats import EXPORTERS, exporter_for
+from storage.exchange.qcschema import BOHR
 from storage.exchange.references import TOLERANCE
 from storage.exchange.subject import DatasetSubject, PotentialSubject, subject_of
 from storage.records import TEST, TRAIN, Dataset
 from storage.store import Store
-from storage.version import write_version
+from storage.version import write_text, write_version
 from storage.xyz import UNITS
+from tasks.labelling.plan import nbody_energy
+from tasks.labelling.protocol import protocol_of
+from tasks.labelling.reference import reference_terms
 
 RECIPE = load_recipe("ch3-water")
 NMER = RECIPE.build_nmer()
@@ -280,9 +284,64 @@ def test_qcschema_has_ghosts_in_bohr_and_hartree(dataset: DatasetSubject, tmp_pa
     with pytest.raises(InputError, match="qcschema needs sub-calculations"):
         write_export(EXPORTERS["qcschema"], bare, tmp_path / "none.json")
     pieces = replace(dataset, dataset=replace(dataset.dataset, sub_names=("whole", "1", "2")))
-    with pytest.raises(InputError, match="whole molecules"):
+    with pytest.raises(InputError, match="sub-calculation '1', which its n-mer does not have"):
         write_export(EXPORTERS["qcschema"], pieces, tmp_path / "none.json")
     assert not (tmp_path / "none.json").exists()
+
+
+@pytest.mark.parametrize("name", ["ch3", "ch3-conh", "ch-conh-ch3", "ch3-water"])
+def test_qcschema_records_are_the_sub_calculations_that_were_labelled(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name, "smoke")
+    built, labelling = recipe.build_nmer(), recipe.labelling.model_copy(update={"engine": "pyscf"})
+    protocol = protocol_of(built, labelling)
+    rng = np.random.default_rng(3)
+    positions = built.positions + rng.normal(scale=0.05, size=(4, built.natoms, 3))
+    sub = rng.normal(size=(4, len(protocol.plan))) - 100.0
+    store = Store(tmp_path / "store", create=True)
+    terms = reference_terms(built, labelling)
+    for number, (molecule, _) in enumerate(terms):
+        minimum = {"molecule": molecule.name, "symbols": molecule.symbols, "energy": -40.0 - number**2}
+        path = store.labels / "references" / protocol.id[:16] / f"{number:016x}.json"
+        write_text(path, json.dumps(minimum | {"positions": molecule.positions.tolist()}))
+    reference = sum(factor * (-40.0 - number**2) for number, (_, factor) in enumerate(terms))
+    n_body = np.array([nbody_energy(protocol.plan, dict(zip(protocol.parts, row, strict=True))) for row in sub])
+    unknown = np.full(4, np.nan)
+    data = Dataset(
+        positions=positions,
+        split=np.array([TRAIN] * 3 + [TEST]),
+        energy=n_body - reference * UNITS["hartree"],
+        sub_energies=sub,
+        sub_names=protocol.parts,
+        t1=unknown,
+        t2=unknown,
+        cpu_seconds=unknown,
+        ids=configuration_ids(built, positions),
+        d1=unknown,
+    )
+    facts = {"protocol_id": protocol.id, "reference_hartree": reference}
+    with store.writing():
+        store.add("dataset", name, "0" * 64, columns=dataset_columns(data), recipe=expanded_toml(recipe),
+                  inputs=[], engines={"pyscf": "2"}, facts=facts)  # fmt: skip
+    subject = subject_of(f"dataset:{name}@1", store.path)
+    assert isinstance(subject, DatasetSubject)
+    _, said = write_export(EXPORTERS["qcschema"], subject, tmp_path / "q.json")
+    document = json.loads((tmp_path / "q.json").read_text())
+    assert document["factors"] == {part.name: part.coefficient for part in protocol.plan}
+    assert document["reference_energy"] == reference and len(document["references"]) == len(terms)
+    for found, geometry in zip(document["configurations"], positions, strict=True):
+        energy = sum(document["factors"][n] * r["return_result"] for n, r in found["records"].items())
+        assert energy - reference == pytest.approx(found["nbody_energy"], abs=1e-9)
+        for job in protocol.jobs(geometry, protocol.parts, 1.0):
+            molecule = found["records"][job.part]["molecule"]
+            assert tuple(molecule["symbols"]) == job.symbols
+            np.testing.assert_allclose(
+                np.reshape(molecule["geometry"], (-1, 3)) * BOHR, job.positions, rtol=0, atol=1e-12
+            )
+            assert tuple(n for n, real in enumerate(molecule["real"]) if not real) == job.ghosts
+            assert molecule["molecular_charge"] == job.charge
+    alone = subject_of(str(store.resolve(f"dataset:{name}@1").path))
+    assert isinstance(alone, DatasetSubject) and alone.minima == ()
+    assert find_spec("qcelemental") is None or "are AtomicResults to QCElemental" in said
 
 
 def test_each_kind_has_its_formats(plain: PotentialSubject, dataset: DatasetSubject) -> None:

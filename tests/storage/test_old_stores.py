@@ -24,7 +24,7 @@ from storage.citations import citations
 from storage.configuration import configuration_ids
 from storage.contents import (
     dataset_from_version,
-    nmer_of_version,
+    nmer_model,
     pool_from_version,
     selection_from_version,
 )
@@ -53,7 +53,9 @@ def test_an_old_store_opens_and_its_numbers_are_what_they_were(old: Store) -> No
     np.testing.assert_array_equal(selection.positions, pool.positions[selection.frame])
     assert dataset.energy.tolist() == expected["energy"]
     assert dataset.sub_energies.tolist() == expected["sub_energies"]
-    assert configuration_ids(nmer_of_version(version), dataset.positions) == dataset.ids
+    assert (
+        configuration_ids(nmer_model(version.attributes()).build(version.nmer), dataset.positions) == dataset.ids
+    )
     potential = nmer.load("tiny-water@released", store=old.path)
     energy, gradient = potential.energy_and_gradient(dataset.positions)
     np.testing.assert_allclose(energy, expected["predicted"], rtol=0, atol=1e-10)

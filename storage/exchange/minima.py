@@ -1,0 +1,47 @@
+"""The minima that a covalent dataset's energies count from, as the store keeps them beside its labels."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from potentials.capping import pieces
+from potentials.molecule import NMer
+
+SAME = 1e-9
+"""Hartree; energies closer than this are one."""
+
+
+def minima_of(labels: Path, nmer: NMer, facts: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Return the minima that make up a dataset's reference energy; none where they are not all at hand.
+
+    Parameters
+    ----------
+    labels
+        The store's folder of labels.
+    nmer
+        The dataset's n-mer.
+    facts
+        Of the dataset's version: ``protocol_id`` and ``reference_hartree``.
+
+    Returns
+    -------
+    One for each piece, with ``molecule``, ``symbols``, ``positions`` (Angstrom), and ``energy`` (hartree).
+    """
+    reference = facts.get("reference_hartree")
+    if not reference or len(nmer.fragments) > 1:
+        return ()
+    folder = labels / "references" / str(facts.get("protocol_id", ""))[:16]
+    known = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("[!.]*.json"))]
+    fragment = nmer.fragments[0]
+    wanted = [(fragment, 1)]
+    if len(fragment.parts) > 1:
+        wanted = [(piece.fragment, factor) for piece, factor in pieces(nmer)]
+    choices = [[m for m in known if tuple(m["symbols"]) == one.symbols] for one, _ in wanted]
+    for minima in product(*choices):  # another conformer has another minimum: the sum tells which were meant
+        total = sum(factor * m["energy"] for m, (_, factor) in zip(minima, wanted, strict=True))
+        if abs(total - reference) < SAME:
+            return minima
+    return ()
