@@ -12,7 +12,8 @@ from recipes.estimate import estimate
 from recipes.load import expanded_toml, load_recipe, presets, shipped_recipes
 from recipes.protocols import find_protocol
 from recipes.schema import Fitting, Recipe
-from storage.keys import pool_key, potential_key, selection_key
+from storage.citations import licence_of
+from storage.keys import dataset_key, pool_key, potential_key, selection_key, validation_key
 
 SHIPPED = shipped_recipes()
 
@@ -223,3 +224,16 @@ def test_unknown_names_list_what_is_allowed() -> None:
         load_recipe("ch3-water", "tiny")
     with pytest.raises(InputError, match=r"recipe file 'none\.toml' does not exist"):
         load_recipe("none.toml")
+
+
+def test_the_licence_is_part_of_no_key(tmp_path: Path) -> None:
+    base = load_recipe("ch3-water", "smoke")
+    path = tmp_path / "mine.toml"
+    path.write_text('licence = "CC-BY-4.0"\n' + expanded_toml(base).replace('licence = "not stated"\n', ""))
+    mine = load_recipe(str(path))
+    assert (base.licence, mine.licence) == ("not stated", "CC-BY-4.0")
+    assert pool_key(base) == pool_key(mine) and selection_key(base) == selection_key(mine)
+    assert dataset_key(base, ["x"]) == dataset_key(mine, ["x"])
+    assert potential_key(base, "d") == potential_key(mine, "d")
+    assert validation_key(base, "p") == validation_key(mine, "p")
+    assert licence_of(expanded_toml(mine)) == "CC-BY-4.0"
