@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from potentials.errors import InputError
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model
 from storage.ledger import Ledger
-from storage.ledger_file import COUNTS, row_values
+from storage.ledger_file import COUNTS, connect_to_read, show_also
 from storage.ledger_rows import LabelRow
 from storage.spool import encode, read_spool
 from storage.store import Store
@@ -80,10 +82,11 @@ def read_labels(path: Path, protocols: Iterable[str]) -> list[dict[str, Any]]:
     part = read_spool(path)
     try:
         for entry in part.entries:
-            row_values(entry)
             if entry["protocol"] not in protocols:
                 raise ValueError("its protocol is not in the bundle")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        with closing(connect_to_read(path.with_name("no ledger"))) as nothing:
+            show_also(nothing, part.entries)  # into an empty ledger, which forgets it again
+    except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"the bundle has a line of labels that is not a row of the ledger: {error}") from None
     if part.skipped:
         raise InputError(f"the bundle has {part.skipped} damaged lines of labels; get it again")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -15,6 +17,8 @@ from storage.bundle import Bundle, Bundled, unpack
 from storage.bundle_labels import SPOOL, read_labels
 from storage.durable import clear_temporaries, make_folder, sync_folder
 from storage.ledger import Ledger
+from storage.ledger_rows import LabelRow
+from storage.spool import SUFFIX, encode
 from storage.store import Store
 from storage.version import Version, own_array, read_version, write_bytes
 
@@ -67,9 +71,7 @@ def take_in(bundle: Bundle, store: Store) -> list[Taken]:
         entries = read_labels(folder / SPOOL, bundle.protocols)
         if entries:
             with Ledger.open(store.labels) as ledger:
-                for protocol, settings in bundle.protocols.items():
-                    ledger.record_protocol(protocol, settings)
-                ledger.add(entries)
+                _labels(ledger, entries, bundle)
         for name in others:
             if name != SPOOL and not (store.path / name).exists():
                 write_bytes(store.path / name, (folder / name).read_bytes())
@@ -78,6 +80,30 @@ def take_in(bundle: Bundle, store: Store) -> list[Taken]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return taken
+
+
+def _labels(ledger: Ledger, entries: list[dict[str, Any]], bundle: Bundle) -> None:
+    """Bring labels in as a worker's would come: by a file in the spool, which stays as their witness."""
+    for protocol, settings in bundle.protocols.items():
+        ledger.record_protocol(protocol, settings)
+        here = ledger.rows([e["configuration"] for e in entries], protocol)
+        new = [
+            entry
+            for entry in entries
+            if entry["protocol"] == protocol
+            and _is_news(entry, here.get(entry["configuration"], {}).get(entry["part"]))
+        ]
+        lines = b"".join(encode(entry) for entry in new)
+        if lines:
+            write_bytes(ledger.spool / f"bundle-{hashlib.sha256(lines).hexdigest()[:16]}{SUFFIX}", lines)
+    ledger.ingest()
+
+
+def _is_news(entry: dict[str, Any], row: LabelRow | None) -> bool:
+    """Return whether the ledger would take an entry in the place of what it has."""
+    if row is None:
+        return True
+    return row.status != "ok" and (entry["status"] == "ok" or entry["finished"] > row.finished)
 
 
 def _check(path: Path, version: Bundled, bundle: Path) -> None:

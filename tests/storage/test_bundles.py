@@ -79,6 +79,12 @@ def test_a_bundle_brings_all_of_it_into_another_store(origin: Store, bundle: Pat
     assert energy == nmer.load("toy@1", store=origin.path).energy(NMER.positions)
     assert (store.report(store.resolve("toy@2")) / "report.html").read_text() == "<p>toy@1</p>"
     ids = [*dataset_from_version(origin.resolve("dataset:toy@1")).ids]
+    for left in store.labels.glob("ledger.sqlite*"):
+        left.rename(tmp_path / left.name)  # the spool alone has them too
+    with Ledger.open(store.labels) as ledger:
+        assert len(ledger.rows(ids, PROTOCOL)) == 4
+    for left in tmp_path.glob("ledger.sqlite*"):
+        left.rename(store.labels / left.name)
     with Ledger.read(origin.labels) as there, Ledger.read(store.labels) as here:
         assert here.rows(ids, PROTOCOL) == there.rows(ids, PROTOCOL) and len(here.rows(ids, PROTOCOL)) == 4
         assert here.protocols() == there.protocols()
@@ -93,6 +99,7 @@ def test_taking_it_in_again_changes_nothing(origin: Store, bundle: Path, tmp_pat
         with store.writing():
             taken = take_in(read_bundle(bundle), store)
     assert not any(t.new for t in taken) and len(store.versions()) == 5
+    assert len(list((store.labels / "spool").iterdir())) == 1
     before = files_below(origin.path)
     with origin.writing():
         assert not any(t.new for t in take_in(read_bundle(bundle), origin))
@@ -207,6 +214,7 @@ def opaque(file: h5py.File) -> None:
     file.create_dataset("d", data=np.array([b"pickled"], dtype="V7"))
 
 
+LABEL = {"configuration": "c", "protocol": PROTOCOL, "part": "A", "status": "ok", "energy": -1.0}
 DAMAGE: dict[str, tuple[Callable[[dict[str, bytes]], None], bool, str]] = {
     "newer": (with_manifest(nmer_bundle_format=2), False, "newer bundle format 2; allowed: up to 1"),
     "no manifest": (lambda m: m.__delitem__(MANIFEST), False, "is not a bundle of nmer"),
@@ -227,6 +235,17 @@ DAMAGE: dict[str, tuple[Callable[[dict[str, bytes]], None], bool, str]] = {
     "opaque": (lambda m: change_potential(m, opaque), True, "not an array of numbers or strings of its own"),
     "not HDF5": (lambda m: m.__setitem__("pools/toy/1.h5", b"text"), True, "cannot be read as HDF5"),
     "torn label": (lambda m: m.__setitem__(SPOOL, m[SPOOL][:-9]), True, "1 damaged lines of labels"),
+    "no time": (lambda m: m.__setitem__(SPOOL, encode(LABEL)), True, "not a row of the ledger"),
+    "odd label": (
+        lambda m: m.__setitem__(SPOOL, encode(LABEL | {"finished": 1.0, "t1": [1]})),
+        True,
+        "not a row of the ledger",
+    ),
+    "other protocol": (
+        lambda m: m.__setitem__(SPOOL, encode(LABEL | {"finished": 1.0, "protocol": "x"})),
+        True,
+        "its protocol is not in the bundle",
+    ),
     "no label": (lambda m: m.__setitem__(SPOOL, encode({"x": 1})), True, "not a row of the ledger"),
 }
 
