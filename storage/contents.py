@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,20 @@ from storage.version import Column, Version, read_version
 
 _XYZ = "Cartesian coordinates (configuration, atom, xyz)"
 _SPLIT = "0 training, 1 test"
+
+
+def nmer_model(attributes: dict[str, Any]) -> NMerModel:
+    """Return a version's n-mer: imported data have it among their facts, the others in their recipe.
+
+    Raises
+    ------
+    ValueError
+        If the recipe is not readable.
+    KeyError
+        If there is no n-mer in it.
+    """
+    found = attributes["facts"].get("nmer") or tomllib.loads(attributes["recipe"])["nmer"]
+    return NMerModel.model_validate(found)
 
 
 def pool_columns(pool: Pool) -> dict[str, Column]:

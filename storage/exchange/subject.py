@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from potentials.errors import InputError
 from potentials.molecule import NMer
 from potentials.potential import Potential
-from recipes.schema import NMerModel
-from storage.contents import dataset_from_version, potential_from_version
+from storage.contents import dataset_from_version, nmer_model, potential_from_version
 from storage.exchange.references import References, references_of
 from storage.records import TRAIN, Dataset
 from storage.store import Store
@@ -105,7 +104,7 @@ def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | 
         return PotentialSubject(potential_from_version(version, status), version.attributes(), training)
     if version.kind == "dataset":
         attributes = version.attributes()
-        nmer = _model(attributes).build(version.nmer)
+        nmer = nmer_model(attributes).build(version.nmer)
         return DatasetSubject(dataset_from_version(version), nmer, attributes, version.ref)
     raise InputError(f"'{ref}' is a {version.kind}; what can be exported are potentials and datasets")
 
@@ -117,11 +116,3 @@ def _training(store: Store, version: Version) -> Floats | None:
         if found is not None and found.kind == "dataset":
             return np.asarray(found.column("positions")[found.column("split") == TRAIN])
     return None
-
-
-def _model(attributes: dict[str, Any]) -> NMerModel:
-    """Return a dataset's n-mer: an imported one has it among its facts, the others in their recipe."""
-    import tomllib
-
-    found = attributes["facts"].get("nmer") or tomllib.loads(attributes["recipe"])["nmer"]
-    return NMerModel.model_validate(found)
