@@ -103,11 +103,12 @@ def label_summary(store: Store, dataset: Version) -> dict[str, Any]:
     """Return what the labels of a dataset are: how many, of which protocol, where computed, at what cost.
 
     ``ids_sha256`` is the digest of the sorted configuration ids: two datasets with the same have labels of the
-    same configurations.
+    same configurations. ``parent`` is the dataset that it extends: the same protocol, these labels and fewer.
     """
     ids = [str(i) for i in dataset.column("ids")]
     facts = dataset.attributes()["facts"]
     protocol = facts.get("protocol_id")
+    parent = store.find("dataset", facts["parent"]) if "parent" in facts else None
     cpu = dataset.column("cpu_seconds")
     with Ledger.read(store.labels) as ledger:
         hosts = ledger.hosts(ids, protocol) if protocol else {}
@@ -121,6 +122,7 @@ def label_summary(store: Store, dataset: Version) -> dict[str, Any]:
         "hosts": hosts,
         "cpu_hours": None if np.isnan(cpu).any() else float(cpu.sum()) / 3600.0,
         "ids_sha256": digest(sorted(ids)),
+        "parent": parent.ref if parent else None,
     }
 
 
@@ -228,3 +230,5 @@ def _about(node: dict[str, Any]) -> Iterator[str]:
         yield (
             f"protocol {labels['protocol']}, id {protocol[:12]}, " if protocol else ""
         ) + f"configurations {labels['ids_sha256'][:12]}"
+        if labels["parent"]:
+            yield f"it extends {labels['parent']}: the same labels and more"

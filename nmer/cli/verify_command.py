@@ -27,7 +27,7 @@ def verify(
     """
     from potentials.molecule import NMer
     from storage.store import Store
-    from storage.verify.whole import NO_CHECKSUM, files_below, version_files
+    from storage.verify.whole import NO_CHECKSUM, files_of
     from storage.verify.whole import verify as verify_versions
     from tasks.labelling.plan import plan_label
     from tasks.progress import ProgressLine
@@ -39,7 +39,7 @@ def verify(
         return {part.name: part.coefficient for part in plan_label(nmer, counterpoise)}
 
     opened = Store(store)
-    paths = version_files(opened) if ref is None else files_below(opened, ref)
+    paths = files_of(opened, ref)
     with ProgressLine("verify", len(paths), "files") as progress:
         found = verify_versions(opened, factors, paths, progress.update)
     if json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ class Links:
     store
         The store.
     versions
-        Those versions whose own file is sound, by kind and key.
+        Those versions whose own file is sound.
     ledger
         The ledger, or None if it cannot be read.
     factors
@@ -47,7 +47,7 @@ class Links:
     """
 
     store: Store
-    versions: Mapping[tuple[str, str], Version]
+    versions: Sequence[Version]
     ledger: Ledger | None
     factors: Factors
 
@@ -55,11 +55,18 @@ class Links:
         """Return what is wrong between a sound version and what it was made from, and what was not compared."""
         file = str(version.path.relative_to(self.store.path))
         damages: list[Damage] = []
+        notes: list[str] = []
         inputs: dict[str, Version] = {}
         for made_from in version.attributes()["inputs"]:
-            below = self.versions.get((made_from["kind"], made_from["key"]))
+            below = self._below(made_from)
             if below is not None:
                 inputs.setdefault(below.kind, below)
+                if made_from["ref"] != below.ref:
+                    damages.append(
+                        Damage(file, "inputs", f"{made_from['ref']} is named, and its key is that of {below.ref}")
+                    )
+            elif made_from["kind"] == "pool" and not named_file(self.store.path, made_from).exists():
+                notes.append(f"{file}: not compared with its pool, which is not here; a bundle may leave it out")
             elif not self._has_file(made_from):
                 damages.append(
                     Damage(
@@ -68,17 +75,23 @@ class Links:
                         f"{made_from['ref']} with key {made_from['key'][:12]} is not in the store",
                     )
                 )
-        found, notes = {
+        found, more = {
             "selection": self._selection,
             "dataset": self._dataset,
             "validation": self._validation,
         }.get(version.kind, _nothing)(version, inputs)
-        return damages + [Damage(file, what, problem) for what, problem in found], [f"{file}: {n}" for n in notes]
+        damages += [Damage(file, what, problem) for what, problem in found]
+        return damages, notes + [f"{file}: {note}" for note in more]
 
     def _has_file(self, made_from: Mapping[str, str]) -> bool:
         """Return whether the file an input names is there; if it is, what is wrong with it is told elsewhere."""
         path = named_file(self.store.path, made_from)
-        return path.is_file() and path not in {v.path for v in self.versions.values()}
+        return path.is_file() and path not in {v.path for v in self.versions}
+
+    def _below(self, made_from: Mapping[str, str]) -> Version | None:
+        """Return the sound version that an input means; n-mers of two names may have versions of one key."""
+        found = [v for v in self.versions if (v.kind, v.key) == (made_from["kind"], made_from["key"])]
+        return next((v for v in found if v.ref == made_from["ref"]), found[0] if found else None)
 
     def _selection(self, version: Version, inputs: Mapping[str, Version]) -> _Found:
         if "pool" not in inputs:

@@ -13,11 +13,15 @@ from potentials.errors import InputError
 from storage.ledger import Ledger
 from storage.store import Store
 from storage.tags import FILE, read_tags
+from storage.verify.apart import Apart, CrashedError
 from storage.verify.damage import Damage, in_words
 from storage.verify.labels import check_labels
 from storage.verify.links import Factors, Links, named_file
 from storage.verify.versions import FileCheck, check_file
 from storage.version import KINDS, Version, read_version
+
+SLOWEST = 1e6
+"""Bytes of a file that are read and checked in a second on the slowest machine."""
 
 OK, NO_CHECKSUM, DAMAGED = "ok", "no checksum", "damaged"
 
@@ -66,7 +70,7 @@ def verify(
     factors
         How energies of sub-calculations make up an n-body energy.
     paths
-        The versions' files: `version_files` of the store, or `files_below` one of them.
+        The versions' files, see `files_of`.
     progress
         Called with the number of sound and of damaged files so far.
     """
@@ -75,11 +79,12 @@ def verify(
     notes: list[str] = []
     bad = 0
 
-    for path in paths:
-        checks[path] = check_file(path, store.path)
-        bad += bool(checks[path].damages)
-        progress(len(checks) - bad, bad)
-    sound = {(c.version.kind, c.version.key): c.version for c in checks.values() if c.version and not c.damages}
+    with Apart() as reader:
+        for path in paths:
+            checks[path] = _check(reader, path, store.path)
+            bad += bool(checks[path].damages)
+            progress(len(checks) - bad, bad)
+    sound = [check.version for check in checks.values() if check.version and not check.damages]
     with _ledger(store) as ledger:
         links = Links(store, sound, ledger, factors)
         for path, check in checks.items():
@@ -99,6 +104,30 @@ def verify(
     return Verified(files, tuple(damages), (*notes, *said))
 
 
+def _check(reader: Apart, path: Path, store: Path) -> FileCheck:
+    try:
+        return reader.call(check_file, path, store, seconds=path.stat().st_size / SLOWEST)
+    except CrashedError as error:
+        return FileCheck(None, True, (Damage(str(path.relative_to(store)), "", f"cannot be read: {error}"),))
+
+
+def files_of(store: Store, ref: str | None) -> list[Path]:
+    """Return the files to verify: of everything, or of one version and all it was made from.
+
+    Raises
+    ------
+    InputError
+        If the reference names nothing.
+    """
+    if ref is None:
+        return version_files(store)
+    try:
+        with Apart() as reader:
+            return reader.call(files_below, store, ref)
+    except CrashedError:  # verifying everything tells which file it is
+        return version_files(store)
+
+
 def version_files(store: Store) -> list[Path]:
     """Return the files of all versions, readable or not."""
     return [path for kind in KINDS for path in sorted((store.path / f"{kind}s").glob("*/*.h5"))]
@@ -112,12 +141,12 @@ def files_below(store: Store, ref: str) -> list[Path]:
     InputError
         If the reference names nothing.
     """
-    known: dict[tuple[str, str], Version] = {}
+    known: dict[Path, tuple[str, str]] = {}
     for path in version_files(store):
         try:
             version = read_version(path)
-            known[version.kind, version.key] = version
-        except InputError:  # if it belongs to what is asked for, the version above it will miss it
+            known[path] = (version.kind, version.key)
+        except InputError:  # if it belongs to what is asked for, the name that is given to it leads there
             continue
     found: dict[Path, None] = {}
     waiting = [_file_of(store, ref)]
@@ -131,8 +160,9 @@ def files_below(store: Store, ref: str) -> list[Path]:
         except Exception:  # damaged in one of many ways, which checking it will tell
             continue
         for made_from in inputs:
-            below = known.get((made_from["kind"], made_from["key"]))
-            waiting.append(below.path if below else named_file(store.path, made_from))
+            named, wanted = named_file(store.path, made_from), (made_from["kind"], made_from["key"])
+            elsewhere = [path for path, key in known.items() if key == wanted]
+            waiting.append(named if known.get(named) == wanted or not elsewhere else elsewhere[0])
     return [path for path in found if path.is_file()]
 
 
