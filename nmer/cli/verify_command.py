@@ -27,6 +27,7 @@ def verify(
     """
     from potentials.molecule import NMer
     from storage.store import Store
+    from storage.verify.apart import Apart
     from storage.verify.whole import NO_CHECKSUM, files_of
     from storage.verify.whole import verify as verify_versions
     from tasks.labelling.plan import plan_label
@@ -39,9 +40,10 @@ def verify(
         return {part.name: part.coefficient for part in plan_label(nmer, counterpoise)}
 
     opened = Store(store)
-    paths = files_of(opened, ref)
-    with ProgressLine("verify", len(paths), "files") as progress:
-        found = verify_versions(opened, factors, paths, progress.update)
+    with Apart() as reader:
+        paths = files_of(opened, ref, reader)
+        with ProgressLine("verify", len(paths), "files") as progress:
+            found = verify_versions(opened, factors, paths, reader, progress.update)
     if json:
         print_json(found.as_dict())
         return 1 if found.damages else 0

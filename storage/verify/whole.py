@@ -59,6 +59,7 @@ def verify(
     store: Store,
     factors: Factors,
     paths: Sequence[Path],
+    reader: Apart,
     progress: Callable[[int, int], None] = lambda done, bad: None,
 ) -> Verified:
     """Verify versions, how they hang together, the labels, and the tags.
@@ -71,6 +72,8 @@ def verify(
         How energies of sub-calculations make up an n-body energy.
     paths
         The versions' files, see `files_of`.
+    reader
+        Reads them.
     progress
         Called with the number of sound and of damaged files so far.
     """
@@ -79,11 +82,10 @@ def verify(
     notes: list[str] = []
     bad = 0
 
-    with Apart() as reader:
-        for path in paths:
-            checks[path] = _check(reader, path, store.path)
-            bad += bool(checks[path].damages)
-            progress(len(checks) - bad, bad)
+    for path in paths:
+        checks[path] = _check(reader, path, store.path)
+        bad += bool(checks[path].damages)
+        progress(len(checks) - bad, bad)
     sound = [check.version for check in checks.values() if check.version and not check.damages]
     with _ledger(store) as ledger:
         links = Links(store, sound, ledger, factors)
@@ -111,7 +113,7 @@ def _check(reader: Apart, path: Path, store: Path) -> FileCheck:
         return FileCheck(None, True, (Damage(str(path.relative_to(store)), "", f"cannot be read: {error}"),))
 
 
-def files_of(store: Store, ref: str | None) -> list[Path]:
+def files_of(store: Store, ref: str | None, reader: Apart) -> list[Path]:
     """Return the files to verify: of everything, or of one version and all it was made from.
 
     Raises
@@ -122,8 +124,7 @@ def files_of(store: Store, ref: str | None) -> list[Path]:
     if ref is None:
         return version_files(store)
     try:
-        with Apart() as reader:
-            return reader.call(files_below, store, ref)
+        return reader.call(files_below, store, ref)
     except CrashedError:  # verifying everything tells which file it is
         return version_files(store)
 
