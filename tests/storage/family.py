@@ -46,7 +46,7 @@ def family(folder: Path, recipe: Recipe | None = None, passed: bool = True) -> S
     """Make every version of a recipe that a store lacks; labels that the ledger has are not made again."""
     recipe, store = recipe or tiny(), Store(folder, create=True)
     with store.writing():
-        pool = _pool(store, recipe)
+        pool = pool_of(store, recipe)
         selection = _selection(store, recipe, pool)
         dataset = _dataset(store, recipe, selection)
         potential = _potential(store, recipe, dataset)
@@ -69,7 +69,8 @@ def _add(
     )
 
 
-def _pool(store: Store, recipe: Recipe) -> Version:
+def pool_of(store: Store, recipe: Recipe) -> Version:
+    """Add a recipe's pool, its frames drawn at random."""
     rng, nmer = np.random.default_rng(recipe.sampling.seed), recipe.build_nmer()
     walker = np.repeat(np.arange(4), FRAMES // 4)
     pool = Pool(

@@ -96,7 +96,7 @@ for number in range(10_000):
 
 def test_kill_9_loses_no_tag(tmp_path: Path) -> None:
     store, rng = family(tmp_path / "s"), np.random.default_rng(1)
-    for _ in range(4):
+    for _ in range(2):
         (store.path / "tags.json").unlink(missing_ok=True)
         tagger = subprocess.Popen(
             [sys.executable, "-c", TAGGER, str(store.path)], stdout=subprocess.PIPE, text=True
