@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from potentials.errors import InputError
-from recipes.load import flattened
+from recipes.load import flattened, recipe_of_text
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model
 from storage.records import TEST, TRAIN
@@ -84,8 +84,16 @@ def _made_from(left: Chain, right: Chain) -> list[dict[str, Any]]:
 
 
 def _recipe(left: Version, right: Version) -> list[dict[str, Any]]:
-    one, two = (flattened(tomllib.loads(v.attributes()["recipe"])) for v in (left, right))
+    one, two = (flattened(_written_out(v.attributes()["recipe"])) for v in (left, right))
     return _sides(one, two)
+
+
+def _written_out(text: str) -> dict[str, Any]:
+    """Return a recipe with every default, also of keys that came later than the version; else as it stands."""
+    try:
+        return recipe_of_text(text).model_dump(mode="json", exclude_none=True)
+    except ValueError:
+        return tomllib.loads(text)
 
 
 def _sides(one: dict[str, Any], two: dict[str, Any]) -> list[dict[str, Any]]:
