@@ -122,6 +122,34 @@ def expanded_toml(recipe: Recipe) -> str:
     return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True), multiline_strings=True)
 
 
+def recipe_of_text(text: str) -> Recipe:
+    """Return the recipe of an expanded TOML text; raises ValueError if it is none that this version reads."""
+    return Recipe.model_validate(tomllib.loads(text))
+
+
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a recipe's values by dotted key, tables and lists of tables taken apart.
+
+    Parameters
+    ----------
+    values
+        Tables as TOML has them.
+    prefix
+        What stands before every key.
+    """
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            found |= flattened(value, f"{name}.")
+        elif isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
+            for number, table in enumerate(value):
+                found |= flattened(table, f"{name}[{number}].")
+        else:
+            found[name] = value
+    return found
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

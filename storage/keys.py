@@ -43,14 +43,12 @@ def stage_key(stage: str, settings: list[Section], inputs: list[str]) -> str:
     inputs
         Keys of what the stage reads.
     """
-    return digest(
-        {
-            "stage": stage,
-            "format": STAGE_FORMATS[stage],
-            "settings": [s.content() for s in settings],
-            "inputs": inputs,
-        }
-    )
+    return stage_digest(stage, STAGE_FORMATS[stage], [s.content() for s in settings], inputs)
+
+
+def stage_digest(stage: str, number: int, contents: list[dict[str, Any]], inputs: list[str]) -> str:
+    """Return the key of a stage's content in one of the formats that the stage has had; see `stage_key`."""
+    return digest({"stage": stage, "format": number, "settings": contents, "inputs": inputs})
 
 
 def pool_key(recipe: Recipe) -> str:
@@ -63,12 +61,17 @@ def selection_key(recipe: Recipe) -> str:
 
     D-optimality looks at the terms of the fit that follows, which then are part of the key.
     """
-    inputs = [pool_key(recipe)]
+    return stage_key("selection", [recipe.selection], selection_inputs(recipe, pool_key(recipe)))
+
+
+def selection_inputs(recipe: Recipe, pool: str) -> list[str]:
+    """Return what goes into a selection's key beside its section: the pool's key, and the terms if they decide."""
+    inputs = [pool]
     if recipe.selection.method == "d-optimality":
         settings = recipe.fitting.content()
         design = {name: settings.get(name) for name in _DESIGN}
         inputs.append(digest(design | {name: settings[name] for name in _DESIGN_LATER if name in settings}))
-    return stage_key("selection", [recipe.selection], inputs)
+    return inputs
 
 
 def dataset_key(recipe: Recipe, label_ids: list[str]) -> str:

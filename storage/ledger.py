@@ -232,6 +232,15 @@ class Ledger:
         cpu_seconds, bad, t1, t2, d1, memory = table[:, :6].T
         return LabelArrays(table[:, 6:], t1, t2, d1, cpu_seconds, memory, bad > 0)
 
+    def hosts(self, ids: Sequence[str], protocol: str) -> dict[str, int]:
+        """Return how many parts of some labels each machine computed; '' where that is not known."""
+        cursor = self._database.execute(
+            "SELECT coalesce(json_extract(details, '$.host'), '') AS host, count(*) FROM labels "
+            f"WHERE protocol = ? AND status = 'ok' AND {_WANTED} GROUP BY host ORDER BY host",
+            (protocol, json.dumps(list(ids))),
+        )
+        return {str(host): int(count) for host, count in cursor}
+
     def sample(
         self, protocols: Sequence[str], limit: int, system: str | None = None
     ) -> dict[tuple[str, str], list[LabelRow]]:

@@ -1,33 +1,191 @@
-"""Lineage: from a version down to everything it was made from."""
+"""Lineage: from a version down to everything it was made from, to the last label and frame."""
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
+from recipes.load import flattened, recipe_of_text
+from recipes.section import Section
+from storage.configuration import configuration_ids
+from storage.contents import nmer_model
+from storage.keys import digest
+from storage.ledger import Ledger
 from storage.store import Store
+from storage.tags import Tag, read_tags, tags_of
 from storage.version import Version
 
+SECTIONS = {
+    "pool": ("nmer", "sampling"),
+    "selection": ("selection",),
+    "dataset": ("labelling",),
+    "potential": ("fitting",),
+    "validation": ("gates",),
+}
+"""The sections of the recipe that decide each kind of version."""
 
-def lineage(store: Store, version: Version) -> dict[str, Any]:
+SEEDS_SHOWN = 12
+"""Seeds that the tree for people names; JSON has them all."""
+
+
+def lineage(store: Store, version: Version, labels: bool = False) -> dict[str, Any]:
     """Return the tree of what a version was made from.
 
-    Each node has ``ref``, ``kind``, ``key``, ``created``, ``engines``, ``facts``, and ``inputs`` (nodes again).
-    An input that is no longer in the store is a node with ``missing: true``.
+    Each node has ``ref``, ``kind``, ``key``, ``created``, ``tags``, ``engines``, ``facts``, ``recipe`` (the
+    sections that decided it), and ``inputs`` (nodes again). A potential has its ``status``, a dataset its
+    ``labels``, a pool its ``walkers``. An input that is no longer in the store is a node with ``missing: true``.
+
+    Parameters
+    ----------
+    store
+        The store.
+    version
+        Where to begin.
+    labels
+        List every label of a dataset as well, as ``label_list``.
     """
+    return _node(store, version, read_tags(store.path), labels)
+
+
+def _node(store: Store, version: Version, tags: tuple[Tag, ...], labels: bool) -> dict[str, Any]:
     attributes = version.attributes()
     inputs = []
     for made_from in attributes["inputs"]:
         below = store.find(made_from["kind"], made_from["key"])
-        inputs.append(lineage(store, below) if below else {**made_from, "missing": True, "inputs": []})
-    return {
+        inputs.append(_node(store, below, tags, labels) if below else {**made_from, "missing": True, "inputs": []})
+    recipe = tomllib.loads(attributes["recipe"])
+    node = {
         "ref": version.ref,
         "kind": version.kind,
         "key": version.key,
         "created": version.created,
+        "tags": tags_of(version, tags),
         "engines": attributes["engines"],
         "facts": attributes["facts"],
-        "inputs": inputs,
+        "recipe": {name: recipe[name] for name in SECTIONS[version.kind] if name in recipe},
+        "not_default": _set_in_recipe(version.kind, attributes["recipe"]),
     }
+    if version.kind == "potential":
+        node["status"] = store.status(version)
+    if version.kind == "dataset" and version.has_column("sub_energies"):
+        node["labels"] = label_summary(store, version)
+        if labels:
+            node["label_list"] = label_list(store, version)
+    if version.kind == "pool" and version.has_column("seed"):
+        node["walkers"] = walkers(version)
+    return {**node, "inputs": inputs}
+
+
+def walkers(pool: Version) -> list[dict[str, Any]]:
+    """Return how many frames of a pool each seed, temperature, window, and source gave."""
+    names = [name for name in ("source", "seed", "temperature", "window") if pool.has_column(name)]
+    table = np.stack([np.asarray(pool.column(name), dtype=np.float64) for name in names], axis=1)
+    sources = list(pool.column("sources")) if pool.has_column("sources") else ["pbmetad ff14SB"]
+    found = []
+    for row, count in zip(*np.unique(table, axis=0, return_counts=True), strict=True):
+        values = dict(zip(names, row.tolist(), strict=True))
+        found.append(
+            {
+                "source": str(sources[int(values.get("source", 0))]),
+                "seed": int(values["seed"]),
+                "temperature": values["temperature"],
+                "window": int(values["window"]),
+                "frames": int(count),
+            }
+        )
+    return found
+
+
+def label_summary(store: Store, dataset: Version) -> dict[str, Any]:
+    """Return what the labels of a dataset are: how many, of which protocol, where computed, at what cost.
+
+    ``ids_sha256`` is the digest of the sorted configuration ids: two datasets with the same have labels of the
+    same configurations. ``parent`` is the dataset that it extends: the same protocol, these labels and fewer.
+    """
+    ids = [str(i) for i in dataset.column("ids")]
+    facts = dataset.attributes()["facts"]
+    protocol = facts.get("protocol_id")
+    parent = store.find("dataset", facts["parent"]) if "parent" in facts else None
+    cpu = dataset.column("cpu_seconds")
+    with Ledger.read(store.labels) as ledger:
+        hosts = ledger.hosts(ids, protocol) if protocol else {}
+        settings = ledger.protocols().get(protocol) if protocol else None
+    return {
+        "count": len(ids),
+        "parts": [str(name) for name in dataset.column("sub_names")],
+        "protocol": facts.get("protocol"),
+        "protocol_id": protocol,
+        "settings": settings,
+        "hosts": hosts,
+        "cpu_hours": None if np.isnan(cpu).any() else float(cpu.sum()) / 3600.0,
+        "ids_sha256": digest(sorted(ids)),
+        "parent": parent.ref if parent else None,
+    }
+
+
+def label_list(store: Store, dataset: Version) -> list[dict[str, Any]]:
+    """Return every label of a dataset with where its configuration comes from; None where that is not known.
+
+    Each has ``configuration``, ``split``, ``energy`` (kcal/mol), ``frame`` (its index in the pool), and the
+    ``source``, ``seed``, ``temperature`` (K), and ``window`` of the walker that made the frame.
+    """
+    selection = _input(store, dataset, "selection")
+    pool = _input(store, selection, "pool") if selection else None
+    frames: dict[str, int] = {}
+    if selection is not None:
+        nmer = nmer_model(selection.attributes() if selection.attributes()["recipe"] else dataset.attributes())
+        ids = configuration_ids(nmer.build(selection.nmer), selection.column("positions"))
+        frames = dict(zip(ids, selection.column("frame").tolist(), strict=True))
+    origins: dict[str, Any] = {}
+    if pool is not None:
+        origins = {n: pool.column(n) for n in ("seed", "temperature", "window", "source") if pool.has_column(n)}
+        origins["sources"] = pool.column("sources") if pool.has_column("sources") else ["pbmetad ff14SB"]
+    found = []
+    columns = (dataset.column(name) for name in ("ids", "split", "energy"))
+    for configuration, split, energy in zip(*columns, strict=True):
+        frame = frames.get(str(configuration))
+        row = {"configuration": str(configuration), "split": int(split), "energy": float(energy), "frame": frame}
+        found.append(row | _origin(origins, frame))
+    return found
+
+
+def _origin(origins: dict[str, Any], frame: int | None) -> dict[str, Any]:
+    if frame is None or not origins:
+        return dict.fromkeys(("source", "seed", "temperature", "window"))
+    source = int(origins["source"][frame]) if "source" in origins else 0
+    return {
+        "source": str(origins["sources"][source]),
+        "seed": int(origins["seed"][frame]),
+        "temperature": float(origins["temperature"][frame]),
+        "window": int(origins["window"][frame]),
+    }
+
+
+def _input(store: Store, version: Version, kind: str) -> Version | None:
+    """Return what a version was made from, of one kind, if the store still has it."""
+    keys = [i["key"] for i in version.attributes()["inputs"] if i["kind"] == kind]
+    return store.find(kind, keys[0]) if keys else None
+
+
+def _set_in_recipe(kind: str, text: str) -> dict[str, Any]:
+    """Return what a version's sections of the recipe say other than the defaults, by dotted key."""
+    try:
+        recipe = recipe_of_text(text)
+    except ValueError:  # imported data have no whole recipe
+        return {}
+    found: dict[str, Any] = {}
+    for name in SECTIONS[kind]:
+        if name == "nmer":
+            found["nmer.symmetry"] = recipe.nmer.symmetry
+            continue
+        section: Section = getattr(recipe, name)
+        usual = flattened(type(section)().model_dump(mode="json", exclude_none=True), f"{name}.")
+        given = flattened(section.model_dump(mode="json", exclude_none=True), f"{name}.")
+        found |= {key: value for key, value in given.items() if usual.get(key) != value}
+    return found
 
 
 def lineage_text(node: dict[str, Any], indent: int = 0) -> str:
@@ -36,13 +194,41 @@ def lineage_text(node: dict[str, Any], indent: int = 0) -> str:
     head = f"{pad}{node['ref']}  key {node['key'][:12]}"
     if node.get("missing"):
         return f"{head}  (no longer in the store)"
-    engines = ", ".join(f"{name} {number}" for name, number in sorted(node["engines"].items()))
-    facts = ", ".join(f"{k} {v}" for k, v in node["facts"].items() if isinstance(v, int | float | str))
-    lines = [f"{head}  {node['created']}"]
+    named = "".join(f"  {word}" for word in (node.get("status"), *(f"@{tag}" for tag in node["tags"])) if word)
     below = "   " * (indent + 1)
-    if engines:
-        lines.append(f"{below}with {engines}")
-    if facts:
-        lines.append(f"{below}{facts}")
+    lines = [f"{head}  {node['created']}{named}", *(f"{below}{line}" for line in _about(node))]
     lines += [lineage_text(child, indent + 1) for child in node["inputs"]]
     return "\n".join(lines)
+
+
+def _about(node: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines about a version itself."""
+    if node["engines"]:
+        yield "with " + ", ".join(f"{name} {number}" for name, number in sorted(node["engines"].items()))
+    told = ("protocol", "protocol_id", "labels", "cpu_seconds", "parent") if "labels" in node else ()
+    facts = [
+        f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}"
+        for k, v in node["facts"].items()
+        if isinstance(v, int | float | str) and k not in told
+    ]
+    if facts:
+        yield ", ".join(facts)
+    if node["not_default"]:
+        yield "recipe: " + ", ".join(f"{key} = {value}" for key, value in node["not_default"].items())
+    if "walkers" in node:
+        seeds = list(dict.fromkeys(str(w["seed"]) for w in node["walkers"]))
+        more = f", ... {len(seeds)} in all" if len(seeds) > SEEDS_SHOWN else ""
+        frames = sum(w["frames"] for w in node["walkers"])
+        yield f"{frames} frames of the seeds {', '.join(seeds[:SEEDS_SHOWN])}{more}"
+    if "labels" in node:
+        labels = node["labels"]
+        hours = "" if labels["cpu_hours"] is None else f", {labels['cpu_hours']:.3g} CPU-hours"
+        where = ", ".join(f"{host or 'an unknown machine'} ({n} parts)" for host, n in labels["hosts"].items())
+        where = f", computed on {where}" if where else ""
+        yield f"{labels['count']} labels of {len(labels['parts'])} parts{hours}{where}"
+        protocol = labels["protocol_id"]
+        yield (
+            f"protocol {labels['protocol']}, id {protocol[:12]}, " if protocol else ""
+        ) + f"configurations {labels['ids_sha256'][:12]}"
+        if labels["parent"]:
+            yield f"it extends {labels['parent']}: the same labels and more"

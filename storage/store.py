@@ -1,7 +1,8 @@
 """The store: a folder of immutable versions, and the names that lead to them.
 
 Layout: ``nmer-store.json`` marks the folder and its format; ``pools/``, ``selections/``, ``datasets/``,
-``potentials/``, and ``validations/`` hold ``<n-mer>/<number>.h5``; ``labels/`` the ledger and its spool;
+``potentials/``, and ``validations/`` hold ``<n-mer>/<number>.h5``, and ``<number>.removed`` where one was removed;
+``tags.json`` holds the names people gave to versions; ``labels/`` the ledger and its spool;
 ``reports/<n-mer>@<number>/`` the page, the plot, and the expanded recipe; ``scratch/`` what a run resumes from.
 """
 
@@ -16,10 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from filelock import Timeout
 
 from potentials.errors import InputError
 from potentials.potential import Potential
+from storage import tags
 from storage.citations import citation_text, licence_of
 from storage.contents import potential_from_version
 from storage.durable import clear_temporaries
@@ -28,6 +31,8 @@ from storage.version import KINDS, Column, Version, read_version, write_text, wr
 
 STORE_FORMAT = 1
 MARKER = "nmer-store.json"
+REMOVED = ".removed"
+"""Ending of the file that keeps the number of a removed version taken."""
 
 
 class Store:
@@ -94,6 +99,10 @@ class Store:
         """Return the folder of a potential's report."""
         return self.path / "reports" / f"{potential.nmer}@{potential.number}"
 
+    def plumed(self, pool: Version) -> Path:
+        """Return the folder of a pool's PLUMED files."""
+        return self.path / "plumed" / f"{pool.nmer}-{pool.key[:12]}"
+
     def versions(self, kind: str | None = None, nmer: str | None = None) -> list[Version]:
         """Return the versions, oldest first within each kind and n-mer."""
         found = []
@@ -152,7 +161,8 @@ class Store:
     def next_path(self, kind: str, nmer: str) -> Path:
         """Return the file that the next version of an n-mer gets."""
         folder = self.path / f"{kind}s" / nmer
-        return folder / f"{1 + max((_number(p) for p in folder.glob('*.h5')), default=0)}.h5"
+        taken = [*folder.glob("*.h5"), *folder.glob(f"*{REMOVED}")]
+        return folder / f"{1 + max((_number(p) for p in taken), default=0)}.h5"
 
     def resolve(self, ref: str) -> Version:
         """Return the version that a reference names.
@@ -160,31 +170,56 @@ class Store:
         Parameters
         ----------
         ref
-            ``ch3-water@1``, ``ch3-water@latest``, ``ch3-water@released``; another kind than a potential has
-            its kind in front, ``dataset:ch3-water@1``.
+            ``ch3-water@1``, ``ch3-water@latest``, ``ch3-water@released``, or a tag of one's own,
+            ``ch3-water@paper-draft``; another kind than a potential has its kind in front,
+            ``dataset:ch3-water@1``.
 
         Raises
         ------
         InputError
             If the reference is not readable or names nothing.
         """
-        match = re.fullmatch(r"(?:(\w+):)?([a-z0-9][a-z0-9-]*)@(\d+|latest|released)", ref)
+        match = re.fullmatch(rf"(?:(\w+):)?([a-z0-9][a-z0-9-]*)@(\d+|{tags.NAME})", ref)
         kind = (match[1] or "potential") if match else ""
         if not match or kind not in KINDS:
             raise InputError(
-                f"reference '{ref}' is not readable; allowed: NAME@NUMBER, NAME@latest, NAME@released, "
+                f"reference '{ref}' is not readable; allowed: NAME@NUMBER, NAME@latest, NAME@released, NAME@TAG, "
                 f"with one of {', '.join(k + ':' for k in KINDS)} in front for other kinds"
             )
         nmer, which = match[2], match[3]
-        versions = self.versions(kind, nmer)
-        if which == "released":
-            versions = [v for v in versions if self.status(v) == "released"]
-        elif which != "latest":
-            versions = [v for v in versions if v.number == int(which)]
-        if not versions:
-            have = ", ".join(v.ref for v in self.versions(kind)) or "none"
-            raise InputError(f"'{ref}' is not in the store at '{self.path}'; it has: {have}")
-        return versions[-1]
+        if which == "latest":
+            found = self.versions(kind, nmer)
+        elif which == "released":
+            found = [v for v in self.versions(kind, nmer) if self.status(v) == "released"]
+        else:
+            found = self._numbered(kind, nmer, which)
+        if not found:
+            raise self._unknown(ref, kind, nmer, which)
+        return found[-1]
+
+    def _numbered(self, kind: str, nmer: str, which: str) -> list[Version]:
+        """Return the version with a number or a tag; damage to others does not matter."""
+        key = None
+        if not which.isdigit():
+            tag = next(
+                (t for t in tags.read_tags(self.path) if (t.kind, t.nmer, t.name) == (kind, nmer, which)), None
+            )
+            if tag is None:
+                return []
+            which, key = str(tag.number), tag.key
+        path = self.path / f"{kind}s" / nmer / f"{int(which)}.h5"
+        found = [read_version(path)] if path.is_file() else []
+        if key is not None and found and found[0].key != key:
+            raise InputError(f"'{path}' is not the version that was tagged: its key is not {key[:12]}")
+        return found
+
+    def _unknown(self, ref: str, kind: str, nmer: str, which: str) -> InputError:
+        mark = self.path / f"{kind}s" / nmer / f"{which}{REMOVED}"
+        if mark.is_file():
+            return InputError(f"'{ref}' was removed from the store at '{self.path}'")
+        have = [v.ref for v in self.versions(kind)]
+        have += [t.ref for t in tags.read_tags(self.path) if t.kind == kind]
+        return InputError(f"'{ref}' is not in the store at '{self.path}'; it has: {', '.join(have) or 'none'}")
 
     def status(self, potential: Version) -> str:
         """Return ``released`` if the newest verdict on a potential passed every gate, else ``candidate``."""
@@ -218,12 +253,13 @@ class Store:
         try:
             lock = take_lock(self.path / ".lock")
         except Timeout:
-            who = holder.read_text().strip() if holder.exists() else "another process"
+            who = _holder(holder)
             raise InputError(f"the store at '{self.path}' is being written by {who}; wait for it to end") from None
         try:
             holder.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
             yield
         finally:
+            holder.unlink(missing_ok=True)
             lock.release()
 
 
@@ -234,6 +270,18 @@ def default_store() -> Path:
 
 def _entries(folder: Path) -> Iterator[Path]:
     return folder.iterdir() if folder.is_dir() else iter(())
+
+
+def _holder(path: Path) -> str:
+    """Return who holds the lock; what a killed process has left names nobody."""
+    try:
+        who = path.read_text().strip()
+    except OSError:
+        return "another process"
+    match = re.fullmatch(r"process (\d+) on (.+)", who)
+    if not match or (match[2] == socket.gethostname() and not psutil.pid_exists(int(match[1]))):
+        return "another process"
+    return who
 
 
 def _number(path: Path) -> int:

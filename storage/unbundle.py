@@ -15,6 +15,7 @@ import h5py
 from potentials.errors import InputError
 from storage.bundle import Bundle, Bundled, unpack
 from storage.bundle_labels import SPOOL, read_labels
+from storage.checksum import broken_seals, is_sealed
 from storage.durable import clear_temporaries, make_folder, sync_folder
 from storage.ledger import Ledger
 from storage.ledger_rows import LabelRow
@@ -115,6 +116,9 @@ def _check(path: Path, version: Bundled, bundle: Path) -> None:
     with h5py.File(path) as file:
         for name in file:
             own_array(file, name)
+        if is_sealed(file):
+            for name, what in broken_seals(file):
+                raise InputError(f"'{bundle}': its member {version.member} is damaged: {name}: {what}")
 
 
 def _taken(version: Bundled, store: Store, folder: Path) -> Taken:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
+from storage.checksum import seal
 from storage.durable import make_folder, sync_folder
 
 FILE_FORMAT = 1
@@ -197,6 +198,7 @@ def write_version(
             )
             for name, column in columns.items():
                 _write_column(file, name, column)
+            seal(file)
         with temporary.open("rb+") as handle:
             os.fsync(handle.fileno())
         temporary.chmod(0o444)
@@ -217,7 +219,12 @@ def read_version(path: Path) -> Version:
     """
     with _open(path) as file:
         a = file.attrs
-        return Version(str(a["kind"]), str(a["nmer"]), int(a["number"]), str(a["key"]), str(a["created"]), path)
+        try:
+            return Version(
+                str(a["kind"]), str(a["nmer"]), int(a["number"]), str(a["key"]), str(a["created"]), path
+            )
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
+            raise InputError(f"'{path}' is damaged: {error}") from None
 
 
 def write_text(path: Path, text: str) -> None:

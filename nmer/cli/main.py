@@ -15,6 +15,7 @@ from nmer.cli import (
     bundle_commands,
     cite_command,
     deploy_command,
+    diff_command,
     export_command,
     fit_commands,
     fragment_command,
@@ -26,7 +27,9 @@ from nmer.cli import (
     recipe_commands,
     run_commands,
     store_commands,
+    tag_commands,
     tune_command,
+    verify_command,
 )
 from potentials.errors import InputError, StageError
 
@@ -53,6 +56,9 @@ for module in (
     export_command,
     cite_command,
     deploy_command,
+    tag_commands,
+    diff_command,
+    verify_command,
 ):
     for command in module.COMMANDS:
         app.command(command)

@@ -9,9 +9,10 @@ from cyclopts import Parameter
 
 from nmer.cli.output import Json, Preset, StorePath, print_json
 from potentials.errors import InputError
-from recipes.load import load_recipe
+from recipes.load import load_recipe, recipe_of_text
 from recipes.schema import Recipe
 from storage.keys import pool_key
+from storage.store import Store
 from storage.version import Version
 
 
@@ -34,13 +35,12 @@ def plot(
     Parameters
     ----------
     recipe
-        Name of a shipped recipe, or path of a TOML file.
+        Name of a shipped recipe, path of a TOML file, or a pool: pool:ch3-water@1.
     """
     from storage.contents import pool_from_version
     from tasks.sampling.plots import draw_pool, write_plots
 
-    loaded = load_recipe(recipe, preset)
-    version = _pool(loaded, recipe, store)
+    loaded, version = _recipe_and_pool(recipe, preset, store)
     pool = pool_from_version(version)
     plots = draw_pool(loaded.build_nmer(), loaded.sampling, pool, version.ref)
     try:
@@ -61,6 +61,19 @@ def plot(
     else:
         print("\n".join(files))
     return 0
+
+
+def _recipe_and_pool(given: str, preset: str | None, store: str | None) -> tuple[Recipe, Version]:
+    """Return what a recipe's name or a pool's reference leads to."""
+    if given.endswith(".toml") or "@" not in given:
+        loaded = load_recipe(given, preset)
+        return loaded, _pool(loaded, given, store)
+    version = Store(store).resolve(given)
+    if version.kind != "pool":
+        raise InputError(f"'{given}' is a {version.kind}; what can be drawn are pools: pool:NAME@NUMBER")
+    if preset is not None:
+        raise InputError(f"'{given}' has the preset it was made with; leave out --preset")
+    return recipe_of_text(version.attributes()["recipe"]), version
 
 
 def _pool(recipe: Recipe, given: str, store: str | None) -> Version:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -13,6 +13,7 @@ from potentials.errors import InputError
 from storage.lineage import lineage as lineage_of
 from storage.lineage import lineage_text
 from storage.store import Store
+from storage.tags import read_tags, tags_of
 
 
 def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = False) -> int:
@@ -26,7 +27,8 @@ def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = F
         Only those of this n-mer.
     """
     opened = Store(store)
-    rows = [
+    tags = read_tags(opened.path)
+    rows: list[dict[str, Any]] = [
         {
             "ref": v.ref,
             "kind": v.kind,
@@ -34,6 +36,7 @@ def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = F
             "key": v.key,
             "status": opened.status(v) if v.kind == "potential" else "",
             "size_bytes": v.path.stat().st_size,
+            "tags": tags_of(v, tags),
         }
         for v in opened.versions(nmer=nmer)
     ]
@@ -41,7 +44,7 @@ def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = F
         print_json(rows)
     else:
         print_table(
-            ("version", "kind", "created", "status", "kB", "key"),
+            ("version", "kind", "created", "status", "kB", "key", "tags"),
             [
                 (
                     str(r["ref"]),
@@ -50,6 +53,7 @@ def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = F
                     str(r["status"]),
                     f"{int(str(r['size_bytes'])) / 1000:.0f}",
                     str(r["key"])[:12],
+                    ", ".join(r["tags"]),
                 )
                 for r in rows
             ],
@@ -57,23 +61,47 @@ def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = F
     return 0
 
 
-def lineage(ref: str, *, store: StorePath = None, json: Json = False) -> int:
-    """Show everything a version was made from: versions, keys, engines.
+def lineage(
+    ref: str,
+    *,
+    labels: Annotated[
+        bool, Parameter(negative="", help="List every label too: its configuration, frame, and walker.")
+    ] = False,
+    store: StorePath = None,
+    json: Json = False,
+) -> int:
+    """Show everything a version was made from: versions, keys, engines, settings, labels, seeds.
 
     Example: nmer lineage ch3-water@1
 
     Parameters
     ----------
     ref
-        For example ch3-water@1, ch3-water@latest, dataset:ch3-water@1.
+        For example ch3-water@1, ch3-water@latest, ch3-water@a-tag, dataset:ch3-water@1.
     """
     opened = Store(store)
-    tree = lineage_of(opened, opened.resolve(ref))
+    tree = lineage_of(opened, opened.resolve(ref), labels)
     if json:
         print_json(tree)
-    else:
-        print(lineage_text(tree))
+        return 0
+    print(lineage_text(tree))
+    for node in _datasets(tree) if labels else ():
+        print(f"\nlabels of {node['ref']}")
+        names = ("configuration", "split", "frame", "source", "seed", "temperature", "window", "energy")
+        units = {"temperature": "temperature (K)", "energy": "energy (kcal/mol)"}
+        print_table(
+            [units.get(name, name) for name in names],
+            [["-" if row[name] is None else str(row[name]) for name in names] for row in node["label_list"]],
+        )
     return 0
+
+
+def _datasets(node: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the nodes of a tree that list labels, each version once."""
+    found = {node["ref"]: node} if "label_list" in node else {}
+    for child in node["inputs"]:
+        found |= {each["ref"]: each for each in _datasets(child)}
+    return list(found.values())
 
 
 def get(
@@ -90,7 +118,7 @@ def get(
     Parameters
     ----------
     ref
-        For example ch3-water@1, ch3-water@latest, dataset:ch3-water@1.
+        For example ch3-water@1, ch3-water@latest, ch3-water@a-tag, dataset:ch3-water@1.
     """
     opened = Store(store)
     version = opened.resolve(ref)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -97,9 +97,23 @@ def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str
             **{f"{s.replace('-', '_')}_labels": n for s, n in Counter(table.status).items() if s != USABLE},
             "flagged_kept": table.keep_flagged,
             "cost": label_costs(table, expected),
+            **_extended(store, recipe.name, protocol.id, dataset.ids),
         },
     )
     return key
+
+
+def _extended(store: Store, nmer: str, protocol: str, ids: Sequence[str]) -> dict[str, str]:
+    """Return the key of the largest earlier dataset all of whose labels a new one has, as its ``parent``."""
+    found = [
+        (version.length("ids"), version)
+        for version in store.versions("dataset", nmer)
+        if version.attributes()["facts"].get("protocol_id") == protocol
+        and set(version.column("ids").tolist()) < set(ids)
+    ]
+    if not found:
+        return {}
+    return {"parent": max(found, key=lambda one: (one[0], one[1].number))[1].key}
 
 
 def _reference(recipe: Recipe, store: Store, scheduler: Callable[[], str]) -> float:

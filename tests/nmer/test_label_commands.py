@@ -195,11 +195,13 @@ def test_flags_decide_what_a_dataset_takes(recipe: Path, store: Store, tmp_path:
         return places, version.attributes()["facts"]
 
     places, facts = dataset()
+    assert "parent" not in facts
     assert places == list(range(1, 19)) and facts["flagged_labels"] == 2 and facts["labels"] == 18
     assert (facts["out_of_memory_labels"], facts["timeout_labels"]) == (1, 1)
     assert dataset(max_d1=0.05)[0] == list(range(2, 19))
     kept, facts = dataset(max_d1=0.05, keep_flagged=True)
     assert kept == list(range(20)) and facts["flagged_labels"] == 3 and facts["flagged_kept"]
+    assert facts["parent"] == store.resolve("dataset:tiny-water@1").key, "the same labels and two more"
     cost = facts["cost"]
     assert isinstance(cost, dict) and cost["labels"] == 22 and cost["cpu_seconds"] == 1.5
     assert cost["expected_from"] == "formula" and cost["memory"] == 0.2

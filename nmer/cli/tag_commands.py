@@ -1,0 +1,136 @@
+"""Commands that name versions and take them away: tag, remove, gc."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from nmer.cli.output import Json, StorePath, print_json
+from potentials.errors import InputError
+
+Refs = Annotated[list[str], Parameter(help="One or more, for example ch3-water@2 or dataset:ch3-water@1.")]
+
+
+def tag(
+    ref: Annotated[str, Parameter(help="For example ch3-water@3, dataset:ch3-water@latest, ch3-water@draft.")],
+    name: Annotated[str | None, Parameter(help="The tag: lowercase letters, digits, and dashes.")] = None,
+    *,
+    remove: Annotated[bool, Parameter(negative="", help="Take the tag off; needs --force.")] = False,
+    force: Annotated[bool, Parameter(negative="", help="Move a tag that another version carries.")] = False,
+    store: StorePath = None,
+    json: Json = False,
+) -> int:
+    """Give a version a name that works wherever a number does.
+
+    Example: nmer tag ch3-water@1 paper-draft
+
+    The same with --remove --force takes it off again.
+    """
+    from storage.store import Store
+    from storage.tags import read_tags, remove_tag, set_tag, tags_of
+
+    named = ref.rpartition("@")[2]
+    if name is None and (not remove or named.isdigit()):
+        raise InputError(f"give the tag after the reference: nmer tag {ref} NAME{' --remove' if remove else ''}")
+    name = name or named
+    opened = Store(store)
+    if remove and not force:
+        raise InputError(f"a tag may be written in a paper; add --force to take '{name}' off {ref}")
+    with opened.writing():
+        version = opened.resolve(ref)
+        if remove:
+            remove_tag(opened.path, version, name)
+            said = f"{version.ref} is not tagged {name} any more"
+        else:
+            new = set_tag(opened.path, version, name, force)
+            said = f"{version.ref} is {'now' if new else 'already'} {version.ref.rpartition('@')[0]}@{name}"
+    if json:
+        print_json({"ref": version.ref, "key": version.key, "tags": tags_of(version, read_tags(opened.path))})
+    else:
+        print(said)
+    return 0
+
+
+def remove(refs: Refs, *, store: StorePath = None, json: Json = False) -> int:
+    """Remove versions that nothing depends on; a potential goes with its verdict and its report.
+
+    A version that another one was made from stays, and so does one with a tag. Numbers of removed versions are
+    not given again. Labels are never removed.
+
+    Example: nmer remove ch3-water@2
+    """
+    from storage.removal import remove as remove_versions
+    from storage.store import Store
+
+    opened = Store(store)
+    with opened.writing():
+        gone = remove_versions(opened, [opened.resolve(ref) for ref in refs])
+    if json:
+        print_json({"removed": [_row(opened.path, each) for each in gone]})
+    else:
+        for each in gone:
+            print(f"removed {each.what}  {_megabytes(each.size)}")
+    return 0
+
+
+def gc(
+    *,
+    yes: Annotated[bool, Parameter(negative="", help="Remove what is listed.")] = False,
+    dry_run: Annotated[bool, Parameter(negative="", help="Only list it, as without any option.")] = False,
+    store: StorePath = None,
+    json: Json = False,
+) -> int:
+    """List what is left over in the store, and with --yes remove it.
+
+    Left over are scratch of versions that are finished, files of processes that were killed, and reports of
+    removed potentials. Versions and labels stay; those that nothing depends on are named.
+
+    Example: nmer gc
+    """
+    from storage.removal import clear, leftovers, unused
+    from storage.store import Store
+
+    if yes and dry_run:
+        raise InputError("--yes removes and --dry-run only lists; give one of them")
+    opened = Store(store)
+    with opened.writing():
+        gone = leftovers(opened)
+        idle = unused(opened)
+        if yes:
+            clear(gone)
+    total = sum(each.size for each in gone)
+    if json:
+        print_json(
+            {
+                "removed": yes,
+                "size_bytes": total,
+                "leftovers": [_row(opened.path, each) for each in gone],
+                "unused_versions": [{"ref": v.ref, "size_bytes": v.path.stat().st_size} for v in idle],
+            }
+        )
+        return 0
+    for each in gone:
+        print(f"{_megabytes(each.size):>12}  {each.path.relative_to(opened.path)}  ({each.what})")
+    if not gone:
+        print("nothing is left over")
+    elif yes:
+        print(f"removed {_megabytes(total)}")
+    else:
+        print(f"{_megabytes(total)} can go; nothing was removed: nmer gc --yes removes it")
+    if idle:
+        print("versions that nothing depends on (they stay; nmer remove REF removes one):")
+        for version in idle:
+            print(f"{_megabytes(version.path.stat().st_size):>12}  {version.ref}")
+    return 0
+
+
+def _row(store: Any, each: Any) -> dict[str, Any]:
+    return {"what": each.what, "path": str(each.path.relative_to(store)), "size_bytes": each.size}
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.2f} MB"
+
+
+COMMANDS = (tag, remove, gc)

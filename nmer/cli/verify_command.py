@@ -1,0 +1,64 @@
+"""The command that checks what the store keeps: verify."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from nmer.cli.output import Json, StorePath, print_json
+from potentials.errors import InputError
+
+
+def verify(
+    ref: Annotated[str | None, Parameter(help="A version; it and all it was made from are verified.")] = None,
+    *,
+    all: Annotated[bool, Parameter(negative="", help="Verify the whole store, as without a reference.")] = False,
+    store: StorePath = None,
+    json: Json = False,
+) -> int:
+    """Recompute every checksum and key, and name what is damaged, one line each.
+
+    Also checked: that inputs are there, configurations are the frames they came from, ids are those of the
+    geometries, datasets have the ledger's energies, potentials give the predictions on record, and every line of
+    the labels. Works while a run is under way. Ends with 1 if something is damaged.
+
+    Example: nmer verify
+    """
+    from potentials.molecule import NMer
+    from storage.store import Store
+    from storage.verify.apart import Apart
+    from storage.verify.whole import NO_CHECKSUM, files_of
+    from storage.verify.whole import verify as verify_versions
+    from tasks.labelling.plan import plan_label
+    from tasks.progress import ProgressLine
+
+    if all and ref is not None:
+        raise InputError(f"give either a reference or --all, not both '{ref}' and --all")
+
+    def factors(nmer: NMer, counterpoise: bool) -> dict[str, int]:
+        return {part.name: part.coefficient for part in plan_label(nmer, counterpoise)}
+
+    opened = Store(store)
+    with Apart() as reader:
+        paths = files_of(opened, ref, reader)
+        with ProgressLine("verify", len(paths), "files") as progress:
+            found = verify_versions(opened, factors, paths, reader, progress.update)
+    if json:
+        print_json(found.as_dict())
+        return 1 if found.damages else 0
+    for damage in found.damages:
+        print(f"damaged: {damage}")
+    for note in found.notes:
+        print(f"note: {note}")
+    without = [name for name, state in found.files.items() if state == NO_CHECKSUM]
+    if without:
+        print(f"no checksum, written before there were any: {', '.join(without)}")
+    if found.damages:
+        print(f"{len(found.damages)} damages in {len({d.file for d in found.damages})} files")
+        return 1
+    print(f"{len(found.files)} versions and the labels are what was written")
+    return 0
+
+
+COMMANDS = (verify,)

@@ -1,0 +1,122 @@
+"""Checksums of what a version's file holds: written with it, computed again by ``nmer verify``.
+
+Every array has the sha256 of its name, kind of numbers, shape, unit, meaning, and values in its attribute
+``sha256``; the root's ``content_sha256`` is that of the root attributes and of the arrays' checksums. They are of
+the content: how HDF5 lays it out in the file is not in them, and neither are the numbers that a version and what
+it was made from have, because another store may give them others. Files of the first releases have none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+import h5py
+import numpy as np
+
+from storage.keys import canonical_json
+
+ARRAY = "sha256"
+"""Attribute of an array with its checksum."""
+
+ROOT = "content_sha256"
+"""Root attribute with the checksum of the whole content."""
+
+BLOCK = 16 * 2**20
+"""Bytes of an array that are read at once."""
+
+MOST_COMPRESSED = 1100
+"""Nothing that zlib has compressed is longer than so many times its file."""
+
+
+def seal(file: h5py.File) -> None:
+    """Write the checksums into a file that is otherwise complete."""
+    for dataset in _arrays(file):
+        dataset.attrs[ARRAY] = array_sha256(dataset)
+    file.attrs[ROOT] = _content(file, {_name(d): str(d.attrs[ARRAY]) for d in _arrays(file)})
+
+
+def is_sealed(file: h5py.File) -> bool:
+    """Return whether a file has checksums."""
+    return ROOT in file.attrs or any(ARRAY in file[name].attrs for name in file)
+
+
+def broken_seals(file: h5py.File) -> Iterator[tuple[str, str]]:
+    """Yield the name of each array, or ``attributes``, that is not what it was, and what is wrong with it.
+
+    Parameters
+    ----------
+    file
+        A file that `is_sealed`.
+    """
+    found: dict[str, str] = {}
+    written: dict[str, str] = {}
+    for name in sorted(file):
+        try:
+            dataset = file[name]
+            found[name] = array_sha256(dataset)
+            written[name] = str(dataset.attrs[ARRAY])
+        except Exception as error:  # HDF5 stumbles over damage in many ways, each of which is the finding
+            yield name, f"cannot be read: {' '.join(str(error).split())}"
+            continue
+        if found[name] != written[name]:
+            yield name, "its content is not what its checksum says"
+    try:
+        same = str(file.attrs[ROOT]) in (_content(file, found), _content(file, written))
+    except Exception as error:  # as above
+        yield "attributes", f"cannot be read: {' '.join(str(error).split())}"
+        return
+    if not same:
+        yield "attributes", "the root attributes, or which arrays there are, are not what the checksum says"
+
+
+def array_sha256(dataset: h5py.Dataset) -> str:
+    """Return the checksum of one array.
+
+    Raises
+    ------
+    ValueError
+        If the array claims to be longer than its file could hold.
+    """
+    strings = h5py.check_string_dtype(dataset.dtype) is not None
+    little = dataset.dtype if strings else dataset.dtype.newbyteorder("<")
+    head = {
+        "name": _name(dataset),
+        "kind": "str" if strings else little.str,
+        "shape": list(dataset.shape),
+        "attributes": {name: str(value) for name, value in dataset.attrs.items() if name != ARRAY},
+    }
+    found = hashlib.sha256(canonical_json(head).encode())
+    row = prod(dataset.shape[1:]) * dataset.dtype.itemsize
+    if prod(dataset.shape) * dataset.dtype.itemsize > MOST_COMPRESSED * dataset.file.id.get_filesize():
+        raise ValueError(f"its shape {dataset.shape} is larger than the file")
+    for start in range(0, len(dataset), max(BLOCK // max(row, 1), 1)):
+        values = dataset[start : start + max(BLOCK // max(row, 1), 1)]
+        if strings:
+            for text in values.ravel():
+                found.update(len(text).to_bytes(8, "little") + text)
+        else:
+            found.update(np.ascontiguousarray(values, dtype=little).tobytes())
+    return found.hexdigest()
+
+
+def _content(file: h5py.File, arrays: dict[str, str]) -> str:
+    attributes = {name: _plain(value) for name, value in file.attrs.items() if name not in (ROOT, "number")}
+    if "inputs" in attributes:
+        attributes["inputs"] = [{**i, "ref": ""} for i in json.loads(attributes["inputs"])]
+    return hashlib.sha256(canonical_json({"attributes": attributes, "arrays": arrays}).encode()).hexdigest()
+
+
+def _arrays(file: h5py.File) -> Iterator[h5py.Dataset]:
+    return (file[name] for name in sorted(file))
+
+
+def _name(dataset: h5py.Dataset) -> str:
+    return str(dataset.name).removeprefix("/")
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value

@@ -1,0 +1,204 @@
+"""What differs between two versions of one kind: recipe, programs, data, errors, parameters, terms."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from potentials.errors import InputError
+from recipes.load import flattened, recipe_of_text
+from storage.configuration import configuration_ids
+from storage.contents import nmer_model
+from storage.records import TEST, TRAIN
+from storage.store import Store
+from storage.version import KINDS, Version
+
+Chain = dict[str, Version]
+
+
+def difference(store: Store, left: Version, right: Version) -> dict[str, Any]:
+    """Return what differs between two versions, as plain values for JSON.
+
+    Always there: ``left``, ``right``, ``kind``, ``made_from``, ``recipe`` and ``programs`` (only what differs).
+    Where it applies: ``frames``, ``data``, ``errors``, ``gates``, ``k``, ``terms``.
+
+    Parameters
+    ----------
+    store
+        The store.
+    left, right
+        Two versions of one kind.
+
+    Raises
+    ------
+    InputError
+        If they are of different kinds.
+    """
+    if left.kind != right.kind:
+        raise InputError(f"{left.ref} is a {left.kind} and {right.ref} a {right.kind}; give two of one kind")
+    chains = chain(store, left), chain(store, right)
+    found: dict[str, Any] = {
+        "left": left.ref,
+        "right": right.ref,
+        "kind": left.kind,
+        "made_from": _made_from(*chains),
+        "recipe": _recipe(left, right),
+        "programs": _programs(*chains),
+    }
+    if left.kind == "pool":
+        found["frames"] = {"left": left.length("positions"), "right": right.length("positions")}
+    if left.kind == "selection" or all("dataset" in c for c in chains):
+        found["data"] = _data(*(c.get("dataset") or c["selection"] for c in chains))
+    verdicts = _verdict(store, left), _verdict(store, right)
+    if any(verdicts):
+        found |= {"errors": _errors(*verdicts), "gates": _gates(*verdicts)}
+    if left.kind == "potential":
+        found |= {"k": _k(left, right), "terms": _terms(left, right)}
+    return found
+
+
+def chain(store: Store, version: Version) -> Chain:
+    """Return a version and what it was made from, as far as the store has it, by kind."""
+    found = {version.kind: version}
+    for made_from in version.attributes()["inputs"]:
+        below = store.find(made_from["kind"], made_from["key"])
+        if below is not None:
+            found = chain(store, below) | found
+    return found
+
+
+def _made_from(left: Chain, right: Chain) -> list[dict[str, Any]]:
+    kinds = [kind for kind in ("pool", "selection", "dataset", "potential") if kind in left or kind in right]
+    return [
+        {
+            "kind": kind,
+            "left": left[kind].ref if kind in left else None,
+            "right": right[kind].ref if kind in right else None,
+            "same": kind in left and kind in right and left[kind].key == right[kind].key,
+        }
+        for kind in kinds
+    ]
+
+
+def _recipe(left: Version, right: Version) -> list[dict[str, Any]]:
+    one, two = (flattened(_written_out(v.attributes()["recipe"])) for v in (left, right))
+    return _sides(one, two)
+
+
+def _written_out(text: str) -> dict[str, Any]:
+    """Return a recipe with every default, also of keys that came later than the version; else as it stands."""
+    try:
+        return recipe_of_text(text).model_dump(mode="json", exclude_none=True)
+    except ValueError:
+        return tomllib.loads(text)
+
+
+def _sides(one: dict[str, Any], two: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what differs, in the order of the left one; a value that one side lacks is None."""
+    keys = list(dict.fromkeys((*one, *two)))
+    return [{"key": k, "left": one.get(k), "right": two.get(k)} for k in keys if one.get(k) != two.get(k)]
+
+
+def _programs(left: Chain, right: Chain) -> list[dict[str, Any]]:
+    found = []
+    for kind in (k for k in KINDS if k in left and k in right):
+        one, two = (c[kind].attributes()["engines"] for c in (left, right))
+        found += [{"stage": kind, **row} for row in _sides(one, two)]
+    return found
+
+
+def _data(left: Version, right: Version) -> dict[str, Any]:
+    """Compare the configurations of two datasets or selections, and the energies of those they share."""
+    one, two = ({i: n for n, i in enumerate(_ids(v))} for v in (left, right))
+    shared = [i for i in one if i in two]
+    places = np.array([one[i] for i in shared], dtype=np.int64), np.array([two[i] for i in shared], dtype=np.int64)
+    splits = left.column("split"), right.column("split")
+    found: dict[str, Any] = {
+        "left": _counts(left, splits[0]),
+        "right": _counts(right, splits[1]),
+        "shared": len(shared),
+        "only_left": len(one) - len(shared),
+        "only_right": len(two) - len(shared),
+        "moved": int((splits[0][places[0]] != splits[1][places[1]]).sum()),
+    }
+    if left.kind == right.kind == "dataset":
+        protocols = [found[side]["protocol_id"] for side in ("left", "right")]
+        found["same_protocol"] = protocols[0] == protocols[1]
+        if shared:
+            change = right.column("energy")[places[1]] - left.column("energy")[places[0]]
+            found["largest_energy_change"] = float(np.abs(change).max())
+            found["rms_energy_change"] = float(np.sqrt(np.mean(change**2)))
+    return found
+
+
+def _ids(version: Version) -> list[str]:
+    if version.has_column("ids"):
+        return [str(i) for i in version.column("ids")]
+    nmer = nmer_model(version.attributes()).build(version.nmer)
+    return list(configuration_ids(nmer, version.column("positions")))
+
+
+def _counts(version: Version, split: Any) -> dict[str, Any]:
+    facts = version.attributes()["facts"]
+    return {
+        "ref": version.ref,
+        "configurations": len(split),
+        "train": int((split == TRAIN).sum()),
+        "test": int((split == TEST).sum()),
+        "protocol": facts.get("protocol"),
+        "protocol_id": facts.get("protocol_id"),
+    }
+
+
+def _verdict(store: Store, version: Version) -> dict[str, Any]:
+    """Return the facts of a potential's newest verdict, or of a verdict; empty where there is none."""
+    verdict = store.verdict(version) if version.kind == "potential" else version
+    if verdict is None or verdict.kind != "validation":
+        return {}
+    facts: dict[str, Any] = verdict.attributes()["facts"]
+    return facts
+
+
+def _errors(left: dict[str, Any], right: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the errors side by side: each set, and the test set's windows of energy."""
+    one, two = dict(_error_rows(left)), dict(_error_rows(right))
+    rows = list(dict.fromkeys((*one, *two)))
+    rows.sort(key=lambda row: (row[1] is not None, row[1] or 0.0))  # windows come last
+    return [{"set": r[0], "low": r[1], "high": r[2], "left": one.get(r), "right": two.get(r)} for r in rows]
+
+
+def _error_rows(facts: dict[str, Any]) -> Iterator[tuple[tuple[str, Any, Any], dict[str, Any]]]:
+    for name in ("train", "validation", "test"):
+        if name in facts:
+            yield (name, None, None), facts[name]
+    for window in facts.get("by_energy", ()):
+        values = {k: v for k, v in window.items() if k not in ("low", "high")}
+        yield ("test", window["low"], window["high"]), values
+
+
+def _gates(left: dict[str, Any], right: dict[str, Any]) -> list[dict[str, Any]]:
+    one, two = ({gate["name"]: gate for gate in facts.get("gates", ())} for facts in (left, right))
+    return [{"name": name, "left": one.get(name), "right": two.get(name)} for name in dict.fromkeys((*one, *two))]
+
+
+def _k(left: Version, right: Version) -> list[dict[str, Any]]:
+    one, two = (
+        {str(name): float(k) for name, k in zip(v.column("k_names"), v.column("k"), strict=True)}
+        for v in (left, right)
+    )
+    return [{"name": n, "left": one.get(n), "right": two.get(n)} for n in dict.fromkeys((*one, *two))]
+
+
+def _terms(left: Version, right: Version) -> dict[str, Any]:
+    one, two = ([str(term) for term in v.column("terms")] for v in (left, right))
+    shared = len(set(one) & set(two))
+    return {
+        "left": len(one),
+        "right": len(two),
+        "shared": shared,
+        "only_left": len(one) - shared,
+        "only_right": len(two) - shared,
+    }

@@ -1,0 +1,189 @@
+"""Removing versions, and what is left over of work that has ended.
+
+A version that another one was made from stays. The number of one that is removed stays taken: beside the versions
+lies ``<number>.removed``, written before the file goes, so that a process that dies on the way leaves a version
+that is still there or one that is gone, and the same command again goes on. Labels are never removed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from potentials.errors import InputError
+from storage.durable import sync_folder
+from storage.store import REMOVED, Store
+from storage.tags import read_tags, tags_of
+from storage.version import Version, write_text
+
+OLD = 3600.0
+"""Seconds after which a temporary file of an ended process is left over."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Something that was removed, or can be.
+
+    Attributes
+    ----------
+    what
+        A version's reference, or a phrase.
+    path
+        File or folder.
+    size
+        Bytes.
+    """
+
+    what: str
+    path: Path
+    size: int
+
+
+def dependants(store: Store, version: Version, versions: Sequence[Version]) -> list[Version]:
+    """Return the versions that were made from one.
+
+    Parameters
+    ----------
+    store
+        The store.
+    version
+        What they may be made from.
+    versions
+        All versions of the store.
+    """
+    found = []
+    for other in versions:
+        inputs = other.attributes()["inputs"]
+        if any((i["kind"], i["key"]) == (version.kind, version.key) for i in inputs) and other != version:
+            found.append(other)
+    return found
+
+
+def remove(store: Store, versions: Sequence[Version]) -> list[Gone]:
+    """Remove versions, a potential with its verdicts and its report; the caller holds the store's writer lock.
+
+    Parameters
+    ----------
+    store
+        The store.
+    versions
+        What to remove; nothing is, if one of them has to stay.
+
+    Raises
+    ------
+    InputError
+        If another version was made from one of them, one carries a tag, or one is a potential's verdict.
+    """
+    every = store.versions()
+    leaving = list(dict.fromkeys(versions))
+    for potential in [v for v in leaving if v.kind == "potential"]:
+        leaving += [v for v in dependants(store, potential, every) if v.kind == "validation" and v not in leaving]
+    tags = read_tags(store.path)
+    for version in leaving:
+        carried = tags_of(version, tags)
+        if carried:
+            raise InputError(
+                f"{version.ref} carries the tag '{carried[0]}' and stays; "
+                f"'nmer tag {version.ref} {carried[0]} --remove --force' takes it off"
+            )
+        others = [v.ref for v in dependants(store, version, every) if v not in leaving]
+        if others:
+            raise InputError(f"{version.ref} stays, because {', '.join(others)} depends on it")
+    for version in (v for v in leaving if v.kind == "validation"):
+        judged = [v for v in every if v.kind == "potential" and v not in leaving and store.verdict(v) == version]
+        if judged:
+            raise InputError(
+                f"{version.ref} stays, because it is the verdict on {judged[0].ref}; remove that and it goes too"
+            )
+    order = ("validation", "potential", "dataset", "selection", "pool")
+    gone: list[Gone] = []
+    for version in sorted(leaving, key=lambda v: order.index(v.kind)):
+        gone += _take_away(store, version)
+    return gone
+
+
+def _take_away(store: Store, version: Version) -> list[Gone]:
+    said = {"nmer_removed_format": 1, "key": version.key, "created": version.created, "removed": _now()}
+    write_text(version.path.with_suffix(REMOVED), json.dumps(said) + "\n")
+    gone = [Gone(version.ref, version.path, version.path.stat().st_size)]
+    version.path.unlink()
+    sync_folder(version.path.parent)
+    beside = {"potential": ("report", store.report(version)), "pool": ("PLUMED files", store.plumed(version))}
+    if version.kind in beside:
+        what, folder = beside[version.kind]
+        if folder.exists():
+            gone.append(Gone(f"{what} of {version.ref}", folder, _size(folder)))
+            shutil.rmtree(folder)
+    return gone
+
+
+def leftovers(store: Store) -> list[Gone]:
+    """Return what nothing needs any more; the caller holds the store's writer lock, so that no run is under way.
+
+    Scratch of versions that are finished, temporary files of processes of this machine that have ended, and what
+    a removal that was interrupted has left. Never versions, labels, or scratch of unfinished work.
+    """
+    versions = store.versions()
+    finished = {v.key[:16]: v.ref for v in versions}
+    found = []
+    for folder in _folders(store.path / "scratch"):
+        if folder.name in finished:
+            found.append(Gone(f"scratch of {finished[folder.name]}, which is finished", folder, _size(folder)))
+        elif folder.name in ("dask", "labels") and _untouched(folder):
+            found.append(Gone(f"scratch of {folder.name}, whose processes have ended", folder, _size(folder)))
+    for path in sorted(store.path.rglob(".*.tmp")):
+        match = re.search(r"\.(\d+)\.tmp$", path.name)
+        if match and not psutil.pid_exists(int(match[1])) and _untouched(path):
+            found.append(Gone("temporary file of a process that has ended", path, path.stat().st_size))
+    present = {v.path for v in versions}
+    for mark in sorted(store.path.glob(f"potentials/*/*{REMOVED}")):
+        report = store.path / "reports" / f"{mark.parent.name}@{mark.stem}"
+        if report.exists() and mark.with_suffix(".h5") not in present:
+            found.append(Gone("report of a potential that was removed", report, _size(report)))
+    return found
+
+
+def unused(store: Store) -> list[Version]:
+    """Return the pools, selections, and datasets that nothing was made from and that carry no tag."""
+    versions, tags = store.versions(), read_tags(store.path)
+    needed = {(i["kind"], i["key"]) for v in versions for i in v.attributes()["inputs"]}
+    return [
+        v
+        for v in versions
+        if v.kind in ("pool", "selection", "dataset") and (v.kind, v.key) not in needed and not tags_of(v, tags)
+    ]
+
+
+def clear(gone: Sequence[Gone]) -> None:
+    """Remove leftovers; the caller has held the store's writer lock since they were found."""
+    for each in gone:
+        if each.path.is_dir():
+            shutil.rmtree(each.path)
+        else:
+            each.path.unlink(missing_ok=True)
+
+
+def _untouched(path: Path) -> bool:
+    """Return whether nothing in a folder, or a file, was written to for `OLD` seconds."""
+    every = [path, *path.rglob("*")] if path.is_dir() else [path]
+    return all(p.lstat().st_mtime < time.time() - OLD for p in every)
+
+
+def _folders(parent: Path) -> list[Path]:
+    return sorted(p for p in parent.iterdir() if p.is_dir()) if parent.is_dir() else []
+
+
+def _size(path: Path) -> int:
+    return sum(p.lstat().st_size for p in path.rglob("*") if p.is_file())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,165 @@
+"""Tags: names that people give to versions, ``ch3-water@paper-draft``.
+
+All tags of a store are in ``tags.json`` in its folder, with a checksum. The file is written anew and renamed, so
+that a process that dies leaves the tags of before or of after. A tag holds the number and the key of its version.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from potentials.errors import InputError
+from storage.keys import digest
+from storage.version import Version, write_text
+
+FILE = "tags.json"
+TAGS_FORMAT = 1
+NAME = r"[a-z][a-z0-9-]*"
+"""What a tag may look like, as a regular expression."""
+
+RESERVED = ("latest", "released")
+"""Names that the store gives itself."""
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A name that somebody gave to a version.
+
+    Attributes
+    ----------
+    kind, nmer
+        What is named.
+    name
+        The tag.
+    number, key
+        Which version.
+    created
+        When it was set, UTC.
+    """
+
+    kind: str
+    nmer: str
+    name: str
+    number: int
+    key: str
+    created: str
+
+    @property
+    def ref(self) -> str:
+        """How people use it: ``ch3-water@paper-draft``, ``dataset:ch3-water@paper-draft``."""
+        name = f"{self.nmer}@{self.name}"
+        return name if self.kind == "potential" else f"{self.kind}:{name}"
+
+    def is_on(self, version: Version) -> bool:
+        """Return whether a version carries the tag."""
+        return (self.kind, self.nmer, self.number) == (version.kind, version.nmer, version.number)
+
+
+def read_tags(store: Path) -> tuple[Tag, ...]:
+    """Return the tags of a store's folder.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or of a newer format.
+    """
+    path = store / FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["nmer_tags_format"] > TAGS_FORMAT:
+            raise InputError(
+                f"'{path}' has the newer format {values['nmer_tags_format']}; allowed: up to {TAGS_FORMAT}"
+            )
+        tags = tuple(Tag(**tag) for tag in values["tags"])
+        good = values["sha256"] == digest(values["tags"])
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"'{path}' is damaged: {' '.join(str(error).split())}; {_CURE}") from None
+    if not good:
+        raise InputError(f"'{path}' is damaged: its checksum does not fit; {_CURE}")
+    return tags
+
+
+_CURE = "bring it back from a copy, or delete it and set the tags again"
+
+
+def tags_of(version: Version, tags: Sequence[Tag]) -> list[str]:
+    """Return the names of a version's tags."""
+    return sorted(tag.name for tag in tags if tag.is_on(version))
+
+
+def set_tag(store: Path, version: Version, name: str, force: bool = False) -> bool:
+    """Give a version a tag; the caller holds the store's writer lock.
+
+    Parameters
+    ----------
+    store
+        Folder of the store.
+    version
+        The version.
+    name
+        The tag.
+    force
+        Take it from the version that carries it now.
+
+    Returns
+    -------
+    Whether that is new.
+
+    Raises
+    ------
+    InputError
+        If the name is not allowed, or another version carries it and `force` is not given.
+    """
+    if not re.fullmatch(NAME, name) or name in RESERVED:
+        raise InputError(
+            f"tag '{name}' is not allowed; allowed: lowercase letters, digits, and dashes, with a letter first, "
+            f"and neither {' nor '.join(RESERVED)}"
+        )
+    tags = read_tags(store)
+    now = Tag(
+        version.kind,
+        version.nmer,
+        name,
+        version.number,
+        version.key,
+        datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    before = next((tag for tag in tags if tag.ref == now.ref), None)
+    if before is not None and before.is_on(version):
+        return False
+    if before is not None and not force:
+        raise InputError(
+            f"the tag '{name}' is on {version.nmer}@{before.number}; --force moves it to {version.ref}"
+        )
+    _write(store, [*(tag for tag in tags if tag.ref != now.ref), now])
+    return True
+
+
+def remove_tag(store: Path, version: Version, name: str) -> None:
+    """Take a tag from a version; the caller holds the store's writer lock.
+
+    Raises
+    ------
+    InputError
+        If the version does not carry it.
+    """
+    tags = read_tags(store)
+    if name not in tags_of(version, tags):
+        have = ", ".join(tags_of(version, tags)) or "none"
+        raise InputError(f"{version.ref} does not carry the tag '{name}'; its tags: {have}")
+    _write(store, [tag for tag in tags if not (tag.is_on(version) and tag.name == name)])
+
+
+def _write(store: Path, tags: Sequence[Tag]) -> None:
+    rows = [asdict(tag) for tag in sorted(tags, key=lambda tag: tag.ref)]
+    values = {"nmer_tags_format": TAGS_FORMAT, "sha256": digest(rows), "tags": rows}
+    write_text(store / FILE, json.dumps(values, indent=1) + "\n")

@@ -1,0 +1,204 @@
+"""Checks of how versions hang together: inputs, frames, labels, predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from potentials.molecule import NMer
+from recipes.load import recipe_of_text
+from storage.configuration import configuration_ids
+from storage.contents import PoolFile, nmer_model, potential_from_version
+from storage.ledger import Ledger
+from storage.records import TEST, TRAIN
+from storage.store import Store
+from storage.verify.damage import Damage
+from storage.version import Version
+from storage.xyz import UNITS
+
+Factors = Callable[[NMer, bool], Mapping[str, int]]
+"""n-mer, counterpoise -> factor of each sub-calculation's energy in the n-body energy."""
+
+SAME_ENERGY = 1e-6
+"""Energies (kcal/mol) computed twice from the same numbers are nearer than this, on whatever machine."""
+
+BLOCK = 65_536
+"""Frames of a pool read at once."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """Checks of versions against others of the store.
+
+    Attributes
+    ----------
+    store
+        The store.
+    versions
+        Those versions whose own file is sound.
+    ledger
+        The ledger, or None if it cannot be read.
+    factors
+        How energies of sub-calculations make up an n-body energy.
+    """
+
+    store: Store
+    versions: Sequence[Version]
+    ledger: Ledger | None
+    factors: Factors
+
+    def check(self, version: Version) -> tuple[list[Damage], list[str]]:
+        """Return what is wrong between a sound version and what it was made from, and what was not compared."""
+        file = str(version.path.relative_to(self.store.path))
+        damages: list[Damage] = []
+        notes: list[str] = []
+        inputs: dict[str, Version] = {}
+        for made_from in version.attributes()["inputs"]:
+            below = self._below(made_from)
+            if below is not None:
+                inputs.setdefault(below.kind, below)
+                if made_from["ref"] != below.ref:
+                    damages.append(
+                        Damage(file, "inputs", f"{made_from['ref']} is named, and its key is that of {below.ref}")
+                    )
+            elif made_from["kind"] == "pool" and not named_file(self.store.path, made_from).exists():
+                notes.append(f"{file}: not compared with its pool, which is not here; a bundle may leave it out")
+            elif not self._has_file(made_from):
+                damages.append(
+                    Damage(
+                        file,
+                        "inputs",
+                        f"{made_from['ref']} with key {made_from['key'][:12]} is not in the store",
+                    )
+                )
+        found, more = {
+            "selection": self._selection,
+            "dataset": self._dataset,
+            "validation": self._validation,
+        }.get(version.kind, _nothing)(version, inputs)
+        damages += [Damage(file, what, problem) for what, problem in found]
+        return damages, notes + [f"{file}: {note}" for note in more]
+
+    def _has_file(self, made_from: Mapping[str, str]) -> bool:
+        """Return whether the file an input names is there; if it is, what is wrong with it is told elsewhere."""
+        path = named_file(self.store.path, made_from)
+        return path.is_file() and path not in {v.path for v in self.versions}
+
+    def _below(self, made_from: Mapping[str, str]) -> Version | None:
+        """Return the sound version that an input means; n-mers of two names may have versions of one key."""
+        found = [v for v in self.versions if (v.kind, v.key) == (made_from["kind"], made_from["key"])]
+        return next((v for v in found if v.ref == made_from["ref"]), found[0] if found else None)
+
+    def _selection(self, version: Version, inputs: Mapping[str, Version]) -> _Found:
+        if "pool" not in inputs:
+            return [], []
+        positions, frame, pool = version.column("positions"), version.column("frame"), PoolFile(inputs["pool"])
+        if len(frame) and (frame.min() < 0 or frame.max() >= len(pool)):
+            return [("frame", f"names a frame that {inputs['pool'].ref} does not have")], []
+        wrong = 0
+        for start in range(0, len(pool), BLOCK):
+            here = (frame >= start) & (frame < start + BLOCK)
+            if here.any():
+                block = pool.rows("positions", start, start + BLOCK)
+                wrong += int((block[frame[here] - start] != positions[here]).any(axis=(1, 2)).sum())
+        if wrong:
+            return [
+                ("positions", f"{wrong} of {len(frame)} are not those of their frame in {inputs['pool'].ref}")
+            ], []
+        return [], []
+
+    def _dataset(self, version: Version, inputs: Mapping[str, Version]) -> _Found:
+        attributes = version.attributes()
+        if "imported" in attributes["facts"]:
+            return [], []
+        ids, found = [str(i) for i in version.column("ids")], []
+        if "selection" in inputs:
+            nmer = nmer_model(attributes).build(version.nmer)
+            selected = configuration_ids(nmer, inputs["selection"].column("positions"))
+            foreign = len(set(ids) - set(selected))
+            if foreign:
+                found.append(("ids", f"{foreign} of {len(ids)} are not in {inputs['selection'].ref}"))
+        found += list(self._sums(version, attributes))
+        labels, notes = self._labels(version, attributes["facts"], ids)
+        return found + labels, notes
+
+    def _sums(self, version: Version, attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with the n-body energies, which follow from those of the sub-calculations."""
+        recipe = recipe_of_text(attributes["recipe"])
+        factors = self.factors(recipe.build_nmer(), recipe.labelling.counterpoise)
+        names = [str(name) for name in version.column("sub_names")]
+        if set(names) != set(factors):
+            yield "sub_names", f"are {', '.join(names)}; the recipe's labels have {', '.join(factors)}"
+            return
+        reference = float(attributes["facts"].get("reference_hartree", 0.0))
+        energy = UNITS["hartree"] * (version.column("sub_energies") @ [factors[n] for n in names] - reference)
+        wrong = np.flatnonzero(np.abs(energy - version.column("energy")) > SAME_ENERGY)
+        if len(wrong):
+            yield (
+                "energy",
+                f"{len(wrong)} of {len(energy)} are not the sum of sub_energies (first: row {wrong[0]})",
+            )
+
+    def _labels(self, version: Version, facts: Mapping[str, Any], ids: list[str]) -> _Found:
+        """Compare a dataset with the ledger, bit for bit."""
+        if self.ledger is None:
+            return [], ["not compared with the ledger, which cannot be read"]
+        names = [str(name) for name in version.column("sub_names")]
+        known = self.ledger.arrays(ids, str(facts["protocol_id"]), names)
+        missing = np.isnan(known.energies).any(axis=1)
+        if missing.all():
+            return [], ["not compared with the ledger, which has none of its labels"]
+        found = []
+        if missing.any():
+            rows = (
+                f"{missing.sum()} of {len(ids)} labels are not in the ledger (first: {ids[int(missing.argmax())]})"
+            )
+            found.append(("ids", rows))
+        pairs = {"sub_energies": known.energies, "t1": known.t1, "t2": known.t2, "d1": known.d1}
+        for name, values in pairs.items():
+            if version.has_column(name):
+                here = version.column(name)[~missing]
+                same = np.array_equal(here, values[~missing], equal_nan=True)
+                if not same:
+                    found.append((name, "is not what the ledger has for the same labels"))
+        return found, []
+
+    def _validation(self, version: Version, inputs: Mapping[str, Version]) -> _Found:
+        if not {"potential", "dataset"} <= set(inputs):
+            return [], []
+        dataset, facts, found = inputs["dataset"], version.attributes()["facts"], []
+        model = potential_from_version(inputs["potential"], "candidate")
+        predicted, energy = version.column("predicted"), dataset.column("energy")
+        if len(predicted) != len(energy):
+            return [("predicted", f"has {len(predicted)} energies; {dataset.ref} has {len(energy)}")], []
+        again = np.asarray(model.energy(dataset.column("positions")))
+        far = np.abs(again - predicted) > SAME_ENERGY * np.maximum(1.0, np.abs(predicted))
+        if far.any():
+            found.append(
+                ("predicted", f"{far.sum()} of {len(far)} are not what {inputs['potential'].ref} gives now")
+            )
+        for name, part in (("train", TRAIN), ("test", TEST)):
+            error = (predicted - energy)[dataset.column("split") == part]
+            rmsd = facts.get(name, {}).get("rmsd")
+            if rmsd is not None and not np.isclose(np.sqrt(np.mean(error**2)), rmsd, rtol=1e-6, atol=1e-9):
+                found.append(("facts", f"the RMSD on the {name} set, {rmsd:g}, is not that of predicted"))
+        if facts.get("passed") is not all(gate["passed"] for gate in facts.get("gates", ())):
+            found.append(("facts", "the verdict is not that of the gates"))
+        return found, []
+
+
+def named_file(store: Path, made_from: Mapping[str, str]) -> Path:
+    """Return the file that the ``kind`` and ``ref`` of an input name."""
+    nmer, _, number = made_from["ref"].rpartition(":")[2].partition("@")
+    return store / f"{made_from['kind']}s" / nmer / f"{number}.h5"
+
+
+_Found = tuple[list[tuple[str, str]], list[str]]
+
+
+def _nothing(version: Version, inputs: Mapping[str, Version]) -> _Found:
+    return [], []

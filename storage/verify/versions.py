@@ -1,0 +1,171 @@
+"""Checks of one version's file by itself: readable, its checksums, its own name, its numbers, its key."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from recipes.load import recipe_of_text
+from recipes.schema import Recipe
+from storage.checksum import broken_seals, is_sealed
+from storage.configuration import configuration_ids
+from storage.contents import nmer_model
+from storage.keys import STAGE_FORMATS, digest, selection_inputs, stage_digest
+from storage.lineage import SECTIONS
+from storage.verify.damage import Damage, in_words
+from storage.version import KINDS, Version, read_version
+
+STAGE_OF = dict(zip(KINDS, ("sampling", "selection", "labelling", "fitting", "validation"), strict=True))
+
+FINITE = ("positions", "energy", "sub_energies", "predicted", "k", "coefficients", "ensemble", "d", "cvs")
+"""Arrays in which every number is finite; others may say with nan that something is not known."""
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """What checking one file gave.
+
+    Attributes
+    ----------
+    version
+        The version, or None if it cannot be read.
+    sealed
+        Whether the file has checksums.
+    damages
+        What is wrong.
+    notes
+        What could not be checked, and why.
+    """
+
+    version: Version | None
+    sealed: bool
+    damages: tuple[Damage, ...]
+    notes: tuple[str, ...] = ()
+
+
+def check_file(path: Path, store: Path) -> FileCheck:
+    """Check a version's file by itself.
+
+    Parameters
+    ----------
+    path
+        The file.
+    store
+        Folder of the store; the names of files are told from there.
+    """
+    name = str(path.relative_to(store))
+    sealed, notes = True, []
+    try:
+        version = read_version(path)
+        with h5py.File(path, "r") as file:
+            sealed = is_sealed(file)
+            damages = [Damage(name, what, problem) for what, problem in broken_seals(file)] if sealed else []
+        damages += [Damage(name, "attributes", problem) for problem in _own_name(version)]
+        if not damages:
+            damages += [Damage(name, what, problem) for what, problem in _content(version)]
+        key, why = recomputed_key(version) if not damages else (version.key, "")
+        if why and not sealed:
+            damages.append(Damage(name, "recipe", f"its key cannot be computed again: {why}"))
+        elif why:
+            notes.append(f"{name}: its key cannot be computed again: {why}")
+        elif key != version.key:
+            damages.append(Damage(name, "key", f"it is not that of the recipe and the inputs, {key[:12]}"))
+    except Exception as error:  # a damaged file makes HDF5 and all that reads from it stumble in many ways
+        return FileCheck(None, sealed, (Damage(name, "", f"cannot be read: {in_words(error)}"),))
+    return FileCheck(version, sealed, tuple(damages), tuple(notes))
+
+
+def _own_name(version: Version) -> Iterator[str]:
+    path = version.path
+    for what, found, expected in (
+        ("kind", version.kind, path.parent.parent.name.removesuffix("s")),
+        ("nmer", version.nmer, path.parent.name),
+        ("number", str(version.number), path.stem),
+    ):
+        if found != expected:
+            yield f"its {what} is '{found}', and the file lies where '{expected}' belongs"
+
+
+def _content(version: Version) -> Iterator[tuple[str, str]]:
+    """Yield the arrays whose numbers cannot be right."""
+    with h5py.File(version.path, "r") as file:
+        names = sorted(file)
+    for name in names:
+        values = version.column(name)  # reads it to the end, so that damage to its blocks shows
+        if name in FINITE and not np.isfinite(values).all():
+            yield name, "holds a number that is not finite"
+        if name == "split" and not np.isin(values, (0, 1)).all():
+            yield name, "holds something else than 0 and 1"
+        if name == "positions" and values.ndim != 3:
+            yield name, "is not (configuration, atom, xyz)"
+    if "ids" in names and "positions" in names:
+        nmer = nmer_model(version.attributes()).build(version.nmer)
+        expected = configuration_ids(nmer, version.column("positions"))
+        wrong = [n for n, (a, b) in enumerate(zip(version.column("ids"), expected, strict=True)) if str(a) != b]
+        if wrong:
+            yield "ids", f"{_count(wrong, 'id')} not that of the geometry in positions"
+
+
+def _count(rows: list[int], what: str) -> str:
+    return (
+        f"row {rows[0]}: the {what} is"
+        if len(rows) == 1
+        else f"{len(rows)} rows (first {rows[0]}): the {what}s are"
+    )
+
+
+def recomputed_key(version: Version) -> tuple[str, str]:
+    """Return the key that a version's recipe and inputs give, or why there is none.
+
+    Of the formats that the version's stage has had, the one that gives the version's key counts.
+    """
+    attributes = version.attributes()
+    if "imported" in attributes["facts"]:
+        return _imported_key(version, attributes), ""
+    try:
+        recipe, written = recipe_of_text(attributes["recipe"]), tomllib.loads(attributes["recipe"])
+    except ValueError as error:
+        return "", f"the recipe is not one that this version of nmer reads ({in_words(error)})"
+    stage = STAGE_OF[version.kind]
+    given: dict[str, str] = {}
+    for made_from in attributes["inputs"]:
+        given.setdefault(made_from["kind"], made_from["key"])
+    key = ""
+    names = SECTIONS[version.kind]
+    # in the first release a section had no more than is written in the file
+    contents = [[getattr(recipe, name).content() for name in names], [written[name] for name in names]]
+    for inputs in _inputs(version, recipe, attributes["facts"], given):
+        for settings, number in product(contents, range(STAGE_FORMATS[stage], 0, -1)):
+            found = stage_digest(stage, number, settings, inputs)
+            if found == version.key:
+                return found, ""
+            key = key or found
+    return key, ""
+
+
+def _inputs(version: Version, recipe: Recipe, facts: dict[str, Any], given: dict[str, str]) -> Iterator[list[str]]:
+    """Yield the inputs that a key may have been made from."""
+    if version.kind == "pool":
+        yield []
+    elif version.kind == "selection":
+        yield selection_inputs(recipe, given["pool"])
+    elif version.kind == "dataset":
+        names = [f"{i}:{facts['protocol_id']}" for i in version.column("ids")]
+        for more in ([], ["counted from the minima"]):
+            yield [given["selection"], digest(sorted([*names, *more]))]
+    else:
+        yield [given["dataset" if version.kind == "potential" else "potential"]]
+
+
+def _imported_key(version: Version, attributes: dict[str, Any]) -> str:
+    arrays = [version.column(name) for name in ("positions", "energy", "split")]
+    content = [hashlib.sha256(array.tobytes().hex().encode()).hexdigest() for array in arrays]
+    return digest({"imported": content, "nmer": nmer_model(attributes).content()})
