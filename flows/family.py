@@ -8,12 +8,19 @@ from pathlib import Path
 
 from prefect import flow
 
+from deploy.machine import LocalMachine, Machine
 from flows.train import Stage, train_nmer
 from recipes.schema import Recipe
 
 
 @flow(name="train-family", flow_run_name="train {name}")
-def train_family(name: str, recipes: list[Recipe], store: Path, until: Stage = "validation") -> dict[str, str]:
+def train_family(
+    name: str,
+    recipes: list[Recipe],
+    store: Path,
+    until: Stage = "validation",
+    machine: Machine = LocalMachine(),  # noqa: B008 - it is immutable
+) -> dict[str, str]:
     """Train one n-mer after the other; what the store has already is not made again.
 
     Parameters
@@ -26,6 +33,8 @@ def train_family(name: str, recipes: list[Recipe], store: Path, until: Stage = "
         Folder of the store.
     until
         The last stage to run.
+    machine
+        Where each is trained.
 
     Returns
     -------
@@ -40,7 +49,7 @@ def train_family(name: str, recipes: list[Recipe], store: Path, until: Stage = "
     for number, recipe in enumerate(recipes, start=1):
         print(f"{recipe.name}: {number} of {len(recipes)}", file=sys.stderr)
         try:
-            train_nmer(recipe, store, until)
+            train_nmer(recipe, store, until, machine)
         except Exception as error:  # whatever it is, the others can still be trained
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise

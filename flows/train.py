@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
 from prefect import flow
 
-from deploy.cluster import local_cluster, worker_count
+from deploy.machine import LocalMachine, Machine
+from flows.machines import Clusters, check_fits, for_machine
+from flows.state import label_cost_now
 from flows.timing import record
 from recipes.schema import Recipe
 from storage.store import Store, default_store
@@ -24,7 +25,12 @@ Stage = Literal["sampling", "selection", "labelling", "fitting", "validation"]
 
 
 @flow(name="train-nmer", flow_run_name="train {recipe.name} {recipe.preset}")
-def train_nmer(recipe: Recipe, store: Path | None = None, until: Stage = "validation") -> dict[str, str]:
+def train_nmer(
+    recipe: Recipe,
+    store: Path | None = None,
+    until: Stage = "validation",
+    machine: Machine = LocalMachine(),  # noqa: B008 - it is immutable
+) -> dict[str, str]:
     """Train one n-mer's potential; what the store has already is not made again.
 
     Parameters
@@ -35,6 +41,8 @@ def train_nmer(recipe: Recipe, store: Path | None = None, until: Stage = "valida
         Folder of the store; by default ``NMER_STORE``, else ``nmer-store`` in the working directory.
     until
         The last stage to run.
+    machine
+        Where sampling, labels, and the fit are computed.
 
     Returns
     -------
@@ -43,17 +51,22 @@ def train_nmer(recipe: Recipe, store: Path | None = None, until: Stage = "valida
     Raises
     ------
     potentials.errors.StageError
-        If a stage cannot deliver; the message says what to change.
+        If a stage cannot deliver, or the machine cannot be had; the message says what to change.
+    potentials.errors.InputError
+        If the machine's jobs are too small or too short.
     """
     path = store or default_store()
+    recipe = for_machine(recipe, machine)
     keys: dict[str, str] = {}
-    with Store(path, create=True).writing(), ExitStack() as stack:
-        scheduler = _cluster_on_demand(stack, recipe, path)
+    opened = Store(path, create=True)
+    cost = label_cost_now(recipe, opened)
+    check_fits(recipe, machine, cost, until)
+    with opened.writing(), Clusters(machine, recipe, path, cost) as clusters:
         stages: list[tuple[Stage, Callable[[], str]]] = [
-            ("sampling", lambda: sampling_task(recipe, path, scheduler)),
+            ("sampling", lambda: sampling_task(recipe, path, clusters.scheduler)),
             ("selection", lambda: selection_task(recipe, path)),
-            ("labelling", lambda: labelling_task(recipe, path, scheduler)),
-            ("fitting", lambda: fitting_task(recipe, path, keys["labelling"])),
+            ("labelling", lambda: labelling_task(recipe, path, clusters.scheduler)),
+            ("fitting", lambda: fitting_task(recipe, path, keys["labelling"], clusters.fit)),
             ("validation", lambda: validation_task(recipe, path, keys["fitting"])),
         ]
         for name, run in stages:
@@ -63,16 +76,3 @@ def train_nmer(recipe: Recipe, store: Path | None = None, until: Stage = "valida
             if name == until:
                 break
     return keys
-
-
-def _cluster_on_demand(stack: ExitStack, recipe: Recipe, path: Path) -> Callable[[], str]:
-    """Return a function that opens the cluster at its first call and gives the scheduler's address."""
-    address: list[str] = []
-
-    def scheduler() -> str:
-        if not address:
-            workers = worker_count(recipe.resources.workers, recipe.resources.label_memory)
-            address.append(stack.enter_context(local_cluster(workers, path / "scratch" / "dask")))
-        return address[0]
-
-    return scheduler

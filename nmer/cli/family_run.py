@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nmer.cli.output import print_table
 from potentials.errors import InputError
@@ -13,6 +13,9 @@ from recipes.protocols import with_protocol
 from recipes.schema import Recipe
 from storage.keys import STAGES
 from storage.store import Store
+
+if TYPE_CHECKING:
+    from deploy.needs import AnyMachine
 
 
 def load_family(name: str, preset: str | None, protocol: str | None, workers: int | None) -> list[Recipe]:
@@ -52,7 +55,7 @@ def with_workers(recipe: Recipe, workers: int | None) -> Recipe:
     return recipe.model_copy(update={"resources": resources})
 
 
-def run_family(name: str, recipes: list[Recipe], store: Store, until: str) -> dict[str, Any]:
+def run_family(name: str, recipes: list[Recipe], store: Store, until: str, machine: AnyMachine) -> dict[str, Any]:
     """Train what is not there yet, and return what every member came to.
 
     Returns
@@ -72,7 +75,7 @@ def run_family(name: str, recipes: list[Recipe], store: Store, until: str) -> di
         print(f"{name}: {len(left)} of {len(recipes)} to train; starting the flow ...", file=sys.stderr)
     else:
         print("everything is there already", file=sys.stderr)
-    failures = _train(name, left, store, until) if left else {}
+    failures = _train(name, left, store, until, machine) if left else {}
     members = [_member(recipe, store, until, failures.get(recipe.name)) for recipe in recipes]
     return {
         "family": name,
@@ -83,7 +86,7 @@ def run_family(name: str, recipes: list[Recipe], store: Store, until: str) -> di
     }
 
 
-def _train(name: str, recipes: list[Recipe], store: Store, until: Any) -> dict[str, str]:
+def _train(name: str, recipes: list[Recipe], store: Store, until: Any, machine: AnyMachine) -> dict[str, str]:
     from deploy.environment import set_prefect_defaults
 
     set_prefect_defaults()
@@ -91,7 +94,7 @@ def _train(name: str, recipes: list[Recipe], store: Store, until: Any) -> dict[s
     from flows.server import prefect_server
 
     with prefect_server():
-        return train_family(name, recipes, store.path, until)
+        return train_family(name, recipes, store.path, until, machine)
 
 
 def _member(recipe: Recipe, store: Store, until: str, failure: str | None) -> dict[str, Any]:

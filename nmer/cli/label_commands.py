@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from nmer.cli.machine_commands import On, machine_of
 from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json
 from potentials.errors import InputError
 from recipes.load import load_recipe
@@ -14,6 +15,7 @@ from recipes.protocols import with_protocol
 from recipes.schema import Recipe
 
 if TYPE_CHECKING:
+    from deploy.needs import AnyMachine
     from storage.records import Floats
     from tasks.labelling.dispatch import LabelCounts
 
@@ -27,6 +29,7 @@ def retry(
     ] = False,
     preset: Preset = None,
     protocol: ProtocolName = None,
+    on: On = "local",
     store: StorePath = None,
     json: Json = False,
 ) -> int:
@@ -52,6 +55,7 @@ def retry(
 
     if not reason and not listing:
         raise InputError("give --reason TEXT, or --list to see the reasons there are")
+    machine = machine_of(on)
     loaded = with_protocol(load_recipe(recipe, preset), protocol)
     opened, nmer = Store(store), loaded.build_nmer()
     selection = opened.find("selection", selection_key(loaded), loaded.name)
@@ -78,7 +82,7 @@ def retry(
             print_json(result)
         return 0
     places = [place for place, i in enumerate(ids) if i in chosen.said]
-    counts = _label_again(loaded, opened.path, positions[places], reason)
+    counts = _label_again(loaded, opened.path, positions[places], reason, machine)
     result |= {"ok": counts.ok, "failed_again": counts.failed, "missing": counts.missing}
     if json:
         print_json(result)
@@ -109,29 +113,34 @@ def _print_reasons(word: str, reasons: dict[str, int]) -> None:
         print(f"{count:>7}  {word}{' ' if word else ''}{said}")
 
 
-def _label_again(recipe: Recipe, path: Path, positions: Floats, reason: str) -> LabelCounts:
+def _label_again(recipe: Recipe, path: Path, positions: Floats, reason: str, machine: AnyMachine) -> LabelCounts:
     """Compute labels on a cluster of their own."""
-    from deploy.cluster import local_client, worker_count
+    from distributed import Client
+
+    from flows.machines import Clusters, check_fits, for_machine
+    from flows.state import label_cost_now
     from storage.store import Store
     from tasks.labelling.dispatch import label_configurations, scratch_folder
     from tasks.progress import ProgressLine
 
-    resources, store = recipe.resources, Store(path)
-    workers = min(worker_count(resources.workers, resources.label_memory), len(positions))
+    store, recipe = Store(path), for_machine(recipe, machine)
+    cost = label_cost_now(recipe, store)
+    check_fits(recipe, machine, cost, "labelling")
     with (
         store.writing(),
-        local_client(workers, path / "scratch" / "dask") as client,
+        Clusters(machine, recipe, path, cost, len(positions)) as clusters,
+        Client(clusters.scheduler()) as client,
         ProgressLine("labelling", len(positions), "labels") as progress,
     ):
         return label_configurations(
             recipe.build_nmer(),
             positions,
             recipe.labelling,
-            resources,
+            recipe.resources,
             store.labels,
             client,
             progress,
-            scratch_folder(resources, path),
+            scratch_folder(recipe.resources, path),
             retry=[reason],
         )
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from nmer.cli.machine_commands import On, machine_of
 from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json, print_table
 from potentials.errors import InputError
 from recipes.families import FAMILIES
@@ -15,6 +16,9 @@ from recipes.load import load_recipe
 from recipes.protocols import with_protocol
 from recipes.schema import Recipe
 from storage.keys import STAGES
+
+if TYPE_CHECKING:
+    from deploy.needs import AnyMachine
 
 Stage = Literal["sampling", "selection", "labelling", "fitting", "validation"]
 ALL_HELP = f"Train all recipes of a family: {', '.join(FAMILIES)}."
@@ -28,6 +32,7 @@ def run(
     protocol: ProtocolName = None,
     until: Annotated[Stage, Parameter(help="The last stage to run.")] = "validation",
     workers: Annotated[int | None, Parameter(help="Processes at once, in place of what recipes say.")] = None,
+    on: On = "local",
     store: StorePath = None,
     json: Json = False,
 ) -> int:
@@ -42,18 +47,21 @@ def run(
     recipe
         Name of a shipped recipe, or path of a TOML file.
     """
-    from flows.state import check_engines, outcome, recipe_state
+    from flows.machines import check_fits
+    from flows.state import check_engines, label_cost_now, open_store, outcome, recipe_state
     from nmer.cli.family_run import load_family, print_family, run_family, with_workers
     from storage.file_system import network_note
     from storage.store import Store, default_store
 
     if (recipe is None) == (family is None):
         raise InputError(f"give a recipe, or --all and a family ({', '.join(FAMILIES)}), and not both")
+    machine, known = machine_of(on), open_store(store)
     if family is not None:
         members = load_family(family, preset, protocol, workers)
         for member in members:
             check_engines(member, until)
-        whole = run_family(family, members, Store(store or default_store(), create=True), until)
+            check_fits(member, machine, label_cost_now(member, known), until)
+        whole = run_family(family, members, Store(store or default_store(), create=True), until, machine)
         if json:
             print_json(whole)
         else:
@@ -62,6 +70,7 @@ def run(
     assert recipe is not None
     loaded = with_workers(with_protocol(load_recipe(recipe, preset), protocol), workers)
     check_engines(loaded, until)
+    check_fits(loaded, machine, label_cost_now(loaded, known), until)
     opened = Store(store or default_store(), create=True)
     if note := network_note(opened.labels):
         print(f"note: {note}", file=sys.stderr)
@@ -69,7 +78,7 @@ def run(
     if all(s.version for s in states[: STAGES.index(until) + 1]):
         print("everything is there already", file=sys.stderr)
     else:
-        _train(loaded, opened.path, until)
+        _train(loaded, opened.path, until, machine)
     result = outcome(loaded, opened, until)
     if json:
         print_json(result)
@@ -78,7 +87,7 @@ def run(
     return 0 if result["passed"] else 1
 
 
-def _train(recipe: Recipe, path: Path, until: Stage) -> None:
+def _train(recipe: Recipe, path: Path, until: Stage, machine: AnyMachine) -> None:
     """Run the flow; Prefect's settings must be there before its first import, which takes seconds."""
     from deploy.environment import set_prefect_defaults
 
@@ -88,7 +97,7 @@ def _train(recipe: Recipe, path: Path, until: Stage) -> None:
     from flows.train import train_nmer
 
     with prefect_server():
-        train_nmer(recipe, path, until)
+        train_nmer(recipe, path, until, machine)
 
 
 def _print_outcome(result: dict[str, Any]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -14,12 +16,12 @@ from storage.keys import potential_key
 from storage.records import TRAIN
 from storage.store import Store
 from storage.version import Column, package_versions
-from tasks.fitting.fit import fit_potential
+from tasks.fitting.fit import FitResult, fit_potential
 from tasks.progress import ProgressLine
 
 
 @task(name="fitting", cache_policy=NO_CACHE)
-def fitting_task(recipe: Recipe, store_path: Path, dataset: str) -> str:
+def fitting_task(recipe: Recipe, store_path: Path, dataset: str, compute: Callable[..., Any]) -> str:
     """Fit the recipe's potential to a dataset unless the store has it, and return its key.
 
     Parameters
@@ -30,6 +32,8 @@ def fitting_task(recipe: Recipe, store_path: Path, dataset: str) -> str:
         Folder of the store, whose writer lock the caller holds.
     dataset
         Key of the dataset.
+    compute
+        Calls a function with arguments and a progress line, here or on a larger machine.
     """
     store, key = Store(store_path), potential_key(recipe, dataset)
     if store.find("potential", key, recipe.name):
@@ -37,7 +41,8 @@ def fitting_task(recipe: Recipe, store_path: Path, dataset: str) -> str:
     source = store.get("dataset", dataset)
     train = dataset_from_version(source).part(TRAIN)
     with ProgressLine("fitting", recipe.fitting.starts, "starts") as progress:
-        result = fit_potential(recipe.build_nmer(), train.positions, train.energy, recipe.fitting, progress)
+        arguments = (recipe.build_nmer(), train.positions, train.energy, recipe.fitting)
+        result: FitResult = compute(fit_potential, *arguments, progress=progress)
     store.add(
         "potential",
         recipe.name,

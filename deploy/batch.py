@@ -1,0 +1,129 @@
+"""Open a Dask cluster whose workers are jobs of a batch system."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import dask
+from dask.utils import parse_timedelta
+
+from deploy.cluster import DASK_SETTINGS
+from deploy.errors import MachineError
+from deploy.machine import BatchMachine, FitJob, LabelJobs, clock, seconds_of
+from deploy.script import Work, job_count, job_memory, job_options
+from deploy.tls import temporary_tls, using
+
+GATHER = 10.0
+"""Seconds that the others have to come once the first worker is there."""
+
+
+def cluster_class(system: str) -> type[Any]:
+    """Return a cluster of dask-jobqueue that replaces every lost job, and tells why a job was not taken."""
+    import dask_jobqueue
+
+    base = {
+        "slurm": dask_jobqueue.SLURMCluster,
+        "pbs": dask_jobqueue.PBSCluster,
+        "lsf": dask_jobqueue.LSFCluster,
+        "sge": dask_jobqueue.SGECluster,
+    }[system]
+
+    class ToldJob(base.job_cls):  # type: ignore[misc, name-defined]
+        """A job whose refusal is kept."""
+
+        refusals: ClassVar[list[str]] = []
+
+        async def start(self) -> None:
+            """Submit it."""
+            try:
+                await super().start()
+            except (OSError, RuntimeError, ValueError) as error:
+                self.refusals.append(_last_words(str(error)))
+                raise
+
+    class ReplacingCluster(base):  # type: ignore[misc, valid-type]
+        """By itself dask-jobqueue misses the loss of a job with more than one process."""
+
+        job_cls = ToldJob
+
+        def _update_worker_status(self, op: str, msg: Any) -> None:
+            if op == "remove":
+                job = str(self.scheduler_info["workers"][msg]["name"]).rsplit("-", 1)[0]
+                wait = parse_timedelta(dask.config.get("distributed.deploy.lost-worker-timeout"))
+                asyncio.get_running_loop().call_later(wait, self._forget_if_lost, job)
+            super()._update_worker_status(op, msg)
+
+        def _forget_if_lost(self, job: str) -> None:
+            alive = [str(worker["name"]) for worker in self.scheduler_info["workers"].values()]
+            if job in self.workers and not any(name.rsplit("-", 1)[0] == job for name in alive):
+                self._futures.add(asyncio.ensure_future(self.workers.pop(job).close()))
+
+    return ReplacingCluster
+
+
+@contextmanager
+def batch_cluster(machine: BatchMachine, jobs: LabelJobs | FitJob, work: Work) -> Iterator[str]:
+    """Submit jobs, wait for their workers, and yield the scheduler's address; the jobs end with the context.
+
+    Parameters
+    ----------
+    machine
+        The machine.
+    jobs
+        Which of its jobs.
+    work
+        What they are for.
+
+    Raises
+    ------
+    MachineError
+        If the batch system takes no job, or none starts within the machine's patience.
+    """
+    work.folder.mkdir(parents=True, exist_ok=True)
+    patience = seconds_of(machine.patience)
+    settings = DASK_SETTINGS | {"distributed.scheduler.no-workers-timeout": f"{patience} seconds"}
+    with temporary_tls(work.folder) as files, dask.config.set(settings):
+        tls = files if machine.encrypt else None
+        with using(tls):
+            options = job_options(machine, jobs, work, tls, sys.executable)
+            count, kind = job_count(jobs, work), cluster_class(machine.system)
+            with kind(**options, silence_logs="critical") as cluster:
+                cluster.adapt(minimum_jobs=count, maximum_jobs=count)
+                print(
+                    f"{machine.system}: {count} job{'s' if count > 1 else ''} of {jobs.cores} "
+                    f"core{'s' if jobs.cores > 1 else ''}, {job_memory(jobs, work):.1f} GiB, "
+                    f"{clock(jobs.seconds)} each; waiting for them to start ...",
+                    file=sys.stderr,
+                )
+                _wait_for_workers(cluster, count * options["processes"], patience, machine.system)
+                yield str(cluster.scheduler_address)
+
+
+def _wait_for_workers(cluster: Any, count: int, patience: float, system: str) -> None:
+    """Wait for a first worker, and then a little for the others."""
+    began, first = time.monotonic(), None
+    while True:
+        there, now = len(cluster.scheduler_info["workers"]), time.monotonic()
+        if there and first is None:
+            first = now
+        if there >= count or (first is not None and now - first > GATHER):
+            return
+        if cluster.job_cls.refusals and not there:
+            raise MachineError(f"{system} did not take the job: {cluster.job_cls.refusals[-1]}")
+        if first is None and now - began > patience:
+            raise MachineError(
+                f"no job of {system} started a worker within {clock(patience)}; look at its queue and at the logs "
+                "in the store's folder scratch/dask/logs"
+            )
+        time.sleep(0.1)
+
+
+def _last_words(text: str) -> str:
+    """Return what a command last said on standard error, from dask-jobqueue's report of it."""
+    said = text.split("stderr:", 1)[-1].strip().splitlines()
+    return said[-1].strip() if said else "it gave no reason"

@@ -1,0 +1,119 @@
+"""Open a machine: a cluster for sampling and labels, and a place for the fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+import dask
+
+from deploy.batch import batch_cluster
+from deploy.cluster import DASK_SETTINGS, local_cluster, worker_count
+from deploy.errors import MachineError
+from deploy.kubernetes import kubernetes_cluster
+from deploy.machine import BatchMachine, KubernetesMachine, LocalMachine, SchedulerMachine
+from deploy.needs import AnyMachine, address_of, check_machine
+from deploy.script import Work
+from deploy.tls import using
+
+Result = TypeVar("Result")
+TOPIC = "nmer-progress"
+
+
+class Progress(Protocol):
+    """What counts; a `tasks.progress.ProgressLine` does."""
+
+    def update(self, done: int, failed: int = 0) -> None:
+        """Set how many are done and how many failed."""
+
+
+class Reporter:
+    """Counts in a worker, and is heard where the run is."""
+
+    def update(self, done: int, failed: int = 0) -> None:
+        """Tell how many are done and how many failed."""
+        from distributed import get_worker
+
+        get_worker().log_event(TOPIC, [done, failed])
+
+
+@contextmanager
+def open_machine(machine: AnyMachine, work: Work) -> Iterator[str]:
+    """Open the cluster that samples and labels, and yield its scheduler's address.
+
+    Parameters
+    ----------
+    machine
+        The machine.
+    work
+        What is to be done there.
+
+    Raises
+    ------
+    MachineError
+        If it cannot be had.
+    """
+    check_machine(machine.system, machine)
+    if isinstance(machine, LocalMachine):
+        workers = worker_count(work.workers, work.memory)
+        with local_cluster(min(workers, work.most or workers), work.folder) as address:
+            yield address
+    elif isinstance(machine, BatchMachine):
+        with batch_cluster(machine, machine.labels, work) as address:
+            yield address
+    elif isinstance(machine, KubernetesMachine):
+        with kubernetes_cluster(machine, work) as address:
+            yield address
+    else:
+        with _their_scheduler(machine) as address:
+            yield address
+
+
+@contextmanager
+def open_fit(machine: AnyMachine, work: Work) -> Iterator[Callable[..., Any] | None]:
+    """Open the place for the fit, and yield a function that computes there; None: it has none of its own.
+
+    The function takes a function, its arguments, and a progress line, and calls the first with all of them.
+    """
+    if not isinstance(machine, BatchMachine) or machine.fit is None:
+        yield None
+        return
+    from distributed import Client
+
+    check_machine(machine.system, machine)
+    with batch_cluster(machine, machine.fit, work) as address, Client(address) as client:
+
+        def compute(function: Callable[..., Result], *arguments: Any, progress: Progress) -> Result:
+            client.subscribe_topic(TOPIC, lambda event: progress.update(*event[1]))
+            result: Result = client.submit(function, *arguments, Reporter(), pure=False).result()
+            return result
+
+        yield compute
+
+
+@contextmanager
+def _their_scheduler(machine: SchedulerMachine) -> Iterator[str]:
+    from distributed import Client
+
+    address = address_of(machine)
+    with dask.config.set(DASK_SETTINGS), using(machine.tls):
+        try:
+            with Client(address, timeout=10) as client:
+                workers = client.ncores()
+        except (OSError, TimeoutError, ValueError, TypeError) as error:
+            raise MachineError(f"no Dask scheduler answers at '{address}': {_short(error)}") from None
+        if not workers:
+            raise MachineError(
+                f"the Dask scheduler at '{address}' has no workers; start some with one thread each"
+            )
+        if any(threads > 1 for threads in workers.values()):
+            raise MachineError(
+                f"the Dask scheduler at '{address}' has workers with more than one thread; labels need one each: "
+                "start them with --nthreads 1 and as many as there are cores with --nworkers"
+            )
+        yield address
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,29 @@
+"""A Dask worker that ends what it has begun before its lifetime ends it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from distributed import Status, Worker
+
+WAIT = 30.0
+"""Seconds for the run to fetch the last result."""
+
+
+class PatientWorker(Worker):  # type: ignore[misc]
+    """At the end of its lifetime it takes no new label, ends the one at hand, and then leaves."""
+
+    status: Any
+
+    async def close_gracefully(self, restart: bool | None = None, reason: str = "worker-close-gracefully") -> None:
+        """Leave the cluster when the work at hand is done and fetched."""
+        if self.status is Status.running:
+            self.status = Status.paused  # begins nothing that it has not begun
+            while self.state.executing_count:
+                await asyncio.sleep(0.2)
+            waited = 0.0
+            while self.data and waited < WAIT:
+                await asyncio.sleep(0.2)
+                waited += 0.2
+        await super().close_gracefully(restart=restart, reason=reason)

@@ -1,0 +1,73 @@
+"""Commands about machines: machines; and the option --on of other commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from nmer.cli.output import Json, print_json, print_table
+from potentials.errors import InputError
+
+if TYPE_CHECKING:
+    from deploy.needs import AnyMachine
+
+On = Annotated[str, Parameter(name="--on", help="Where to compute: a machine of nmer machines, or its TOML file.")]
+
+
+def machine_of(name: str) -> AnyMachine:
+    """Return the machine that --on names, if it can be used from here.
+
+    Raises
+    ------
+    InputError
+        If there is none, its profile is wrong, or what it needs is missing.
+    """
+    from deploy.errors import MachineError
+    from deploy.needs import check_machine
+    from deploy.profiles import load_machine
+
+    try:
+        machine = load_machine(name)
+        check_machine(name, machine)
+    except MachineError as error:
+        raise InputError(str(error)) from None
+    return machine
+
+
+def machines(*, json: Json = False) -> int:
+    """List the machines that --on takes, which can be used from here, and what the others need.
+
+    Profiles of your own go into ~/.config/nmer/machines, or the folder that NMER_MACHINES names.
+
+    Example: nmer machines
+    """
+    from deploy.errors import MachineError
+    from deploy.machine import describe
+    from deploy.needs import what_is_missing
+    from deploy.profiles import machine_files, read_machine
+
+    rows: list[dict[str, Any]] = []
+    for name, path in machine_files().items():
+        try:
+            machine = read_machine(path)
+        except MachineError as error:
+            row = {"system": "?", "title": "", "size": "", "needs": f"has a wrong profile: {error}"}
+        else:
+            missing = what_is_missing(machine) or ""
+            row = {"system": machine.system, "title": machine.title, "size": describe(machine), "needs": missing}
+        rows.append({"name": name, **row, "runs_here": not row["needs"], "file": str(path)})
+    if json:
+        print_json(rows)
+        return 0
+    print_table(
+        ("machine", "runs here", "size", "what"),
+        [(r["name"], "yes" if r["runs_here"] else "no", r["size"], r["title"]) for r in rows],
+    )
+    for row in rows:
+        if row["needs"]:
+            print(f"{row['name']} {row['needs']}")
+    return 0
+
+
+COMMANDS = (machines,)
