@@ -18,13 +18,17 @@ from deploy.machine import BatchMachine, FitJob, LabelJobs, clock, seconds_of
 from deploy.script import Work, job_count, job_memory, job_options
 from deploy.tls import temporary_tls, using
 
+AGAIN = 60.0
+"""Seconds after which a job is submitted again that the batch system did not take."""
+
 GATHER = 10.0
 """Seconds that the others have to come once the first worker is there."""
 
 
 def cluster_class(system: str) -> type[Any]:
-    """Return a cluster of dask-jobqueue that replaces every lost job, and tells why a job was not taken."""
+    """Return a cluster of dask-jobqueue that replaces every lost job, and remembers why one was not taken."""
     import dask_jobqueue
+    from distributed.deploy.spec import ProcessInterface
 
     base = {
         "slurm": dask_jobqueue.SLURMCluster,
@@ -33,8 +37,8 @@ def cluster_class(system: str) -> type[Any]:
         "sge": dask_jobqueue.SGECluster,
     }[system]
 
-    class ToldJob(base.job_cls):  # type: ignore[misc, name-defined]
-        """A job whose refusal is kept."""
+    class PatientJob(base.job_cls):  # type: ignore[misc, name-defined]
+        """A job that is submitted again later when the batch system does not take it."""
 
         refusals: ClassVar[list[str]] = []
 
@@ -44,21 +48,32 @@ def cluster_class(system: str) -> type[Any]:
                 await super().start()
             except (OSError, RuntimeError, ValueError) as error:
                 self.refusals.append(_last_words(str(error)))
-                raise
+                await ProcessInterface.start(self)  # to the cluster a job like others, of which no worker comes
+                asyncio.get_running_loop().call_later(AGAIN, self._submit_again)
+
+        async def close(self) -> None:
+            """Take it back."""
+            await super().close()
+            await ProcessInterface.close(self)  # which dask-jobqueue leaves out
+
+        def _submit_again(self) -> None:
+            if (cluster := self._cluster()) is not None:
+                cluster.replace_if_lost(str(self.name))
 
     class ReplacingCluster(base):  # type: ignore[misc, valid-type]
         """By itself dask-jobqueue misses the loss of a job with more than one process."""
 
-        job_cls = ToldJob
+        job_cls = PatientJob
 
         def _update_worker_status(self, op: str, msg: Any) -> None:
             if op == "remove":
                 job = str(self.scheduler_info["workers"][msg]["name"]).rsplit("-", 1)[0]
                 wait = parse_timedelta(dask.config.get("distributed.deploy.lost-worker-timeout"))
-                asyncio.get_running_loop().call_later(wait, self._forget_if_lost, job)
+                asyncio.get_running_loop().call_later(wait, self.replace_if_lost, job)
             super()._update_worker_status(op, msg)
 
-        def _forget_if_lost(self, job: str) -> None:
+        def replace_if_lost(self, job: str) -> None:
+            """Have a job submitted again unless a worker of it lives."""
             alive = [str(worker["name"]) for worker in self.scheduler_info["workers"].values()]
             if job in self.workers and not any(name.rsplit("-", 1)[0] == job for name in alive):
                 self._futures.add(asyncio.ensure_future(self.workers.pop(job).close()))

@@ -181,11 +181,13 @@ def job_options(
         "protocol": "tls://" if tls else "tcp://",
         "worker_extra_args": [
             *("--lifetime", f"{life}s", "--lifetime-stagger", f"{stagger}s"),
-            *("--worker-class", "deploy.worker.PatientWorker", "--no-dashboard"),
+            *("--worker-class", "deploy.worker.PatientWorker"),
+            *("--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
             *(() if machine.interface else ("--host", "127.0.0.1")),
         ],
         "scheduler_options": {
-            "dashboard_address": None,
+            "dashboard": False,
+            "dashboard_address": "127.0.0.1:0",  # its web server cannot be had without an address
             **({"interface": machine.scheduler_interface or machine.interface} if machine.interface else {}),
             **({} if machine.interface else {"host": "127.0.0.1"}),
         },

@@ -19,7 +19,9 @@ class PatientWorker(Worker):  # type: ignore[misc]
     async def close_gracefully(self, restart: bool | None = None, reason: str = "worker-close-gracefully") -> None:
         """Leave the cluster when the work at hand is done and fetched."""
         if self.status is Status.running:
-            self.status = Status.paused  # begins nothing that it has not begun
+            self.status = (
+                Status.paused
+            )  # begins nothing new; Dask's watch over memory, which is off, could undo it
             while self.state.executing_count:
                 await asyncio.sleep(0.2)
             waited = 0.0

@@ -3,7 +3,7 @@
 It reads one JSON object from standard input, ``{"engine": name, "parent": pid, "labels": [[job, ...], ...]}``,
 and writes one JSON line to standard output for each finished job, in order. It leaves a label at its first job
 that is not ok, because the rest of the sum would be of no use, and goes on with the next label. Limits on time
-and memory are its parent's business; when the parent dies, it dies.
+and memory are its parent's business; when the parent dies, it dies, and by nobody else's request.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ _PR_SET_PDEATHSIG = 1
 
 def main() -> int:
     """Run the jobs that standard input holds; return the exit code."""
+    # A batch system that ends a job asks every process in it to end, while the worker still reports what happens:
+    # a label that obeyed would be recorded as failed. It ends with its parent.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     request = json.load(sys.stdin)
     die_with_parent(int(request["parent"]))
     output = own_output()

@@ -22,6 +22,9 @@ import tasks
 
 _GIB = 1024**3
 
+KILL_TOGETHER = 1.0
+"""Seconds within which who kills a label's process from outside kills its worker too, if that is what it wants."""
+
 
 class EngineProcess:
     """A process of `tasks.labelling.child`, in a process group of its own, which ends with the context.
@@ -104,6 +107,10 @@ class EngineProcess:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
+    def asked_to_end(self) -> bool:
+        """Return whether SIGTERM ended it, which it heeds only until it has begun: no doing of a label."""
+        return self._process.poll() == -signal.SIGTERM
+
     def death(self) -> str:
         """Return how the process ended, with its last words. It waits for that, and helps after a minute."""
         try:
@@ -111,6 +118,8 @@ class EngineProcess:
         except subprocess.TimeoutExpired:  # it has said its last word and yet does not end
             self.kill()
             code = self._process.wait(timeout=60)
+        if code == -signal.SIGKILL:
+            time.sleep(KILL_TOGETHER)  # a batch system that kills the whole job ends this process here
         self._stderr.seek(0)
         words = self._stderr.read()[-4000:].decode(errors="replace").strip().splitlines()
         last = f": {words[-1].strip()[:300]}" if words else ""

@@ -157,7 +157,7 @@ def _one_process(
             innocent = True
         else:
             verdict = {"status": FAILED, "reason": process.death()}
-            innocent = label is not head
+            innocent = label is not head or process.asked_to_end()
     if not innocent:
         work.popleft()
         yield [(label.place, {"part": label.jobs[0].part, "wall_seconds": wall, **verdict})]

@@ -100,7 +100,7 @@ def force_field_commands(nmer: NMer, terms: Terms, rules: Rules, data_file: Path
         "angle_style harmonic",
         *([f"dihedral_style {rules.torsion}"] if terms.torsions else []),
         *(["improper_style cvff"] if terms.impropers else []),
-        f'read_data "{data_file}"',
+        f'read_data """{data_file}"""',
         *(
             f"pair_coeff {t} {t} {_numbers((epsilon, sigma))}"
             for t, epsilon, sigma in zip(types, terms.epsilon, terms.sigma, strict=True)
@@ -120,7 +120,7 @@ def no_force_field_commands(data_file: Path) -> list[str]:
     data_file
         What `lammps_data` returned for an n-mer without terms.
     """
-    return [*_world(), f"pair_style zero {CUTOFF} nocoeff", f'read_data "{data_file}"', "pair_coeff * *"]
+    return [*_world(), f"pair_style zero {CUTOFF} nocoeff", f'read_data """{data_file}"""', "pair_coeff * *"]
 
 
 def motion_commands(temperature: float, timestep: float, damping: float, seed: int) -> list[str]:

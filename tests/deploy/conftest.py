@@ -65,7 +65,9 @@ def slurm() -> Iterator[Callable[..., str]]:
             patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
             socket_file = folder / "munge.socket"
             files = [f"--{name}-file={folder}/munged.{name}" for name in ("log", "pid", "seed")]
-            started.append(_start("munged", "-F", f"--key-file={folder}/munge.key", f"--socket={socket_file}", *files))
+            started.append(
+                _start("munged", "-F", f"--key-file={folder}/munge.key", f"--socket={socket_file}", *files)
+            )
             _wait(socket_file.exists, "munged")
             started.append(_start("slurmctld", "-D", "-f", str(folder / "slurm.conf")))
             started.append(_start("slurmd", "-D", "-f", str(folder / "slurm.conf")))

@@ -1,9 +1,199 @@
-"""Jobs of a real Slurm on this machine."""
+"""A real Slurm on this machine: its jobs' workers, lost jobs, and whole runs that give what a local run gives."""
 
 from __future__ import annotations
 
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
+
+import dask
+import numpy as np
+import pytest
+from distributed import Client
+
+from deploy.errors import MachineError
+from deploy.machine import BatchMachine, FitJob, LabelJobs
+from deploy.needs import what_is_missing
+from deploy.opening import open_fit, open_machine
+from deploy.script import Work
+from storage.spool import read_spool, spool_files
+from storage.store import Store
+
+Slurm = Callable[..., str]
+Run = tuple[Path, subprocess.CompletedProcess[str]]
+HOSTILE = "a b'c\"d$(touch hacked);`touch hacked`&*"
+
+PROFILE = """
+system = "slurm"
+[labels]
+jobs = {jobs}
+cores = {cores}
+walltime = "1:00:00"
+[fit]
+cores = 2
+memory = 4
+walltime = "0:30:00"
+"""
 
 
-def test_it(slurm: Callable[..., str]) -> None:
-    print(slurm("sinfo"), slurm("sbatch", "--wrap", "hostname"))
+def work(folder: Path) -> Work:
+    return Work(name="ch3-water", folder=folder, workers=0, memory=1.0, seconds=1.0, timeout=600.0)
+
+
+def environment() -> dict[str, str]:
+    return dict(os.environ) | {"cwd": os.getcwd(), "path": str(sys.flags.safe_path)}
+
+
+def running(slurm: Slurm) -> list[str]:
+    return slurm("squeue", "--noheader", "--format=%i").split()
+
+
+def until(condition: Callable[[], bool], seconds: float = 90.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return condition()
+
+
+class Counter:
+    """A progress line that remembers."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def update(self, done: int, failed: int = 0) -> None:
+        self.seen.append(done)
+
+
+def square(values: list[int], progress: Counter) -> tuple[list[int], str]:
+    progress.update(len(values))
+    return [v * v for v in values], os.environ["OMP_NUM_THREADS"]
+
+
+def test_lost_jobs_are_replaced_and_only_who_has_the_key_comes_in(
+    slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    machine = BatchMachine(system="slurm", labels=LabelJobs(jobs=2, cores=2), fit=FitJob(cores=3, memory=2.0))
+    folder = tmp_path / HOSTILE / "scratch" / "dask"
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}):
+        with open_machine(machine, work(folder)) as address:
+            assert address.startswith("tls://127.0.0.1:")
+            (keys,) = folder.glob("tls-*")
+            assert keys.stat().st_mode & 0o077 == 0
+            with Client(address) as client:
+                client.wait_for_workers(4, timeout=90)
+                assert set(client.nthreads().values()) == {1}
+                found = client.submit(environment).result(timeout=60)
+                before = running(slurm)
+                assert len(before) == 2
+                slurm("scancel", before[0])
+                assert until(lambda: len(set(running(slurm)) - set(before)) == 1), running(slurm)
+                client.wait_for_workers(4, timeout=90)
+                assert before[1] in running(slurm)
+            assert found["OMP_NUM_THREADS"] == "1" and found["path"] == "True"
+            with (
+                dask.config.set({"distributed.comm.require-encryption": False}),
+                pytest.raises(OSError, match=r"(?i)timed out|connect|in: "),
+            ):
+                Client(address.replace("tls", "tcp"), timeout=3)
+        assert until(lambda: not running(slurm)), "the jobs end with the run"
+        counter = Counter()
+        with open_fit(machine, work(folder)) as compute:
+            assert compute is not None and len(running(slurm)) == 1
+            assert compute(square, [2, 3], progress=counter) == ([4, 9], "3")
+        assert until(lambda: counter.seen == [2], 5)
+    assert until(lambda: not running(slurm))
+    assert not list(folder.glob("tls-*")) and len(list((folder / "logs").glob("job-*.log"))) == 4
+    assert not list(tmp_path.rglob("hacked")) and not list(tmp_path.glob("slurm-*"))
+
+
+def test_what_slurm_refuses_is_one_sentence(slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = BatchMachine(system="slurm", labels=LabelJobs(queue="nowhere"))
+    with pytest.raises(MachineError) as caught, open_machine(machine, work(tmp_path)):
+        pass
+    assert "slurm did not take the job: " in str(caught.value) and "Invalid partition" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert what_is_missing(machine) is None
+    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "none"))
+    assert "Slurm controller" in str(what_is_missing(machine))
+
+
+def test_jobs_on_other_machines_need_an_interface(
+    slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "login")
+    machine = BatchMachine(system="slurm")
+    with pytest.raises(MachineError, match="give interface in its profile"), open_machine(machine, work(tmp_path)):
+        pass
+
+
+def rows(store: Path) -> int:
+    with sqlite3.connect(store / "labels" / "ledger.sqlite") as ledger:
+        count, distinct = ledger.execute(
+            "SELECT count(*), count(DISTINCT configuration || protocol || part) FROM labels WHERE status = 'ok'"
+        ).fetchone()
+        assert ledger.execute("SELECT count(*) FROM labels WHERE status != 'ok'").fetchone() == (0,)
+    assert count == distinct
+    return int(count)
+
+
+def spooled(store: Path) -> int:
+    return sum(len(read_spool(path).entries) for path in spool_files(store / "labels" / "spool"))
+
+
+def check_same(one: Path, other: Path) -> None:
+    for kind in ("pool", "selection", "dataset", "potential", "validation"):
+        (left,), (right,) = Store(one).versions(kind), Store(other).versions(kind)
+        assert left.key == right.key, kind
+        if kind == "dataset":
+            for column in ("positions", "energy", "sub_energies"):
+                np.testing.assert_allclose(left.column(column), right.column(column), rtol=0, atol=1e-9)
+
+
+def run_and_cancel(slurm: Slurm, words: list[str], store: Path, after: int, kill: str) -> list[str]:
+    """Run, cancel half of the jobs once some labels are there, and return the cancelled."""
+    program = str(Path(sys.executable).with_name("nmer"))
+    process = subprocess.Popen([program, *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        assert until(lambda: spooled(store) >= after or process.poll() is not None, 300)
+        jobs = running(slurm)
+        cancelled = jobs[: len(jobs) // 2]
+        slurm("scancel", *([f"--signal={kill}", "--full"] if kill else []), *cancelled)
+        shown = process.communicate(timeout=500)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 0, shown
+    assert "Traceback" not in shown and "failed, 0 left" in shown
+    assert until(lambda: not running(slurm))
+    return cancelled
+
+
+def test_half_of_the_jobs_cancelled_midway_change_nothing(
+    slurm: Slurm, tiny_run: Run, tiny_recipe: Path, tmp_path: Path
+) -> None:
+    profile, store = tmp_path / "my cluster.toml", tmp_path / HOSTILE
+    profile.write_text(PROFILE.format(jobs=2, cores=1))
+    words = ["run", str(tiny_recipe), "--on", str(profile), "--store", str(store), "--json"]
+    assert len(run_and_cancel(slurm, words, store, 10, "")) == 1
+    assert rows(store) == 66
+    check_same(tiny_run[0], store)
+    assert not list(tmp_path.rglob("hacked"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", ["", "KILL"])
+def test_the_smoke_preset_on_slurm(slurm: Slurm, tmp_path: Path, kill: str) -> None:
+    pytest.importorskip("tblite")
+    store, local = tmp_path / "store", tmp_path / "local"
+    words = ["run", "ch3-water", "--preset", "smoke", "--protocol", "gfn2-xtb", "--json", "--store"]
+    program = str(Path(sys.executable).with_name("nmer"))
+    subprocess.run([program, *words, str(local)], check=True, capture_output=True, timeout=500)
+    assert len(run_and_cancel(slurm, [*words, str(store), "--on", "slurm"], store, 100, kill)) == 2
+    assert rows(store) == rows(local) == 360
+    check_same(local, store)

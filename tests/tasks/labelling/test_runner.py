@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +76,27 @@ def test_a_killed_process_is_a_failed_label(tmp_path: Path) -> None:
     (entry,) = list(running)
     assert (entry["part"], entry["status"]) == ("A in AB", "failed")
     assert "SIGKILL" in entry["reason"]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_batch_system_that_asks_every_process_to_end_makes_no_failed_label(tmp_path: Path, begun: bool) -> None:
+    asked: list[int] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not asked and not over.is_set():
+            with suppress(psutil.Error):
+                for process in children():
+                    if begun == (sum(process.cpu_times()[:2]) > 0.5):
+                        process.send_signal(signal.SIGTERM)
+                        asked.append(process.pid)
+
+    other = threading.Thread(target=ask)
+    other.start()
+    entries = list(run_label("pyscf", [QUICK], WIDE, tmp_path))
+    over.set()
+    other.join(timeout=60)
+    assert asked and [(e["part"], e["status"]) for e in entries] == [("AB", "ok")]
 
 
 def test_an_unknown_engine_is_a_failed_label_with_the_last_words(tmp_path: Path) -> None:
