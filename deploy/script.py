@@ -36,7 +36,7 @@ class Work:
     name
         Of the n-mer.
     folder
-        For logs, keys, and Dask's own files; every job sees it.
+        For logs, keys, and Dask's own files: ``scratch/dask`` in the store, which every job sees.
     workers
         Processes at once; 0 is as many as the machine's profile says.
     memory
@@ -122,22 +122,22 @@ def as_variables(settings: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def python_command(machine: BatchMachine, folder: Path, here: str) -> str:
+def python_command(machine: BatchMachine, store: Path, here: str) -> str:
     """Return the command that starts Python in a job, quoted.
 
     Parameters
     ----------
     machine
         The machine.
-    folder
-        A folder that a container must see.
+    store
+        Folder of the store, which a container must see.
     here
         The Python that submits.
     """
     if not machine.container:
         return shlex.quote(machine.python or ("python" if machine.conda else here))
     words = ["apptainer", "exec"]
-    for bind in (*machine.binds, str(folder)):
+    for bind in (*machine.binds, str(store)):
         words += ["--bind", bind]
     return shlex.join([*words, machine.container, machine.python or "python"])
 
@@ -172,7 +172,7 @@ def job_options(
         "queue": jobs.queue or None,
         "account" if machine.system in ("slurm", "pbs") else "project": jobs.account or None,
         "job_name": f"nmer-{work.name}",
-        "python": python_command(machine, work.folder, here),
+        "python": python_command(machine, work.folder.parents[1], here),
         "job_script_prologue": prologue(machine, logs, jobs.cores if one_process else 1, tls),
         "job_extra_directives": [*_NO_OUTPUT[machine.system], *jobs.directives],
         "local_directory": shlex.quote(machine.scratch or str(work.folder)),

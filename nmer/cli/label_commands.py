@@ -115,8 +115,7 @@ def _print_reasons(word: str, reasons: dict[str, int]) -> None:
 
 def _label_again(recipe: Recipe, path: Path, positions: Floats, reason: str, machine: AnyMachine) -> LabelCounts:
     """Compute labels on a cluster of their own."""
-    from distributed import Client
-
+    from deploy.cluster import connect
     from flows.machines import Clusters, check_fits, for_machine
     from flows.state import label_cost_now
     from storage.store import Store
@@ -129,7 +128,7 @@ def _label_again(recipe: Recipe, path: Path, positions: Floats, reason: str, mac
     with (
         store.writing(),
         Clusters(machine, recipe, path, cost, len(positions)) as clusters,
-        Client(clusters.scheduler()) as client,
+        connect(clusters.scheduler()) as client,
         ProgressLine("labelling", len(positions), "labels") as progress,
     ):
         return label_configurations(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
-from distributed import Client
+from distributed import CancelledError, Client, KilledWorker
 
 from potentials.errors import StageError
 from potentials.molecule import NMer
@@ -79,7 +79,13 @@ def run_walkers(
         while any(not f.done() for f in futures):
             time.sleep(0.2)
             show()
-        failures = client.gather(futures)
+        try:
+            failures = client.gather(futures)
+        except (KilledWorker, CancelledError):
+            raise StageError(
+                "sampling: the workers of a walker died again and again, or the cluster was lost; "
+                "what is sampled is kept, and running again goes on"
+            ) from None
     reasons = [reason for reason in failures if reason]
     if reasons:
         raise StageError(f"sampling: {len(reasons)} of {len(every)} walkers failed. {'. '.join(reasons)}")

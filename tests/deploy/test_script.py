@@ -120,12 +120,12 @@ def test_environment_of_a_script() -> None:
 
 def test_python_of_a_job() -> None:
     plain = BatchMachine(system="slurm")
-    assert python_command(plain, WORK.folder, "/a b/python") == "'/a b/python'"
+    assert python_command(plain, Path("/store"), "/a b/python") == "'/a b/python'"
     own = plain.model_copy(update={"python": "/opt/py $x"})
-    assert python_command(own, WORK.folder, "python") == "'/opt/py $x'"
+    assert python_command(own, Path("/store"), "python") == "'/opt/py $x'"
     boxed = BatchMachine(system="slurm", container="/images/n mer.sif", binds=("/data",))
-    assert python_command(boxed, WORK.folder, "python") == (
-        "apptainer exec --bind /data --bind /store/scratch/dask '/images/n mer.sif' python"
+    assert python_command(boxed, Path("/store"), "python") == (
+        "apptainer exec --bind /data --bind /store '/images/n mer.sif' python"
     )
 
 
