@@ -34,11 +34,13 @@ def temporary_tls(folder: Path) -> Iterator[Tls]:
     Parameters
     ----------
     folder
-        Where the jobs see it too.
+        Where the jobs see it too. No other run uses it: keys that a killed run left there are removed.
     """
     from distributed.security import Security
 
     folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob("tls-*"):
+        shutil.rmtree(left, ignore_errors=True)
     place = Path(tempfile.mkdtemp(prefix="tls-", dir=folder))  # mode 0700
     try:
         made = Security.temporary().get_tls_config_for_role("scheduler")
