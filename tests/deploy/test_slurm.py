@@ -194,6 +194,6 @@ def test_the_smoke_preset_on_slurm(slurm: Slurm, tmp_path: Path, kill: str) -> N
     words = ["run", "ch3-water", "--preset", "smoke", "--protocol", "gfn2-xtb", "--json", "--store"]
     program = str(Path(sys.executable).with_name("nmer"))
     subprocess.run([program, *words, str(local)], check=True, capture_output=True, timeout=500)
-    assert len(run_and_cancel(slurm, [*words, str(store), "--on", "slurm"], store, 100, kill)) == 2
+    assert len(run_and_cancel(slurm, [*words, str(store), "--on", "slurm"], store, 1, kill)) == 2
     assert rows(store) == rows(local) == 360
     check_same(local, store)
