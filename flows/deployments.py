@@ -27,6 +27,8 @@ from recipes.schema import Recipe
 
 FILE = "prefect.yaml"
 ONE, FAMILY = "flows.train.train_nmer", "flows.family.train_family"
+PARTS = {part: f"flows.stages.{part}" for part in ("sample", "label", "fit", "validate")}
+"""Entrypoints: of all stages of a recipe, of a family, and of a part of a recipe's."""
 
 OURS = ("version", "description", "tags", "entrypoint", "parameters")
 """What is written anew each time; all else in a deployment is the user's once it is there."""
@@ -44,7 +46,9 @@ class Plan:
     pool
         Name of the work pool, of type process.
     settings
-        Parameters of the flow besides the recipe, for example ``store``.
+        Parameters of the flow besides the recipe, for example ``store`` and ``machine``.
+    part
+        One of `PARTS`, to run it alone; None: all stages.
     cron
         When to run, five fields; None: when told.
     limit
@@ -54,12 +58,15 @@ class Plan:
     pool: str = "nmer"
     settings: Mapping[str, Any] | None = None
     cron: str | None = None
+    part: str | None = None
     limit: int = 1
 
 
 def of_recipe(recipe: Recipe, plan: Plan, version: str) -> dict[str, Any]:
     """Return the deployment of a recipe, as ``prefect.yaml`` has it."""
-    return _deployment(recipe.name, [recipe], {"recipe": _content(recipe)}, ONE, recipe.title, plan, version)
+    entrypoint = PARTS[plan.part] if plan.part else ONE
+    parameters = {"recipe": _content(recipe)}
+    return _deployment(recipe.name, [recipe], parameters, entrypoint, recipe.title, plan, version)
 
 
 def of_family(name: str, recipes: Sequence[Recipe], plan: Plan, version: str) -> dict[str, Any]:
@@ -80,7 +87,7 @@ def _deployment(
 ) -> dict[str, Any]:
     preset = recipes[0].preset
     made = {
-        "name": f"{name}-{preset}" if preset else name,
+        "name": "-".join(word for word in (name, preset, plan.part) if word),
         "version": version,
         "description": f"{title}; preset {preset or 'none'}",
         "tags": ["nmer", *([preset] if preset else [])],

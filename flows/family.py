@@ -9,7 +9,8 @@ from pathlib import Path
 from prefect import flow
 
 from deploy.machine import LocalMachine, Machine
-from flows.train import Stage, train_nmer
+from flows.stages import Stage
+from flows.train import train_nmer
 from recipes.schema import Recipe
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from potentials.errors import InputError
+from potentials.errors import InputError, StageError
 from recipes.estimate import LabelCost, label_cost
 from recipes.schema import Recipe
 from storage.contents import selection_from_version
@@ -87,6 +88,26 @@ def check_engines(recipe: Recipe, until: str) -> None:
     get_engine(settings.engine).check(
         settings.method, settings.basis, ghosts, nmer.symbols, settings.functional, settings.density_fitting
     )
+
+
+def check_complete(recipe: Recipe, states: Sequence[StageState], since: str) -> None:
+    """Raise StageError if a stage before another is not complete.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    states
+        Its states, from `recipe_state`.
+    since
+        The stage that is to run.
+    """
+    for state in states[: STAGES.index(since)]:
+        if state.version is None:
+            raise StageError(
+                f"{recipe.name}: {since} needs what {state.stage} makes, which is not complete in this store "
+                f"({state.done} of {state.total}); run that first: nmer run RECIPE --until {state.stage}"
+            )
 
 
 def recipe_state(recipe: Recipe, store: Store | None) -> list[StageState]:

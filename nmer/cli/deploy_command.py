@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from nmer.cli.machine_commands import On, machine_of
 from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json
+from nmer.cli.run_commands import Part
 from potentials.errors import InputError
 from recipes.families import FAMILIES
 from recipes.load import load_recipe
@@ -22,6 +24,8 @@ def deploy(
     ] = None,
     preset: Preset = None,
     protocol: ProtocolName = None,
+    only: Annotated[Part | None, Parameter(help="Deploy this part alone, in place of all stages.")] = None,
+    on: On = "local",
     pool: Annotated[str, Parameter(help="Prefect work pool, of type process; it is made if missing.")] = "nmer",
     cron: Annotated[str | None, Parameter(help='When to run, for example "0 20 * * 5"; none: when told.')] = None,
     file: Annotated[Path, Parameter(help="The file; its other deployments, and your changes, stay.")] = Path(
@@ -47,6 +51,8 @@ def deploy(
 
     if not recipes and not family:
         raise InputError(f"give recipes, or --all and a family ({', '.join(FAMILIES)})")
+    if only and family:
+        raise InputError("--only runs one part of one recipe; leave out --all")
     if cron is not None and len(cron.split()) != 5:
         raise InputError(f'--cron is "{cron}"; allowed: five fields, for example "0 20 * * 5"')
     set_prefect_defaults()
@@ -54,8 +60,10 @@ def deploy(
     from nmer.cli.family_run import load_family
     from storage.version import write_text
 
-    settings = {"store": str(Path(store).absolute())} if store else {}
-    plan = Plan(pool, settings, cron)
+    settings: dict[str, Any] = {"store": str(Path(store).absolute())} if store else {}
+    if on != "local":
+        settings["machine"] = machine_of(on).model_dump(mode="json")
+    plan = Plan(pool, settings, cron, only)
     number = version("nmer")
     found = [of_recipe(with_protocol(load_recipe(r, preset), protocol), plan, number) for r in recipes]
     for name in family or []:
@@ -69,7 +77,8 @@ def deploy(
         raise InputError(f"cannot write '{file}': {error.strerror}") from None
     if not file_only:
         register(file.absolute(), names, [pool])
-    runs = [f"{'train-family' if 'recipes' in one['parameters'] else 'train-nmer'}/{one['name']}" for one in found]
+    flow = f"{only}-nmer" if only else "train-nmer"
+    runs = [f"{'train-family' if 'recipes' in one['parameters'] else flow}/{one['name']}" for one in found]
     if json:
         print_json({"file": str(file), "pool": pool, "registered": not file_only, "deployments": runs})
         return 0

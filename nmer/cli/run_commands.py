@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from deploy.needs import AnyMachine
 
 Stage = Literal["sampling", "selection", "labelling", "fitting", "validation"]
+Part = Literal["sample", "label", "fit", "validate"]
+LAST: dict[str, Stage] = {
+    "sample": "selection",
+    "label": "labelling",
+    "fit": "fitting",
+    "validate": "validation",
+}
+"""The last stage of each part."""
+
 ALL_HELP = f"Train all recipes of a family: {', '.join(FAMILIES)}."
 
 
@@ -31,6 +40,7 @@ def run(
     preset: Preset = None,
     protocol: ProtocolName = None,
     until: Annotated[Stage, Parameter(help="The last stage to run.")] = "validation",
+    only: Annotated[Part | None, Parameter(help="Run this part alone, on what is there.")] = None,
     workers: Annotated[int | None, Parameter(help="Processes at once, in place of what recipes say.")] = None,
     on: On = "local",
     store: StorePath = None,
@@ -39,6 +49,8 @@ def run(
     """Train an n-mer's potential, or those of a family; what the store has already is not made again.
 
     Killed or interrupted, the same command goes on where it stopped. A family goes on past a member that failed.
+    With --only one part runs alone (sample: pool and configurations; label; fit; validate), and what it needs must
+    be there.
 
     Example: nmer run ch3-water --preset smoke
 
@@ -48,13 +60,17 @@ def run(
         Name of a shipped recipe, or path of a TOML file.
     """
     from flows.machines import check_fits
-    from flows.state import check_engines, label_cost_now, open_store, outcome, recipe_state
+    from flows.state import check_complete, check_engines, label_cost_now, open_store, outcome, recipe_state
     from nmer.cli.family_run import load_family, print_family, run_family, with_workers
     from storage.file_system import network_note
     from storage.store import Store, default_store
 
     if (recipe is None) == (family is None):
         raise InputError(f"give a recipe, or --all and a family ({', '.join(FAMILIES)}), and not both")
+    if only is not None:
+        if family is not None or until != "validation":
+            raise InputError("--only runs one part of one recipe; leave out --all and --until")
+        until = LAST[only]
     machine, known = machine_of(on), open_store(store)
     if family is not None:
         members = load_family(family, preset, protocol, workers)
@@ -75,10 +91,12 @@ def run(
     if note := network_note(opened.labels):
         print(f"note: {note}", file=sys.stderr)
     states = recipe_state(loaded, opened)
+    if only not in (None, "sample"):
+        check_complete(loaded, states, until)
     if all(s.version for s in states[: STAGES.index(until) + 1]):
         print("everything is there already", file=sys.stderr)
     else:
-        _train(loaded, opened.path, until, machine)
+        _train(loaded, opened.path, until, machine, only)
     result = outcome(loaded, opened, until)
     if json:
         print_json(result)
@@ -87,17 +105,21 @@ def run(
     return 0 if result["passed"] else 1
 
 
-def _train(recipe: Recipe, path: Path, until: Stage, machine: AnyMachine) -> None:
+def _train(recipe: Recipe, path: Path, until: Stage, machine: AnyMachine, only: Part | None) -> None:
     """Run the flow; Prefect's settings must be there before its first import, which takes seconds."""
     from deploy.environment import set_prefect_defaults
 
     set_prefect_defaults()
     print(f"{recipe.name}, preset {recipe.preset or 'none'}: starting the flow ...", file=sys.stderr)
+    from flows import stages
     from flows.server import prefect_server
     from flows.train import train_nmer
 
     with prefect_server():
-        train_nmer(recipe, path, until, machine)
+        if only is None:
+            train_nmer(recipe, path, until, machine)
+        else:
+            getattr(stages, only)(recipe, path, machine)
 
 
 def _print_outcome(result: dict[str, Any]) -> None:

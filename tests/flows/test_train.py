@@ -165,3 +165,23 @@ def test_ctrl_c_ends_with_one_sentence_and_leaves_nothing_behind(tiny_recipe: Pa
         "nmer: interrupted; what is finished is kept, and running the same command again goes on"
     )
     assert children and not outlived
+
+
+def test_parts_run_alone_and_say_what_they_need(
+    tiny_recipe: Path, tmp_path: Path, nmer_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    store = tmp_path / "store"
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return nmer_command("run", str(tiny_recipe), "--store", str(store), *words, cwd=tmp_path)
+
+    early = run("--only", "fit")
+    assert early.returncode == 1, early.stderr
+    assert "fitting needs what sampling makes, which is not complete" in early.stderr
+    assert run("--only", "sample").returncode == 0
+    assert [v.kind for v in Store(store).versions()] == ["pool", "selection"]
+    early = run("--only", "validate")
+    assert early.returncode == 1 and "validation needs what labelling makes" in early.stderr
+    assert "(0 of 22)" in early.stderr
+    both = run("--only", "fit", "--until", "labelling")
+    assert both.returncode == 2 and "leave out --all and --until" in both.stderr

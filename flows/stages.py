@@ -1,0 +1,118 @@
+"""The stages of one n-mer in their order, and the flows that run some of them alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from prefect import flow
+
+from deploy.machine import LocalMachine, Machine
+from flows.machines import Clusters, check_fits, for_machine
+from flows.state import check_complete, label_cost_now, recipe_state
+from flows.timing import record
+from recipes.schema import Recipe
+from storage.store import Store, default_store
+from tasks.fitting.task import fitting_task
+from tasks.labelling.task import labelling_task
+from tasks.sampling.task import sampling_task
+from tasks.selection.task import selection_task
+from tasks.validation.task import validation_task
+
+Stage = Literal["sampling", "selection", "labelling", "fitting", "validation"]
+
+
+def run_stages(
+    recipe: Recipe, store: Path | None, machine: Machine, until: Stage, since: Stage = "sampling"
+) -> dict[str, str]:
+    """Run an n-mer's stages from one to another; what the store has already is not made again.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    store
+        Folder of the store; by default ``NMER_STORE``, else ``nmer-store`` in the working directory.
+    machine
+        Where sampling, labels, and the fit are computed.
+    until
+        The last stage to run.
+    since
+        The first; those before it must be complete.
+
+    Returns
+    -------
+    The key of what each stage up to the last made or found.
+
+    Raises
+    ------
+    potentials.errors.StageError
+        If a stage before the first is not complete, a stage cannot deliver, or the machine cannot be had; the
+        message says what to change.
+    potentials.errors.InputError
+        If the machine's jobs are too small or too short.
+    """
+    path = store or default_store()
+    recipe = for_machine(recipe, machine)
+    keys: dict[str, str] = {}
+    opened = Store(path, create=True)
+    check_complete(recipe, recipe_state(recipe, opened), since)
+    cost = label_cost_now(recipe, opened)
+    check_fits(recipe, machine, cost, until)
+    with opened.writing(), Clusters(machine, recipe, path, cost) as clusters:
+        stages: list[tuple[Stage, Callable[[], str]]] = [
+            ("sampling", lambda: sampling_task(recipe, path, clusters.scheduler)),
+            ("selection", lambda: selection_task(recipe, path)),
+            ("labelling", lambda: labelling_task(recipe, path, clusters.scheduler)),
+            ("fitting", lambda: fitting_task(recipe, path, keys["labelling"], clusters.fit)),
+            ("validation", lambda: validation_task(recipe, path, keys["fitting"])),
+        ]
+        for name, run in stages:
+            began = time.monotonic()
+            keys[name] = run()
+            record(path, keys[name], time.monotonic() - began)
+            if name == until:
+                break
+    return keys
+
+
+@flow(name="sample-nmer", flow_run_name="sample {recipe.name} {recipe.preset}")
+def sample(
+    recipe: Recipe,
+    store: Path | None = None,
+    machine: Machine = LocalMachine(),  # noqa: B008 - it is immutable
+) -> dict[str, str]:
+    """Sample an n-mer's pool and choose configurations from it; see `run_stages`."""
+    return run_stages(recipe, store, machine, "selection")
+
+
+@flow(name="label-nmer", flow_run_name="label {recipe.name} {recipe.preset}")
+def label(
+    recipe: Recipe,
+    store: Path | None = None,
+    machine: Machine = LocalMachine(),  # noqa: B008 - it is immutable
+) -> dict[str, str]:
+    """Label the configurations of an n-mer, which must be there; see `run_stages`."""
+    return run_stages(recipe, store, machine, "labelling", since="labelling")
+
+
+@flow(name="fit-nmer", flow_run_name="fit {recipe.name} {recipe.preset}")
+def fit(
+    recipe: Recipe,
+    store: Path | None = None,
+    machine: Machine = LocalMachine(),  # noqa: B008 - it is immutable
+) -> dict[str, str]:
+    """Fit a potential to an n-mer's labels, which must be there; see `run_stages`."""
+    return run_stages(recipe, store, machine, "fitting", since="fitting")
+
+
+@flow(name="validate-nmer", flow_run_name="validate {recipe.name} {recipe.preset}")
+def validate(
+    recipe: Recipe,
+    store: Path | None = None,
+    machine: Machine = LocalMachine(),  # noqa: B008 - it is immutable
+) -> dict[str, str]:
+    """Judge an n-mer's potential, which must be there, and write its report; see `run_stages`."""
+    return run_stages(recipe, store, machine, "validation", since="validation")
