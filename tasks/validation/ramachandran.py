@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from potentials.manybody import Surface
 from recipes.molecules import Molecule, read_molecule
@@ -21,11 +23,20 @@ DIPEPTIDE = "AceAlaNme"
 PHI, PSI = (1, 3, 4, 6), (3, 4, 6, 8)
 """Atoms of the two torsions in the dipeptide's order: C N CA C, and N CA C N."""
 
+OMEGAS = ((0, 1, 3, 4), (4, 6, 8, 9))
+"""Atoms of the two amides' torsions: C C N CA, and CA C N C; both stay trans."""
+
 LOW = 10.0
 """Energies up to this above the lowest are where a simulation is, kcal/mol (paper I)."""
 
 STIFFNESS = 1000.0
 """Of the restraint that holds a torsion, kcal/mol/degree^2."""
+
+CIS = 1000.0
+"""Kept from the lowest by more than any torsion costs, kcal/mol."""
+
+LOWER = 0.01
+"""Energy by which a geometry must be lower to take another's place, kcal/mol."""
 
 Told = Callable[[int], None]
 
@@ -84,33 +95,62 @@ def grid_geometries(step: int, told: Told | None = None) -> tuple[Molecule, Floa
     molecule, phi, psi, positions
         phi and psi (points,) in degrees; positions (points, atoms, 3) in Angstrom, in the molecule's order.
     """
-    from rdkit import Chem
-    from rdkit.Chem import AllChem, rdMolTransforms
-
     molecule = read_molecule(DIPEPTIDE).embedded()
-    mol = Chem.AddHs(Chem.MolFromSmiles(molecule.smiles))
-    conformer = Chem.Conformer(mol.GetNumAtoms())
-    conformer.SetPositions(np.array(molecule.positions, dtype=np.float64))
-    mol.AddConformer(conformer)
-    properties = AllChem.MMFFGetMoleculeProperties(mol)
+    force_field = _Mmff(molecule)
     angles = np.arange(-180, 180, step, dtype=np.float64)
     phis, psis = (a.ravel() for a in np.meshgrid(angles, angles, indexing="ij"))
     positions = np.empty((len(phis), molecule.natoms, 3))
-    for number, (phi, psi) in enumerate(zip(phis, psis, strict=True)):
-        copy = Chem.Mol(mol)
-        place = copy.GetConformer()
+    energy = np.full(len(phis), np.inf)
+    start = np.array(molecule.positions, dtype=np.float64)
+    # a geometry turned far from its own torsions may end in a higher minimum: each point that is found lower is
+    # passed on to its neighbours, which keep what is lower than their own
+    side, waiting = len(angles), deque((point, start) for point in range(len(phis)))
+    done = 0
+    while waiting:
+        point, guess = waiting.popleft()
+        relaxed, value = force_field.relaxed(guess, float(phis[point]), float(psis[point]))
+        if np.isinf(energy[point]):
+            done += 1
+            if told is not None:
+                told(done)
+        if value < energy[point] - LOWER:
+            positions[point], energy[point] = relaxed, value
+            row, column = divmod(point, side)
+            for down, right in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+                waiting.append(((row + down) % side * side + (column + right) % side, relaxed))
+    return molecule, phis, psis, positions
+
+
+class _Mmff:
+    """MMFF94 of a molecule with its two torsions held."""
+
+    def __init__(self, molecule: Molecule) -> None:
+        from rdkit import Chem
+        from rdkit.Chem import AllChem
+
+        self._mol = Chem.AddHs(Chem.MolFromSmiles(molecule.smiles))
+        self._mol.AddConformer(Chem.Conformer(self._mol.GetNumAtoms()))
+        self._properties = AllChem.MMFFGetMoleculeProperties(self._mol)
+
+    def relaxed(self, start: Floats, phi: float, psi: float) -> tuple[Floats, float]:
+        """Return the geometry (atoms, 3; Angstrom) and the energy (kcal/mol) of the minimum from a start.
+
+        An amide that has turned cis counts as `CIS` higher: another isomer, whose n-mers are others.
+        """
+        from rdkit.Chem import AllChem, rdMolTransforms
+
+        place = self._mol.GetConformer()
+        place.SetPositions(start)
         for atoms, angle in ((PHI, phi), (PSI, psi)):
-            rdMolTransforms.SetDihedralDeg(place, *atoms, float(angle))
-        field = AllChem.MMFFGetMoleculeForceField(copy, properties)
+            rdMolTransforms.SetDihedralDeg(place, *atoms, angle)
+        field = AllChem.MMFFGetMoleculeForceField(self._mol, self._properties)
         for atoms, angle in ((PHI, phi), (PSI, psi)):
-            field.MMFFAddTorsionConstraint(*atoms, False, float(angle), float(angle), STIFFNESS)
+            field.MMFFAddTorsionConstraint(*atoms, False, angle, angle, STIFFNESS)
         for _ in range(20):
             if field.Minimize(maxIts=500) == 0:
                 break
-        positions[number] = place.GetPositions()
-        if told is not None:
-            told(number + 1)
-    return molecule, phis, psis, positions
+        cis = sum(abs(rdMolTransforms.GetDihedralDeg(place, *omega)) < 90 for omega in OMEGAS)
+        return np.array(place.GetPositions()), float(field.CalcEnergy()) + CIS * cis
 
 
 def gfn2_xtb(molecule: Molecule, positions: Floats, told: Told | None = None) -> Floats:
@@ -122,14 +162,15 @@ def gfn2_xtb(molecule: Molecule, positions: Floats, told: Told | None = None) ->
         If one does not become self-consistent.
     """
     engine, found = XtbEngine(), np.empty(len(positions))
-    for number, geometry in enumerate(positions):
-        places = tuple((float(x), float(y), float(z)) for x, y, z in geometry)
-        result = engine.run(Job("A", molecule.symbols, places, (), molecule.charge, METHOD, ""))
-        if result.energy is None:
-            raise RuntimeError(f"GFN2-xTB of grid point {number}: {result.reason}")
-        found[number] = HARTREE * result.energy
-        if told is not None:
-            told(number + 1)
+    with threadpool_limits(limits=1):  # more threads than one make a small molecule slower
+        for number, geometry in enumerate(positions):
+            places = tuple((float(x), float(y), float(z)) for x, y, z in geometry)
+            result = engine.run(Job("A", molecule.symbols, places, (), molecule.charge, METHOD, ""))
+            if result.energy is None:
+                raise RuntimeError(f"GFN2-xTB of grid point {number}: {result.reason}")
+            found[number] = HARTREE * result.energy
+            if told is not None:
+                told(number + 1)
     return found
 
 
