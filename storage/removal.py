@@ -96,7 +96,8 @@ def remove(store: Store, versions: Sequence[Version]) -> list[Gone]:
             )
         others = [v.ref for v in dependants(store, version, every) if v not in leaving]
         if others:
-            raise InputError(f"{version.ref} stays, because {', '.join(others)} depends on it")
+            verb = "depends" if len(others) == 1 else "depend"
+            raise InputError(f"{version.ref} stays, because {', '.join(others)} {verb} on it")
     for version in (v for v in leaving if v.kind == "validation"):
         judged = [v for v in every if v.kind == "potential" and v not in leaving and store.verdict(v) == version]
         if judged:
