@@ -10,6 +10,7 @@ from typing import Literal
 from prefect import flow
 
 from deploy.machine import LocalMachine, Machine
+from flows.artifacts import log_stage, log_start, show_outcome
 from flows.machines import Clusters, check_fits, for_machine
 from flows.state import check_complete, label_cost_now, recipe_state
 from flows.timing import record
@@ -61,6 +62,7 @@ def run_stages(
     check_complete(recipe, recipe_state(recipe, opened), since)
     cost = label_cost_now(recipe, opened)
     check_fits(recipe, machine, cost, until)
+    log_start(recipe, path)
     with opened.writing(), Clusters(machine, recipe, path, cost) as clusters:
         stages: list[tuple[Stage, Callable[[], str]]] = [
             ("sampling", lambda: sampling_task(recipe, path, clusters.scheduler)),
@@ -72,9 +74,12 @@ def run_stages(
         for name, run in stages:
             began = time.monotonic()
             keys[name] = run()
-            record(path, keys[name], time.monotonic() - began)
+            took = time.monotonic() - began
+            record(path, keys[name], took)
+            log_stage(recipe, name, keys[name], took)
             if name == until:
                 break
+    show_outcome(recipe, path, until)
     return keys
 
 

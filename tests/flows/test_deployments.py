@@ -158,3 +158,7 @@ def test_a_worker_runs_a_deployment(server: str, tiny_recipe: Path, tmp_path: Pa
         time.sleep(1)
     assert Store(store).resolve("tiny-water@released").number == 1, said
     assert len(Store(store).resolve("dataset:tiny-water@1").column("energy")) == 22
+    with temporary_settings({PREFECT_API_URL: server}), get_client(sync_client=True) as client:
+        (shown,) = client.read_artifacts()
+    assert shown.key == "nmer-tiny-water" and "**tiny-water@1**: released" in str(shown.data)
+    assert "labelling is complete" in said and "preset none" in said
