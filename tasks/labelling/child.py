@@ -99,8 +99,11 @@ def peak_memory() -> float:
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024
-    peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return max(peaks) * unit / 1024**3
+    own, programs = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    if sys.platform == "linux":  # there ru_maxrss counts what the parent had when it started this process
+        with open("/proc/self/status", encoding="ascii") as status:
+            own = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+    return max(own, programs) * unit / 1024**3
 
 
 def _watch_parent(parent: int) -> None:

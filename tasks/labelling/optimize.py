@@ -30,7 +30,7 @@ START_BASIS = "def2-svp"
 PROBE = 1e-4
 """Energy by which a central difference leaves the centre on the cheap surface, hartree."""
 
-NEAR = 0.03
+NEAR = 0.015
 """Largest move of an atom in a central difference, Angstrom: along soft torsions the surface bends soon."""
 
 CONVERGED = 1e-7

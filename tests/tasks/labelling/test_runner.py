@@ -25,6 +25,8 @@ QUICK = Job("AB", ("He",), ((0.0, 0.0, 0.0),), (), 0, "HF", "sto-3g", memory=1.0
 RING = tuple((4.0 * i, 1.0 * (i % 3), 0.7 * (i % 5)) for i in range(30))
 LONG = Job("A in AB", ("Ne",) * 30, RING, (), 0, "CCSD(T)", "aug-cc-pVDZ", memory=3.0)
 """More than a minute."""
+LASTING = replace(LONG, part="AB", symbols=("Ne",) * 3, positions=RING[:3])
+"""Seconds."""
 GREEDY = Job("A in AB", ("Ne",) * 10, RING[:10], (), 0, "HF", "aug-cc-pVDZ", memory=16.0)
 """More than a GiB within seconds."""
 
@@ -93,7 +95,7 @@ def test_a_batch_system_that_asks_every_process_to_end_makes_no_failed_label(tmp
 
     other = threading.Thread(target=ask)
     other.start()
-    entries = list(run_label("pyscf", [QUICK], WIDE, tmp_path))
+    entries = list(run_label("pyscf", [LASTING if begun else QUICK], WIDE, tmp_path))
     over.set()
     other.join(timeout=60)
     assert asked and [(e["part"], e["status"]) for e in entries] == [("AB", "ok")]
