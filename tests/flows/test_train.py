@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 import nmer
+from nmer.cli.main import main
 from recipes.load import load_recipe
 from storage.spool import read_spool, spool_files
 from storage.store import Store
@@ -167,21 +168,28 @@ def test_ctrl_c_ends_with_one_sentence_and_leaves_nothing_behind(tiny_recipe: Pa
     assert children and not outlived
 
 
-def test_parts_run_alone_and_say_what_they_need(
-    tiny_recipe: Path, tmp_path: Path, nmer_command: Callable[..., subprocess.CompletedProcess[str]]
+def test_a_part_says_what_it_needs(tiny_recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(*words: str) -> tuple[int, str]:
+        code = main(["run", str(tiny_recipe), "--store", str(tmp_path / "store"), *words])
+        return code, capsys.readouterr().err
+
+    code, said = run("--only", "fit")
+    assert code == 1 and "fitting needs what sampling makes, which is not complete" in said
+    assert "(0 of 200)" in said
+    code, said = run("--only", "fit", "--until", "labelling")
+    assert code == 2 and "leave out --all and --until" in said
+    assert not Store(tmp_path / "store").versions()
+
+
+@pytest.mark.slow
+def test_parts_run_one_after_the_other_make_what_a_run_makes(
+    tiny_run: Run, tiny_recipe: Path, tmp_path: Path, nmer_command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    store = tmp_path / "store"
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return nmer_command("run", str(tiny_recipe), "--store", str(store), *words, cwd=tmp_path)
-
-    early = run("--only", "fit")
-    assert early.returncode == 1, early.stderr
-    assert "fitting needs what sampling makes, which is not complete" in early.stderr
-    assert run("--only", "sample").returncode == 0
-    assert [v.kind for v in Store(store).versions()] == ["pool", "selection"]
-    early = run("--only", "validate")
-    assert early.returncode == 1 and "validation needs what labelling makes" in early.stderr
-    assert "(0 of 22)" in early.stderr
-    both = run("--only", "fit", "--until", "labelling")
-    assert both.returncode == 2 and "leave out --all and --until" in both.stderr
+    store, made = tmp_path / "store", []
+    for part in ("sample", "label", "fit", "validate"):
+        done = nmer_command("run", str(tiny_recipe), "--store", str(store), "--only", part, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        made.append([v.kind for v in Store(store).versions()])
+    kinds = ["pool", "selection", "dataset", "potential", "validation"]
+    assert made == [kinds[:2], kinds[:3], kinds[:4], kinds]
+    assert {v.key for v in Store(store).versions()} == {v.key for v in Store(tiny_run[0]).versions()}
