@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
@@ -180,15 +180,15 @@ class KubernetesMachine(Profile):
     patience: Duration = Field("1:00:00", description="how long to wait for a first worker")
 
 
-Machine = Annotated[
-    LocalMachine | SchedulerMachine | BatchMachine | KubernetesMachine, Field(discriminator="system")
-]
-"""Any machine; the key ``system`` says which."""
+AnyMachine = LocalMachine | SchedulerMachine | BatchMachine | KubernetesMachine
 
-MACHINE: TypeAdapter[LocalMachine | SchedulerMachine | BatchMachine | KubernetesMachine] = TypeAdapter(Machine)
+Machine = Annotated[AnyMachine, Field(discriminator="system")]
+"""Any machine as a flow's parameter; the key ``system`` says which."""
+
+MACHINE: TypeAdapter[AnyMachine] = TypeAdapter(Machine)
 
 
-def describe(machine: Any) -> str:
+def describe(machine: AnyMachine) -> str:
     """Return how large a machine's work may be, in a few words."""
     if isinstance(machine, BatchMachine):
         one = machine.labels

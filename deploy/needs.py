@@ -9,9 +9,7 @@ import socket
 import subprocess
 
 from deploy.errors import MachineError
-from deploy.machine import BatchMachine, KubernetesMachine, LocalMachine, SchedulerMachine
-
-AnyMachine = LocalMachine | SchedulerMachine | BatchMachine | KubernetesMachine
+from deploy.machine import AnyMachine, BatchMachine, KubernetesMachine, SchedulerMachine
 
 PROGRAMS = {
     "slurm": ("sbatch", "scancel"),

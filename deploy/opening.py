@@ -12,8 +12,8 @@ from deploy.batch import batch_cluster
 from deploy.cluster import DASK_SETTINGS, local_cluster, worker_count
 from deploy.errors import MachineError
 from deploy.kubernetes import kubernetes_cluster
-from deploy.machine import BatchMachine, KubernetesMachine, LocalMachine, SchedulerMachine
-from deploy.needs import AnyMachine, address_of, check_machine
+from deploy.machine import AnyMachine, BatchMachine, KubernetesMachine, LocalMachine, SchedulerMachine
+from deploy.needs import address_of, check_machine
 from deploy.script import Work
 from deploy.tls import using
 

@@ -12,9 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from deploy.errors import MachineError
-from deploy.machine import MACHINE, BatchMachine, KubernetesMachine, LocalMachine, SchedulerMachine
-
-AnyMachine = LocalMachine | SchedulerMachine | BatchMachine | KubernetesMachine
+from deploy.machine import MACHINE, AnyMachine
 
 
 def machine_files() -> dict[str, Path]:

@@ -9,8 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from deploy.errors import MachineError
-from deploy.machine import OVERHEAD, SPREAD, BatchMachine, KubernetesMachine, LocalMachine, clock
-from deploy.needs import AnyMachine
+from deploy.machine import OVERHEAD, SPREAD, AnyMachine, BatchMachine, KubernetesMachine, LocalMachine, clock
 from deploy.opening import open_fit, open_machine
 from deploy.script import Work
 from potentials.errors import InputError, StageError

@@ -15,7 +15,7 @@ from storage.keys import STAGES
 from storage.store import Store
 
 if TYPE_CHECKING:
-    from deploy.needs import AnyMachine
+    from deploy.machine import AnyMachine
 
 
 def load_family(name: str, preset: str | None, protocol: str | None, workers: int | None) -> list[Recipe]:

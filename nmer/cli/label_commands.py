@@ -15,7 +15,7 @@ from recipes.protocols import with_protocol
 from recipes.schema import Recipe
 
 if TYPE_CHECKING:
-    from deploy.needs import AnyMachine
+    from deploy.machine import AnyMachine
     from storage.records import Floats
     from tasks.labelling.dispatch import LabelCounts
 

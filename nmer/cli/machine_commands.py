@@ -10,7 +10,7 @@ from nmer.cli.output import Json, print_json, print_table
 from potentials.errors import InputError
 
 if TYPE_CHECKING:
-    from deploy.needs import AnyMachine
+    from deploy.machine import AnyMachine
 
 On = Annotated[str, Parameter(name="--on", help="Where to compute: a machine of nmer machines, or its TOML file.")]
 

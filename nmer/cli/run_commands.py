@@ -18,7 +18,7 @@ from recipes.schema import Recipe
 from storage.keys import STAGES
 
 if TYPE_CHECKING:
-    from deploy.needs import AnyMachine
+    from deploy.machine import AnyMachine
 
 Stage = Literal["sampling", "selection", "labelling", "fitting", "validation"]
 Part = Literal["sample", "label", "fit", "validate"]

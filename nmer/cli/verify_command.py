@@ -53,7 +53,8 @@ def verify(
         print(f"note: {note}")
     without = [name for name, state in found.files.items() if state == NO_CHECKSUM]
     if without:
-        print(f"no checksum, written before there were any: {', '.join(without)}")
+        more = f", and {len(without) - 3} more (--json names them)" if len(without) > 3 else ""
+        print(f"no checksum, written before there were any: {', '.join(without[:3])}{more}")
     if found.damages:
         print(f"{len(found.damages)} damages in {len({d.file for d in found.damages})} files")
         return 1
