@@ -6,6 +6,7 @@ import errno
 import sys
 from pathlib import Path
 
+from httpx import TransportError
 from prefect import flow
 
 from deploy.machine import LocalMachine, Machine
@@ -45,6 +46,8 @@ def train_family(
     ------
     OSError
         If the disk is full: every other member would fail as well.
+    httpx.TransportError
+        If Prefect's server no longer answers: so it would to every other.
     """
     failures: dict[str, str] = {}
     for number, recipe in enumerate(recipes, start=1):
@@ -52,7 +55,9 @@ def train_family(
         try:
             train_nmer(recipe, store, until, machine)
         except Exception as error:  # whatever it is, the others can still be trained
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if isinstance(error, TransportError) or (
+                isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+            ):
                 raise
             failures[recipe.name] = " ".join(str(error).split()) or type(error).__name__
             print(f"{recipe.name} failed: {failures[recipe.name]}", file=sys.stderr)

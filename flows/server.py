@@ -1,7 +1,8 @@
 """Prefect's server for one run, when the user has none: on loopback, and gone with the run.
 
-Prefect would start one by itself, but that one dies of the user's Ctrl-C before the flow has ended, and outlives a
-flow that is killed. This one is in a session of its own, and the kernel ends it with its parent.
+Prefect would start one by itself, but that one dies of the user's Ctrl-C before the flow has ended, and outlives
+a flow that is killed. This one is in a session of its own, the kernel ends it with its parent, and it is started
+again if it dies: all that it knows is in its database.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
+from httpx import TransportError
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
 from potentials.errors import StageError
@@ -25,7 +30,11 @@ from potentials.errors import StageError
 STARTUP = 180.0
 """Seconds a server may take to answer; a loaded machine needs many."""
 
+RESTARTS = 10
+"""How often a server that dies is started again in one run; after that something else is wrong."""
+
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: between fork and exec is no time
 
 
 @contextmanager
@@ -35,41 +44,101 @@ def prefect_server() -> Iterator[str]:
     Raises
     ------
     StageError
-        If the server does not answer in time.
+        If the server does not answer in time, or no longer answers.
     """
     own = PREFECT_API_URL.value()
     if own:
-        yield own
+        with _its_silence_in_words(own):
+            yield own
         return
-    port = _free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"),
-            *("--host", "127.0.0.1", "--port", str(port), "--log-level", "critical"),
-        ],
-        env={**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-    )
-    try:
-        _wait_until_it_answers(server, url)
-        with temporary_settings({PREFECT_API_URL: url}):
-            yield url
-    finally:
-        server.terminate()
+    with (
+        PrivateServer() as server,
+        temporary_settings({PREFECT_API_URL: server.url}),
+        _its_silence_in_words(server.url),
+    ):
+        yield server.url
+
+
+class PrivateServer:
+    """A server that lives as long as the context it is entered in, whatever happens to its process.
+
+    Attributes
+    ----------
+    url
+        Address of its API.
+    """
+
+    def __init__(self) -> None:
+        self._port = _free_port()
+        self.url = f"http://127.0.0.1:{self._port}/api"
+        self._lock, self._closed = threading.Lock(), False
+        self._process = self._start()
+
+    def __enter__(self) -> Self:
         try:
-            server.wait(timeout=15)
+            _wait_until_it_answers(self._process, self.url)
+        except BaseException:
+            self.close()
+            raise
+        # the kernel would end a server with the thread that started it: this one outlives those it starts
+        threading.Thread(target=self._watch, name="prefect-server", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the server."""
+        with self._lock:
+            self._closed = True
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=15)
         except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+            self._process.kill()
+            self._process.wait()
+
+    def _watch(self) -> None:
+        for _ in range(RESTARTS):
+            self._process.wait()
+            with self._lock:
+                if self._closed:
+                    return
+                self._process = self._start()
+        self._process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"),
+                *("--host", "127.0.0.1", "--port", str(self._port), "--log-level", "critical"),
+            ],
+            env={**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_die_with_parent if _LIBC is not None else None,
+        )
+
+
+@contextmanager
+def _its_silence_in_words(url: str) -> Iterator[None]:
+    """Raise StageError for a server that no longer answers; Prefect has asked it for a minute or more by then."""
+    try:
+        yield
+    except TransportError as error:
+        raise StageError(
+            f"Prefect's server at {url} no longer answers ({error}); what is finished is kept: "
+            "see that it runs, and run the same command again"
+        ) from None
 
 
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    assert _LIBC is not None
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _free_port() -> int:

