@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
@@ -97,6 +98,7 @@ def _their_scheduler(machine: SchedulerMachine) -> Iterator[str]:
     from distributed import Client
 
     address = address_of(machine)
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # its loss is told in a sentence
     with dask.config.set(DASK_SETTINGS), using(machine.tls):
         try:
             with Client(address, timeout=10) as client:

@@ -155,7 +155,10 @@ class Flight:
     def _result(self, future: Future, task: LabelTask) -> Finished | None:
         """Return what a task brought and why it came to nothing, or None if it was lost with its worker."""
         if future.status == "cancelled":
-            raise StageError("the connection to the cluster was lost; labels done so far are kept")
+            raise StageError(
+                "the connection to the cluster was lost; labels done so far are kept: see that its scheduler and "
+                "workers run, and run the same command again"
+            )
         if future.status == "finished":
             try:
                 result: Finished = future.result(timeout=60)

@@ -111,6 +111,10 @@ class EngineProcess:
         """Return whether SIGTERM ended it, which it heeds only until it has begun: no doing of a label."""
         return self._process.poll() == -signal.SIGTERM
 
+    def was_killed(self) -> bool:
+        """Return whether SIGKILL ended it."""
+        return self._process.poll() == -signal.SIGKILL
+
     def death(self) -> str:
         """Return how the process ended, with its last words. It waits for that, and helps after a minute."""
         try:

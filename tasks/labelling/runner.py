@@ -46,10 +46,11 @@ class Limits:
 
 @dataclass
 class _Work:
-    """A label that has not ended: its place in what was asked for, and the jobs left."""
+    """A label that has not ended: its place in what was asked for, the jobs left, and whether it was killed."""
 
     place: int
     jobs: deque[Job]
+    killed: bool = False
 
 
 def run_label(engine: str, jobs: Sequence[Job], limits: Limits, scratch: Path) -> Iterator[Entry]:
@@ -84,7 +85,9 @@ def run_labels(
     Notes
     -----
     A label whose process dies, or runs out of memory, after other labels in the same process may be their
-    victim. It is tried again at the head of a new process, and only what happens there counts.
+    victim. It is tried again at the head of a new process, and only what happens there counts. SIGKILL comes
+    from outside, from the kernel when others have used up the memory, or from an administrator: a label is
+    tried once more after the first.
     """
     work = deque(_Work(place, deque(jobs)) for place, jobs in enumerate(labels) if jobs)
     scratch.mkdir(parents=True, exist_ok=True)
@@ -157,7 +160,9 @@ def _one_process(
             innocent = True
         else:
             verdict = {"status": FAILED, "reason": process.death()}
-            innocent = label is not head or process.asked_to_end()
+            killed = process.was_killed()
+            innocent = label is not head or process.asked_to_end() or (killed and not label.killed)
+            label.killed |= killed and label is head
     if not innocent:
         work.popleft()
         yield [(label.place, {"part": label.jobs[0].part, "wall_seconds": wall, **verdict})]

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from distributed import CancelledError, Client, KilledWorker
+from distributed.scheduler import NoValidWorkerError
 
 from potentials.errors import StageError
 from potentials.molecule import NMer
@@ -81,10 +82,10 @@ def run_walkers(
             show()
         try:
             failures = client.gather(futures)
-        except (KilledWorker, CancelledError):
+        except (KilledWorker, CancelledError, NoValidWorkerError):
             raise StageError(
-                "sampling: the workers of a walker died again and again, or the cluster was lost; "
-                "what is sampled is kept, and running again goes on"
+                "sampling: the workers of a walker died again and again, or there are none, or the cluster was "
+                "lost; what is sampled is kept: see that it runs, and run the same command again"
             ) from None
     reasons = [reason for reason in failures if reason]
     if reasons:

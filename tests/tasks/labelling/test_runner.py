@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,12 +71,38 @@ def test_out_of_memory_ends_as_such(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_killed_process_is_a_failed_label(tmp_path: Path) -> None:
-    running = run_label("pyscf", [QUICK, LONG], WIDE, tmp_path)
-    assert next(running)["status"] == "ok"
-    (process,) = children()
-    process.send_signal(signal.SIGKILL)
-    (entry,) = list(running)
+@contextmanager
+def killing(times: int) -> Iterator[list[int]]:
+    """Kill labels' processes that are at work, one after the other."""
+    killed: list[int] = []
+    over = threading.Event()
+
+    def kill() -> None:
+        while len(killed) < times and not over.wait(0.01):
+            with suppress(psutil.Error):
+                for process in children():
+                    if process.pid not in killed and sum(process.cpu_times()[:2]) > 0.5:
+                        process.send_signal(signal.SIGKILL)
+                        killed.append(process.pid)
+
+    other = threading.Thread(target=kill)
+    other.start()
+    yield killed
+    over.set()
+    other.join(timeout=60)
+
+
+def test_a_label_whose_process_is_killed_is_tried_once_more(tmp_path: Path) -> None:
+    with killing(1) as killed:
+        entries = list(run_label("pyscf", [QUICK, LASTING], WIDE, tmp_path))
+    assert len(killed) == 1
+    assert [(e["part"], e["status"]) for e in entries] == [(QUICK.part, "ok"), (LASTING.part, "ok")]
+
+
+def test_a_label_whose_process_is_killed_again_has_failed(tmp_path: Path) -> None:
+    with killing(2) as killed:
+        (entry,) = run_label("pyscf", [LONG], WIDE, tmp_path)
+    assert len(killed) == 2
     assert (entry["part"], entry["status"]) == ("A in AB", "failed")
     assert "SIGKILL" in entry["reason"]
 
