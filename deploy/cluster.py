@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,12 @@ from typing import Any
 import dask
 import psutil
 
+from deploy.errors import MachineError
+
 _GIB = 1024**3
+
+STARTS = 3
+"""How often worker processes on this machine are started before that is an error."""
 
 WORKER_ENVIRONMENT = {
     "PYTHONSAFEPATH": "1",  # a stranger's folder of the same name in the working directory is never imported
@@ -63,24 +68,44 @@ def local_cluster(workers: int, scratch: Path) -> Iterator[str]:
         Number of processes, each computing one thing at a time.
     scratch
         Folder for Dask's own temporary files; it is made.
+
+    Raises
+    ------
+    MachineError
+        If worker processes die as they start, again and again.
     """
     from distributed import LocalCluster
 
     scratch.mkdir(parents=True, exist_ok=True)
     with dask.config.set(DASK_SETTINGS):
         with _interrupts_ignored():  # workers inherit it: a Ctrl-C is the run's business, which then closes them
-            cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address=None,
-                memory_limit=0,
-                local_directory=str(scratch),
-                silence_logs=40,
+            cluster = _started(
+                lambda: LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    memory_limit=0,
+                    local_directory=str(scratch),
+                    silence_logs=40,
+                )
             )
         with cluster:
             yield str(cluster.scheduler_address)
+
+
+def _started(cluster: Callable[[], Any]) -> Any:
+    """Return a cluster; one of which a worker dies as it starts is closed by Dask, and started again."""
+    for attempt in range(1, STARTS + 1):
+        try:
+            return cluster()
+        except RuntimeError as error:
+            if attempt == STARTS:
+                raise MachineError(
+                    f"worker processes died {STARTS} times as they started ({error}); is there memory for them? "
+                    "resources.workers sets their number"
+                ) from None
 
 
 @contextmanager

@@ -59,7 +59,9 @@ def run_stages(
     recipe = for_machine(recipe, machine)
     keys: dict[str, str] = {}
     opened = Store(path, create=True)
-    check_complete(recipe, recipe_state(recipe, opened), since)
+    states = recipe_state(recipe, opened)
+    check_complete(recipe, states, since)
+    made_before = {state.stage for state in states if state.version is not None}
     cost = label_cost_now(recipe, opened)
     check_fits(recipe, machine, cost, until)
     log_start(recipe, path)
@@ -75,7 +77,8 @@ def run_stages(
             began = time.monotonic()
             keys[name] = run()
             took = time.monotonic() - began
-            record(path, keys[name], took)
+            if name not in made_before:
+                record(path, keys[name], took)
             log_stage(recipe, name, keys[name], took)
             if name == until:
                 break
