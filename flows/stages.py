@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,12 +13,14 @@ from prefect import flow
 from deploy.machine import LocalMachine, Machine
 from flows.artifacts import log_stage, log_start, show_outcome
 from flows.machines import Clusters, check_fits, for_machine
+from flows.progress import show_progress
 from flows.state import check_complete, label_cost_now, recipe_state
 from flows.timing import record
 from recipes.schema import Recipe
 from storage.store import Store, default_store
 from tasks.fitting.task import fitting_task
 from tasks.labelling.task import labelling_task
+from tasks.progress import watched_by
 from tasks.sampling.task import sampling_task
 from tasks.selection.task import selection_task
 from tasks.validation.task import validation_task
@@ -65,7 +68,11 @@ def run_stages(
     cost = label_cost_now(recipe, opened)
     check_fits(recipe, machine, cost, until)
     log_start(recipe, path)
-    with opened.writing(), Clusters(machine, recipe, path, cost) as clusters:
+    with (
+        opened.writing(),
+        Clusters(machine, recipe, path, cost) as clusters,
+        watched_by(partial(show_progress, recipe)),
+    ):
         stages: list[tuple[Stage, Callable[[], str]]] = [
             ("sampling", lambda: sampling_task(recipe, path, clusters.scheduler)),
             ("selection", lambda: selection_task(recipe, path)),

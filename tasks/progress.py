@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Self, TextIO
 
 PLAIN_INTERVAL = 10.0
 """Seconds between lines where the output is not a terminal."""
+
+Watch = Callable[["ProgressLine"], AbstractContextManager[None]]
+"""Gives the context in which a line lives; it may read the line's counts at any time, from any thread."""
+
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watched_by(watch: Watch) -> Iterator[None]:
+    """Have the progress lines that begin within this context watched, besides being printed."""
+    before = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(before)
 
 
 class ProgressLine:
@@ -34,15 +52,19 @@ class ProgressLine:
         self._first: int | None = None
         self._shown = -PLAIN_INTERVAL
         self.done = self.failed = 0
+        self._watching = ExitStack()
 
     def __enter__(self) -> Self:
         self._show()
+        if (watch := _watch.get()) is not None:
+            self._watching.enter_context(watch(self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._show(last=True)
+        self._watching.close()
 
     def update(self, done: int, failed: int = 0) -> None:
         """Set how many are done and how many failed so far, and show it when it is time to."""

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -16,7 +16,6 @@ import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deployments import Plan, of_recipe, updated_file
-from flows.server import prefect_server
 from nmer.cli.main import main
 from potentials.errors import InputError
 from recipes.families import FAMILIES
@@ -98,12 +97,6 @@ def test_bad_words_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
             continue
         assert main([*words, "--file", str(file)]) == 2
         assert says in capsys.readouterr().err
-
-
-@pytest.fixture
-def server() -> Iterator[str]:
-    with prefect_server() as url:
-        yield url
 
 
 def test_a_worker_runs_a_deployment(server: str, tiny_recipe: Path, tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""Progress of the stages on Prefect's pages: the counts of the progress lines, now and then, beside the work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import cast
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.logging import get_run_logger
+
+from recipes.schema import Recipe
+from storage.keys import STAGES
+from tasks.progress import ProgressLine
+
+INTERVAL = 10.0
+"""Seconds between updates."""
+
+PATIENCE = 5.0
+"""Seconds that the last update may hold up a stage, which a server that is gone would for minutes."""
+
+
+@contextmanager
+def show_progress(recipe: Recipe, line: ProgressLine) -> Iterator[None]:
+    """Keep a progress artifact in step with a stage's line: one a stage, whatever the stage shows besides.
+
+    A thread of its own reads the line and talks to the server, so that neither can hold up or fail the stage.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    line
+        The line; it lives as long as this context.
+    """
+    if line.stage not in STAGES:
+        yield
+        return
+    ended = threading.Event()
+    context = copy_context()  # it says which run and task the artifact belongs to
+    page = threading.Thread(target=context.run, args=(_follow, recipe, line, ended), daemon=True)
+    page.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        page.join(PATIENCE)
+
+
+def _follow(recipe: Recipe, line: ProgressLine, ended: threading.Event) -> None:
+    """Show a line's counts until it has ended; a failure is told once, and tried again at the next update."""
+    key, artifact, told, last = f"nmer-{recipe.name}-{line.stage}", None, False, False
+    while True:
+        try:
+            artifact = _show(line, key, artifact)
+        except Exception as error:  # whatever a server that is gone or full makes the client raise
+            if not told:
+                what = " ".join(str(error).split()) or type(error).__name__
+                get_run_logger().warning("the progress of %s is not shown: %s", line.stage, what)
+            told = True
+        if last:
+            return
+        last = ended.wait(INTERVAL)
+
+
+def _show(line: ProgressLine, key: str, artifact: UUID | None) -> UUID:
+    """Send a line's counts, and return the artifact that has them."""
+    share = min((line.done + line.failed) / line.total, 1.0) if line.total else 1.0
+    text = " ".join(line.line().split())
+    if artifact is None:
+        made = create_progress_artifact(round(100 * share, 1), key, text)
+    else:
+        made = update_progress_artifact(artifact, round(100 * share, 1), text)
+    return cast(UUID, made)  # a coroutine only where an event loop runs
