@@ -22,6 +22,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import LiteralScalarString
 
+from flows.names import tags_of
 from potentials.errors import InputError, StageError
 from recipes.schema import Recipe
 
@@ -90,7 +91,7 @@ def _deployment(
         "name": "-".join(word for word in (name, preset, plan.part) if word),
         "version": version,
         "description": f"{title}; preset {preset or 'none'}",
-        "tags": ["nmer", *([preset] if preset else [])],
+        "tags": tags_of(name, preset),
         "entrypoint": entrypoint,
         "parameters": parameters | dict(plan.settings or {}),
         "work_pool": {"name": plan.pool},

@@ -10,6 +10,7 @@ from httpx import TransportError
 from prefect import flow
 
 from deploy.machine import LocalMachine, Machine
+from flows.names import tagged
 from flows.stages import Stage
 from flows.train import train_nmer
 from recipes.schema import Recipe
@@ -53,7 +54,8 @@ def train_family(
     for number, recipe in enumerate(recipes, start=1):
         print(f"{recipe.name}: {number} of {len(recipes)}", file=sys.stderr)
         try:
-            train_nmer(recipe, store, until, machine)
+            with tagged(recipe.name, recipe.preset):
+                train_nmer(recipe, store, until, machine)
         except Exception as error:  # whatever it is, the others can still be trained
             if isinstance(error, TransportError) or (
                 isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

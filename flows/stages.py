@@ -13,6 +13,7 @@ from prefect import flow
 from deploy.machine import LocalMachine, Machine
 from flows.artifacts import log_stage, log_start, show_outcome
 from flows.machines import Clusters, check_fits, for_machine
+from flows.names import run_name, staged, tagged
 from flows.progress import show_progress
 from flows.state import check_complete, label_cost_now, recipe_state
 from flows.timing import record
@@ -71,14 +72,15 @@ def run_stages(
     with (
         opened.writing(),
         Clusters(machine, recipe, path, cost) as clusters,
+        tagged(recipe.name, recipe.preset),
         watched_by(partial(show_progress, recipe)),
     ):
         stages: list[tuple[Stage, Callable[[], str]]] = [
-            ("sampling", lambda: sampling_task(recipe, path, clusters.scheduler)),
-            ("selection", lambda: selection_task(recipe, path)),
-            ("labelling", lambda: labelling_task(recipe, path, clusters.scheduler)),
-            ("fitting", lambda: fitting_task(recipe, path, keys["labelling"], clusters.fit)),
-            ("validation", lambda: validation_task(recipe, path, keys["fitting"])),
+            ("sampling", lambda: staged(sampling_task, recipe)(recipe, path, clusters.scheduler)),
+            ("selection", lambda: staged(selection_task, recipe)(recipe, path)),
+            ("labelling", lambda: staged(labelling_task, recipe)(recipe, path, clusters.scheduler)),
+            ("fitting", lambda: staged(fitting_task, recipe)(recipe, path, keys["labelling"], clusters.fit)),
+            ("validation", lambda: staged(validation_task, recipe)(recipe, path, keys["fitting"])),
         ]
         for name, run in stages:
             began = time.monotonic()
@@ -93,7 +95,7 @@ def run_stages(
     return keys
 
 
-@flow(name="sample-nmer", flow_run_name="sample {recipe.name} {recipe.preset}")
+@flow(name="sample-nmer", flow_run_name=run_name("sample"))
 def sample(
     recipe: Recipe,
     store: Path | None = None,
@@ -103,7 +105,7 @@ def sample(
     return run_stages(recipe, store, machine, "selection")
 
 
-@flow(name="label-nmer", flow_run_name="label {recipe.name} {recipe.preset}")
+@flow(name="label-nmer", flow_run_name=run_name("label"))
 def label(
     recipe: Recipe,
     store: Path | None = None,
@@ -113,7 +115,7 @@ def label(
     return run_stages(recipe, store, machine, "labelling", since="labelling")
 
 
-@flow(name="fit-nmer", flow_run_name="fit {recipe.name} {recipe.preset}")
+@flow(name="fit-nmer", flow_run_name=run_name("fit"))
 def fit(
     recipe: Recipe,
     store: Path | None = None,
@@ -123,7 +125,7 @@ def fit(
     return run_stages(recipe, store, machine, "fitting", since="fitting")
 
 
-@flow(name="validate-nmer", flow_run_name="validate {recipe.name} {recipe.preset}")
+@flow(name="validate-nmer", flow_run_name=run_name("validate"))
 def validate(
     recipe: Recipe,
     store: Path | None = None,

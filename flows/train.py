@@ -7,11 +7,12 @@ from pathlib import Path
 from prefect import flow
 
 from deploy.machine import LocalMachine, Machine
+from flows.names import run_name
 from flows.stages import Stage, run_stages
 from recipes.schema import Recipe
 
 
-@flow(name="train-nmer", flow_run_name="train {recipe.name} {recipe.preset}")
+@flow(name="train-nmer", flow_run_name=run_name("train"))
 def train_nmer(
     recipe: Recipe,
     store: Path | None = None,

@@ -91,9 +91,10 @@ def _train(name: str, recipes: list[Recipe], store: Store, until: Any, machine: 
 
     set_prefect_defaults()
     from flows.family import train_family
+    from flows.names import tagged
     from flows.server import prefect_server
 
-    with prefect_server():
+    with prefect_server(), tagged(name, recipes[0].preset):
         return train_family(name, recipes, store.path, until, machine)
 
 

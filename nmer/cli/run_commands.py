@@ -112,10 +112,11 @@ def _train(recipe: Recipe, path: Path, until: Stage, machine: AnyMachine, only: 
     set_prefect_defaults()
     print(f"{recipe.name}, preset {recipe.preset or 'none'}: starting the flow ...", file=sys.stderr)
     from flows import stages
+    from flows.names import tagged
     from flows.server import prefect_server
     from flows.train import train_nmer
 
-    with prefect_server():
+    with prefect_server(), tagged(recipe.name, recipe.preset):
         if only is None:
             train_nmer(recipe, path, until, machine)
         else:

@@ -1,0 +1,40 @@
+"""What runs are called on Prefect's pages, and the tags by which they are found there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from prefect import runtime, tags
+from prefect.tasks import Task
+
+from recipes.schema import Recipe
+
+TAG = "nmer"
+"""The tag of every run of ours."""
+
+
+def title(recipe: Recipe) -> str:
+    """Return what a recipe's runs are called: ``ch3-water smoke``."""
+    return " ".join(word for word in (recipe.name, recipe.preset) if word)
+
+
+def tags_of(name: str, preset: str | None) -> list[str]:
+    """Return the tags of all runs of a recipe, or of a family."""
+    return [TAG, name, *([preset] if preset else [])]
+
+
+def tagged(name: str, preset: str | None) -> AbstractContextManager[Any]:
+    """Return a context in which flows and tasks that begin have the tags of a recipe, or of a family."""
+    return tags(*tags_of(name, preset))
+
+
+def run_name(verb: str) -> Callable[[], str]:
+    """Return what names a flow's run after the recipe in its parameters, as in ``train ch3-water smoke``."""
+    return lambda: f"{verb} {title(runtime.flow_run.parameters['recipe'])}"
+
+
+def staged(task: Task[..., str], recipe: Recipe) -> Task[..., str]:
+    """Return a stage's task with the run's name, as in ``labelling ch3-water smoke``, and the stage as a tag."""
+    return task.with_options(task_run_name=f"{task.name} {title(recipe)}", tags=[task.name])
