@@ -1,17 +1,22 @@
-"""What a run shows on Prefect's pages: where it is, and at its end the errors and the gates."""
+"""What a run shows on Prefect's pages: where it is, and at its end the errors, the gates, and the plot."""
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_image_artifact, create_link_artifact, create_markdown_artifact
 from prefect.logging import get_run_logger
 
 from flows.state import outcome
 from recipes.schema import Recipe
 from storage.store import Store
 from storage.version import package_versions
+
+LARGEST = 200_000
+"""Bytes of a plot that goes into Prefect's database; each run brings one."""
 
 
 def log_start(recipe: Recipe, path: Path) -> None:
@@ -26,7 +31,9 @@ def log_stage(recipe: Recipe, stage: str, key: str, seconds: float) -> None:
 
 
 def show_outcome(recipe: Recipe, path: Path, until: str) -> None:
-    """Leave the outcome of a run as an artifact; its key follows the recipe, so that Prefect keeps its history.
+    """Leave what a run has come to: its outcome, and of a potential the correlation plot and the report's address.
+
+    The keys follow the recipe, so that Prefect keeps the history of each.
 
     Parameters
     ----------
@@ -37,11 +44,31 @@ def show_outcome(recipe: Recipe, path: Path, until: str) -> None:
     until
         The last stage that ran.
     """
-    create_markdown_artifact(
-        markdown=outcome_markdown(outcome(recipe, Store(path), until)),
-        key=f"nmer-{recipe.name}".lower(),
-        description=f"{recipe.name}, preset {recipe.preset or 'none'}",
+    result = outcome(recipe, Store(path), until)
+    key, about = f"nmer-{recipe.name}", f"{recipe.name}, preset {recipe.preset or 'none'}"
+    leave(create_markdown_artifact, markdown=outcome_markdown(result), key=key, description=about)
+    if "report" not in result:
+        return
+    report, potential = Path(result["report"]).resolve(), f"{result['potential']}, {about}"
+    plot = base64.b64encode(report.with_name("parity.png").read_bytes()).decode()
+    if len(plot) <= LARGEST:
+        address = f"data:image/png;base64,{plot}"
+        leave(create_image_artifact, image_url=address, key=f"{key}-correlation", description=potential)
+    leave(
+        create_link_artifact,
+        link=report.as_uri(),
+        link_text=str(report),
+        key=f"{key}-report",
+        description=potential,
     )
+
+
+def leave(create: Callable[..., Any], **what: Any) -> None:
+    """Leave an artifact, or say in the log that the server did not take it: no run fails for that."""
+    try:
+        create(**what)
+    except Exception as error:  # whatever a server that is gone or full makes the client raise
+        get_run_logger().warning("artifact %s is not shown: %s", what["key"], " ".join(str(error).split()))
 
 
 def outcome_markdown(result: dict[str, Any]) -> str:

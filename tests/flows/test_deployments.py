@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deployments import Plan, of_recipe, updated_file
@@ -21,6 +24,7 @@ from potentials.errors import InputError
 from recipes.families import FAMILIES
 from recipes.load import load_recipe
 from recipes.schema import Recipe
+from storage.keys import STAGES
 from storage.store import Store
 
 Nmer = Callable[..., subprocess.CompletedProcess[str]]
@@ -43,6 +47,8 @@ def test_the_shipped_file_is_what_the_command_writes() -> None:
     by_name = {entry["name"]: entry for entry in shipped["deployments"]}
     members = [name for family in FAMILIES.values() for name in family]
     assert set(by_name) == {f"{name}-laptop" for name in (*members, *FAMILIES)}
+    for name in (*members, *FAMILIES):
+        assert by_name[f"{name}-laptop"]["tags"] == ["nmer", name, "laptop"]
     for name in members:
         assert Recipe(**by_name[f"{name}-laptop"]["parameters"]["recipe"]) == load_recipe(name, "laptop")
     for name, family in FAMILIES.items():
@@ -115,13 +121,10 @@ def test_a_worker_runs_a_deployment(server: str, tiny_recipe: Path, tmp_path: Pa
     nmer = [sys.executable, "-m", "nmer.cli.main"]
     told = json.loads(call(*nmer, "deploy", str(tiny_recipe), "--store", str(store), "--json"))
     assert told["registered"] and told["deployments"] == ["train-nmer/tiny-water"]
-    with temporary_settings({PREFECT_API_URL: server}):
-        from prefect.client.orchestration import get_client
-
-        with get_client(sync_client=True) as client:
-            deployment = client.read_deployment_by_name("train-nmer/tiny-water")
-            schema = json.dumps(deployment.parameter_openapi_schema)
-            assert "fno_threshold" in schema and deployment.enforce_parameter_schema
+    with temporary_settings({PREFECT_API_URL: server}), get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("train-nmer/tiny-water")
+        schema = json.dumps(deployment.parameter_openapi_schema)
+        assert "fno_threshold" in schema and deployment.enforce_parameter_schema
     bad = subprocess.run(
         [*prefect, "deployment", "run", "train-nmer/tiny-water", "--param", 'recipe={"name": 5}'],
         env=environment,
@@ -151,7 +154,35 @@ def test_a_worker_runs_a_deployment(server: str, tiny_recipe: Path, tmp_path: Pa
         time.sleep(1)
     assert Store(store).resolve("tiny-water@released").number == 1, said
     assert len(Store(store).resolve("dataset:tiny-water@1").column("energy")) == 22
-    with temporary_settings({PREFECT_API_URL: server}), get_client(sync_client=True) as client:
-        (shown,) = (a for a in client.read_artifacts() if str(store) in str(a.data))  # tests share a database
-    assert shown.key == "nmer-tiny-water" and "**tiny-water@1**: released" in str(shown.data)
+    check_pages(server, store, said)
+
+
+def check_pages(server: str, store: Path, said: str) -> None:
+    """Look at what the run shows; tests share a database, and only this run has this store."""
     assert "labelling is complete" in said and "preset none" in said
+    with temporary_settings({PREFECT_API_URL: server}), get_client(sync_client=True) as client:
+        here = [a for a in client.read_artifacts() if str(store) in str(a.data)]
+        (outcome,) = (a for a in here if a.key == "nmer-tiny-water")
+        assert "**tiny-water@1**: released" in str(outcome.data)
+        assert outcome.flow_run_id is not None
+        run = client.read_flow_run(outcome.flow_run_id)
+        assert run.name == "train tiny-water" and set(run.tags) == {"nmer", "tiny-water"}
+        mine = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
+        tasks = client.read_task_runs(flow_run_filter=mine)
+        assert {(t.name, frozenset(t.tags)) for t in tasks} == {
+            (f"{stage} tiny-water", frozenset({"nmer", "tiny-water", stage})) for stage in STAGES
+        }
+        shown = {a.key: a for a in client.read_artifacts(flow_run_filter=mine)}
+    assert set(shown) == {
+        "nmer-tiny-water",
+        "nmer-tiny-water-correlation",
+        "nmer-tiny-water-report",
+        *(f"nmer-tiny-water-{stage}" for stage in STAGES),
+    }
+    labelling = shown["nmer-tiny-water-labelling"]
+    assert labelling.data == 100.0 and labelling.description == "labelling 22 of 22 labels, 0 failed, 0 left"
+    assert labelling.task_run_id in {t.id for t in tasks if t.name == "labelling tiny-water"}
+    report = store / "reports" / "tiny-water@1"
+    kind, plot = str(shown["nmer-tiny-water-correlation"].data).split(",")
+    assert kind == "data:image/png;base64" and base64.b64decode(plot) == (report / "parity.png").read_bytes()
+    assert (report / "report.html").as_uri() in str(shown["nmer-tiny-water-report"].data)
