@@ -8,6 +8,7 @@ again if it dies: all that it knows is in its database.
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import socket
@@ -48,13 +49,14 @@ def prefect_server() -> Iterator[str]:
     """
     own = PREFECT_API_URL.value()
     if own:
-        with _its_silence_in_words(own):
+        with _its_silence_in_words(own), _logs_sent():
             yield own
         return
     with (
         PrivateServer() as server,
         temporary_settings({PREFECT_API_URL: server.url}),
         _its_silence_in_words(server.url),
+        _logs_sent(),
     ):
         yield server.url
 
@@ -134,6 +136,17 @@ def _its_silence_in_words(url: str) -> Iterator[None]:
             f"Prefect's server at {url} no longer answers ({error}); what is finished is kept: "
             "see that it runs, and run the same command again"
         ) from None
+
+
+@contextmanager
+def _logs_sent() -> Iterator[None]:
+    """At the end send what the logs of runs still hold back: a server may be gone before Prefect would do it."""
+    try:
+        yield
+    finally:
+        for name in ("prefect.flow_runs", "prefect.task_runs"):
+            for handler in logging.getLogger(name).handlers:
+                handler.flush()
 
 
 def _die_with_parent() -> None:
