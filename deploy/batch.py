@@ -13,6 +13,7 @@ import dask
 from dask.utils import parse_timedelta
 
 from deploy.cluster import DASK_SETTINGS
+from deploy.dashboard import Show, has_pages, show_pages
 from deploy.errors import MachineError
 from deploy.machine import BatchMachine, FitJob, LabelJobs, clock, seconds_of
 from deploy.script import Work, job_count, job_memory, job_options
@@ -82,7 +83,9 @@ def cluster_class(system: str) -> type[Any]:
 
 
 @contextmanager
-def batch_cluster(machine: BatchMachine, jobs: LabelJobs | FitJob, work: Work) -> Iterator[str]:
+def batch_cluster(
+    machine: BatchMachine, jobs: LabelJobs | FitJob, work: Work, show: Show | None = None
+) -> Iterator[str]:
     """Submit jobs, wait for their workers, and yield the scheduler's address; the jobs end with the context.
 
     Parameters
@@ -93,6 +96,8 @@ def batch_cluster(machine: BatchMachine, jobs: LabelJobs | FitJob, work: Work) -
         Which of its jobs.
     work
         What they are for.
+    show
+        Is told the address of the dashboard; None: there is none.
 
     Raises
     ------
@@ -105,9 +110,10 @@ def batch_cluster(machine: BatchMachine, jobs: LabelJobs | FitJob, work: Work) -
     with temporary_tls(work.folder) as files, dask.config.set(settings):
         tls = files if machine.encrypt else None
         with using(tls):
-            options = job_options(machine, jobs, work, tls, sys.executable)
+            options = job_options(machine, jobs, work, tls, sys.executable, has_pages(show))
             count, kind = job_count(jobs, work), cluster_class(machine.system)
             with kind(**options, silence_logs="critical") as cluster:
+                show_pages(cluster, show)
                 cluster.adapt(minimum_jobs=count, maximum_jobs=count)
                 print(
                     f"{machine.system}: {count} job{'s' if count > 1 else ''} of {jobs.cores} "

@@ -13,6 +13,7 @@ from typing import Any
 import dask
 import psutil
 
+from deploy.dashboard import LOOPBACK, Show, has_pages, show_pages
 from deploy.errors import MachineError
 
 _GIB = 1024**3
@@ -59,7 +60,7 @@ def worker_count(wanted: int, memory: float) -> int:
 
 
 @contextmanager
-def local_cluster(workers: int, scratch: Path) -> Iterator[str]:
+def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iterator[str]:
     """Open worker processes on this machine and yield the scheduler's address.
 
     Parameters
@@ -68,6 +69,8 @@ def local_cluster(workers: int, scratch: Path) -> Iterator[str]:
         Number of processes, each computing one thing at a time.
     scratch
         Folder for Dask's own temporary files; it is made.
+    show
+        Is told the address of the dashboard; None: there is none.
 
     Raises
     ------
@@ -85,13 +88,15 @@ def local_cluster(workers: int, scratch: Path) -> Iterator[str]:
                     threads_per_worker=1,
                     processes=True,
                     host="127.0.0.1",
-                    dashboard_address=None,
+                    dashboard_address=LOOPBACK,
+                    scheduler_kwargs={"dashboard": has_pages(show)},
                     memory_limit=0,
                     local_directory=str(scratch),
                     silence_logs=40,
                 )
             )
         with cluster:
+            show_pages(cluster, show)
             yield str(cluster.scheduler_address)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import dask
 
 from deploy.cluster import DASK_SETTINGS, WORKER_ENVIRONMENT
+from deploy.dashboard import Show
 from deploy.errors import MachineError
 from deploy.machine import OVERHEAD, KubernetesMachine, seconds_of
 from deploy.script import Work, as_variables
@@ -50,8 +51,10 @@ def cluster_spec(machine: KubernetesMachine, work: Work, name: str) -> dict[str,
 
 
 @contextmanager
-def kubernetes_cluster(machine: KubernetesMachine, work: Work) -> Iterator[str]:
+def kubernetes_cluster(machine: KubernetesMachine, work: Work, show: Show | None = None) -> Iterator[str]:
     """Start pods, wait for a first worker, and yield the scheduler's address; the pods end with the context.
+
+    What is given in ``show`` is told the address of the dashboard.
 
     Raises
     ------
@@ -72,6 +75,8 @@ def kubernetes_cluster(machine: KubernetesMachine, work: Work) -> Iterator[str]:
             raise MachineError(f"the Kubernetes cluster cannot be used: {said}") from None
         with cluster, Client(cluster.scheduler_address) as client:
             try:
+                if show is not None and cluster.dashboard_link:
+                    show(cluster.dashboard_link)
                 client.wait_for_workers(1, timeout=patience)
             except TimeoutError:
                 raise MachineError(f"no pod started a worker within {machine.patience}") from None

@@ -11,6 +11,7 @@ import dask
 
 from deploy.batch import batch_cluster
 from deploy.cluster import DASK_SETTINGS, local_cluster, worker_count
+from deploy.dashboard import Show
 from deploy.errors import MachineError
 from deploy.kubernetes import kubernetes_cluster
 from deploy.machine import AnyMachine, BatchMachine, KubernetesMachine, LocalMachine, SchedulerMachine
@@ -40,7 +41,7 @@ class Reporter:
 
 
 @contextmanager
-def open_machine(machine: AnyMachine, work: Work) -> Iterator[str]:
+def open_machine(machine: AnyMachine, work: Work, show: Show | None = None) -> Iterator[str]:
     """Open the cluster that samples and labels, and yield its scheduler's address.
 
     Parameters
@@ -49,6 +50,8 @@ def open_machine(machine: AnyMachine, work: Work) -> Iterator[str]:
         The machine.
     work
         What is to be done there.
+    show
+        Is told the address of Dask's dashboard, if there is one.
 
     Raises
     ------
@@ -58,16 +61,16 @@ def open_machine(machine: AnyMachine, work: Work) -> Iterator[str]:
     check_machine(machine.system, machine)
     if isinstance(machine, LocalMachine):
         workers = worker_count(work.workers, work.memory)
-        with local_cluster(min(workers, work.most or workers), work.folder) as address:
+        with local_cluster(min(workers, work.most or workers), work.folder, show) as address:
             yield address
     elif isinstance(machine, BatchMachine):
-        with batch_cluster(machine, machine.labels, work) as address:
+        with batch_cluster(machine, machine.labels, work, show) as address:
             yield address
     elif isinstance(machine, KubernetesMachine):
-        with kubernetes_cluster(machine, work) as address:
+        with kubernetes_cluster(machine, work, show) as address:
             yield address
     else:
-        with _their_scheduler(machine) as address:
+        with _their_scheduler(machine, show) as address:
             yield address
 
 
@@ -94,7 +97,7 @@ def open_fit(machine: AnyMachine, work: Work) -> Iterator[Callable[..., Any] | N
 
 
 @contextmanager
-def _their_scheduler(machine: SchedulerMachine) -> Iterator[str]:
+def _their_scheduler(machine: SchedulerMachine, show: Show | None) -> Iterator[str]:
     from distributed import Client
 
     address = address_of(machine)
@@ -103,6 +106,7 @@ def _their_scheduler(machine: SchedulerMachine) -> Iterator[str]:
         try:
             with Client(address, timeout=10) as client:
                 workers = client.ncores()
+                link = _link(client)
         except (OSError, TimeoutError, ValueError, TypeError) as error:
             raise MachineError(f"no Dask scheduler answers at '{address}': {_short(error)}") from None
         if not workers:
@@ -114,7 +118,16 @@ def _their_scheduler(machine: SchedulerMachine) -> Iterator[str]:
                 f"the Dask scheduler at '{address}' has workers with more than one thread; labels need one each: "
                 "start them with --nthreads 1 and as many as there are cores with --nworkers"
             )
+        if show is not None and link is not None:
+            show(link)
         yield address
+
+
+def _link(client: Any) -> str | None:
+    """Return the address of the dashboard of a client's scheduler, or None if that has no web server."""
+    if "dashboard" not in client.scheduler_info()["services"]:
+        return None
+    return str(client.dashboard_link)
 
 
 def _short(error: Exception) -> str:

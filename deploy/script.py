@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.cluster import DASK_SETTINGS, WORKER_ENVIRONMENT
+from deploy.dashboard import LOOPBACK
 from deploy.machine import OVERHEAD, SPREAD, BatchMachine, FitJob, LabelJobs, Tls, clock
 from deploy.tls import tls_settings
 
@@ -143,7 +144,12 @@ def python_command(machine: BatchMachine, store: Path, here: str) -> str:
 
 
 def job_options(
-    machine: BatchMachine, jobs: LabelJobs | FitJob, work: Work, tls: Tls | None, here: str
+    machine: BatchMachine,
+    jobs: LabelJobs | FitJob,
+    work: Work,
+    tls: Tls | None,
+    here: str,
+    dashboard: bool = False,
 ) -> dict[str, Any]:
     """Return the keyword arguments of dask-jobqueue's cluster for the jobs of one stage.
 
@@ -159,6 +165,8 @@ def job_options(
         Key files, or None for plain TCP.
     here
         The Python that submits.
+    dashboard
+        Whether the scheduler serves Dask's dashboard, here, on the loopback interface.
     """
     one_process = isinstance(jobs, FitJob)
     memory = round(job_memory(jobs, work) * _GIB)
@@ -182,12 +190,12 @@ def job_options(
         "worker_extra_args": [
             *("--lifetime", f"{life}s", "--lifetime-stagger", f"{stagger}s"),
             *("--worker-class", "deploy.worker.PatientWorker"),
-            *("--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
+            *("--no-dashboard", "--dashboard-address", LOOPBACK),
             *(() if machine.interface else ("--host", "127.0.0.1")),
         ],
         "scheduler_options": {
-            "dashboard": False,
-            "dashboard_address": "127.0.0.1:0",  # its web server cannot be had without an address
+            "dashboard": dashboard,
+            "dashboard_address": LOOPBACK,  # its web server cannot be had without an address
             **({"interface": machine.scheduler_interface or machine.interface} if machine.interface else {}),
             **({} if machine.interface else {"host": "127.0.0.1"}),
         },

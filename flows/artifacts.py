@@ -10,6 +10,7 @@ from typing import Any
 from prefect.artifacts import create_image_artifact, create_link_artifact, create_markdown_artifact
 from prefect.logging import get_run_logger
 
+from flows.machines import print_dashboard
 from flows.state import outcome
 from recipes.schema import Recipe
 from storage.store import Store
@@ -28,6 +29,12 @@ def log_start(recipe: Recipe, path: Path) -> None:
 def log_stage(recipe: Recipe, stage: str, key: str, seconds: float) -> None:
     """Write to the run's log that a stage is complete."""
     get_run_logger().info("%s: %s is complete, key %s, %.1f s", recipe.name, stage, key[:12], seconds)
+
+
+def show_dashboard(recipe: Recipe, link: str) -> None:
+    """Say where Dask's dashboard is, in the terminal and on the run's page; it ends with the cluster."""
+    print_dashboard(link)
+    leave(create_link_artifact, link=link, key=f"nmer-{recipe.name}-dashboard", description="Dask's dashboard")
 
 
 def show_outcome(recipe: Recipe, path: Path, until: str) -> None:

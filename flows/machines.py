@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from deploy.dashboard import Show
 from deploy.errors import MachineError
 from deploy.machine import OVERHEAD, SPREAD, AnyMachine, BatchMachine, KubernetesMachine, LocalMachine, clock
 from deploy.opening import open_fit, open_machine
@@ -81,6 +83,11 @@ def for_machine(recipe: Recipe, machine: AnyMachine) -> Recipe:
     return recipe.model_copy(update={"resources": resources})
 
 
+def print_dashboard(link: str) -> None:
+    """Say where Dask's dashboard is."""
+    print(f"Dask's dashboard: {link}", file=sys.stderr)
+
+
 class Clusters:
     """The clusters of a run on a machine; a context, at whose end they end.
 
@@ -96,12 +103,20 @@ class Clusters:
         What a label is expected to cost, if that is known.
     most
         The largest number of processes that has any use; 0 is any number.
+    show
+        Is told the address of Dask's dashboard, if there is one.
     """
 
     def __init__(
-        self, machine: AnyMachine, recipe: Recipe, store: Path, cost: LabelCost | None, most: int = 0
+        self,
+        machine: AnyMachine,
+        recipe: Recipe,
+        store: Path,
+        cost: LabelCost | None,
+        most: int = 0,
+        show: Show = print_dashboard,
     ) -> None:
-        self._machine = machine
+        self._machine, self._show = machine, show
         self._work = Work(
             name=recipe.name,
             folder=store.resolve() / "scratch" / "dask",
@@ -132,7 +147,7 @@ class Clusters:
         """
         if self._address is None:
             try:
-                self._address = self._open.enter_context(open_machine(self._machine, self._work))
+                self._address = self._open.enter_context(open_machine(self._machine, self._work, self._show))
             except MachineError as error:
                 raise StageError(str(error)) from None
         return self._address

@@ -11,7 +11,7 @@ from typing import Literal
 from prefect import flow
 
 from deploy.machine import LocalMachine, Machine
-from flows.artifacts import log_stage, log_start, show_outcome
+from flows.artifacts import log_stage, log_start, show_dashboard, show_outcome
 from flows.machines import Clusters, check_fits, for_machine
 from flows.names import run_name, staged, tagged
 from flows.progress import show_progress
@@ -71,7 +71,7 @@ def run_stages(
     log_start(recipe, path)
     with (
         opened.writing(),
-        Clusters(machine, recipe, path, cost) as clusters,
+        Clusters(machine, recipe, path, cost, show=partial(show_dashboard, recipe)) as clusters,
         tagged(recipe.name, recipe.preset),
         watched_by(partial(show_progress, recipe)),
     ):

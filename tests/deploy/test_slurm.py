@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,8 +83,10 @@ def test_lost_jobs_are_replaced_and_only_who_has_the_key_comes_in(
     machine = BatchMachine(system="slurm", labels=LabelJobs(jobs=2, cores=2), fit=FitJob(cores=3, memory=2.0))
     folder = tmp_path / HOSTILE / "scratch" / "dask"
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}):
-        with open_machine(machine, work(folder)) as address:
+        pages: list[str] = []
+        with open_machine(machine, work(folder), pages.append) as address:
             assert address.startswith("tls://127.0.0.1:")
+            assert [urllib.request.urlopen(page, timeout=30).status for page in pages] == [200]
             (keys,) = folder.glob("tls-*")
             assert keys.stat().st_mode & 0o077 == 0
             with Client(address) as client:

@@ -176,6 +176,7 @@ def check_pages(server: str, store: Path, said: str) -> None:
     assert set(shown) == {
         "nmer-tiny-water",
         "nmer-tiny-water-correlation",
+        "nmer-tiny-water-dashboard",
         "nmer-tiny-water-report",
         *(f"nmer-tiny-water-{stage}" for stage in STAGES),
     }
