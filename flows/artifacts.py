@@ -11,6 +11,7 @@ from prefect.artifacts import create_image_artifact, create_link_artifact, creat
 from prefect.logging import get_run_logger
 
 from flows.machines import print_dashboard
+from flows.server import without_patience
 from flows.state import outcome
 from recipes.schema import Recipe
 from storage.store import Store
@@ -73,7 +74,8 @@ def show_outcome(recipe: Recipe, path: Path, until: str) -> None:
 def leave(create: Callable[..., Any], **what: Any) -> None:
     """Leave an artifact, or say in the log that the server did not take it: no run fails for that."""
     try:
-        create(**what)
+        with without_patience():
+            create(**what)
     except Exception as error:  # whatever a server that is gone or full makes the client raise
         get_run_logger().warning("artifact %s is not shown: %s", what["key"], " ".join(str(error).split()))
 

@@ -7,8 +7,11 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from prefect import runtime, tags
+from prefect.client.orchestration import get_client
+from prefect.context import TagsContext
 from prefect.tasks import Task
 
+from flows.server import without_patience
 from recipes.schema import Recipe
 
 TAG = "nmer"
@@ -26,7 +29,7 @@ def tags_of(name: str, preset: str | None) -> list[str]:
 
 
 def tagged(name: str, preset: str | None) -> AbstractContextManager[Any]:
-    """Return a context in which flows and tasks that begin have the tags of a recipe, or of a family."""
+    """Return a context in which flows that begin have the tags of a recipe, or of a family."""
     return tags(*tags_of(name, preset))
 
 
@@ -35,6 +38,27 @@ def run_name(verb: str) -> Callable[[], str]:
     return lambda: f"{verb} {title(runtime.flow_run.parameters['recipe'])}"
 
 
-def staged(task: Task[..., str], recipe: Recipe) -> Task[..., str]:
-    """Return a stage's task with the run's name, as in ``labelling ch3-water smoke``, and the stage as a tag."""
-    return task.with_options(task_run_name=f"{task.name} {title(recipe)}", tags=[task.name])
+def run_stage(task: Task[..., str], recipe: Recipe, *arguments: Any) -> str:
+    """Run a stage's task under the run's name, as in ``labelling ch3-water smoke``, and with the stage as a tag.
+
+    Prefect asks the server whether a task's tags are limited, and fails the task if it does not answer. A stage
+    that finds the server gone therefore runs without tags.
+
+    Parameters
+    ----------
+    task
+        The task.
+    recipe
+        Its first argument.
+    arguments
+        The others.
+
+    Returns
+    -------
+    What the task returns, the key of what the stage made or found.
+    """
+    with without_patience():
+        gone = get_client(sync_client=True).api_healthcheck() is not None
+    known = set() if gone else {*tags_of(recipe.name, recipe.preset), task.name}
+    with TagsContext(current_tags=known):
+        return task.with_options(task_run_name=f"{task.name} {title(recipe)}")(recipe, *arguments)

@@ -12,6 +12,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
+from flows.server import without_patience
 from recipes.schema import Recipe
 from storage.keys import STAGES
 from tasks.progress import ProgressLine
@@ -55,7 +56,8 @@ def _follow(recipe: Recipe, line: ProgressLine, ended: threading.Event) -> None:
     key, artifact, told, last = f"nmer-{recipe.name}-{line.stage}", None, False, False
     while True:
         try:
-            artifact = _show(line, key, artifact)
+            with without_patience():
+                artifact = _show(line, key, artifact)
         except Exception as error:  # whatever a server that is gone or full makes the client raise
             if not told:
                 what = " ".join(str(error).split()) or type(error).__name__

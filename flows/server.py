@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Self
 
 from httpx import TransportError
-from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
 
 from potentials.errors import StageError
 
@@ -136,6 +136,13 @@ def _its_silence_in_words(url: str) -> Iterator[None]:
             f"Prefect's server at {url} no longer answers ({error}); what is finished is kept: "
             "see that it runs, and run the same command again"
         ) from None
+
+
+@contextmanager
+def without_patience() -> Iterator[None]:
+    """Have Prefect's client try twice, where it would try for a minute, to tell what can be left out as well."""
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1}):
+        yield
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from prefect import flow
 from deploy.machine import LocalMachine, Machine
 from flows.artifacts import log_stage, log_start, show_dashboard, show_outcome
 from flows.machines import Clusters, check_fits, for_machine
-from flows.names import run_name, staged, tagged
+from flows.names import run_name, run_stage
 from flows.progress import show_progress
 from flows.state import check_complete, label_cost_now, recipe_state
 from flows.timing import record
@@ -72,15 +72,14 @@ def run_stages(
     with (
         opened.writing(),
         Clusters(machine, recipe, path, cost, show=partial(show_dashboard, recipe)) as clusters,
-        tagged(recipe.name, recipe.preset),
         watched_by(partial(show_progress, recipe)),
     ):
         stages: list[tuple[Stage, Callable[[], str]]] = [
-            ("sampling", lambda: staged(sampling_task, recipe)(recipe, path, clusters.scheduler)),
-            ("selection", lambda: staged(selection_task, recipe)(recipe, path)),
-            ("labelling", lambda: staged(labelling_task, recipe)(recipe, path, clusters.scheduler)),
-            ("fitting", lambda: staged(fitting_task, recipe)(recipe, path, keys["labelling"], clusters.fit)),
-            ("validation", lambda: staged(validation_task, recipe)(recipe, path, keys["fitting"])),
+            ("sampling", lambda: run_stage(sampling_task, recipe, path, clusters.scheduler)),
+            ("selection", lambda: run_stage(selection_task, recipe, path)),
+            ("labelling", lambda: run_stage(labelling_task, recipe, path, clusters.scheduler)),
+            ("fitting", lambda: run_stage(fitting_task, recipe, path, keys["labelling"], clusters.fit)),
+            ("validation", lambda: run_stage(validation_task, recipe, path, keys["fitting"])),
         ]
         for name, run in stages:
             began = time.monotonic()
