@@ -17,6 +17,7 @@ from deploy.errors import MachineError
 from deploy.machine import BatchMachine, FitJob, LabelJobs, clock, seconds_of
 from deploy.script import Work, job_count, job_memory, job_options
 from deploy.tls import temporary_tls, using
+from deploy.watch import watch
 
 AGAIN = 60.0
 """Seconds after which a job is submitted again that the batch system did not take."""
@@ -108,6 +109,7 @@ def batch_cluster(machine: BatchMachine, jobs: LabelJobs | FitJob, work: Work) -
             options = job_options(machine, jobs, work, tls, sys.executable)
             count, kind = job_count(jobs, work), cluster_class(machine.system)
             with kind(**options, silence_logs="critical") as cluster:
+                watch(cluster)
                 cluster.adapt(minimum_jobs=count, maximum_jobs=count)
                 print(
                     f"{machine.system}: {count} job{'s' if count > 1 else ''} of {jobs.cores} "

@@ -14,6 +14,7 @@ import dask
 import psutil
 
 from deploy.errors import MachineError
+from deploy.watch import watch
 
 _GIB = 1024**3
 
@@ -29,7 +30,7 @@ WORKER_ENVIRONMENT = {
 
 DASK_SETTINGS: dict[str, Any] = {
     "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
-    "distributed.scheduler.worker-ttl": "30 minutes",  # engines run in processes of their own; be patient
+    "distributed.scheduler.worker-ttl": None,  # deploy.watch looks after those that hang
     "distributed.scheduler.no-workers-timeout": "10 minutes",  # and never wait for ever
     "distributed.scheduler.allowed-failures": 2,
     "distributed.scheduler.worker-saturation": 1.0,  # no label waits at a busy worker while another is free
@@ -92,6 +93,7 @@ def local_cluster(workers: int, scratch: Path) -> Iterator[str]:
                 )
             )
         with cluster:
+            watch(cluster)
             yield str(cluster.scheduler_address)
 
 

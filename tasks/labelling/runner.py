@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import tempfile
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -17,11 +16,15 @@ from typing import Any
 
 import psutil
 
+from tasks.clock import Clock
 from tasks.labelling.engine import FAILED, OK, OUT_OF_MEMORY, TIMEOUT, Job
 from tasks.labelling.process import EngineProcess
 
 POLL = 0.1
 """Seconds between two looks at a label's memory."""
+
+LONGEST_LOOK = 5.0
+"""Seconds between two looks at a label beyond which this process stood still, and the label with it."""
 
 _FOLDER = "nmer-label-"
 
@@ -127,7 +130,8 @@ def _one_process(
     head, places = work[0], [label.place for label in work]
     jobs = [[asdict(job) for job in label.jobs] for label in work]
     request = {"engine": engine, "parent": os.getpid(), "labels": jobs}
-    begun = looked = time.monotonic()
+    clock = Clock(LONGEST_LOOK)
+    begun = looked = clock.now()
     crossed: tuple[_Work, Entry] | None = None
     with EngineProcess(request, folder) as process:
         while work:
@@ -140,8 +144,8 @@ def _one_process(
                 ended.append((places[entry.pop("label")], entry))
                 if _ends_label(work[0], entry):
                     work.popleft()
-                    begun = came  # of the next one
-            now = time.monotonic()
+                    begun = clock.at(came)  # of the next one
+            now = clock.now()
             if work and crossed is None and now - looked >= POLL:
                 looked = now
                 if why := _crossed_limit(process, limits, now - begun):
@@ -152,7 +156,7 @@ def _one_process(
         if not work:
             return
         label = work[0]
-        wall = round(time.monotonic() - begun, 3)
+        wall = round(clock.now() - begun, 3)
         if crossed is not None and crossed[0] is label:
             verdict = crossed[1]
             innocent = verdict["status"] == OUT_OF_MEMORY and label is not head
