@@ -22,6 +22,9 @@ from deploy.watch import watch
 AGAIN = 60.0
 """Seconds after which a job is submitted again that the batch system did not take."""
 
+WALLTIME = "nmer.walltime"
+"""Dask's setting, where the run is, that has the walltime of its jobs, for who tells of lost workers."""
+
 GATHER = 10.0
 """Seconds that the others have to come once the first worker is there."""
 
@@ -102,7 +105,10 @@ def batch_cluster(machine: BatchMachine, jobs: LabelJobs | FitJob, work: Work) -
     """
     work.folder.mkdir(parents=True, exist_ok=True)
     patience = seconds_of(machine.patience)
-    settings = DASK_SETTINGS | {"distributed.scheduler.no-workers-timeout": f"{patience} seconds"}
+    settings = DASK_SETTINGS | {
+        "distributed.scheduler.no-workers-timeout": f"{patience} seconds",
+        WALLTIME: clock(jobs.seconds),
+    }
     with temporary_tls(work.folder) as files, dask.config.set(settings):
         tls = files if machine.encrypt else None
         with using(tls):

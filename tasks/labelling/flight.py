@@ -247,6 +247,8 @@ class Flight:
             self._alone.append(alone)
         else:
             reason = "the worker process died each time it computed this label"
+            if walltime := dask.config.get("nmer.walltime", None):  # that of the batch system's jobs
+                reason += f"; if the walltime of its jobs, {walltime}, was too short, raise labels.walltime"
             values = {"part": suspect.jobs[0].part, "status": FAILED, "reason": reason}
             self._ledger.add([make_entry(task, suspect.configuration, values)])
             self._end(good=False)

@@ -76,17 +76,7 @@ def run_walkers(
     if client is None:
         failures = [run_walker(walker, show) for walker in every]
     else:
-        futures = client.map(run_walker, every, pure=False)
-        while any(not f.done() for f in futures):
-            time.sleep(0.2)
-            show()
-        try:
-            failures = client.gather(futures)
-        except (KilledWorker, CancelledError, NoValidWorkerError):
-            raise StageError(
-                "sampling: the workers of a walker died again and again, or there are none, or the cluster was "
-                "lost; what is sampled is kept: see that it runs, and run the same command again"
-            ) from None
+        failures = _run_on_cluster(client, every, scratch, show)
     reasons = [reason for reason in failures if reason]
     if reasons:
         raise StageError(f"sampling: {len(reasons)} of {len(every)} walkers failed. {'. '.join(reasons)}")
@@ -94,6 +84,25 @@ def run_walkers(
         Frames(f"pbmetad {w.force_field}", *read_frames(w.folder, nmer.natoms), w.temperature, w.seed, w.window)
         for w in every
     ]
+
+
+def _run_on_cluster(client: Client, every: list[Walker], scratch: Path, show: Callable[[], None]) -> list[str]:
+    """Run walkers on a cluster; as long as there are more frames each time, a walker may outlive many workers."""
+    while True:
+        before = frames_so_far(scratch)
+        futures = client.map(run_walker, every, pure=False)
+        while any(not f.done() for f in futures):
+            time.sleep(0.2)
+            show()
+        try:
+            return list(client.gather(futures))
+        except (KilledWorker, CancelledError, NoValidWorkerError) as error:
+            if isinstance(error, KilledWorker) and frames_so_far(scratch) > before:
+                continue
+            raise StageError(
+                "sampling: the workers of a walker died again and again, or there are none, or the cluster was "
+                "lost; what is sampled is kept: see that it runs, and run the same command again"
+            ) from None
 
 
 def frames_so_far(scratch: Path) -> int:
