@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sqlite3
 import subprocess
@@ -113,7 +114,9 @@ def test_what_slurm_refuses_is_one_sentence(slurm: Slurm, tmp_path: Path, monkey
     assert "slurm did not take the job: " in str(caught.value) and "Invalid partition" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert what_is_missing(machine) is None
-    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "none"))
+    settings = Path(os.environ["SLURM_CONF"]).read_text()
+    (tmp_path / "nobody.conf").write_text(re.sub(r"SlurmctldPort=\d+", "SlurmctldPort=1", settings))
+    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "nobody.conf"))
     assert "Slurm controller" in str(what_is_missing(machine))
 
 
