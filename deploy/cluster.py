@@ -89,7 +89,7 @@ def local_cluster(workers: int, scratch: Path) -> Iterator[str]:
                     dashboard_address=None,
                     memory_limit=0,
                     local_directory=str(scratch),
-                    silence_logs=40,
+                    silence_logs=50,  # a worker that ends tells its troubles in tracebacks
                 )
             )
         with cluster:

@@ -90,12 +90,12 @@ def _run_on_cluster(client: Client, every: list[Walker], scratch: Path, show: Ca
     """Run walkers on a cluster; as long as there are more frames each time, a walker may outlive many workers."""
     while True:
         before = frames_so_far(scratch)
-        futures = client.map(run_walker, every, pure=False)
+        futures = client.map(_try_walker, every, pure=False)
         while any(not f.done() for f in futures):
             time.sleep(0.2)
             show()
         try:
-            return list(client.gather(futures))
+            outcomes = client.gather(futures)
         except (KilledWorker, CancelledError, NoValidWorkerError) as error:
             if isinstance(error, KilledWorker) and frames_so_far(scratch) > before:
                 continue
@@ -103,6 +103,18 @@ def _run_on_cluster(client: Client, every: list[Walker], scratch: Path, show: Ca
                 "sampling: the workers of a walker died again and again, or there are none, or the cluster was "
                 "lost; what is sampled is kept: see that it runs, and run the same command again"
             ) from None
+        for outcome in outcomes:
+            if isinstance(outcome, OSError):
+                raise outcome
+        return list(outcomes)
+
+
+def _try_walker(walker: Walker) -> str | OSError:
+    """Run a walker; a full disk is an outcome like others, where Dask would print an exception's traceback."""
+    try:
+        return run_walker(walker)
+    except OSError as error:
+        return error
 
 
 def frames_so_far(scratch: Path) -> int:
