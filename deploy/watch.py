@@ -38,9 +38,16 @@ class Watch:
             now[address] = worker.last_seen, looks + 1 if heard == worker.last_seen else 0
         self._heard = now
         if hung := [address for address, (_, looks) in now.items() if looks >= LOOKS]:
-            await self._scheduler.restart_workers(
-                hung, wait_for_workers=False, on_error="return", stimulus_id="nmer-worker-hangs"
-            )
+            why = "nmer-worker-hangs"
+            try:
+                await self._scheduler.restart_workers(
+                    hung, wait_for_workers=False, on_error="return", stimulus_id=why
+                )
+            finally:  # whatever came of that, who is still silent is given up
+                for address in hung:
+                    worker = self._scheduler.workers.get(address)
+                    if worker is not None and worker.last_seen == now[address][0]:
+                        await self._scheduler.remove_worker(address, stimulus_id=why)
 
 
 def watch(cluster: Any) -> None:

@@ -6,14 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from distributed import Client
 
@@ -202,32 +200,6 @@ def test_nine_walkers_on_a_cluster_give_bitwise_the_pool_of_one_process(tmp_path
     cells = list(zip(here.temperature, here.window, here.seed, strict=True))
     assert cells == sorted(cells)
     assert sorted({c: cells.count(c) for c in cells}.values()) == [100] * 4 + [101] * 5
-
-
-def test_a_walker_outlives_any_number_of_workers_while_it_gets_further(tmp_path: Path) -> None:
-    settings = SMALL.model_copy(update={"temperatures": (300.0,), "windows": ((0.0, 7.0),), "frames": 4200})
-    over, killed = threading.Event(), list[int]()
-
-    def kill() -> None:
-        """Kill the worker whenever it has written a segment; Dask gives up after three."""
-        while len(killed) < 5 and not over.wait(0.01):
-            done = len(segments(tmp_path / "pool" / "walker-0000"))
-            if done > (killed[-1] if killed else 0):
-                for worker in psutil.Process().children(recursive=True):
-                    if "spawn_main" in " ".join(worker.cmdline()):
-                        worker.kill()
-                        killed.append(done)
-                        break
-
-    with local_cluster(1, tmp_path / "dask") as address, Client(address) as client:
-        killer = threading.Thread(target=kill)
-        killer.start()
-        try:
-            pool = sample_pool(NMER, settings, tmp_path / "pool", client)
-        finally:
-            over.set()
-            killer.join()
-    assert len(killed) == 5 and len(pool) == 4200
 
 
 def test_frames_beyond_either_soft_wall_are_left_out(tmp_path: Path) -> None:
