@@ -18,9 +18,13 @@ from deploy.errors import MachineError
 from deploy.machine import BatchMachine, FitJob, LabelJobs, clock, seconds_of
 from deploy.script import Work, job_count, job_memory, job_options
 from deploy.tls import temporary_tls, using
+from deploy.watch import watch
 
 AGAIN = 60.0
 """Seconds after which a job is submitted again that the batch system did not take."""
+
+WALLTIME = "nmer.walltime"
+"""Dask's setting, where the run is, that has the walltime of its jobs, for who tells of lost workers."""
 
 GATHER = 10.0
 """Seconds that the others have to come once the first worker is there."""
@@ -106,13 +110,17 @@ def batch_cluster(
     """
     work.folder.mkdir(parents=True, exist_ok=True)
     patience = seconds_of(machine.patience)
-    settings = DASK_SETTINGS | {"distributed.scheduler.no-workers-timeout": f"{patience} seconds"}
+    settings = DASK_SETTINGS | {
+        "distributed.scheduler.no-workers-timeout": f"{patience} seconds",
+        WALLTIME: clock(jobs.seconds),
+    }
     with temporary_tls(work.folder) as files, dask.config.set(settings):
         tls = files if machine.encrypt else None
         with using(tls):
             options = job_options(machine, jobs, work, tls, sys.executable, has_pages(show))
             count, kind = job_count(jobs, work), cluster_class(machine.system)
             with kind(**options, silence_logs="critical") as cluster:
+                watch(cluster)
                 show_pages(cluster, show)
                 cluster.adapt(minimum_jobs=count, maximum_jobs=count)
                 print(

@@ -15,6 +15,7 @@ import psutil
 
 from deploy.dashboard import LOOPBACK, Show, has_pages, show_pages
 from deploy.errors import MachineError
+from deploy.watch import watch
 
 _GIB = 1024**3
 
@@ -30,7 +31,7 @@ WORKER_ENVIRONMENT = {
 
 DASK_SETTINGS: dict[str, Any] = {
     "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
-    "distributed.scheduler.worker-ttl": "30 minutes",  # engines run in processes of their own; be patient
+    "distributed.scheduler.worker-ttl": None,  # deploy.watch looks after those that hang
     "distributed.scheduler.no-workers-timeout": "10 minutes",  # and never wait for ever
     "distributed.scheduler.allowed-failures": 2,
     "distributed.scheduler.worker-saturation": 1.0,  # no label waits at a busy worker while another is free
@@ -92,10 +93,11 @@ def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iter
                     scheduler_kwargs={"dashboard": has_pages(show)},
                     memory_limit=0,
                     local_directory=str(scratch),
-                    silence_logs=40,
+                    silence_logs=50,  # a worker that ends tells its troubles in tracebacks
                 )
             )
         with cluster:
+            watch(cluster)
             show_pages(cluster, show)
             yield str(cluster.scheduler_address)
 

@@ -176,36 +176,31 @@ def write_version(
         raise FileExistsError(f"{path} exists; a version is never overwritten")
     make_folder(path.parent)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with h5py.File(temporary, "w") as file:
-            file.attrs.update(
-                {
-                    "nmer_format": FILE_FORMAT,
-                    "creator": f"nmer {package_version('nmer')}",
-                    "kind": kind,
-                    "nmer": nmer,
-                    "number": number,
-                    "key": key,
-                    "created": created,
-                    "recipe": recipe,
-                    "inputs": json.dumps(inputs),
-                    "engines": json.dumps(dict(engines)),
-                    "facts": json.dumps(dict(facts), allow_nan=False),
-                    "citation": citation,
-                    "licence": licence,
-                }
-            )
-            for name, column in columns.items():
-                _write_column(file, name, column)
-            seal(file)
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        temporary.chmod(0o444)
-        temporary.replace(path)
-        sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # written in memory: HDF5 takes the process down with it when the disk is full while a file closes
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
+        file.attrs.update(
+            {
+                "nmer_format": FILE_FORMAT,
+                "creator": f"nmer {package_version('nmer')}",
+                "kind": kind,
+                "nmer": nmer,
+                "number": number,
+                "key": key,
+                "created": created,
+                "recipe": recipe,
+                "inputs": json.dumps(inputs),
+                "engines": json.dumps(dict(engines)),
+                "facts": json.dumps(dict(facts), allow_nan=False),
+                "citation": citation,
+                "licence": licence,
+            }
+        )
+        for name, column in columns.items():
+            _write_column(file, name, column)
+        seal(file)
+        file.flush()
+        image = file.id.get_file_image()
+    write_bytes(path, image, mode=0o444)
     return Version(kind, nmer, number, key, created, path)
 
 
@@ -232,15 +227,30 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or as it was before."""
+def write_bytes(path: Path, content: bytes, mode: int | None = None) -> None:
+    """Write a file so that it is there whole or as it was before, and nothing of it where the disk is full.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made.
+    content
+        What is to be in it.
+    mode
+        Who may read and write it, if that is not for the system to say.
+    """
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        if mode is not None:
+            temporary.chmod(mode)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 

@@ -17,6 +17,7 @@ from distributed import CancelledError, Client, Future, KilledWorker, wait
 from potentials.errors import StageError
 from storage.ledger import Ledger
 from storage.spool import spool_files
+from tasks.clock import Clock
 from tasks.labelling.engine import FAILED, OK
 from tasks.labelling.runner import Limits
 from tasks.labelling.worker import Finished, LabelTask, LabelWork, make_entry, run_task
@@ -27,6 +28,9 @@ IN_FLIGHT = 4
 
 GRACE = 300.0
 """Seconds beyond a label's own limit within which some label must end while there are workers."""
+
+LOOK = 5.0
+"""Seconds between two looks at the labels that are with the cluster."""
 
 MAX_TROUBLE = 10
 """Tasks in a row that may end without a result (lost file system) before the stage gives up."""
@@ -74,6 +78,7 @@ class Flight:
         self._deaths: Counter[str] = Counter()
         self._started = time.time()
         self._trouble = 0
+        self._ended_at_restart = -1
         self._give_back: Callable[[], None] = _judge_deaths_here(client)
 
     def work_off(self, tasks: Iterator[LabelTask]) -> None:
@@ -85,7 +90,8 @@ class Flight:
             If the cluster has no workers for too long, is lost, a disk is full, or no label comes to an end.
         """
         no_workers = _seconds(dask.config.get("distributed.scheduler.no-workers-timeout", None), 600.0)
-        sign_of_life = last_worker = time.monotonic()
+        clock = Clock(4 * LOOK)
+        sign_of_life = last_worker = clock.now()
         spooled = -1
         self._report()
         while True:
@@ -94,7 +100,7 @@ class Flight:
             if not self._flying:
                 return
             ended = _wait_for_some(self._flying)
-            now = time.monotonic()
+            now = clock.now()
             if cores:
                 last_worker = now
             if ended or not cores:
@@ -107,10 +113,8 @@ class Flight:
             elif (size := self._spooled()) != spooled:  # a task of many labels shows in the spool that it lives
                 spooled, sign_of_life = size, now
             elif now - sign_of_life > self._limits.timeout + GRACE:
-                raise StageError(
-                    f"no label ended within {self._limits.timeout + GRACE:g} s, longer than the limit of one; "
-                    "look at the workers' logs; labels done so far are kept"
-                )
+                self._restart_workers()
+                sign_of_life = now
 
     def call_off(self) -> None:
         """Take back what is still with the cluster; one that is gone has nothing to take back."""
@@ -118,6 +122,25 @@ class Flight:
             if self._flying:
                 self._client.cancel(list(self._flying))
             self._give_back()
+
+    def _restart_workers(self) -> None:
+        """Start the workers anew that hold labels but end none; give up if that was of no use the last time."""
+        if self._ended_at_restart == self.computed:
+            raise StageError(
+                f"no label ended within {self._limits.timeout + GRACE:g} s, longer than the limit of one, "
+                "although the workers were started anew; look at their logs and at the disks of their machines; "
+                "labels done so far are kept"
+            )
+        self._ended_at_restart = self.computed
+
+        async def restart(keys: list[str], dask_scheduler: Any = None) -> None:
+            found = (dask_scheduler.tasks.get(key) for key in keys)
+            holders = {task.processing_on.address for task in found if task is not None and task.processing_on}
+            await dask_scheduler.restart_workers(
+                list(holders), wait_for_workers=False, on_error="return", stimulus_id="no-label-ended"
+            )
+
+        self._client.run_on_scheduler(restart, [future.key for future in self._flying])
 
     def _fill(self, tasks: Iterator[LabelTask], most: int) -> None:
         while len(self._flying) < most:
@@ -224,6 +247,8 @@ class Flight:
             self._alone.append(alone)
         else:
             reason = "the worker process died each time it computed this label"
+            if walltime := dask.config.get("nmer.walltime", None):  # that of the batch system's jobs
+                reason += f"; if the walltime of its jobs, {walltime}, was too short, raise labels.walltime"
             values = {"part": suspect.jobs[0].part, "status": FAILED, "reason": reason}
             self._ledger.add([make_entry(task, suspect.configuration, values)])
             self._end(good=False)
@@ -249,7 +274,7 @@ class Flight:
 
 def _wait_for_some(flying: Collection[Future]) -> list[Future]:
     try:
-        return list(wait(list(flying), timeout=5.0, return_when="FIRST_COMPLETED").done)
+        return list(wait(list(flying), timeout=LOOK, return_when="FIRST_COMPLETED").done)
     except (TimeoutError, CancelledError):
         return [future for future in flying if future.done()]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import socket
 import tempfile
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -17,11 +17,18 @@ from typing import Any
 
 import psutil
 
+from tasks.clock import Clock
 from tasks.labelling.engine import FAILED, OK, OUT_OF_MEMORY, TIMEOUT, Job
 from tasks.labelling.process import EngineProcess
 
 POLL = 0.1
 """Seconds between two looks at a label's memory."""
+
+LONGEST_LOOK = 5.0
+"""Seconds between two looks at a label beyond which this process stood still, and the label with it."""
+
+FULL = 1024**2
+"""Bytes free on the disk of the temporary files below which a label that failed is not to blame."""
 
 _FOLDER = "nmer-label-"
 
@@ -88,6 +95,11 @@ def run_labels(
     victim. It is tried again at the head of a new process, and only what happens there counts. SIGKILL comes
     from outside, from the kernel when others have used up the memory, or from an administrator: a label is
     tried once more after the first.
+
+    Raises
+    ------
+    OSError
+        If there is no room for temporary files: no label has failed then.
     """
     work = deque(_Work(place, deque(jobs)) for place, jobs in enumerate(labels) if jobs)
     scratch.mkdir(parents=True, exist_ok=True)
@@ -127,7 +139,8 @@ def _one_process(
     head, places = work[0], [label.place for label in work]
     jobs = [[asdict(job) for job in label.jobs] for label in work]
     request = {"engine": engine, "parent": os.getpid(), "labels": jobs}
-    begun = looked = time.monotonic()
+    clock = Clock(LONGEST_LOOK)
+    begun = looked = clock.now()
     crossed: tuple[_Work, Entry] | None = None
     with EngineProcess(request, folder) as process:
         while work:
@@ -140,19 +153,22 @@ def _one_process(
                 ended.append((places[entry.pop("label")], entry))
                 if _ends_label(work[0], entry):
                     work.popleft()
-                    begun = came  # of the next one
-            now = time.monotonic()
+                    begun = clock.at(came)  # of the next one
+            now = clock.now()
             if work and crossed is None and now - looked >= POLL:
                 looked = now
                 if why := _crossed_limit(process, limits, now - begun):
                     crossed = work[0], why
                     process.kill()
+            if any(_disk_is_full(entry, folder) for _, entry in ended):
+                yield [(place, entry) for place, entry in ended if entry["status"] == OK]
+                raise _full(folder)
             if ended:
                 yield ended
         if not work:
             return
         label = work[0]
-        wall = round(time.monotonic() - begun, 3)
+        wall = round(clock.now() - begun, 3)
         if crossed is not None and crossed[0] is label:
             verdict = crossed[1]
             innocent = verdict["status"] == OUT_OF_MEMORY and label is not head
@@ -160,12 +176,26 @@ def _one_process(
             innocent = True
         else:
             verdict = {"status": FAILED, "reason": process.death()}
+            if _disk_is_full(verdict, folder):
+                raise _full(folder)
             killed = process.was_killed()
             innocent = label is not head or process.asked_to_end() or (killed and not label.killed)
             label.killed |= killed and label is head
     if not innocent:
         work.popleft()
         yield [(label.place, {"part": label.jobs[0].part, "wall_seconds": wall, **verdict})]
+
+
+def _disk_is_full(entry: Entry, folder: Path) -> bool:
+    """Return whether a job failed for want of room for temporary files, whatever its engine made of that."""
+    if entry["status"] != FAILED:
+        return False
+    said = any(os.strerror(code) in str(entry.get("reason")) for code in (errno.ENOSPC, errno.EDQUOT))
+    return said or shutil.disk_usage(folder).free < FULL
+
+
+def _full(folder: Path) -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder.parent))
 
 
 def _ends_label(label: _Work, entry: Entry) -> bool:

@@ -90,17 +90,15 @@ def run_task(task: LabelTask) -> Finished:
     writer, finished = _spool_writer(task), Finished()
     start = writer.end
     ended = run_labels(task.engine, [label.jobs for label in task.labels], task.limits, task.scratch)
-    for group in ended:
-        entries = [make_entry(task, task.labels[place].configuration, values) for place, values in group]
-        finished.entries += entries
-        try:
+    try:
+        for group in ended:
+            entries = [make_entry(task, task.labels[place].configuration, values) for place, values in group]
+            finished.entries += entries
             writer.extend(entries)
-        except OSError as error:
-            finished.trouble = error
-            ended.close()  # type: ignore[attr-defined]  # ends the process now
-            break
-    else:
         finished.seen = SpoolRange(writer.path.name, start, writer.end)
+    except OSError as error:  # no room in the spool, or for the temporary files
+        finished.trouble = error
+        ended.close()  # type: ignore[attr-defined]  # ends the process now
     return finished
 
 

@@ -76,17 +76,7 @@ def run_walkers(
     if client is None:
         failures = [run_walker(walker, show) for walker in every]
     else:
-        futures = client.map(run_walker, every, pure=False)
-        while any(not f.done() for f in futures):
-            time.sleep(0.2)
-            show()
-        try:
-            failures = client.gather(futures)
-        except (KilledWorker, CancelledError, NoValidWorkerError):
-            raise StageError(
-                "sampling: the workers of a walker died again and again, or there are none, or the cluster was "
-                "lost; what is sampled is kept: see that it runs, and run the same command again"
-            ) from None
+        failures = _run_on_cluster(client, every, scratch, show)
     reasons = [reason for reason in failures if reason]
     if reasons:
         raise StageError(f"sampling: {len(reasons)} of {len(every)} walkers failed. {'. '.join(reasons)}")
@@ -94,6 +84,37 @@ def run_walkers(
         Frames(f"pbmetad {w.force_field}", *read_frames(w.folder, nmer.natoms), w.temperature, w.seed, w.window)
         for w in every
     ]
+
+
+def _run_on_cluster(client: Client, every: list[Walker], scratch: Path, show: Callable[[], None]) -> list[str]:
+    """Run walkers on a cluster; as long as there are more frames each time, a walker may outlive many workers."""
+    while True:
+        before = frames_so_far(scratch)
+        futures = client.map(_try_walker, every, pure=False)
+        while any(not f.done() for f in futures):
+            time.sleep(0.2)
+            show()
+        try:
+            outcomes = client.gather(futures)
+        except (KilledWorker, CancelledError, NoValidWorkerError) as error:
+            if isinstance(error, KilledWorker) and frames_so_far(scratch) > before:
+                continue
+            raise StageError(
+                "sampling: the workers of a walker died again and again, or there are none, or the cluster was "
+                "lost; what is sampled is kept: see that it runs, and run the same command again"
+            ) from None
+        for outcome in outcomes:
+            if isinstance(outcome, OSError):
+                raise outcome
+        return list(outcomes)
+
+
+def _try_walker(walker: Walker) -> str | OSError:
+    """Run a walker; a full disk is an outcome like others, where Dask would print an exception's traceback."""
+    try:
+        return run_walker(walker)
+    except OSError as error:
+        return error
 
 
 def frames_so_far(scratch: Path) -> int:

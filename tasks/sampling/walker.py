@@ -298,21 +298,24 @@ def _write(path: Path, segment: Segment, count: int) -> None:
     """Write a segment with its first `count` frames, so that it is there whole or not at all."""
     end = segment.end
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as handle:
-        np.savez(
-            handle,
-            positions=segment.positions[:count],
-            energy=segment.energy[:count],
-            hills=segment.hills,
-            x=end.x,
-            v=end.v,
-            bias=end.bias,
-            counters=np.array([end.step, end.looked]),
-            scale=np.array([end.scale, end.time]),
-        )
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as handle:
+            np.savez(
+                handle,
+                positions=segment.positions[:count],
+                energy=segment.energy[:count],
+                hills=segment.hills,
+                x=end.x,
+                v=end.v,
+                bias=end.bias,
+                counters=np.array([end.step, end.looked]),
+                scale=np.array([end.scale, end.time]),
+            )
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # it takes room on a full disk
 
 
 def _read_state(path: Path) -> State:

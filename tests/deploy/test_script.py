@@ -149,7 +149,7 @@ def test_nothing_of_a_store_reaches_a_shell_unquoted(system: str, tmp_path: Path
 
 def test_settings_come_back_as_they_were() -> None:
     settings = {"distributed.worker.memory.target": False, "distributed.nanny.pre-spawn-environ": {"A": "1"}}
-    settings["distributed.scheduler.worker-ttl"] = "30 minutes"  # type: ignore[assignment]
+    settings["distributed.scheduler.no-workers-timeout"] = "30 minutes"  # type: ignore[assignment]
     config = dask.config.collect_env(as_variables(settings))
     for key, value in settings.items():
         assert dask.config.get(key, config=config) == value

@@ -24,6 +24,7 @@ from recipes.schema import Labelling, Resources
 from storage.configuration import configuration_ids
 from storage.ledger import Ledger
 from storage.spool import read_spool, spool_files
+from tasks.labelling import flight
 from tasks.labelling.dispatch import LabelCounts, label_configurations
 from tasks.labelling.protocol import protocol_of
 from tests.storage.conftest import small_disk  # noqa: F401 - a fixture
@@ -181,6 +182,17 @@ if __name__ == "__main__":
 """
 
 
+SHORT = """
+from deploy import watch
+from tasks.labelling import flight
+
+watch.PATIENCE = 5.0
+flight.GRACE = flight.LOOK = 0.5
+
+"""
+LIMIT = "slow_labels(int(sys.argv[2])), label_timeout=6.0"
+
+
 def check_killed_runs(folder: Path, client: Client, count: int, kills: int) -> None:
     """Kill the run itself, with everything below it left to the kernel, and see that nothing is lost or redone."""
     script = folder / "run_labels.py"
@@ -221,6 +233,77 @@ def test_a_killed_run_loses_nothing_and_repeats_nothing(tmp_path: Path, client: 
 @pytest.mark.slow
 def test_many_killed_runs(tmp_path: Path, client: Client) -> None:
     check_killed_runs(tmp_path, client, count=2000, kills=15)
+
+
+def stop(process: psutil.Process) -> None:
+    with suppress(psutil.Error):
+        process.suspend()
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_workers_that_end_no_label_are_started_anew_once(
+    tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch, always: bool
+) -> None:
+    monkeypatch.setattr(flight, "GRACE", 1.0)
+    monkeypatch.setattr(flight, "LOOK", 1.0)
+    values, over = slow_labels(200), threading.Event()
+
+    def stop_workers() -> None:
+        while not over.wait(0.05):
+            if always or len(spooled(tmp_path)) > 30:
+                for engine in below("tasks.labelling.child"):
+                    with suppress(psutil.Error):
+                        engine.parent().suspend()
+                        if not always:
+                            return
+
+    stopper = threading.Thread(target=stop_workers)
+    stopper.start()
+    try:
+        if always:
+            with pytest.raises(StageError, match=r"no label ended within 3 s.*although the workers were"):
+                label(tmp_path, client, values, label_timeout=2.0)
+        else:
+            counts = label(tmp_path, client, values, label_timeout=2.0)
+            assert (counts.ok, counts.failed, counts.missing) == (200, {}, 0)
+            assert len(in_ledger(tmp_path, values)) == 600
+    finally:
+        over.set()
+        stopper.join(timeout=60)
+        for worker in below("spawn_main"):
+            worker.resume()
+
+
+def test_a_run_that_sleeps_goes_on_when_it_wakes(tmp_path: Path, instant: Path) -> None:
+    """Longer than any limit there is: of a label, of a heartbeat, and of all waiting."""
+    script, count = tmp_path / "run_labels.py", 300
+    script.write_text(
+        RUN.replace("if __name__", SHORT + "if __name__").replace("slow_labels(int(sys.argv[2]))", LIMIT)
+    )
+    run = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path), str(count)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{os.environ['PYTHONPATH']}{os.pathsep}{ROOT}"},
+        stdout=subprocess.PIPE,
+    )
+    try:
+        while len(spooled(tmp_path)) < 60:
+            assert run.poll() is None
+            time.sleep(0.05)
+        family = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
+        for process in family:
+            stop(process)
+        before = spooled(tmp_path)
+        time.sleep(12.0)
+        for process in family:
+            with suppress(psutil.Error):
+                process.resume()
+        assert run.wait(timeout=120) == 0
+    finally:
+        run.kill()
+    every = spooled(tmp_path)
+    assert len(before) < 3 * count == len(in_ledger(tmp_path, slow_labels(count)))
+    assert len(every) == 3 * count, "nothing is computed twice"
 
 
 def test_bad_labels_do_not_hurt_their_neighbours(tmp_path: Path, client: Client) -> None:

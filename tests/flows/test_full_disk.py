@@ -1,0 +1,97 @@
+"""A run on a disk that fills up: one sentence, nothing finished is lost, and the same command goes on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from deploy.environment import set_prefect_defaults
+from storage.spool import read_spool, spool_files
+from storage.store import Store
+from tests.storage.conftest import small_disk  # noqa: F401 - a fixture
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Provide one server for all runs of a test."""
+    set_prefect_defaults()
+    from flows.server import prefect_server
+
+    with prefect_server() as url:
+        monkeypatch.setenv("PREFECT_API_URL", url)
+        yield
+
+
+def resize(disk: Path, kilobytes: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", str(disk)], check=True)
+
+
+def finished(store: Path) -> list[tuple[str, str]]:
+    """Return what the spool has of good parts."""
+    entries = [e for path in spool_files(store / "labels" / "spool") for e in read_spool(path).entries]
+    return [(e["configuration"], e["part"]) for e in entries if e["status"] == "ok"]
+
+
+def check_full(words: list[str], store: Path) -> list[str]:
+    """Run on a disk that is too small; return which versions there are then."""
+    done = subprocess.run(words, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 1, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr and "ERROR" not in done.stderr, done.stderr
+    assert (
+        last.startswith("nmer: ")
+        and "disk is full" in last
+        and "is kept: make room and run the same command" in last
+    )
+    versions = Store(store).versions()
+    assert len(list(store.rglob("*.h5*"))) == len(versions), "none is half written"
+    return [version.kind for version in versions]
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("sizes", [(330,), pytest.param((80, 200, 280, 330), marks=pytest.mark.slow)])
+def test_a_run_on_a_disk_that_fills_up(
+    small_disk: Path,  # noqa: F811
+    tiny_recipe: Path,
+    tmp_path: Path,
+    sizes: tuple[int, ...],
+) -> None:
+    recipe, store = tmp_path / "tiny-water.toml", small_disk / "store"
+    recipe.write_text(tiny_recipe.read_text().replace("[resources]", "[resources]\nkeep_hills = false"))
+    words = [str(Path(sys.executable).with_name("nmer")), "run", str(recipe), "--store", str(store)]
+    ballast, over = small_disk / "ballast", threading.Event()
+    ballast.unlink()
+    for size in sizes:  # too small for the frames, or for the pool beside them
+        resize(small_disk, size)
+        assert check_full(words, store) == []
+    resize(small_disk, 2000)
+
+    def fill() -> None:
+        while len(finished(store)) < 4 and not over.wait(0.02):
+            pass
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while not over.is_set():
+                file.write(bytes(4096))
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    try:
+        assert check_full(words, store) == ["pool", "selection"]
+    finally:
+        over.set()
+        thread.join()
+    before = finished(store)
+    assert 4 <= len(before) < 66
+    ballast.unlink()
+    done = subprocess.run(words, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(Store(store).versions()) == 5
+    every = finished(store)
+    assert before == [part for part in every if part in before], "what was finished is there once"
+    assert len(set(every)) == len(every) == 66
