@@ -6,16 +6,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from distributed import Client
 
-from deploy.cluster import local_cluster
+from deploy.cluster import DASK_SETTINGS, local_cluster
 from potentials.errors import InputError, StageError
 from potentials.molecule import Fragment, NMer
 from recipes.load import load_recipe
@@ -27,7 +29,7 @@ from tasks.sampling.engine import install_bias, install_python_bias, run, run_re
 from tasks.sampling.forcefield import ff14sb_system, fragment_terms
 from tasks.sampling.frames import com_distance
 from tasks.sampling.kernel import CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias
-from tasks.sampling.pbmetad import frames_so_far, walkers
+from tasks.sampling.pbmetad import frames_so_far, run_walkers, walkers
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.walker import _read_state, _segment_with_retries, _start, run_walker, segments
 
@@ -291,6 +293,33 @@ def test_kill_9_and_resume_give_bitwise_the_same_pool(tmp_path: Path, monkeypatc
     resumed = sample_pool(NMER, settings, killed)
     for name in Pool.__dataclass_fields__:
         np.testing.assert_array_equal(getattr(resumed, name), getattr(undisturbed, name))
+
+
+def test_a_walker_outlives_its_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is killed once it has got further: with Dask's limit of none that would end the sampling each time."""
+    monkeypatch.setitem(DASK_SETTINGS, "distributed.scheduler.allowed-failures", 0)
+    settings = SMALL.model_copy(update={"temperatures": (300.0,), "windows": ((0.0, 4.0),), "frames": 4000})
+    scratch, killed, over = tmp_path / "scratch", list[int](), threading.Event()
+
+    def kill() -> None:
+        kept = 0
+        while len(killed) < 3 and not over.wait(0.01):
+            if (now := frames_so_far(scratch)) > kept:
+                kept = now
+                for worker in psutil.Process().children(recursive=True):
+                    if "spawn_main" in " ".join(worker.cmdline()) and worker.pid not in killed:
+                        worker.kill()
+                        killed.append(worker.pid)
+
+    killer = threading.Thread(target=kill)
+    with local_cluster(1, tmp_path / "dask") as address, Client(address) as client:
+        killer.start()
+        try:
+            (frames,) = run_walkers(NMER, settings, scratch, client)
+        finally:
+            over.set()
+            killer.join(timeout=60)
+    assert len(killed) == 3 and len(frames.positions) == 4000
 
 
 def test_an_explosion_is_retried_and_then_named(tmp_path: Path) -> None:
