@@ -103,6 +103,7 @@ def test_jobs_that_leave_before_their_walltime_are_replaced(
     assert len(spooled(tmp_path)) == len(in_ledger(tmp_path, values)) == 1800
 
 
+@pytest.mark.slow  # Slurm looks at the limits twice a minute
 def test_a_job_that_slurm_ends_at_its_time_limit_is_replaced(slurm: Slurm, tmp_path: Path) -> None:
     values, ended = slow_labels(400), list[str]()
 
