@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ import pytest
 import nmer
 from nmer.cli.main import main
 from recipes.load import load_recipe
-from storage.spool import read_spool, spool_files
+from storage.spool import spool_files
 from storage.store import Store
 
 Run = tuple[Path, subprocess.CompletedProcess[str]]
@@ -101,39 +100,6 @@ def test_failed_gates_end_with_1(
     assert done.returncode == 1, done.stderr
     assert "tiny-water@1 is candidate" in done.stdout
     assert "gate not passed: RMSD on the test set (kcal/mol)" in done.stdout
-
-
-def test_kill_9_in_labelling_then_resume_computes_each_label_once(tiny_recipe: Path, tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    words = [str(Path(sys.executable).with_name("nmer")), "run", str(tiny_recipe), "--store", str(store)]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    spool = store / "labels" / "spool"
-
-    def finished() -> list[tuple[str, str]]:
-        entries = [e for path in spool_files(spool) for e in read_spool(path).entries]
-        return [(e["configuration"], e["part"]) for e in entries]
-
-    deadline = time.monotonic() + 240
-    while len(finished()) < 8 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    children = psutil.Process(process.pid).children(recursive=True)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    outlived = psutil.wait_procs(children, timeout=60)[1]
-    for child in outlived:
-        child.kill()
-    before = set(finished())
-    assert 8 <= len(before) < 66
-    assert not Store(store).versions("dataset")
-
-    done = subprocess.run([*words, "--json"], capture_output=True, text=True, timeout=500, check=False)
-    assert done.returncode == 0, done.stderr
-    every = finished()
-    assert before <= set(every)
-    assert len(every) == len(set(every)) == 66, "22 labels of three parts, each computed once"
-    with sqlite3.connect(store / "labels" / "ledger.sqlite") as ledger:
-        assert ledger.execute("SELECT count(*) FROM labels WHERE status = 'ok'").fetchone() == (66,)
-    assert children and not outlived, "server, workers, and labels end with the run that started them"
 
 
 def test_ctrl_c_ends_with_one_sentence_and_leaves_nothing_behind(tiny_recipe: Path, tmp_path: Path) -> None:
