@@ -229,6 +229,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.slow  # three runs; the loop above is every day's
 @pytest.mark.timeout(900)
 def test_servers_of_the_users_own_that_die(recipe: Path, calm: Path, tmp_path: Path) -> None:
     """Each time one sentence says what is gone, and the next run goes on."""
