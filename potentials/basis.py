@@ -213,12 +213,6 @@ class Basis:
         """Name of each non-linear parameter: of the k, then of the d."""
         return self.variables.parameter_names
 
-    @cached_property
-    def orbit_sizes(self) -> Ints:
-        """Number of monomials in each term, shape (n_terms,)."""
-        kept = np.concatenate(self.term)
-        return np.bincount(kept[kept >= 0], minlength=self.n_terms)
-
     def term_names(self) -> list[str]:
         """Return one monomial of each term, for example ``r05 r05 r16``: distances named by their atoms."""
         names: dict[int, str] = {}

@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.conftest import free_port
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 
 CONFIGURATION = """
@@ -86,7 +88,7 @@ def _write(folder: Path) -> None:
     key.touch(mode=0o600)
     key.write_bytes(secrets.token_bytes(128))
     host = socket.gethostname().split(".")[0]
-    text = CONFIGURATION.format(host=host, folder=folder, ports=[_free_port(), _free_port()])
+    text = CONFIGURATION.format(host=host, folder=folder, ports=[free_port(), free_port()])
     (folder / "slurm.conf").write_text(text)
 
 
@@ -130,9 +132,3 @@ def _family(pid: int) -> list[psutil.Process]:
         return psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

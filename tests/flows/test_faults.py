@@ -20,6 +20,7 @@ from distributed import Client
 
 from storage.spool import read_spool, spool_files
 from storage.store import Store
+from tests.conftest import free_port
 
 BIN = Path(sys.executable).parent
 SEED = 20261121
@@ -221,12 +222,6 @@ def prefect_on(port: int) -> Iterator[subprocess.Popen[bytes]]:
 def port_answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.slow  # three runs; the loop above is every day's

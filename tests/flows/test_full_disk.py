@@ -5,27 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from deploy.environment import set_prefect_defaults
 from storage.spool import read_spool, spool_files
 from storage.store import Store
 from tests.storage.conftest import small_disk  # noqa: F401 - a fixture
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Provide one server for all runs of a test."""
-    set_prefect_defaults()
-    from flows.server import prefect_server
-
-    with prefect_server() as url:
-        monkeypatch.setenv("PREFECT_API_URL", url)
-        yield
 
 
 def resize(disk: Path, kilobytes: int) -> None:
@@ -54,14 +41,16 @@ def check_full(words: list[str], store: Path) -> list[str]:
     return [version.kind for version in versions]
 
 
-@pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("sizes", [(330,), pytest.param((80, 200, 280, 330), marks=pytest.mark.slow)])
 def test_a_run_on_a_disk_that_fills_up(
     small_disk: Path,  # noqa: F811
     tiny_recipe: Path,
     tmp_path: Path,
+    server: str,
+    monkeypatch: pytest.MonkeyPatch,
     sizes: tuple[int, ...],
 ) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", server)
     recipe, store = tmp_path / "tiny-water.toml", small_disk / "store"
     recipe.write_text(tiny_recipe.read_text().replace("[resources]", "[resources]\nkeep_hills = false"))
     words = [str(Path(sys.executable).with_name("nmer")), "run", str(recipe), "--store", str(store)]
