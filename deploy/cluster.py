@@ -15,6 +15,7 @@ import psutil
 
 from deploy.dashboard import LOOPBACK, Show, has_pages, show_pages
 from deploy.errors import MachineError
+from deploy.tls import keys_in_memory
 from deploy.watch import watch
 
 _GIB = 1024**3
@@ -64,6 +65,9 @@ def worker_count(wanted: int, memory: float) -> int:
 def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iterator[str]:
     """Open worker processes on this machine and yield the scheduler's address.
 
+    Scheduler and workers listen on the loopback interface and answer nobody without the keys of this run, which a
+    client in this process uses by itself while the context lasts.
+
     Parameters
     ----------
     workers
@@ -81,7 +85,7 @@ def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iter
     from distributed import LocalCluster
 
     scratch.mkdir(parents=True, exist_ok=True)
-    with dask.config.set(DASK_SETTINGS):
+    with keys_in_memory(), dask.config.set(DASK_SETTINGS):
         with _interrupts_ignored():  # workers inherit it: a Ctrl-C is the run's business, which then closes them
             cluster = _started(
                 lambda: LocalCluster(
@@ -89,6 +93,7 @@ def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iter
                     threads_per_worker=1,
                     processes=True,
                     host="127.0.0.1",
+                    protocol="tls://",
                     dashboard_address=LOOPBACK,
                     scheduler_kwargs={"dashboard": has_pages(show)},
                     memory_limit=0,

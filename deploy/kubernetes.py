@@ -15,11 +15,12 @@ import dask
 from deploy.cluster import DASK_SETTINGS, WORKER_ENVIRONMENT
 from deploy.dashboard import Show
 from deploy.errors import MachineError
-from deploy.machine import OVERHEAD, KubernetesMachine, seconds_of
+from deploy.machine import OVERHEAD, KubernetesMachine, Tls, seconds_of
 from deploy.script import Work, as_variables
+from deploy.tls import temporary_tls, tls_settings, using
 
 
-def cluster_spec(machine: KubernetesMachine, work: Work, name: str) -> dict[str, Any]:
+def cluster_spec(machine: KubernetesMachine, work: Work, name: str, tls: Tls | None = None) -> dict[str, Any]:
     """Return the ``DaskCluster`` resource of a run.
 
     Parameters
@@ -30,6 +31,8 @@ def cluster_spec(machine: KubernetesMachine, work: Work, name: str) -> dict[str,
         What is to be done; its folder lies in the store.
     name
         Name of the resource.
+    tls
+        Key files in the store, which the pods see at the same paths; None is plain TCP.
     """
     from dask_kubernetes.operator import make_cluster_spec
 
@@ -40,14 +43,31 @@ def cluster_spec(machine: KubernetesMachine, work: Work, name: str) -> dict[str,
         image=machine.image,
         n_workers=work.workers or machine.labels.jobs,
         resources={"requests": size, "limits": size},
-        env=WORKER_ENVIRONMENT | as_variables(DASK_SETTINGS),
+        env=WORKER_ENVIRONMENT | as_variables(DASK_SETTINGS | (tls_settings(tls) if tls else {})),
         worker_command=["python", "-m", "distributed.cli.dask_worker", "--nthreads", "1"],
     )
     store = work.folder.parents[1]
-    pod = spec["spec"]["worker"]["spec"]
-    pod["volumes"] = [{"name": "store", "persistentVolumeClaim": {"claimName": machine.claim}}]
-    pod["containers"][0]["volumeMounts"] = [{"name": "store", "mountPath": str(store)}]
+    worker, scheduler = spec["spec"]["worker"]["spec"], spec["spec"]["scheduler"]["spec"]
+    for pod in (worker, scheduler) if tls else (worker,):  # the scheduler needs the keys, and nothing else of it
+        pod["volumes"] = [{"name": "store", "persistentVolumeClaim": {"claimName": machine.claim}}]
+        pod["containers"][0]["volumeMounts"] = [{"name": "store", "mountPath": str(store)}]
+    if tls:
+        scheduler["containers"][0]["args"] += ["--protocol", "tls"]
+        address = f"tls://{name}-scheduler.{machine.namespace}.svc.cluster.local:8786"
+        worker["containers"][0]["env"].append({"name": "DASK_SCHEDULER_ADDRESS", "value": address})  # not tcp://
     return spec
+
+
+def cluster_class() -> type[Any]:
+    """Return dask-kubernetes' cluster, which by itself speaks plain TCP to its scheduler, with TLS."""
+    from dask_kubernetes.operator import KubeCluster
+
+    class KeyedCluster(KubeCluster):  # type: ignore[misc]
+        async def _get_scheduler_address(self) -> str:
+            address: str = await super()._get_scheduler_address()
+            return address.replace("tcp://", "tls://", 1)
+
+    return KeyedCluster
 
 
 @contextmanager
@@ -64,12 +84,14 @@ def kubernetes_cluster(machine: KubernetesMachine, work: Work, show: Show | None
     from dask_kubernetes.operator import KubeCluster
     from distributed import Client
 
-    spec = cluster_spec(machine, work, f"nmer-{work.name}-{uuid.uuid4().hex[:8]}")
     patience = seconds_of(machine.patience)
     settings = DASK_SETTINGS | {"distributed.scheduler.no-workers-timeout": f"{patience} seconds"}
-    with dask.config.set(settings):
+    with temporary_tls(work.folder) as files, dask.config.set(settings), using(files if machine.encrypt else None):
+        tls = files if machine.encrypt else None
+        spec = cluster_spec(machine, work, f"nmer-{work.name}-{uuid.uuid4().hex[:8]}", tls)
+        kind = cluster_class() if tls else KubeCluster
         try:
-            cluster = KubeCluster(custom_cluster_spec=spec, namespace=machine.namespace, quiet=True)
+            cluster = kind(custom_cluster_spec=spec, namespace=machine.namespace, quiet=True)
         except Exception as error:  # whatever the Kubernetes client trips over
             said = " ".join(str(error).split())[:300] or type(error).__name__
             raise MachineError(f"the Kubernetes cluster cannot be used: {said}") from None

@@ -40,6 +40,7 @@ Line = Annotated[str, AfterValidator(_one_line)]
 FullPath = Annotated[str, AfterValidator(_whole_path)]
 Duration = Annotated[str, AfterValidator(_duration)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@:,+/=-]*$")]
+Option = Annotated[str, Field(pattern=r"^--?[A-Za-z][A-Za-z0-9_-]*( [a-z_]+)?$")]
 Interface = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]*$")]
 
 
@@ -71,6 +72,9 @@ class Job(Part):
     queue: Word = Field("", description="queue or partition; empty is the system's default")
     account: Word = Field("", description="account or project; empty is the system's default")
     directives: tuple[Line, ...] = Field((), description="more lines for the head of the job script")
+    skip: tuple[Option, ...] = Field(
+        (), description="options to leave out of the head of the job script, for example --mem"
+    )
 
     @property
     def seconds(self) -> int:
@@ -177,6 +181,7 @@ class KubernetesMachine(Profile):
         "", pattern=r"^[a-z0-9.-]*$", description="volume claim that holds the store, mounted where the store is"
     )
     labels: Pods = Pods()
+    encrypt: bool = Field(True, description="TLS between this machine and the pods, with keys made for the run")
     patience: Duration = Field("1:00:00", description="how long to wait for a first worker")
 
 

@@ -20,6 +20,7 @@ from deploy.tls import tls_settings
 _GIB = 1024**3
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _JOB_ID = {"slurm": "SLURM_JOB_ID", "pbs": "PBS_JOBID", "lsf": "LSB_JOBID", "sge": "JOB_ID"}
+_MARK = {"slurm": "#SBATCH", "pbs": "#PBS", "lsf": "#BSUB", "sge": "#$"}
 _NO_OUTPUT = {  # the script writes its own log, whatever the name of its folder
     "slurm": ("--output=/dev/null",),
     "pbs": ("-j oe", "-o /dev/null"),
@@ -143,6 +144,18 @@ def python_command(machine: BatchMachine, store: Path, here: str) -> str:
     return shlex.join([*words, machine.container, machine.python or "python"])
 
 
+def left_out(system: str, jobs: LabelJobs | FitJob) -> list[str]:
+    """Return the options that the head of a job script is not to have.
+
+    They are those of ``skip``, and Slurm's ``--mem`` where a directive asks for memory in another unit: Slurm
+    refuses a job that has both.
+    """
+    options = list(jobs.skip)
+    if system == "slurm" and any(line.startswith(("--mem-per-cpu", "--mem-per-gpu")) for line in jobs.directives):
+        options.append("--mem")
+    return options
+
+
 def job_options(
     machine: BatchMachine,
     jobs: LabelJobs | FitJob,
@@ -172,6 +185,8 @@ def job_options(
     memory = round(job_memory(jobs, work) * _GIB)
     life, stagger = lifetime(jobs, work)
     logs = work.folder / "logs"
+    skip = left_out(machine.system, jobs)
+    quiet = [line for line in _NO_OUTPUT[machine.system] if not line.startswith(tuple(skip))]
     options: dict[str, Any] = {
         "cores": jobs.cores,
         "processes": 1 if one_process else jobs.cores,
@@ -182,7 +197,9 @@ def job_options(
         "job_name": f"nmer-{work.name}",
         "python": python_command(machine, work.folder.parents[1], here),
         "job_script_prologue": prologue(machine, logs, jobs.cores if one_process else 1, tls),
-        "job_extra_directives": [*_NO_OUTPUT[machine.system], *jobs.directives],
+        "job_extra_directives": [*quiet, *jobs.directives],
+        # dask-jobqueue leaves out every line that has such a text anywhere, in the name of the job too
+        "job_directives_skip": [f"{_MARK[machine.system]} {option}{end}" for option in skip for end in "= "],
         "local_directory": shlex.quote(machine.scratch or str(work.folder)),
         "death_timeout": 60,
         "interface": machine.interface or None,

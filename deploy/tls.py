@@ -55,6 +55,23 @@ def temporary_tls(folder: Path) -> Iterator[Tls]:
 
 
 @contextmanager
+def keys_in_memory() -> Iterator[None]:
+    """Make keys for one run that stay in the memory of this process and of the workers it starts.
+
+    Everything on this machine can reach the loopback interface; without a key it can neither send work there nor
+    take any.
+    """
+    from distributed.security import Security
+
+    made = Security.temporary().get_tls_config_for_role("scheduler")
+    texts = Tls.model_construct(
+        ca=made["ca_file"], cert=made["cert"], key=made["key"]
+    )  # not paths: Dask takes both
+    with using(texts):
+        yield
+
+
+@contextmanager
 def using(files: Tls | None) -> Iterator[None]:
     """Have every Dask client, scheduler, and worker of this process use these files; none: as before."""
     with dask.config.set(tls_settings(files) if files else {}):

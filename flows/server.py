@@ -2,7 +2,8 @@
 
 Prefect would start one by itself, but that one dies of the user's Ctrl-C before the flow has ended, and outlives
 a flow that is killed. This one is in a session of its own, the kernel ends it with its parent, and it is started
-again if it dies: all that it knows is in its database.
+again if it dies: all that it knows is in its database. It answers nobody without a password that is made for the
+run: everybody on the machine reaches the loopback interface.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -24,7 +26,13 @@ from types import TracebackType
 from typing import Self
 
 from httpx import TransportError
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    get_current_settings,
+    temporary_settings,
+)
 
 from potentials.errors import StageError
 
@@ -52,9 +60,10 @@ def prefect_server() -> Iterator[str]:
         with _its_silence_in_words(own), _logs_sent():
             yield own
         return
+    password = f"nmer:{secrets.token_urlsafe(32)}"
     with (
-        PrivateServer() as server,
-        temporary_settings({PREFECT_API_URL: server.url}),
+        PrivateServer(password) as server,
+        temporary_settings({PREFECT_API_URL: server.url, PREFECT_API_AUTH_STRING: password}),
         _its_silence_in_words(server.url),
         _logs_sent(),
     ):
@@ -64,13 +73,19 @@ def prefect_server() -> Iterator[str]:
 class PrivateServer:
     """A server that lives as long as the context it is entered in, whatever happens to its process.
 
+    Parameters
+    ----------
+    password
+        ``user:password`` without which it answers nobody; None: it answers everybody on this machine.
+
     Attributes
     ----------
     url
         Address of its API.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, password: str | None) -> None:
+        self._password = {} if password is None else {"PREFECT_SERVER_API_AUTH_STRING": password}
         self._port = _free_port()
         self.url = f"http://127.0.0.1:{self._port}/api"
         self._lock, self._closed = threading.Lock(), False
@@ -117,7 +132,11 @@ class PrivateServer:
                 *(sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"),
                 *("--host", "127.0.0.1", "--port", str(self._port), "--log-level", "critical"),
             ],
-            env={**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)},
+            env={
+                **os.environ,
+                **get_current_settings().to_environment_variables(exclude_unset=True),
+                **self._password,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import dask
 from distributed import Client
 
 from deploy.cluster import local_cluster, worker_count
@@ -23,7 +26,35 @@ def test_workers_fit_cores_and_memory() -> None:
 
 def test_workers_are_on_loopback_with_one_thread_each(tmp_path: Path) -> None:
     with local_cluster(2, tmp_path) as address, Client(address) as client:
-        assert address.startswith("tcp://127.0.0.1:")
+        assert address.startswith("tls://127.0.0.1:")
         assert sorted(client.nthreads().values()) == [1, 1]
         found = client.submit(environment).result(timeout=60)
         assert found["OMP_NUM_THREADS"] == "1" and found["PYTHONSAFEPATH"] == "1"
+
+
+STRANGER = """
+import sys
+from contextlib import nullcontext
+from distributed import Client
+from deploy.tls import keys_in_memory
+
+for address in sys.argv[1:]:
+    for keys in (nullcontext(), keys_in_memory()):
+        try:
+            with keys, Client(address, timeout=3):
+                print("came in at", address)
+        except Exception as error:
+            print(type(error).__name__)
+"""
+
+
+def test_nobody_without_the_keys_of_the_run_comes_in(tmp_path: Path) -> None:
+    with local_cluster(1, tmp_path) as address, Client(address) as client:
+        (worker,) = client.nthreads()
+        assert worker.startswith("tls://127.0.0.1:")
+        found = client.submit(environment).result(timeout=60)
+        assert not any("PRIVATE KEY" in value for value in found.values())
+        words = [sys.executable, "-c", STRANGER, address, address.replace("tls", "tcp")]
+        said = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True).stdout
+        assert "came in" not in said and said.count("Error") == 4, said
+    assert dask.config.get("distributed.comm.tls.client.key", None) is None

@@ -86,6 +86,40 @@ def test_the_head_of_a_script(system: str) -> None:
         assert line in text
 
 
+@pytest.mark.parametrize(
+    ("system", "skip", "gone"),
+    [
+        ("slurm", ("--mem",), "#SBATCH --mem"),
+        ("slurm", ("-n", "--output"), "#SBATCH -n"),
+        ("pbs", ("-l select",), "#PBS -l select"),
+        ("lsf", ("-M",), "#BSUB -M"),
+        ("sge", ("-l h_rt",), "#$ -l h_rt"),
+    ],
+)
+def test_lines_that_a_profile_leaves_out(system: str, skip: tuple[str, ...], gone: str) -> None:
+    with_them = script(BatchMachine(system=system)).splitlines()  # type: ignore[arg-type]
+    text = script(BatchMachine(system=system, labels=LabelJobs(skip=skip))).splitlines()  # type: ignore[arg-type]
+    lines = {line for line in with_them if line.startswith(tuple(f"{gone.split()[0]} {word}" for word in skip))}
+    assert any(line.startswith(gone) for line in lines) and len(lines) == len(skip)
+    assert set(with_them) - set(text) == lines
+
+
+def test_memory_is_asked_for_in_one_way() -> None:
+    jobs = LabelJobs(cores=2, directives=("--mem-per-cpu=3G",))
+    heads = [
+        line
+        for line in script(BatchMachine(system="slurm", labels=jobs)).splitlines()
+        if line.startswith("#SBATCH --mem")
+    ]
+    assert heads == ["#SBATCH --mem-per-cpu=3G"]
+
+
+@pytest.mark.parametrize("option", ["", "mem", "--mem=3G", "--mem\n#SBATCH -x", "-", "--mem; rm"])
+def test_only_options_are_left_out(option: str) -> None:
+    with pytest.raises(ValueError, match="skip"):
+        LabelJobs(skip=(option,))
+
+
 def test_environment_of_a_script() -> None:
     machine = BatchMachine(
         system="slurm",
@@ -177,3 +211,20 @@ def test_pods() -> None:
     assert spec["spec"]["volumes"][0]["persistentVolumeClaim"] == {"claimName": "store"}
     assert {"name": "PYTHONSAFEPATH", "value": "1"} in container["env"]
     assert container["args"][:5] == ["python", "-m", "distributed.cli.dask_worker", "--nthreads", "1"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("dask_kubernetes") is None, reason="dask-kubernetes is an extra")
+def test_pods_with_keys() -> None:
+    machine = KubernetesMachine(image="registry/nmer:1", claim="store", namespace="chem")
+    keys = Tls(ca="/store/ca", cert="/store/cert", key="/store/key")
+    spec = cluster_spec(machine, WORK, "nmer-x", keys)["spec"]
+    for part in ("worker", "scheduler"):
+        (container,) = spec[part]["spec"]["containers"]
+        assert container["volumeMounts"] == [{"name": "store", "mountPath": "/store"}]
+        seen = {entry["name"]: entry["value"] for entry in container["env"]}
+        config = dask.config.collect_env(seen)
+        assert dask.config.get("distributed.comm.require-encryption", config=config) is True
+        assert dask.config.get(f"distributed.comm.tls.{part}.key", config=config) == "/store/key"
+    assert spec["scheduler"]["spec"]["containers"][0]["args"][-2:] == ["--protocol", "tls"]
+    worker = {entry["name"]: entry["value"] for entry in spec["worker"]["spec"]["containers"][0]["env"]}
+    assert worker["DASK_SCHEDULER_ADDRESS"] == "tls://nmer-x-scheduler.chem.svc.cluster.local:8786"
