@@ -151,17 +151,13 @@ def updated_file(
     return stream.getvalue()
 
 
-def register(file: Path, names: Sequence[str], pools: Sequence[str]) -> None:
-    """Bring deployments of a file to the Prefect server, making the work pools it has not.
+def make_pools(names: Sequence[str]) -> None:
+    """Make the work pools that the Prefect server does not have yet.
 
     Parameters
     ----------
-    file
-        The ``prefect.yaml``.
     names
-        Which of its deployments.
-    pools
-        Work pools they name.
+        Their names.
 
     Raises
     ------
@@ -177,12 +173,35 @@ def register(file: Path, names: Sequence[str], pools: Sequence[str]) -> None:
         )
     try:
         with get_client(sync_client=True) as client:
-            for pool in pools:
+            for name in names:
                 try:
-                    client.read_work_pool(pool)
+                    client.read_work_pool(name)
                 except ObjectNotFound:
-                    client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
-        chosen = [word for name in names for word in ("--name", name)]
+                    client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+    except Exception as error:  # httpx's and Prefect's own are many, and each means the same here
+        what = " ".join(str(error).split()) or type(error).__name__
+        raise StageError(
+            f"the Prefect server at {PREFECT_API_URL.value()} does not take deployments: {what}"
+        ) from None
+
+
+def register(file: Path, names: Sequence[str]) -> None:
+    """Bring deployments of a file to the Prefect server, which has their work pools.
+
+    Parameters
+    ----------
+    file
+        The ``prefect.yaml``.
+    names
+        Which of its deployments.
+
+    Raises
+    ------
+    StageError
+        If the server refuses them.
+    """
+    chosen = [word for name in names for word in ("--name", name)]
+    try:
         done = subprocess.run(
             [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--prefect-file", file.name, *chosen],
             cwd=file.parent,
@@ -193,11 +212,6 @@ def register(file: Path, names: Sequence[str], pools: Sequence[str]) -> None:
         )
     except subprocess.TimeoutExpired:
         raise StageError(f"Prefect did not register the deployments within {PATIENCE} s") from None
-    except Exception as error:  # httpx's and Prefect's own are many, and each means the same here
-        what = " ".join(str(error).split()) or type(error).__name__
-        raise StageError(
-            f"the Prefect server at {PREFECT_API_URL.value()} does not take deployments: {what}"
-        ) from None
     if done.returncode:
         said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-600:]
         raise StageError(f"'prefect deploy' failed: {said}")

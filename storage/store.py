@@ -240,6 +240,11 @@ class Store:
             raise InputError(f"'{ref}' is a {version.kind}, not a potential; give NAME@NUMBER without a kind")
         return potential_from_version(version, self.status(version))
 
+    def check_writable(self) -> None:
+        """Raise InputError, as `writing` does, if another process writes to the store; takes no time to say so."""
+        with self.writing():
+            pass
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the store's writer lock.

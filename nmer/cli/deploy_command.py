@@ -56,7 +56,7 @@ def deploy(
     if cron is not None and len(cron.split()) != 5:
         raise InputError(f'--cron is "{cron}"; allowed: five fields, for example "0 20 * * 5"')
     set_prefect_defaults()
-    from flows.deployments import Plan, of_family, of_recipe, register, updated_file
+    from flows.deployments import Plan, make_pools, of_family, of_recipe, register, updated_file
     from nmer.cli.family_run import load_family
     from storage.version import write_text
 
@@ -70,13 +70,15 @@ def deploy(
         members = load_family(name, preset, protocol, None)
         found.append(of_family(name, members, plan, number))
     names = [str(one["name"]) for one in found]
-    text = updated_file(file.read_text() if file.is_file() else "", found, str(file), schedule=cron is not None)
+    text = updated_file(_text_of(file), found, str(file), schedule=cron is not None)
+    if not file_only:
+        make_pools([pool])  # before the file is written: without a server nothing is
     try:
         write_text(file, text)
     except OSError as error:
         raise InputError(f"cannot write '{file}': {error.strerror}") from None
     if not file_only:
-        register(file.absolute(), names, [pool])
+        register(file.absolute(), names)
     flow = f"{only}-nmer" if only else "train-nmer"
     runs = [f"{'train-family' if 'recipes' in one['parameters'] else flow}/{one['name']}" for one in found]
     if json:
@@ -86,6 +88,18 @@ def deploy(
     print(f"start a worker: prefect worker start --pool {pool}")
     print("\n".join(f"run: prefect deployment run {name}" for name in runs))
     return 0
+
+
+def _text_of(file: Path) -> str:
+    """Return what is in the file, or nothing if it does not exist yet."""
+    if not file.exists():
+        return ""
+    if not file.is_file():
+        raise InputError(f"'{file}' is a folder; --file takes the path of a YAML file, for example prefect.yaml")
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"'{file}' cannot be read: {error}") from None
 
 
 COMMANDS = (deploy,)

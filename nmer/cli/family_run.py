@@ -72,6 +72,7 @@ def run_family(name: str, recipes: list[Recipe], store: Store, until: str, machi
         if not all(state.version for state in recipe_state(recipe, store) if state.stage in stages)
     ]
     if left:
+        store.check_writable()
         print(f"{name}: {len(left)} of {len(recipes)} to train; starting the flow ...", file=sys.stderr)
     else:
         print("everything is there already", file=sys.stderr)

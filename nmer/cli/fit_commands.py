@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, StorePath, print_json, print_table
+from nmer.cli.output import Json, StorePath, check_folder, print_json, print_table
 from potentials.errors import InputError
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def fit(
     from storage.xyz import read_labelled
     from tasks.fitting.of_files import fit_files, write_fit
 
+    if out is not None:
+        check_folder(out)
     data, held = read_labelled(train, column), read_labelled(test, column) if test else None
     model = nmer_of(data, symmetry)
     settings = validated(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, print_json, print_table
+from nmer.cli.output import Json, check_folder, print_json, print_table
 from potentials.errors import InputError
 from recipes.fragmentation import FoundNMer, fragment_molecule
 from recipes.load import shipped_recipes
@@ -30,6 +30,8 @@ def fragment(molecule: str, *, draw: Draw = False, out: Out = "nmers", json: Jso
     molecule
         Name of a chain such as AceAla9Nme, SMILES, or path of an .xyz, .pdb, .mol, or .sdf file.
     """
+    if draw:
+        check_folder(Path(out))
     read = read_molecule(molecule)
     found = fragment_molecule(read)
     pictures = _draw(found, Path(out)) if draw else {}

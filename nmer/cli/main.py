@@ -5,8 +5,9 @@ Exit codes: 0 done; 1 labels or gates failed, or a stage could not deliver; 2 ba
 
 from __future__ import annotations
 
-import errno
+import io
 import sys
+from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
@@ -32,6 +33,7 @@ from nmer.cli import (
     tune_command,
     verify_command,
 )
+from nmer.cli.failures import bug_report, os_failure
 from potentials.errors import InputError, StageError
 
 app = App(
@@ -74,8 +76,13 @@ def main(tokens: list[str] | None = None) -> int:
     tokens
         The words after ``nmer``; by default those of the process.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to fail
+    words = sys.argv[1:] if tokens is None else tokens
     try:
-        code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        _check_words(words)
+        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         return _fail(2, f"{error}; see 'nmer --help'")
     except InputError as error:
@@ -84,14 +91,22 @@ def main(tokens: list[str] | None = None) -> int:
         return _fail(1, str(error))
     except KeyboardInterrupt:
         return _fail(130, "interrupted; what is finished is kept, and running the same command again goes on")
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return _fail(1, "the disk is full; what is finished is kept: make room and run the same command again")
-        if not isinstance(error, BrokenPipeError):
-            raise
+    except BrokenPipeError:
         sys.stderr.close()  # the reader went away, for example 'nmer versions | head'
         return 0
+    except OSError as error:
+        return _fail(*os_failure(error))
+    except MemoryError:
+        return _fail(1, "there is not enough memory; what is finished is kept")
+    except Exception as error:
+        return _fail(1, bug_report(error, words))
     return code if isinstance(code, int) else 0
+
+
+def _check_words(words: Sequence[str]) -> None:
+    for number, word in enumerate(words, 1):
+        if not word.isprintable():
+            raise InputError(f"argument {number}, {word!a}, is not printable text in UTF-8")
 
 
 def _fail(code: int, message: str) -> int:

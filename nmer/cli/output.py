@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+
+from potentials.errors import InputError
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document for scripts.")]
 StorePath = Annotated[
@@ -18,6 +22,18 @@ ProtocolName = Annotated[
     Parameter(name="--protocol", help="Label with a protocol of nmer protocols in place of the recipe's own."),
 ]
 Preset = Annotated[str | None, Parameter(name="--preset", help="A preset of the recipe: smoke, laptop, or paper.")]
+
+
+def check_folder(out: Path) -> None:
+    """Raise InputError if files cannot be written into a folder, which may not exist yet; call it before working.
+
+    Nothing is written.
+    """
+    there = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists() or path.is_symlink())
+    if not there.is_dir():
+        raise InputError(f"cannot write into '{out}': '{there}' is not a folder; give another folder with --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write into '{out}': no permission; give another folder with --out")
 
 
 def print_json(value: Any) -> None:

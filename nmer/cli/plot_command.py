@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, Preset, StorePath, print_json
+from nmer.cli.output import Json, Preset, StorePath, check_folder, print_json
 from potentials.errors import InputError
 from recipes.load import load_recipe, recipe_of_text
 from recipes.schema import Recipe
@@ -40,6 +40,7 @@ def plot(
     from storage.contents import pool_from_version
     from tasks.sampling.plots import draw_pool, write_plots
 
+    check_folder(out)
     loaded, version = _recipe_and_pool(recipe, preset, store)
     pool = pool_from_version(version)
     plots = draw_pool(loaded.build_nmer(), loaded.sampling, pool, version.ref)

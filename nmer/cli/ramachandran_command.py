@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, StorePath, print_json, print_table
+from nmer.cli.output import Json, StorePath, check_folder, print_json, print_table
 from potentials.errors import InputError
 
 TIMED = ("AceAlaNme", "AceAla9Nme")
@@ -46,6 +46,7 @@ def ramachandran(
 
     if not 5 <= step <= 90 or 360 % step:
         raise InputError(f"--step is {step}; allowed: a divisor of 360 from 5 to 90")
+    check_folder(out)
     get_engine("xtb")
     opened = Store(store)
     names = dict.fromkeys(f.name for chain in TIMED for f in fragment_molecule(read_molecule(chain)))

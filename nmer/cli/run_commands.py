@@ -87,15 +87,16 @@ def run(
     loaded = with_workers(with_protocol(load_recipe(recipe, preset), protocol), workers)
     check_engines(loaded, until)
     check_fits(loaded, machine, label_cost_now(loaded, known), until)
+    states = recipe_state(loaded, known)
+    if only not in (None, "sample"):
+        check_complete(loaded, states, until)
     opened = Store(store or default_store(), create=True)
     if note := network_note(opened.labels):
         print(f"note: {note}", file=sys.stderr)
-    states = recipe_state(loaded, opened)
-    if only not in (None, "sample"):
-        check_complete(loaded, states, until)
     if all(s.version for s in states[: STAGES.index(until) + 1]):
         print("everything is there already", file=sys.stderr)
     else:
+        opened.check_writable()
         _train(loaded, opened.path, until, machine, only)
     result = outcome(loaded, opened, until)
     if json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from nmer.cli.fit_commands import Column
-from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json, print_table
+from nmer.cli.output import Json, Preset, ProtocolName, StorePath, check_folder, print_json, print_table
 from potentials.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def tune(
     from tasks.fitting.tune import Split, learning_curve, scan, terms_curve, worth
     from tasks.progress import ProgressLine
 
+    if out is not None:
+        check_folder(out)
     tried = _listed("--degrees", degrees, int)
     ridges, scales = _listed("--gammas", gammas, float), _listed("--delta-es", delta_es, float)
     data = _data(recipe, preset, protocol, store, train, symmetry, column)

