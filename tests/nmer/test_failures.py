@@ -70,7 +70,9 @@ FIT = ["fit", "--train", "TRAIN", "--symmetry", "A1B4", "--degree", "2", "--out"
 TUNE = ["tune", "--train", "TRAIN", "--symmetry", "A1B4", "--out"]
 
 
-@pytest.mark.parametrize("words", [FIT, TUNE, ["plot", "ch3-water", "--out"], ["fragment", "CCO", "--draw", "--out"]])
+@pytest.mark.parametrize(
+    "words", [FIT, TUNE, ["plot", "ch3-water", "--out"], ["fragment", "CCO", "--draw", "--out"]]
+)
 def test_an_out_that_is_no_folder_is_refused_before_anything_is_read(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
