@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +12,15 @@ from cyclopts import Parameter
 
 from nmer.cli.output import Json, print_json
 from potentials.errors import InputError
+
+ARRAYS = ("positions", "masses", "steps", "box", "cell", "pbc")
+"""What a trajectory may hold; other arrays are not read."""
+
+OUTPUT = ("bias", "forces", "notes")
+"""Arrays of the output that are always named so; a PRINTed label cannot bear these names."""
+
+UNREADABLE = (OSError, ValueError, EOFError, TypeError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+"""What numpy raises for files that are no .npz, or a damaged one."""
 
 
 def bias(
@@ -24,8 +35,10 @@ def bias(
     """Apply a PLUMED input to a trajectory, as `plumed driver` does, hills and all.
 
     The trajectory holds `positions` (frames, atoms, 3) in Angstrom, `masses` (atoms), and may hold `steps`
-    (frames). The output holds `bias` (kcal/mol), `forces` (kcal/mol/A), and one array for each PRINTed argument,
-    in the input's own units.
+    (frames) and `box` or `cell` (3, 3) or (frames, 3, 3) in Angstrom: what does not say NOPBC is then taken
+    between nearest images. The output holds `bias` (kcal/mol), `forces` (kcal/mol/A), `notes` where PLUMED
+    itself would give another number, and one array for each PRINTed argument, at every frame and in the input's
+    own units.
 
     Example: nmer bias --plumed plumed.dat --trajectory traj.npz --out bias.npz --timestep 0.5
     """
@@ -35,13 +48,22 @@ def bias(
     if not 0 < timestep < float("inf"):
         raise InputError(f"--timestep is {timestep:g}; it must be above 0 fs")
     parsed = read_plumed(plumed)
-    positions, masses, steps = _read_trajectory(trajectory)
-    found = drive(parsed, positions, masses, steps, timestep)
+    for name in parsed.printed:
+        if name in (*OUTPUT, "file", "allow_pickle"):
+            raise InputError(
+                f"{plumed.name}: PRINT ARG={name} cannot be written under this name; rename the variable"
+            )
+    positions, masses, steps, box = _read_trajectory(trajectory)
+    found = drive(parsed, positions, masses, steps, timestep, box)
+    arrays = dict(found.printed)
+    if parsed.notes:
+        arrays["notes"] = np.array(parsed.notes)
     try:
-        with out.open("wb") as handle:
-            np.savez(handle, bias=found.bias, forces=found.forces, **found.printed)  # type: ignore[arg-type]
         if hills is not None:
             hills.mkdir(parents=True, exist_ok=True)
+        with out.open("wb") as handle:
+            np.savez(handle, bias=found.bias, forces=found.forces, **arrays)  # type: ignore[arg-type]
+        if hills is not None:
             for name, table in found.hills.items():
                 write_hills(hills / Path(name).name, table, found.heads[name])
     except OSError as error:
@@ -51,10 +73,13 @@ def bias(
         "hills": sum(len(table) for table in found.hills.values()),
         "largest_bias": float(np.abs(found.bias).max(initial=0.0)),
         "out": str(out),
+        "notes": list(parsed.notes),
     }
     if json:
         print_json(result)
     else:
+        for note in parsed.notes:
+            print(f"note: {note}")
         print(
             f"{result['frames']} frames, {result['hills']} hills, bias up to {result['largest_bias']:.4g} kcal/mol"
         )
@@ -62,25 +87,53 @@ def bias(
     return 0
 
 
-def _read_trajectory(path: Path) -> tuple[Any, Any, Any]:
+def _read_trajectory(path: Path) -> tuple[Any, Any, Any, Any]:
+    """Return positions, masses, steps, and the box or None."""
     try:
         with np.load(path, allow_pickle=False) as saved:
-            arrays = {name: saved[name] for name in ("positions", "masses", "steps") if name in saved.files}
-    except (OSError, ValueError) as error:
+            arrays = {name: saved[name] for name in ARRAYS if name in saved.files}
+    except UNREADABLE as error:
         raise InputError(f"'{path}' cannot be read as .npz: {error}") from None
     if not {"positions", "masses"} <= arrays.keys():
         raise InputError(f"'{path}' needs the arrays 'positions' (frames, atoms, 3) and 'masses' (atoms,)")
+    for name, array in arrays.items():
+        if array.dtype.kind not in ("b" if name == "pbc" else "fiu") or not np.isfinite(array).all():
+            raise InputError(f"'{path}': {name} must hold finite real numbers; its type is {array.dtype}")
     positions = np.ascontiguousarray(arrays["positions"], dtype=np.float64)
-    masses = np.asarray(arrays["masses"], dtype=np.float64)
+    masses = arrays["masses"].astype(np.float64)
     if positions.ndim != 3 or positions.shape[2] != 3 or masses.shape != positions.shape[1:2]:
         raise InputError(
             f"'{path}': positions have shape {positions.shape} and masses {masses.shape}; "
             "allowed: (frames, atoms, 3) and (atoms,)"
         )
-    steps = np.asarray(arrays.get("steps", np.arange(len(positions))))
-    if steps.shape != positions.shape[:1]:
-        raise InputError(f"'{path}': steps have shape {steps.shape}; allowed: ({len(positions)},)")
-    return positions, masses, steps.astype(np.int64)
+    if not (masses > 0).all():
+        raise InputError(f"'{path}': masses must be above 0 u; the smallest is {masses.min():g}")
+    steps = arrays.get("steps", np.arange(len(positions)))
+    if steps.shape != positions.shape[:1] or (steps != np.rint(steps)).any():
+        raise InputError(
+            f"'{path}': steps have shape {steps.shape}; allowed: ({len(positions)},), all of them whole numbers"
+        )
+    return positions, masses, steps.astype(np.int64), _box(path, arrays, len(positions))
+
+
+def _box(path: Path, arrays: dict[str, Any], frames: int) -> Any:
+    """Return the box, (3, 3) or (frames, 3, 3); None where there is none."""
+    names = [name for name in ("box", "cell") if name in arrays]
+    if len(names) > 1:
+        raise InputError(f"'{path}' has both 'box' and 'cell'; allowed: one of them")
+    periodic = arrays.get("pbc", np.array(bool(names)))
+    if not names or not periodic.any():
+        if periodic.any():
+            raise InputError(f"'{path}' says that it is periodic (pbc) and has no box; it needs 'box'")
+        return None
+    box = arrays[names[0]].astype(np.float64)
+    if box.shape not in ((3, 3), (frames, 3, 3)):
+        raise InputError(
+            f"'{path}': {names[0]} has shape {box.shape}; allowed: (3, 3) or ({frames}, 3, 3), Angstrom"
+        )
+    if not periodic.all():
+        raise InputError(f"'{path}': pbc is {periodic.tolist()}; allowed: periodic along all three edges, or none")
+    return box
 
 
 COMMANDS = (bias,)

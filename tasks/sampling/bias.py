@@ -6,6 +6,7 @@ single pointer, and a checkpoint is a copy of the array.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from potentials.molecule import NMer
 from recipes.schema import Bias
 from storage.records import Floats
 from tasks.sampling.cvs import CV, Family, families, representatives_first
-from tasks.sampling.kernel import CV_ROW, FAMILY_ROW, HEADER, LENGTH, apply_bias
+from tasks.sampling.kernel import CUT, CV_ROW, FAMILY_ROW, HEADER, LENGTH, apply_bias
 
 KB = 0.0083144621 / 4.184
 """Boltzmann's constant as PLUMED has it, kcal/mol/K."""
@@ -46,6 +47,20 @@ class Grid:
     def points(self) -> int:
         """Number of grid points."""
         return self.bins if self.periodic else self.bins + 1
+
+    @property
+    def spacing(self) -> float:
+        """Distance of two grid points, Angstrom or rad."""
+        return (self.upper - self.lower) / self.bins
+
+    @property
+    def wraps(self) -> bool:
+        """Whether a hill is wider than the period.
+
+        PLUMED adds the points that wrap around twice, the kernel once.
+        """
+        reach = math.ceil(math.sqrt(2.0 * CUT) * self.sigma / self.spacing)
+        return self.periodic and 2 * reach + 1 > self.points
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,19 @@ class BiasSpec:
     biasfactor: float
     walls: Walls | None = None
 
+    def __post_init__(self) -> None:
+        """Check that there is a family for each variable, and a grid for each family.
+
+        Raises
+        ------
+        ValueError
+            If not.
+        """
+        if len(self.family) != len(self.cvs) or set(self.family) != set(range(len(self.grids))):
+            raise ValueError(
+                f"{len(self.cvs)} variables of the families {self.family} do not fit {len(self.grids)} grids"
+            )
+
     def buffer(self) -> Floats:
         """Return the state before the first step: specification, empty grids, and room for the kernel's work."""
         cv_table = np.zeros((len(self.cvs), CV_ROW))
@@ -110,8 +138,7 @@ class BiasSpec:
         family_table = np.zeros((len(self.grids), FAMILY_ROW))
         start = 0
         for row, grid in zip(family_table, self.grids, strict=True):
-            spacing = (grid.upper - grid.lower) / grid.bins
-            row[:] = grid.lower, spacing, grid.points, grid.periodic, grid.sigma, start
+            row[:] = grid.lower, grid.spacing, grid.points, grid.periodic, grid.sigma, start
             start += grid.points
         header = np.zeros(HEADER)
         header[:8] = (

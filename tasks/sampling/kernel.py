@@ -77,9 +77,10 @@ def add_hill(grid, slope, families, family, centre, height):  # type: ignore[no-
     periodic, sigma, start = families[family, 3] != 0.0, families[family, 4], int(families[family, 5])
     reach = int(math.ceil(math.sqrt(2.0 * CUT) * sigma / spacing))
     middle = int(math.floor((centre - lower) / spacing))
-    if periodic and 2 * reach + 1 > points:
-        middle, reach = points // 2, points // 2
-    for place in range(middle - reach, middle + reach + 1):
+    first, last = middle - reach, middle + reach
+    if periodic and 2 * reach + 1 > points:  # the whole period, each point once; PLUMED adds some twice
+        first, last = 0, points - 1
+    for place in range(first, last + 1):
         index = place
         if periodic:
             index = place % points

@@ -43,10 +43,17 @@ class PlumedBias:
     Raises
     ------
     InputError
-        If the wrapper or PLUMED's kernel is missing.
+        If the wrapper or PLUMED's kernel is missing, or PLUMED's grid would be another one than the kernel's.
     """
 
     def __init__(self, spec: BiasSpec, timestep: float, before: Floats) -> None:
+        wide = [grid for grid in spec.grids if grid.wraps]
+        if wide:
+            raise InputError(
+                f"sampling.engine 'plumed' cannot have torsion hills of {wide[0].sigma:g} rad: PLUMED adds the "
+                "grid points of a hill wider than the period twice; set sigma to 0.8 rad or less, or engine = "
+                "'native'"
+            )
         self._spec, self._timestep, self._before = spec, timestep, len(before)
         self._masses = np.array(spec.masses)
         self._virial, self._bias = np.zeros((3, 3)), np.zeros(1)
@@ -81,10 +88,14 @@ class PlumedBias:
     def __call__(self, step: int, x: Floats) -> Floats:
         """Return the bias's forces, kcal/mol/Angstrom, at one step; PLUMED adds its hills.
 
+        A run begins at the step where the last one ended. LAMMPS asks again, and as the native kernel does PLUMED
+        computes again, with the hills of that step and without adding them a second time.
+
         LAMMPS ignores what a callback raises: a complaint of PLUMED's is kept in `problem` instead.
         """
-        if step == self._step or self.problem:  # a run begins where the last one ended: no second hill
+        if self.problem:
             return self._forces
+        commands = ("prepareCalc", "performCalcNoUpdate" if step == self._step else "performCalc")
         self._forces[:] = 0.0
         try:
             for key, value in (
@@ -95,7 +106,8 @@ class PlumedBias:
                 ("setVirial", self._virial),
             ):
                 self._plumed.cmd(key, value)
-            self._plumed.cmd("calc")
+            for command in commands:
+                self._plumed.cmd(command)
             self._plumed.cmd("getBias", self._bias)
         except Exception as error:  # PLUMED's wrapper has a class for each kind of complaint
             self.problem = f"PLUMED: {' '.join(str(error).split())}"
@@ -150,7 +162,9 @@ def read_hill_files(folder: Path, spec: BiasSpec) -> Floats:
     for number, name in enumerate(hills_files(spec)):
         members = [i for i, f in enumerate(spec.family) if f == number]
         path = folder / name
-        table = np.loadtxt(path, ndmin=2) if path.exists() else np.empty((0, 5))
+        lines = path.read_text().splitlines() if path.exists() else []
+        rows = [line for line in lines if line.strip() and not line.startswith("#")]
+        table = np.loadtxt(rows, ndmin=2) if rows else np.empty((0, 5))
         columns.append(table.reshape(-1, len(members), 5))
     hills = np.empty((len(columns[0]), 1 + 2 * len(spec.cvs)))
     hills[:, 0] = columns[0][:, 0, 0]

@@ -25,7 +25,7 @@ NMER = RECIPE.build_nmer()
 def test_steps_with_and_without_bias(tmp_path: Path) -> None:
     """The same LAMMPS input with no bias, one variable a family, all variables, and PLUMED where it loads."""
     whole = window_bias(NMER, RECIPE.sampling.bias, 500.0, (0.0, 4.0))
-    small = replace(whole, cvs=whole.cvs[:7], family=whole.family[:7])
+    small = replace(whole, cvs=whole.cvs[:7], family=whole.family[:7], grids=whole.grids[:7])
     specs: dict[str, BiasSpec | None] = {"plain": None, "7 variables": small, "20 variables": whole}
     rates: dict[str, float] = {}
     for name, spec in specs.items():

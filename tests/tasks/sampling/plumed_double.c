@@ -47,13 +47,14 @@ void plumedmain_cmd(void *self, const char *key, const void *value) {
   else if (!strcmp(key, "setStep")) fprintf(out, "%s %ld\n", key, step);
   else if (!strcmp(key, "setRestart")) fprintf(out, "%s %d\n", key, restart);
   else fprintf(out, "%s\n", key);
-  if (!strcmp(key, "calc")) {
+  int update = !strcmp(key, "performCalc");
+  if (update || !strcmp(key, "performCalcNoUpdate")) {
     bias = 0;
     for (int i = 0; i < 3 * natoms; i++) {
       bias += positions[i] * positions[i];
       forces[i] -= 2 * positions[i];
     }
-    if (step % 200 == 0 && step > 0) deposit();
+    if (update && step % 200 == 0 && step > 0) deposit();
   }
 }
 

@@ -86,7 +86,6 @@ def test_default_units_centres_dihedrals_and_walls(tmp_path: Path) -> None:
         ("t: TORSION", "t: RMSD", "plumed.dat, line 3: action 'RMSD' is not supported; allowed: UNITS, COM"),
         ("BIASFACTOR=8", "BIASFACTOR=8 WALKERS_MPI", "line 4: keyword 'WALKERS_MPI' of PBMETAD is not supported"),
         ("PF0=d PF1=t", "PF0=d", "must hold every argument of ARG exactly once"),
-        ("GRID_BIN=400,100", "", "GRID_BIN is missing"),
         ("SIGMA=0.02,0.3", "SIGMA=0.02", "SIGMA=0.02 has 1 values; 2 are needed"),
         ("ARG=d AT", "ARG=q AT", "ARG=q is not a variable defined above; allowed: d, t"),
         ("ATOMS=1,2,3,4", "ATOMS=1,2,3", "TORSION needs a label and 4 atoms"),

@@ -20,12 +20,13 @@ from tasks.sampling.bias import BiasSpec, window_bias
 from tasks.sampling.cvs import families
 from tasks.sampling.driver import drive
 from tasks.sampling.engine import install_bias, run_recorded, simulation
+from tasks.sampling.kernel import apply_bias
 from tasks.sampling.pbmetad import run_walkers, walkers, write_runs
 from tasks.sampling.plumed_engine import PlumedBias, read_hill_files
 from tasks.sampling.plumed_input import read_plumed
 from tasks.sampling.plumed_output import hill_tables, plumed_input, write_hill_files
 from tasks.sampling.recording import Recording
-from tasks.sampling.walker import bias_spec, read_hills
+from tasks.sampling.walker import bias_spec, read_frames, read_hills, run_walker
 
 NMER = load_recipe("ch3-water").build_nmer()
 OWN = Bias(
@@ -172,10 +173,13 @@ def test_the_adapter_drives_plumed_as_it_wants_to_be_driven(tmp_path: Path) -> N
     for needed in ("setMDLengthUnits 0.1", "setMDEnergyUnits 4.184", "setMDTimeUnits 0.001", "setTimestep 0.5"):
         assert first.index(needed) < first.index("init")
     assert "setRestart 0" in first and "setRestart 1" in second
-    steps = [int(line.split()[1]) for line in first if line.startswith("setStep")]
-    assert steps == list(range(400 + 16 * 50 + 1))  # each once, though LAMMPS asks twice where a run begins
-    steps = [int(line.split()[1]) for line in second if line.startswith("setStep")]
-    assert steps == list(range(1200, 1200 + 16 * 50 + 1))
+    for calls, begin, end, between in ((first, 0, 1200, 400), (second, 1200, 2000, 1200)):
+        steps = [int(line.split()[1]) for line in calls if line.startswith("setStep")]
+        done = [line for line in calls if line.startswith("performCalc")]
+        once = [step for step, what in zip(steps, done, strict=True) if what == "performCalc"]
+        assert once == list(range(begin, end + 1))
+        # where a run begins LAMMPS asks again for the step of the last one's end: no second hill there
+        assert [step for step, what in zip(steps, done, strict=True) if what != "performCalc"] == [between]
     spec = short_spec()
     hills = read_hills(scratch / "walker-0000", spec)  # PLUMED would leave out the second hill at 600 fs
     np.testing.assert_allclose(hills[:, 0], [100, 200, 300, 400, 500, 600, 600, 700, 800, 900, 1000])
@@ -183,19 +187,53 @@ def test_the_adapter_drives_plumed_as_it_wants_to_be_driven(tmp_path: Path) -> N
     np.testing.assert_allclose(hills[:, 2], 0.5 * 0.9)
 
 
-def test_plumed_itself_gives_the_native_bias(tmp_path: Path) -> None:
+def test_plumed_itself_gives_the_native_bias() -> None:
     """Only where PLUMED_KERNEL leads to PLUMED: bias and forces along a run, hills and all."""
     if not os.environ.get("PLUMED_KERNEL"):
-        pytest.skip("PLUMED_KERNEL is not set: PLUMED's kernel is in neither PyPI nor Debian")
+        pytest.skip("PLUMED_KERNEL is not set")
     spec = replace(window_bias(NMER, OWN, 500.0, (0.0, 4.0)), pace=20)
     x = NMER.positions + np.random.default_rng(0).normal(scale=0.05, size=(200, NMER.natoms, 3))
     buffer, force = spec.buffer(), np.empty((NMER.natoms, 3))
-    from tasks.sampling.kernel import apply_bias
-
     with PlumedBias(spec, 0.5, np.empty((0, 1 + 2 * len(spec.cvs)))) as plumed:
         for step, frame in enumerate(x):
-            energy = apply_bias(buffer, step, frame, force)
-            theirs = plumed(step, frame)
-            assert plumed.energy == pytest.approx(energy, abs=1e-10)
-            np.testing.assert_allclose(theirs, force, atol=1e-9)
+            for _ in range(1 + (step % 30 == 0)):  # every third time where a hill was just added
+                energy = apply_bias(buffer, step, frame, force)
+                theirs = plumed(step, frame)
+                assert plumed.energy == pytest.approx(energy, abs=1e-10)
+                np.testing.assert_allclose(theirs, force, atol=1e-9)
         assert len(plumed.finish()) == 9
+
+
+def test_a_walker_of_plumed_itself_is_the_native_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only where PLUMED_KERNEL leads to PLUMED. Two segments, and an equilibration that ends at a hill's step."""
+    if not os.environ.get("PLUMED_KERNEL"):
+        pytest.skip("PLUMED_KERNEL is not set")
+    monkeypatch.setattr("tasks.sampling.walker.SEGMENT", 16)
+    hills, frames = [], []
+    for engine in ("native", "plumed"):
+        settings = Sampling(
+            engine=engine, temperatures=(500,), windows=((0, 7),), frames=32, equilibration=0.2, stride=25, seed=7
+        )
+        (one,) = walkers(NMER, settings, tmp_path / engine)
+        assert run_walker(one) == ""
+        hills.append(read_hills(one.folder, bias_spec(one)))
+        frames.append(read_frames(one.folder, NMER.natoms)[0])
+    assert len(hills[0]) == 10
+    assert np.abs(hills[0][2] - hills[1][2]).max() < 1e-11  # the first one after the equilibration
+    assert np.abs(hills[0] - hills[1]).max() < 1e-9 and np.abs(frames[0] - frames[1]).max() < 1e-9
+
+
+def test_plumed_as_the_engine_refuses_hills_wider_than_the_period() -> None:
+    wide = Bias(families=(FamilyModel(variables=((1, 0, 5, 6),), sigma=1.0),))
+    spec = window_bias(NMER, wide, 500.0, (0.0, 4.0))
+    with pytest.raises(InputError, match="cannot have torsion hills of 1 rad"):
+        PlumedBias(spec, 0.5, np.empty((0, 3)))
+
+
+def test_a_bias_needs_a_grid_for_each_family() -> None:
+    """A specification cut to some variables is cut to their grids as well."""
+    spec = short_spec()
+    cut = replace(spec, cvs=spec.cvs[:7], family=spec.family[:7], grids=spec.grids[:7])
+    assert plumed_input(cut, 100).count("PF") == 14
+    with pytest.raises(ValueError, match="do not fit 10 grids"):
+        replace(spec, cvs=spec.cvs[:7], family=spec.family[:7])
