@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any
 
+from recipes.sampling import Sampling
 from recipes.schema import Recipe, Section
 
 STAGES = ("sampling", "selection", "labelling", "fitting", "validation")
 """The stages in the order they run."""
 
-STAGE_FORMATS = {"sampling": 1, "selection": 2, "labelling": 1, "fitting": 2, "validation": 2}
+STAGE_FORMATS = {"sampling": 2, "selection": 2, "labelling": 1, "fitting": 2, "validation": 2}
 """Raise a stage's number when the same settings come to give another content."""
 
 _DESIGN = ("degree", "terms", "gamma", "k_bounds", "switching")
@@ -52,8 +54,31 @@ def stage_digest(stage: str, number: int, contents: list[dict[str, Any]], inputs
 
 
 def pool_key(recipe: Recipe) -> str:
-    """Return the key of the pool that a recipe samples."""
-    return stage_key("sampling", [recipe.nmer, recipe.sampling], [])
+    """Return the key of the pool that a recipe samples.
+
+    Format 2 differs from 1 in two kinds of recipes only; the others keep the keys of their pools.
+    """
+    number = STAGE_FORMATS["sampling"] if _sampled_otherwise(recipe.sampling) else 1
+    return stage_digest("sampling", number, [s.content() for s in (recipe.nmer, recipe.sampling)], [])
+
+
+def _sampled_otherwise(settings: Sampling) -> bool:
+    """Return whether format 2 samples other frames than format 1.
+
+    PLUMED as the engine computes the bias again where a run begins, and a torsion's hill that is wider than the
+    period is no longer added twice to one of an even number of grid points.
+    """
+    if "pbmetad" not in settings.samplers:
+        return False
+    bias, torsions = settings.bias, [settings.bias.sigma_angle]
+    if bias.families:
+        torsions = [f.sigma or bias.sigma_angle for f in bias.families if len(f.variables[0]) == 4]
+    for sigma in torsions:
+        points = round(2.0 * math.pi / sigma * 4)
+        reach = math.ceil(math.sqrt(12.5) * sigma * points / (2.0 * math.pi))
+        if points % 2 == 0 and 2 * reach + 1 > points:
+            return True
+    return settings.engine == "plumed"
 
 
 def selection_key(recipe: Recipe) -> str:

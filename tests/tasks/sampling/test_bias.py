@@ -22,6 +22,7 @@ from tasks.sampling.kernel import (
     HILLS,
     NOT_FINITE,
     WALL,
+    add_hill,
     apply_bias,
     lammps_callback,
     variable,
@@ -169,6 +170,20 @@ def test_a_periodic_family_wraps() -> None:
     apply_bias(buffer, 1, turned(np.pi - 0.05), force)
     beyond = apply_bias(buffer, 0, turned(-np.pi + 0.05), force)
     assert beyond == pytest.approx(np.exp(-0.5 * (0.1 / 0.2) ** 2), rel=1e-3)
+
+
+@pytest.mark.parametrize("points", [6, 7, 28, 120, 121])
+@pytest.mark.parametrize("sigma", [0.3, 0.9, 1.5, 3.0])
+def test_a_hill_is_added_once_to_each_point_of_a_periodic_grid(points: int, sigma: float) -> None:
+    row = np.array([[-np.pi, 2 * np.pi / points, points, 1.0, sigma, 0.0]])
+    places = -np.pi + 2 * np.pi / points * np.arange(points)
+    for centre in (-3.1, 0.0, 1.0, 3.1):
+        grid, slope = np.zeros(points), np.zeros(points)
+        add_hill(grid, slope, row, 0, centre, 2.25)
+        way = np.angle(np.exp(1j * (places - centre)))
+        plain = np.where(0.5 * (way / sigma) ** 2 < 6.25, 2.25 * np.exp(-0.5 * (way / sigma) ** 2), 0.0)
+        np.testing.assert_allclose(grid, plain, atol=1e-12)
+        np.testing.assert_allclose(np.abs(slope), np.abs(plain * way / sigma**2), atol=1e-11)
 
 
 def test_families_of_ch3_water() -> None:

@@ -16,6 +16,7 @@ from potentials.errors import InputError
 from potentials.molecule import NMer
 from recipes.load import load_recipe
 from recipes.sampling import Bias, FamilyModel, Sampling
+from storage.keys import pool_key, stage_digest
 from tasks.sampling.bias import BiasSpec, window_bias
 from tasks.sampling.cvs import families
 from tasks.sampling.driver import drive
@@ -237,3 +238,27 @@ def test_a_bias_needs_a_grid_for_each_family() -> None:
     assert plumed_input(cut, 100).count("PF") == 14
     with pytest.raises(ValueError, match="do not fit 10 grids"):
         replace(spec, cvs=spec.cvs[:7], family=spec.family[:7])
+
+
+@pytest.mark.parametrize(
+    ("sampling", "new"),
+    [
+        ({}, False),
+        ({"engine": "plumed"}, True),
+        ({"bias": Bias(sigma_angle=0.9)}, True),  # 28 points
+        ({"bias": Bias(sigma_angle=1.0)}, False),  # 25 points
+        ({"bias": Bias(sigma_angle=0.8)}, False),  # narrower than the period
+        ({"bias": Bias(sigma_angle=0.9, families=OWN.families[1:])}, False),  # no torsion
+        ({"bias": Bias(families=(FamilyModel(variables=((1, 0, 5, 6),), sigma=3.2),))}, True),
+        ({"bias": Bias(sigma_angle=0.9), "sampler": "normal-modes"}, False),
+    ],
+)
+def test_pools_of_which_the_frames_changed_have_a_new_key(sampling: dict[str, object], new: bool) -> None:
+    recipe = load_recipe("ch3-water")
+    settings = Sampling(**sampling)
+    sections = [recipe.nmer.content(), settings.content()]
+    old = stage_digest("sampling", 1, sections, [])
+    assert (pool_key(recipe.model_copy(update={"sampling": settings})) != old) == new
+    grids = window_bias(NMER, settings.bias, 300.0, (0.0, 4.0)).grids
+    if any(grid.wraps and grid.points % 2 == 0 for grid in grids):
+        assert new or settings.sampler == "normal-modes"
