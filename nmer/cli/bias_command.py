@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, print_json
+from nmer.cli.output import Json, check_folder, print_json
 from potentials.errors import InputError
 
 ARRAYS = ("positions", "masses", "steps", "box", "cell", "pbc")
@@ -47,6 +47,12 @@ def bias(
 
     if not 0 < timestep < float("inf"):
         raise InputError(f"--timestep is {timestep:g}; it must be above 0 fs")
+    if out.is_dir() or not out.parent.is_dir():
+        raise InputError(
+            f"cannot write '{out}': it is a folder, or its folder is not there; give a file with --out"
+        )
+    for folder in (out.parent, *([] if hills is None else [hills])):
+        check_folder(folder)
     parsed = read_plumed(plumed)
     for name in parsed.printed:
         if name in (*OUTPUT, "file", "allow_pickle"):

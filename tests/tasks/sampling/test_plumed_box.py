@@ -152,3 +152,25 @@ def test_boxes_of_frames() -> None:
     assert made[0] is made[1] and made[2] is None and made[3] is not None
     with pytest.raises(InputError, match="spans no volume"):
         boxes(np.array([[1.0, 0, 0], [0, 1.0, 0], [1.0, 1.0, 1e-9]]), 1)
+
+
+@pytest.mark.parametrize(
+    ("out", "hills", "words"),
+    [
+        ("folder", None, "it is a folder, or its folder is not there"),
+        ("none/out.npz", None, "it is a folder, or its folder is not there"),
+        ("out.npz", "plumed.dat", "is not a folder"),
+        ("out.npz", "plumed.dat/hills", "is not a folder"),
+    ],
+)
+def test_where_nothing_can_be_written_nothing_is_computed(
+    out: str, hills: str | None, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The trajectory is not even looked for."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "plumed.dat").write_text(HEAD + PAIR)
+    given = ["--hills", str(tmp_path / hills)] if hills else []
+    command = ["bias", "--plumed", str(tmp_path / "plumed.dat"), "--trajectory", str(tmp_path / "no.npz")]
+    assert main([*command, "--out", str(tmp_path / out), *given]) == 2
+    assert words in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "plumed.dat"]
