@@ -151,9 +151,16 @@ class Selection(Section):
 class Gates(Section):
     """What a candidate must show before it is released."""
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"motion"})
+
     train_rmsd: float = Field(0.5, gt=0, description="largest RMSD on the training set (kcal/mol)")
     test_rmsd: float = Field(0.5, gt=0, description="largest RMSD on the test set (kcal/mol)")
-    permutation: float = Field(1e-9, gt=0, description="largest energy change under permutations (kcal/mol)")
+    permutation: float = Field(
+        1e-9, gt=0, description="largest energy change when equivalent atoms or fragments change places (kcal/mol)"
+    )
+    motion: float = Field(
+        1e-8, gt=0, description="largest energy change when the whole is turned, mirrored and moved (kcal/mol)"
+    )
     gradient: float = Field(1e-5, gt=0, description="largest gradient error by finite differences (kcal/mol/A)")
     labels: float = Field(0.95, gt=0, le=1, description="smallest part of the labels that must be usable")
 

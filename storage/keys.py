@@ -13,8 +13,14 @@ from recipes.schema import Recipe, Section
 STAGES = ("sampling", "selection", "labelling", "fitting", "validation")
 """The stages in the order they run."""
 
-STAGE_FORMATS = {"sampling": 2, "selection": 2, "labelling": 1, "fitting": 2, "validation": 2}
-"""Raise a stage's number when the same settings come to give another content."""
+STAGE_FORMATS = {"sampling": 2, "selection": 2, "labelling": 1, "fitting": 3, "validation": 3}
+"""Raise a stage's number when the same settings come to give another content; `stage_format` says for whom."""
+
+_ALL_ROWS = 2
+"""Format of fits whose choice of terms, if there is one, rests on all training configurations.
+
+A preliminary fit to some of them took the first rows in formats 1 and 2, and draws them since format 3.
+"""
 
 _DESIGN = ("degree", "terms", "gamma", "k_bounds", "switching")
 """Fields of the fitting section that decide the design matrix and its ridge."""
@@ -33,33 +39,13 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def stage_key(stage: str, settings: list[Section], inputs: list[str]) -> str:
-    """Return the key of a stage's content.
-
-    Parameters
-    ----------
-    stage
-        One of `STAGES`.
-    settings
-        The recipe sections that decide the content.
-    inputs
-        Keys of what the stage reads.
-    """
-    return stage_digest(stage, STAGE_FORMATS[stage], [s.content() for s in settings], inputs)
-
-
-def stage_digest(stage: str, number: int, contents: list[dict[str, Any]], inputs: list[str]) -> str:
-    """Return the key of a stage's content in one of the formats that the stage has had; see `stage_key`."""
-    return digest({"stage": stage, "format": number, "settings": contents, "inputs": inputs})
-
-
-def pool_key(recipe: Recipe) -> str:
-    """Return the key of the pool that a recipe samples.
-
-    Format 2 differs from 1 in two kinds of recipes only; the others keep the keys of their pools.
-    """
-    number = STAGE_FORMATS["sampling"] if _sampled_otherwise(recipe.sampling) else 1
-    return stage_digest("sampling", number, [s.content() for s in (recipe.nmer, recipe.sampling)], [])
+def stage_format(stage: str, recipe: Recipe) -> int:
+    """Return the number of a stage's format for a recipe: the newest that changed what such a recipe gives."""
+    if stage == "sampling" and not _sampled_otherwise(recipe.sampling):
+        return 1
+    if stage == "fitting" and not _draws(recipe):
+        return _ALL_ROWS
+    return STAGE_FORMATS[stage]
 
 
 def _sampled_otherwise(settings: Sampling) -> bool:
@@ -81,12 +67,50 @@ def _sampled_otherwise(settings: Sampling) -> bool:
     return settings.engine == "plumed"
 
 
+def _draws(recipe: Recipe) -> bool:
+    """Return whether terms are chosen with k that were fitted to some of the training configurations only."""
+    settings = recipe.fitting
+    if settings.max_terms is None or settings.optimizer == "fixed":
+        return False
+    fitted = recipe.selection.train - max(1, round(settings.validation_fraction * recipe.selection.train))
+    if fitted <= settings.start_configurations:
+        return False
+    return settings.max_terms < settings.build_basis(recipe.build_nmer()).n_terms
+
+
+def stage_key(stage: str, recipe: Recipe, settings: list[Section], inputs: list[str]) -> str:
+    """Return the key of a stage's content.
+
+    Parameters
+    ----------
+    stage
+        One of `STAGES`.
+    recipe
+        The recipe.
+    settings
+        The recipe sections that decide the content.
+    inputs
+        Keys of what the stage reads.
+    """
+    return stage_digest(stage, stage_format(stage, recipe), [s.content() for s in settings], inputs)
+
+
+def stage_digest(stage: str, number: int, contents: list[dict[str, Any]], inputs: list[str]) -> str:
+    """Return the key of a stage's content in one of the formats that the stage has had; see `stage_key`."""
+    return digest({"stage": stage, "format": number, "settings": contents, "inputs": inputs})
+
+
+def pool_key(recipe: Recipe) -> str:
+    """Return the key of the pool that a recipe samples."""
+    return stage_key("sampling", recipe, [recipe.nmer, recipe.sampling], [])
+
+
 def selection_key(recipe: Recipe) -> str:
     """Return the key of the configurations that a recipe selects.
 
     D-optimality looks at the terms of the fit that follows, which then are part of the key.
     """
-    return stage_key("selection", [recipe.selection], selection_inputs(recipe, pool_key(recipe)))
+    return stage_key("selection", recipe, [recipe.selection], selection_inputs(recipe, pool_key(recipe)))
 
 
 def selection_inputs(recipe: Recipe, pool: str) -> list[str]:
@@ -109,14 +133,14 @@ def dataset_key(recipe: Recipe, label_ids: list[str]) -> str:
     label_ids
         Identifiers of the labels in the dataset. A label retried with success makes another dataset.
     """
-    return stage_key("labelling", [recipe.labelling], [selection_key(recipe), digest(sorted(label_ids))])
+    return stage_key("labelling", recipe, [recipe.labelling], [selection_key(recipe), digest(sorted(label_ids))])
 
 
 def potential_key(recipe: Recipe, dataset: str) -> str:
     """Return the key of the potential fitted to the dataset with the given key."""
-    return stage_key("fitting", [recipe.fitting], [dataset])
+    return stage_key("fitting", recipe, [recipe.fitting], [dataset])
 
 
 def validation_key(recipe: Recipe, potential: str) -> str:
     """Return the key of the gates' verdict on the potential with the given key."""
-    return stage_key("validation", [recipe.gates], [potential])
+    return stage_key("validation", recipe, [recipe.gates], [potential])

@@ -29,6 +29,7 @@ class Data:
     positions: Floats
     energy: Floats
     settings: Fitting
+    gradient: Floats | None = None
 
 
 def tune(
@@ -66,7 +67,7 @@ def tune(
     data = _data(recipe, preset, protocol, store, train, symmetry, column)
     tried = tried or sorted({max(1, data.settings.degree - 1), data.settings.degree})
     _allowed(tried, ridges, scales, terms)
-    split = Split.of(data.nmer, data.positions, data.energy, data.settings)
+    split = Split.of(data.nmer, data.positions, data.energy, data.settings, data.gradient)
     with ProgressLine("settings", len(tried) * len(ridges) * len(scales), "fits") as line:
         trials = scan(split, data.settings, tried, ridges, scales, line.update)
     best = trials[0]
@@ -116,7 +117,7 @@ def _data(
         data = read_labelled(train, column)
         nmer = nmer_of(data, symmetry).build("")
         settings = Fitting(degree=5, terms="intermolecular" if "_" in symmetry else "all")
-        return Data(f"{train.name}, {symmetry}", nmer, data.positions, data.energy, settings)
+        return Data(f"{train.name}, {symmetry}", nmer, data.positions, data.energy, settings, data.gradient)
     from flows.state import newest_dataset
     from recipes.load import load_recipe
     from recipes.protocols import with_protocol
@@ -175,12 +176,21 @@ def _write(title: str, found: dict[str, Any], out: Path) -> list[str]:
 
 
 def _print(found: dict[str, Any], files: list[str]) -> None:
+    names = {"train_rmsd": "training", "validation_rmsd": "held back", "low_rmsd": "low"}
+    if found["best"]["gradient_rmsd"] is not None:
+        names["gradient_rmsd"] = "gradient"
+
+    def heads(rows: list[dict[str, Any]]) -> list[str]:
+        return [head for name, head in names.items() if name in rows[0]]
+
     def figures(row: dict[str, Any]) -> list[str]:
-        return [f"{row[name]:.4f}" for name in ("train_rmsd", "validation_rmsd", "low_rmsd") if name in row]
+        return [f"{row[name]:.4f}" for name in names if name in row]
 
     print("RMSD in kcal/mol: on what is fitted, on what is held back, and on its low energies; best first")
+    if "gradient_rmsd" in names:
+        print("gradients are fitted too; 'gradient' is their RMSD on what is held back (kcal/mol/A), a component")
     print_table(
-        ("degree", "Gamma", "dE", "terms", "training", "held back", "low"),
+        ("degree", "Gamma", "dE", "terms", *heads(found["trials"])),
         [
             (str(t["degree"]), f"{t['gamma']:g}", f"{t['delta_e']:g}", str(t["terms"]), *figures(t))
             for t in found["trials"]
@@ -188,13 +198,13 @@ def _print(found: dict[str, Any], files: list[str]) -> None:
     )
     print("\nlearning curve of the best")
     print_table(
-        ("configurations", "training", "held back", "low"),
+        ("configurations", *heads(found["learning"])),
         [(str(p["configurations"]), *figures(p)) for p in found["learning"]],
     )
     print(f"with twice as many: about {found['validation_rmsd_with_twice_the_labels']:.4f} held back")
     if found["terms"]:
         print("\nterms chosen one by one")
-        print_table(("terms", "held back", "low"), [(str(p["terms"]), *figures(p)) for p in found["terms"]])
+        print_table(("terms", *heads(found["terms"])), [(str(p["terms"]), *figures(p)) for p in found["terms"]])
     for path in files:
         print(path)
 

@@ -10,17 +10,18 @@ import numpy as np
 from potentials.basis import Basis
 from potentials.errors import InputError, StageError
 from potentials.molecule import NMer
-from potentials.pip import morse
 from potentials.potential import Potential
 from potentials.switching import Switching
 from recipes.schema import Fitting
 from storage.records import Floats
+from tasks.fitting.baseline import Baseline, checked, remainder
 from tasks.fitting.forward import choose_terms
-from tasks.fitting.normal import normal_equations
 from tasks.fitting.posterior import Posterior
 from tasks.fitting.projection import Problem, Slopes
+from tasks.fitting.residuals import Residuals
 from tasks.fitting.ridge import weights
 from tasks.fitting.search import search
+from tasks.fitting.uncertainty import held_out_sigma, row_variances
 from tasks.progress import ProgressLine
 
 ROUGH = 1e-5
@@ -44,14 +45,23 @@ class FitResult:
     objective
         Weighted sum of squares with the ridge term, on the whole training set.
     validation
-        Weighted RMSD on the validation split for each start, kcal/mol.
+        Weighted error on the validation split for each start, of energies and of the gradients that are fitted, as
+        in the objective: sqrt of the mean of e^2 + gradient weight * |g|^2, kcal/mol. The lowest is chosen.
+    validation_energy, validation_gradient
+        Of the chosen start, weighted RMSD of the energies (kcal/mol), and of a component of the gradients
+        (kcal/mol/Angstrom; None where none are fitted).
     train_rmsd, train_weighted_rmsd, train_max
         Errors of the potential on the whole training set: root mean square, the same with the fit's weights,
         and the largest; kcal/mol.
+    train_gradient_rmsd
+        Root mean square error of a component of the training set's gradients, kcal/mol/Angstrom; None where none
+        are fitted.
     sigma
         Scale of the uncertainty: with it, errors on the validation split are as large as said; kcal/mol.
     leverage
-        (n,), of each training configuration, from 0 to 1; near 1, a label has decided its own fitted value.
+        (n,), of each training configuration's energy, from 0 to 1; near 1, it has decided its own fitted value.
+    gradient_leverage
+        (n,), the same of that component of its gradient where it is largest; None where none are fitted.
     curve
         (terms, RMSD on the validation split in kcal/mol) while terms were chosen; empty where all are kept.
     warnings
@@ -63,11 +73,15 @@ class FitResult:
     potential: Potential
     objective: float
     validation: tuple[float, ...]
+    validation_energy: float
+    validation_gradient: float | None
     train_rmsd: float
     train_weighted_rmsd: float
     train_max: float
+    train_gradient_rmsd: float | None
     sigma: float
     leverage: Floats
+    gradient_leverage: Floats | None
     curve: tuple[tuple[int, float], ...]
     warnings: tuple[str, ...]
     seconds: float
@@ -85,7 +99,8 @@ def fit_potential(
     settings: Fitting,
     progress: ProgressLine | None = None,
     gradient: Floats | None = None,
-    baseline: Floats | None = None,
+    baseline: Baseline | Floats | None = None,
+    groups: Floats | None = None,
 ) -> FitResult:
     """Fit a potential to training data; the test set is never seen.
 
@@ -104,8 +119,11 @@ def fit_potential(
     gradient
         (n, atoms, 3), kcal/mol/Angstrom, where it is known: fitted as well.
     baseline
-        (n,), energies of physics-based terms that the PIP is added to, kcal/mol: subtracted from the labels. The
-        weights are those of the labels.
+        Physics-based terms that the PIP is added to: subtracted from energies and gradients. An array is (n,)
+        energies, kcal/mol. The weights are those of the labels, not of what is left.
+    groups
+        (n, columns), what else is known of each configuration, such as its temperature and window. A fit to some
+        of them draws from every group; see `Problem.some`.
 
     Raises
     ------
@@ -115,7 +133,7 @@ def fit_potential(
         If there are too few configurations to hold any back for validation.
     """
     began = time.process_time()
-    whole = make_problem(nmer, positions, energy, settings, gradient, baseline)
+    whole = make_problem(nmer, positions, energy, settings, gradient, baseline, groups)
     rng = np.random.default_rng(settings.seed)
     order = rng.permutation(len(energy))
     held = np.zeros(len(energy), dtype=bool)
@@ -127,35 +145,41 @@ def fit_potential(
     fitted = ~held
     fitted[order[held.sum() + settings.start_configurations :]] = False
     part, rest = whole.part(fitted), whole.part(held)
-    found, scores = [], []
+    found: list[Floats] = []
+    held_errors: list[Residuals] = []
     for number in range(1 if settings.optimizer == "fixed" else settings.starts):
         start = _start(number, whole.basis, settings, rng)
         rough = search(
             part, start, parameter_bounds(part.basis, settings), settings.max_iterations, settings.optimizer, ROUGH
         )
         found.append(rough.k)
-        scores.append(_validation_error(part, rest, found[-1]))
+        held_errors.append(rest.residuals(rough.k, part.coefficients(rough.k)))
         if progress is not None:
             progress.update(done=number + 1)
-    best = found[int(np.argmin(scores))]
+    scores = [errors.score(rest.weight) for errors in held_errors]
+    best = int(np.argmin(scores))
     k, objective, converged = search(
-        whole, best, parameter_bounds(whole.basis, settings), settings.max_iterations, settings.optimizer
+        whole, found[best], parameter_bounds(whole.basis, settings), settings.max_iterations, settings.optimizer
     )
     coefficients = whole.coefficients(k, final=True)
-    sigma = _sigma(whole.part(~held), rest, k, settings)
-    design = whole.design(k) * np.sqrt(whole.weight)[:, None]
-    full = Posterior.of(design, settings.gamma)
+    sigma = held_out_sigma(whole.part(~held), rest, k)
+    full = Posterior.of_normal(whole.normal(k).matrix, settings.gamma)
+    leverage, gradient_leverage = row_variances(whole, full, k)
     potential = _potential(nmer, settings, whole.basis, k, coefficients, full, sigma)
-    error = np.asarray(potential.energy(positions)) - whole.energy
+    errors = whole.residuals(k, coefficients)
     return FitResult(
         potential=potential,
         objective=objective,
         validation=tuple(scores),
-        train_rmsd=float(np.sqrt(np.mean(error**2))),
-        train_weighted_rmsd=float(np.sqrt(whole.weight @ error**2 / whole.weight.sum())),
-        train_max=float(np.abs(error).max()),
+        validation_energy=held_errors[best].energy_rmsd(rest.weight),
+        validation_gradient=held_errors[best].gradient_rmsd(rest.weight),
+        train_rmsd=errors.energy_rmsd(),
+        train_weighted_rmsd=errors.energy_rmsd(whole.weight),
+        train_max=float(np.abs(errors.energy).max()),
+        train_gradient_rmsd=errors.gradient_rmsd(),
         sigma=sigma,
-        leverage=full.leverage(design),
+        leverage=leverage,
+        gradient_leverage=None if gradient_leverage is None else gradient_leverage.max(axis=1),
         curve=curve,
         warnings=_warnings(whole, k, converged, settings),
         seconds=time.process_time() - began,
@@ -168,24 +192,27 @@ def make_problem(
     energy: Floats,
     settings: Fitting,
     gradient: Floats | None = None,
-    baseline: Floats | None = None,
+    baseline: Baseline | Floats | None = None,
+    groups: Floats | None = None,
 ) -> Problem:
     """Return the weighted least squares problem of a training set; see `fit_potential`."""
     _check(nmer, positions, energy)
-    for name, values, shape in (("gradient", gradient, positions.shape), ("baseline", baseline, energy.shape)):
-        if values is not None and (values.shape != shape or not np.isfinite(values).all()):
-            raise InputError(f"the training set's {name} has shape {values.shape}; allowed: finite, {shape}")
+    if gradient is not None:
+        checked("gradient", gradient, positions.shape)
+    if groups is not None and (groups.ndim != 2 or len(groups) != len(energy)):
+        raise InputError(f"the training set's groups have shape {groups.shape}; allowed: ({len(energy)}, columns)")
+    fitted = gradient if settings.gradient_weight > 0 else None
+    energy_left, gradient_left = remainder(energy, fitted, baseline)
     switching, factor = None, np.ones(len(energy))
     if settings.switching is not None:
         switching = Switching(settings.switching.atoms, settings.switching.r_in, settings.switching.r_out)
         factor = switching.evaluate(positions)[0]
     slopes = None
-    if gradient is not None and settings.gradient_weight > 0:
-        slopes = Slopes(gradient, settings.gradient_weight, switching)
+    if gradient_left is not None:
+        slopes = Slopes(gradient_left, settings.gradient_weight, switching)
     basis = settings.build_basis(nmer)
-    target = energy if baseline is None else energy - baseline
     weight = weights(energy, settings.delta_e)
-    return Problem(basis, positions, target, factor, weight, settings.gamma, slopes)
+    return Problem(basis, positions, energy_left, factor, weight, settings.gamma, slopes, groups)
 
 
 def first_start(basis: Basis, settings: Fitting) -> Floats:
@@ -215,18 +242,16 @@ def _chosen_basis(
 ) -> tuple[Basis, tuple[tuple[int, float], ...]]:
     """Return the terms that lower the error most, and the error on held-out data while they were chosen.
 
-    The k come from a fit with the terms of low degree.
+    The k come from a fit with the terms of low degree to some of the configurations, drawn by the seed.
     """
     assert settings.max_terms is not None
-    start = replace(problem, basis=low_degrees(problem.basis)).some(settings.start_configurations)
+    start = replace(problem, basis=low_degrees(problem.basis)).some(settings.start_configurations, settings.seed)
     first = first_start(problem.basis, settings)
     k = search(
         start, first, parameter_bounds(start.basis, settings), settings.max_iterations, settings.optimizer
     ).k
-    scale = np.sqrt(problem.weight)
-    x = morse(problem.basis, k, problem.positions)[0]
-    with ProgressLine("candidates", len(scale), "configurations") as line:
-        normal = normal_equations(problem.basis, x, scale * problem.factor, scale * problem.energy, line.update)
+    with ProgressLine("candidates", len(problem.energy), "configurations") as line:
+        normal = problem.normal(k, line.update)
     with ProgressLine("choosing", settings.max_terms, "terms") as line:
         chosen = choose_terms(normal, settings.gamma, settings.max_terms, line.update)
     del normal
@@ -234,13 +259,6 @@ def _chosen_basis(
     errors = ((count, chosen.errors(design, held.energy, count)) for count in chosen.counts())
     curve = tuple((count, float(np.sqrt(np.mean(error**2)))) for count, error in errors)
     return problem.basis.select(np.sort(chosen.order)), curve
-
-
-def _sigma(part: Problem, held: Problem, k: Floats, settings: Fitting) -> float:
-    """Return the sigma for which a fit to one part is as wrong on the other as its posterior says."""
-    posterior = Posterior.of(part.design(k) * np.sqrt(part.weight)[:, None], settings.gamma)
-    design = held.design(k)
-    return posterior.sigma(design, design @ part.coefficients(k) - held.energy)
 
 
 def _potential(
@@ -290,12 +308,6 @@ def _start(number: int, basis: Basis, settings: Fitting, rng: np.random.Generato
     return np.concatenate([k, rng.uniform(*settings.d_bounds, len(basis.parameter_names) - kinds)])
 
 
-def _validation_error(train: Problem, held: Problem, k: Floats) -> float:
-    """Return the weighted RMSD on held-out data of the coefficients fitted to the rest."""
-    square = (held.predict(k, train.coefficients(k)) - held.energy) ** 2
-    return float(np.sqrt(held.weight @ square / held.weight.sum()))
-
-
 def _warnings(problem: Problem, k: Floats, converged: bool, settings: Fitting) -> tuple[str, ...]:
     basis, factor, found = problem.basis, problem.factor, []
     kinds = len(basis.pair_names)
@@ -315,11 +327,14 @@ def _warnings(problem: Problem, k: Floats, converged: bool, settings: Fitting) -
                 f"fitting.{bounds} is too narrow"
             )
     inside = int(np.count_nonzero(factor))  # beyond the switch a configuration says nothing about coefficients
-    if inside < 2 * basis.n_terms:
+    values, what = inside, "training configurations"
+    if problem.slopes is not None:  # a molecule's gradient has as many independent numbers as it has modes
+        values, what = inside * max(2, 3 * problem.positions.shape[1] - 5), f"{what} with gradients"
+    if values < 2 * basis.n_terms:
         within = "" if inside == len(factor) else f" within the switching radius (of {len(factor)})"
         found.append(
-            f"{inside} training configurations{within} for {basis.n_terms} terms: the ridge decides much of the "
-            "fit; raise selection.train or lower fitting.degree"
+            f"{inside} {what}{within} for {basis.n_terms} terms: the ridge decides much of the fit; raise "
+            "selection.train or lower fitting.degree"
         )
     if not converged:
         found.append(

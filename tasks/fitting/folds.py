@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from potentials.errors import InputError
 from potentials.molecule import NMer
 from recipes.schema import Fitting
 from storage.records import Floats
+from tasks.fitting.baseline import Baseline
 from tasks.fitting.fit import make_problem
 
 
 def cross_validate(
-    nmer: NMer, positions: Floats, energy: Floats, settings: Fitting, k: Floats, folds: int
+    nmer: NMer,
+    positions: Floats,
+    energy: Floats,
+    settings: Fitting,
+    k: Floats,
+    folds: int,
+    gradient: Floats | None = None,
+    baseline: Baseline | Floats | None = None,
+    selected: Sequence[int] | None = None,
 ) -> tuple[float, ...]:
-    """Return the RMSD (kcal/mol) on each part of a fit to the others.
+    """Return the RMSD of the energies (kcal/mol) on each part of a fit to the others.
 
     The non-linear parameters stay as the whole training set has them: a dozen of them, decided by thousands of
     labels, carry little of what is left out, and the linear coefficients are all fitted anew.
 
     Parameters
     ----------
-    nmer, positions, energy, settings
-        As for `fit_potential`.
+    nmer, positions, energy, settings, gradient, baseline
+        As for `fit_potential`; gradients take part where the settings have a weight for them.
     k
         The non-linear parameters.
     folds
         Number of parts.
+    selected
+        The terms that the fit has kept; None: all of them.
 
     Raises
     ------
@@ -35,12 +49,13 @@ def cross_validate(
     """
     if not 2 <= folds <= len(energy):
         raise InputError(f"folds is {folds}; allowed: 2 to the number of configurations, {len(energy)}")
-    problem = make_problem(nmer, positions, energy, settings)
+    problem = make_problem(nmer, positions, energy, settings, gradient, baseline)
+    if selected is not None:
+        problem = replace(problem, basis=problem.basis.select(selected))
     part = np.random.default_rng(settings.seed).permutation(len(energy)) % folds
     found = []
     for number in range(folds):
         coefficients = problem.part(part != number).coefficients(k)
         held = problem.part(part == number)
-        error = held.predict(k, coefficients) - held.energy
-        found.append(float(np.sqrt(np.mean(error**2))))
+        found.append(held.residuals(k, coefficients).energy_rmsd())
     return tuple(found)

@@ -5,7 +5,7 @@ They take 4 MB for 710 terms and 2.3 GB for 17,000, whatever the number of confi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +82,24 @@ def normal_equations(
         if progress is not None:
             progress(min(start + BLOCK, len(x)))
     return Normal(matrix, right, float(target @ target))
+
+
+def with_rows(normal: Normal, blocks: Iterable[tuple[Floats, Floats]]) -> Normal:
+    """Return normal equations with further rows.
+
+    Parameters
+    ----------
+    normal
+        What there is already; its matrix is used up.
+    blocks
+        Pairs of rows (m, terms) and targets (m,), already weighted; they are read one at a time.
+    """
+    matrix, right, square = normal.matrix, normal.right, normal.square
+    for rows, targets in blocks:
+        matrix = dsyrk(1.0, rows.T, beta=1.0, c=matrix, lower=1, overwrite_c=1)
+        right = right + rows.T @ targets
+        square += float(targets @ targets)
+    return Normal(matrix, right, square)
 
 
 def solve_equations(normal: Normal, gamma: float) -> Floats | None:

@@ -24,7 +24,7 @@ from tasks.fitting.folds import cross_validate
 from tasks.progress import ProgressLine
 from tasks.validation.holes import Hole, find_holes
 from tasks.validation.metrics import Errors, WindowErrors, errors, errors_by_energy
-from tasks.validation.plots import parity_csv, parity_png
+from tasks.validation.plots import gradient_csv, parity_csv, parity_png
 
 LOW = 30.0
 """Energies below this are where a simulation is, kcal/mol."""
@@ -46,8 +46,8 @@ class FileFit:
         The data.
     result
         The fit.
-    predicted
-        (train + test,), kcal/mol.
+    predicted, predicted_gradient
+        (train + test,) in kcal/mol, and (train + test, atoms, 3) in kcal/mol/Angstrom.
     folds
         Cross-validated RMSD of each fold, kcal/mol; empty where none was asked for.
     holes
@@ -60,6 +60,7 @@ class FileFit:
     test: Labelled | None
     result: FitResult
     predicted: Floats
+    predicted_gradient: Floats
     folds: tuple[float, ...]
     holes: tuple[Hole, ...]
 
@@ -74,10 +75,24 @@ class FileFit:
             if data is not None:
                 yield name, errors(predicted, data.energy), errors_by_energy(predicted, data.energy, lowest)
 
+    def gradient_errors(self) -> dict[str, Errors]:
+        """Return the errors of the components of gradients (kcal/mol/A) of each set whose file has any."""
+        count = len(self.train)
+        found = {}
+        for name, data, predicted in (
+            ("training", self.train, self.predicted_gradient[:count]),
+            ("test", self.test, self.predicted_gradient[count:]),
+        ):
+            if data is not None and data.gradient is not None:
+                found[name] = errors(predicted.ravel(), data.gradient.ravel())
+        return found
+
     def summary(self) -> dict[str, Any]:
         """Return the figures as plain values for JSON."""
         found = {name: (every, windows) for name, every, windows in self.errors()}
         train, test = found["training"][0], found["test"][0] if "test" in found else None
+        slopes = {name: every.rmsd for name, every in self.gradient_errors().items()}
+        more = self.result.gradient_leverage
         return {
             "symmetry": self.model.symmetry,
             "degree": self.result.potential.degree,
@@ -88,7 +103,12 @@ class FileFit:
             "test_mae": test.mae if test else None,
             "test_largest": test.largest if test else None,
             "test_rmsd_below_30": self._below(LOW) if test else None,
-            "validation_rmsd": min(self.result.validation),
+            "train_gradient_rmsd": slopes.get("training"),
+            "test_gradient_rmsd": slopes.get("test"),
+            "gradient_weight": self.settings.gradient_weight if more is not None else None,
+            "validation_rmsd": self.result.validation_energy,
+            "validation_gradient_rmsd": self.result.validation_gradient,
+            "validation_score": min(self.result.validation),
             "fold_rmsd": list(self.folds),
             "seconds": self.result.seconds,
             "by_energy": {name: [w.as_dict() for w in windows] for name, (_, windows) in found.items()},
@@ -96,6 +116,7 @@ class FileFit:
                 zip(self.result.potential.basis.parameter_names, self.result.k.tolist(), strict=True)
             ),
             "largest_leverage": float(self.result.leverage.max()),
+            "largest_gradient_leverage": None if more is None else float(more.max()),
             "uncertainty": self.result.sigma,
             "terms_curve": [list(point) for point in self.result.curve],
             "holes": [{"search": h.search, "energy": h.energy, "below": h.below} for h in self.holes],
@@ -112,6 +133,14 @@ class FileFit:
     def remarks(self) -> list[str]:
         """Return what a careful reader should know, a sentence a line."""
         lines = []
+        slopes = self.gradient_errors()
+        if slopes:
+            told = ", ".join(f"{name} {every.rmsd:.4f}" for name, every in slopes.items())
+            weight = self.settings.gradient_weight
+            fitted = (
+                f"fitted, weight {weight:g} A^2" if self.result.gradient_leverage is not None else "not fitted"
+            )
+            lines.append(f"gradients ({fitted}): RMSD of a component, kcal/mol/A: {told}")
         if self.folds:
             lines.append(f"cross-validated RMSD: {', '.join(f'{f:.4f}' for f in self.folds)} kcal/mol")
         lines += [f"note: {warning}" for warning in (*self.result.warnings, *self._hole_warnings())]
@@ -150,18 +179,22 @@ def fit_files(
         result = fit_potential(nmer, train.positions, train.energy, settings, progress, gradient=train.gradient)
     scores: tuple[float, ...] = ()
     if folds:
-        scores = cross_validate(nmer, train.positions, train.energy, settings, result.k, folds)
+        selected = result.potential.selected
+        scores = cross_validate(
+            nmer, train.positions, train.energy, settings, result.k, folds, train.gradient, selected=selected
+        )
     positions = train.positions if test is None else np.concatenate([train.positions, test.positions])
-    predicted = np.asarray(result.potential.energy(positions))
+    predicted, slopes = result.potential.energy_and_gradient(positions)
     holes = find_holes(nmer, lambda x: np.asarray(result.potential.energy(x)), train.positions, train.energy)
-    return FileFit(model, settings, train, test, result, predicted, scores, tuple(holes))
+    return FileFit(model, settings, train, test, result, np.asarray(predicted), slopes, scores, tuple(holes))
 
 
-def leverage_csv(energy: Floats, leverage: Floats) -> str:
+def leverage_csv(energy: Floats, leverage: Floats, of_gradient: Floats | None = None) -> str:
     """Return the training configurations that decide most of their own fitted value first, as CSV."""
-    lines = ["configuration,energy_kcal_per_mol,leverage"]
+    lines = ["configuration,energy_kcal_per_mol,leverage" + ("" if of_gradient is None else ",gradient_leverage")]
     for number in np.argsort(-leverage, kind="stable"):
-        lines.append(f"{number + 1},{energy[number]:.10g},{leverage[number]:.6f}")
+        more = "" if of_gradient is None else f",{of_gradient[number]:.6f}"
+        lines.append(f"{number + 1},{energy[number]:.10g},{leverage[number]:.6f}{more}")
     return "\n".join(lines) + "\n"
 
 
@@ -202,12 +235,51 @@ def write_fit(found: FileFit, folder: Path) -> list[Path]:
             citation=citation_text("potential", "fit", recipe, engines, facts),
         )
         write_text(folder / "fit.json", json.dumps(found.summary(), indent=2) + "\n")
-        write_text(folder / "leverage.csv", leverage_csv(found.train.energy, found.result.leverage))
+        result = found.result
+        write_text(
+            folder / "leverage.csv", leverage_csv(found.train.energy, result.leverage, result.gradient_leverage)
+        )
         write_text(folder / "parity.csv", parity_csv(reference, found.predicted, split, ids))
         train, test = by_name["training"], by_name.get("test", nothing)
         write_bytes(folder / "parity.png", parity_png(title, reference, found.predicted, split, train, test))
+        more = _write_gradients(found, folder, title)
     except OSError as error:
         raise InputError(
             f"cannot write into '{folder}': {error.strerror}; give another folder with --out"
         ) from None
-    return [folder / name for name in ("potential.h5", "fit.json", "leverage.csv", "parity.csv", "parity.png")]
+    names = ("potential.h5", "fit.json", "leverage.csv", "parity.csv", "parity.png", *more)
+    return [folder / name for name in names]
+
+
+def _write_gradients(found: FileFit, folder: Path, title: str) -> tuple[str, ...]:
+    """Write the parity of gradients where files have any, else remove that of an earlier fit; return the names."""
+    names = "gradient-parity.csv", "gradient-parity.png"
+    known = found.gradient_errors()
+    if not known:
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+        return ()
+    count, nothing = len(found.train), errors(np.empty(0), np.empty(0))
+    references, predicted, splits, ids = [], [], [], list[str]()
+    for data, part, which in (
+        (found.train, found.predicted_gradient[:count], TRAIN),
+        (found.test, found.predicted_gradient[count:], TEST),
+    ):
+        if data is not None and data.gradient is not None:
+            references.append(data.gradient)
+            predicted.append(part)
+            splits.append(np.full(len(data), which))
+            ids += [str(number + 1) for number in range(len(data))]
+    reference, fitted, split = np.concatenate(references), np.concatenate(predicted), np.concatenate(splits)
+    write_text(folder / names[0], gradient_csv(reference, fitted, split, tuple(ids)))
+    image = parity_png(
+        title,
+        reference.ravel(),
+        fitted.ravel(),
+        np.repeat(split, reference[0].size),
+        known.get("training", nothing),
+        known.get("test", nothing),
+        ("gradient", "components", "kcal/mol/A"),
+    )
+    write_bytes(folder / names[1], image)
+    return names

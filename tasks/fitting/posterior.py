@@ -1,8 +1,10 @@
 """How sure a ridge fit is: leverage of the training data, and an ensemble of coefficients.
 
-Ridge regression is a Gaussian posterior: its mean is the fit, its covariance sigma^2 (A^T A + Gamma^2)^-1. Sigma
-is not taken from the training residuals, which flatter, but scaled so that on configurations held back from the
-fit the root mean square of error over uncertainty is one.
+Ridge regression is a Gaussian posterior: its mean is the fit, its covariance sigma^2 (A^T A + Gamma^2)^-1, where A
+has the weighted rows of all energies and of all gradients that are fitted. Sigma is not taken from the training
+residuals, which flatter, but scaled so that on configurations held back from the fit the root mean square of error
+over uncertainty is one. With gradients, the error of a configuration is e^2 + gradient weight * |g|^2 as in the
+objective, and its uncertainty the same sum of variances.
 """
 
 from __future__ import annotations
@@ -44,12 +46,24 @@ class Posterior:
         gamma
             Ridge parameter.
         """
-        normal = design.T @ design
+        return cls.of_normal(design.T @ design, gamma)
+
+    @classmethod
+    def of_normal(cls, normal: Floats, gamma: float) -> Posterior:
+        """Return the posterior of a fit from its normal equations.
+
+        Parameters
+        ----------
+        normal
+            (terms, terms), A^T A of the weighted rows, of which the lower triangle counts; it is used up.
+        gamma
+            Ridge parameter.
+        """
         normal[np.diag_indices_from(normal)] += gamma**2
         try:
             return cls(cholesky(normal, lower=True))
         except LinAlgError:
-            normal[np.diag_indices_from(normal)] += _NOISE * normal.max()
+            normal[np.diag_indices_from(normal)] += _NOISE * normal.diagonal().max()
             return cls(cholesky(normal, lower=True))
 
     def spread(self, design: Floats) -> Floats:
@@ -77,11 +91,23 @@ class Posterior:
         error
             (n,), their errors, kcal/mol.
         """
-        spread = self.spread(design)
-        known = spread > 0.0
-        return float(np.sqrt(np.mean(np.square(error[known] / spread[known])))) if known.any() else 0.0
+        return calibrated(np.square(error), np.square(self.spread(design)))
 
     def members(self, coefficients: Floats, sigma: float, count: int, seed: int) -> Floats:
         """Return coefficients drawn from the posterior, (count, terms); the same for the same seed."""
         draws = np.random.default_rng(seed).standard_normal((len(coefficients), count))
         return np.asarray(coefficients + sigma * solve_triangular(self.factor, draws, lower=True, trans="T").T)
+
+
+def calibrated(square: Floats, variance: Floats) -> float:
+    """Return the sigma for which errors are as large as their uncertainties; 0 where nothing is uncertain.
+
+    Parameters
+    ----------
+    square
+        (n,), squared error of each configuration held back.
+    variance
+        (n,), its variance at sigma = 1, in the same weights.
+    """
+    known = variance > 0.0
+    return float(np.sqrt(np.mean(square[known] / variance[known]))) if known.any() else 0.0

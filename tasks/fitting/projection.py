@@ -9,7 +9,7 @@ Golub and Pereyra, SIAM J. Numer. Anal. 10, 413 (1973).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,14 +20,16 @@ from potentials.pip import Polynomial, design_matrix, morse
 from potentials.switching import Switching
 from storage.records import Floats
 from tasks.fitting.gradients import gradient_rows
-from tasks.fitting.normal import normal_equations, solve_equations
+from tasks.fitting.normal import Normal, normal_equations, solve_equations, with_rows
+from tasks.fitting.residuals import Residuals
 from tasks.fitting.ridge import reduce_rows, solve_qr
+from tasks.strata import stratified
 
 STEP = 1e-4
 """Largest displacement of a coordinate where a directional derivative is taken by differences, Angstrom."""
 
-_BLOCK, _ROWS = 64, 4096
-"""Configurations at once, whose gradients are rows as well, and whose energies alone are."""
+_ROWS, _BLOCK, _NUMBERS = 4096, 64, 2**24
+"""Configurations at once where energies alone are rows, and where gradients are as well; numbers in their rows."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,9 @@ class Problem:
         Ridge parameter.
     slopes
         Gradients, where they are fitted as well.
+    groups
+        (n, columns), what is known of each configuration besides, such as its temperature and window; None where
+        nothing is.
     """
 
     basis: Basis
@@ -92,6 +97,7 @@ class Problem:
     weight: Floats
     gamma: float
     slopes: Slopes | None = None
+    groups: Floats | None = None
 
     def part(self, chosen: NDArray[np.bool_]) -> Problem:
         """Return the problem of the chosen configurations, with their weights as they are."""
@@ -103,11 +109,20 @@ class Problem:
             factor=self.factor[chosen],
             weight=self.weight[chosen],
             slopes=slopes,
+            groups=None if self.groups is None else self.groups[chosen],
         )
 
-    def some(self, count: int) -> Problem:
-        """Return the problem of the first `count` configurations; a training set is in no order that matters."""
-        return self if count >= len(self.energy) else self.part(np.arange(len(self.energy)) < count)
+    def some(self, count: int, seed: int) -> Problem:
+        """Return the problem of `count` configurations, drawn by the seed from all groups and ranges of energy.
+
+        A training set has an order that matters: walker by walker, so that its first rows are of one temperature
+        and window.
+        """
+        if count >= len(self.energy):
+            return self
+        chosen = np.zeros(len(self.energy), dtype=np.bool_)
+        chosen[stratified(self.energy, self.groups, count, seed)] = True
+        return self.part(chosen)
 
     def design(self, k: Floats) -> Floats:
         """Return the switched terms without their weights, (n, terms)."""
@@ -119,20 +134,46 @@ class Problem:
         """Return the energies of a fit, (n,), kcal/mol."""
         return np.asarray(self.design(k) @ coefficients)
 
+    def residuals(self, k: Floats, coefficients: Floats) -> Residuals:
+        """Return the errors of a fit with the given parameters and coefficients."""
+        polynomial = Polynomial.build(self.basis, coefficients)
+        x, distances = morse(self.basis, k, self.positions)
+        value, slopes = polynomial.value_and_slopes(x)
+        energy = self.factor * value - self.energy
+        if self.slopes is None:
+            return Residuals(energy)
+        return Residuals(
+            energy, self._slope_residual(self.slopes, k, x, distances, value, slopes), self.slopes.weight
+        )
+
+    def normal(self, k: Floats, progress: Callable[[int], None] | None = None) -> Normal:
+        """Return the normal equations of energies, and of gradients where they are fitted.
+
+        Parameters
+        ----------
+        k
+            The non-linear parameters.
+        progress
+            Told the number of configurations done.
+        """
+        scale = np.sqrt(self.weight)
+        x = morse(self.basis, k, self.positions)[0]
+        found = normal_equations(self.basis, x, scale * self.factor, scale * self.energy, progress)
+        if self.slopes is None:
+            return found
+        return with_rows(found, (self._gradient_block(self.slopes, k, here) for here in self._blocks()))
+
     def coefficients(self, k: Floats, final: bool = False) -> Floats:
         """Return the best coefficients for given k, (terms,).
 
         By the normal equations inside a search; the final ones, and those that the normal equations are too
         ill-conditioned for, by an orthogonal factorization of the rows, block by block.
         """
-        if not final and self.slopes is None:
-            scale = np.sqrt(self.weight)
-            x = morse(self.basis, k, self.positions)[0]
-            normal = normal_equations(self.basis, x, scale * self.factor, scale * self.energy)
-            found = solve_equations(normal, self.gamma)
+        if not final:
+            found = solve_equations(self.normal(k), self.gamma)
             if found is not None:
                 return found
-        return solve_qr(*reduce_rows(self._rows(k)), self.gamma)
+        return solve_qr(*reduce_rows(self.rows(k)), self.gamma)
 
     def objective(self, k: Floats) -> tuple[float, Floats]:
         """Return the projected objective and its exact gradient with respect to k.
@@ -168,9 +209,7 @@ class Problem:
         """
         variables = self.basis.variables
         x, distances = morse(self.basis, k, self.positions)
-        chain = variables.slopes(k, distances, x) * slopes
-        arrow = variables.cartesian(self.positions, distances, chain) * self.factor[:, None, None]
-        residual = arrow + value[:, None, None] * wanted.turn(self.positions) - wanted.values
+        residual = self._slope_residual(wanted, k, x, distances, value, slopes)
         weight = wanted.weight * self.weight
         objective = float(weight @ np.square(residual).sum(axis=(1, 2)))
         size = np.maximum(np.abs(residual).max(axis=(1, 2)), 1e-300)
@@ -183,18 +222,38 @@ class Problem:
             gradient += variables.parameter_gradient(k, distances, x, pull)
         return objective, gradient
 
-    def _rows(self, k: Floats) -> Iterator[tuple[Floats, Floats]]:
-        """Yield weighted rows and targets of energies, and of gradients where they are fitted."""
-        block = _ROWS if self.slopes is None else _BLOCK
-        for start in range(0, len(self.energy), block):
-            here = slice(start, start + block)
-            positions, factor = self.positions[here], self.factor[here]
+    def _slope_residual(
+        self, wanted: Slopes, k: Floats, x: Floats, distances: Floats, value: Floats, slopes: Floats
+    ) -> Floats:
+        """Return the errors of the gradients, (n, atoms, 3), from values and slopes of the polynomial at x."""
+        variables = self.basis.variables
+        chain = variables.slopes(k, distances, x) * slopes
+        arrow = variables.cartesian(self.positions, distances, chain) * self.factor[:, None, None]
+        return np.asarray(arrow + value[:, None, None] * wanted.turn(self.positions) - wanted.values)
+
+    def rows(self, k: Floats) -> Iterator[tuple[Floats, Floats]]:
+        """Yield weighted rows and targets: of some energies, then of their gradients where they are fitted."""
+        for here in self._blocks():
             scale = np.sqrt(self.weight[here])
-            design = design_matrix(self.basis, morse(self.basis, k, positions)[0]) * factor[:, None]
-            rows, targets = scale[:, None] * design, scale * self.energy[here]
+            design = design_matrix(self.basis, morse(self.basis, k, self.positions[here])[0])
+            rows, targets = (scale * self.factor[here])[:, None] * design, scale * self.energy[here]
             if self.slopes is not None:
-                turned = gradient_rows(self.basis, k, positions, factor, self.slopes.turn(positions))
-                more = np.sqrt(self.slopes.weight) * scale[:, None, None]
-                rows = np.vstack([rows, (more[..., None] * turned).reshape(-1, rows.shape[1])])
-                targets = np.concatenate([targets, (more * self.slopes.values[here]).ravel()])
+                more, wanted = self._gradient_block(self.slopes, k, here)
+                rows, targets = np.vstack([rows, more]), np.concatenate([targets, wanted])
             yield rows, targets
+
+    def _blocks(self) -> Iterator[slice]:
+        """Yield the configurations some at a time, few enough for their rows to fit in memory."""
+        block = _ROWS
+        if self.slopes is not None:
+            columns = len(self.basis.variables) + 3 * self.positions.shape[1]
+            block = max(1, min(_BLOCK, _NUMBERS // (columns * self.basis.n_terms)))
+        return (slice(start, start + block) for start in range(0, len(self.energy), block))
+
+    def _gradient_block(self, wanted: Slopes, k: Floats, here: slice) -> tuple[Floats, Floats]:
+        """Return weighted rows and targets of some gradients, one row for each configuration and coordinate."""
+        positions = self.positions[here]
+        turned = gradient_rows(self.basis, k, positions, self.factor[here], wanted.turn(positions))
+        scale = np.sqrt(wanted.weight * self.weight[here])[:, None, None]
+        rows = (scale[..., None] * turned).reshape(-1, self.basis.n_terms)
+        return rows, (scale * wanted.values[here]).ravel()

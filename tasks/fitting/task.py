@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from recipes.load import expanded_toml
 from recipes.schema import Recipe
 from storage.contents import dataset_from_version, potential_columns, potential_facts
 from storage.keys import potential_key
+from storage.origins import strata
 from storage.records import TRAIN
 from storage.store import Store
 from storage.version import Column, package_versions
@@ -39,10 +41,13 @@ def fitting_task(recipe: Recipe, store_path: Path, dataset: str, compute: Callab
     if store.find("potential", key, recipe.name):
         return key
     source = store.get("dataset", dataset)
-    train = dataset_from_version(source).part(TRAIN)
+    whole = dataset_from_version(source)
+    train, groups = whole.part(TRAIN), strata(store, source)
+    if groups is not None:
+        groups = groups[whole.split == TRAIN]
     with ProgressLine("fitting", recipe.fitting.starts, "starts") as progress:
         arguments = (recipe.build_nmer(), train.positions, train.energy, recipe.fitting)
-        result: FitResult = compute(fit_potential, *arguments, progress=progress)
+        result: FitResult = compute(partial(fit_potential, groups=groups), *arguments, progress=progress)
     store.add(
         "potential",
         recipe.name,

@@ -1,26 +1,26 @@
 """What the settings of a fit are worth: degree, Gamma and dE by validation, and the learning curve.
 
 The test set takes no part. One random part of the training set is held back for all settings alike; errors on it
-are plain root mean squares, so that settings with other weights can be compared.
+are plain root mean squares, so that settings with other weights can be compared. Where gradients are fitted,
+settings are compared by energies and gradients together, with the gradients' weight of the objective.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
 from potentials.molecule import NMer
-from potentials.pip import morse
 from recipes.schema import Fitting
 from storage.records import Floats
+from tasks.fitting.baseline import Baseline
 from tasks.fitting.fit import first_start, low_degrees, make_problem, parameter_bounds
 from tasks.fitting.forward import choose_terms
-from tasks.fitting.normal import normal_equations
 from tasks.fitting.projection import Problem
 from tasks.fitting.search import search
 
@@ -47,6 +47,11 @@ class Trial:
         kcal/mol, on what it was fitted to and on what was held back.
     low_rmsd
         On the part of the latter whose energy is within the first settings' dE of the lowest, kcal/mol.
+    gradient_rmsd
+        Of a component of the gradients held back, kcal/mol/Angstrom; None where none are fitted.
+    score
+        What settings are compared by: sqrt of the mean of e^2 + gradient weight * |g|^2 on what was held back,
+        kcal/mol; without gradients, the validation RMSD.
     """
 
     degree: int
@@ -56,6 +61,8 @@ class Trial:
     train_rmsd: float
     validation_rmsd: float
     low_rmsd: float
+    gradient_rmsd: float | None
+    score: float
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -70,6 +77,7 @@ class LearningPoint:
     train_rmsd: float
     validation_rmsd: float
     low_rmsd: float
+    gradient_rmsd: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -78,16 +86,26 @@ class LearningPoint:
 
 @dataclass(frozen=True)
 class Split:
-    """A training set; which of it is held back, and which of that has a low energy."""
+    """A training set; which of it is held back, and which of that has a low energy; gradients and a baseline."""
 
     nmer: NMer
     positions: Floats
     energy: Floats
     held: NDArray[np.bool_]
     low: NDArray[np.bool_]
+    gradient: Floats | None = None
+    baseline: Baseline | Floats | None = None
 
     @classmethod
-    def of(cls, nmer: NMer, positions: Floats, energy: Floats, settings: Fitting) -> Split:
+    def of(
+        cls,
+        nmer: NMer,
+        positions: Floats,
+        energy: Floats,
+        settings: Fitting,
+        gradient: Floats | None = None,
+        baseline: Baseline | Floats | None = None,
+    ) -> Split:
         """Hold back a random part; raises InputError where there is too little to split."""
         if len(energy) < 20:
             raise InputError(
@@ -95,7 +113,12 @@ class Split:
             )
         held = np.zeros(len(energy), dtype=bool)
         held[np.random.default_rng(settings.seed).permutation(len(energy))[: round(HELD * len(energy))]] = True
-        return cls(nmer, positions, energy, held, (energy <= energy.min() + settings.delta_e)[held])
+        low = (energy <= energy.min() + settings.delta_e)[held]
+        return cls(nmer, positions, energy, held, low, gradient, baseline)
+
+    def problem(self, settings: Fitting) -> Problem:
+        """Return the least squares problem of the whole set."""
+        return make_problem(self.nmer, self.positions, self.energy, settings, self.gradient, self.baseline)
 
 
 def scan(
@@ -128,9 +151,7 @@ def scan(
         for delta_e in delta_es:
             for gamma in sorted(gammas, reverse=True):
                 values = {"degree": degree, "gamma": gamma, "delta_e": delta_e, "max_terms": None}
-                problem = make_problem(
-                    split.nmer, split.positions, split.energy, settings.model_copy(update=values)
-                )
+                problem = split.problem(settings.model_copy(update=values))
                 part, rest = problem.part(~split.held), problem.part(split.held)
                 start = first_start(problem.basis, settings) if k is None else k
                 k = search(
@@ -144,7 +165,7 @@ def scan(
                 trials.append(Trial(degree, gamma, delta_e, problem.basis.n_terms, *errors))
                 if told is not None:
                     told(len(trials))
-    return sorted(trials, key=lambda trial: trial.validation_rmsd)
+    return sorted(trials, key=lambda trial: trial.score)
 
 
 def learning_curve(split: Split, settings: Fitting, told: Told | None = None) -> list[LearningPoint]:
@@ -159,7 +180,7 @@ def learning_curve(split: Split, settings: Fitting, told: Told | None = None) ->
     told
         Told the number of points done.
     """
-    problem = make_problem(split.nmer, split.positions, split.energy, settings)
+    problem = split.problem(settings)
     rest, order = (
         problem.part(split.held),
         np.random.default_rng(settings.seed).permutation(np.flatnonzero(~split.held)),
@@ -170,7 +191,7 @@ def learning_curve(split: Split, settings: Fitting, told: Told | None = None) ->
         chosen[order[: max(2, round(fraction * len(order)))]] = True
         part = problem.part(chosen)
         k = search(part, k, parameter_bounds(part.basis, settings), settings.max_iterations, settings.optimizer).k
-        points.append(LearningPoint(int(chosen.sum()), *_errors(part, rest, split.low, k)))
+        points.append(LearningPoint(int(chosen.sum()), *_errors(part, rest, split.low, k)[:-1]))
         if told is not None:
             told(len(points))
     return points
@@ -186,11 +207,20 @@ def worth(points: Sequence[LearningPoint]) -> float:
     return float(e1 * 2.0**power)
 
 
-def _errors(part: Problem, rest: Problem, window: NDArray[np.bool_], k: Floats) -> tuple[float, float, float]:
+class _Errors(NamedTuple):
+    train_rmsd: float
+    validation_rmsd: float
+    low_rmsd: float
+    gradient_rmsd: float | None
+    score: float
+
+
+def _errors(part: Problem, rest: Problem, low: NDArray[np.bool_], k: Floats) -> _Errors:
+    """Return the errors of a fit to one part on it and on the rest; see `Trial`."""
     coefficients = part.coefficients(k)
-    train = part.predict(k, coefficients) - part.energy
-    held = rest.predict(k, coefficients) - rest.energy
-    return _rms(train), _rms(held), _rms(held[window])
+    train = part.residuals(k, coefficients).energy_rmsd()
+    held = rest.residuals(k, coefficients)
+    return _Errors(train, held.energy_rmsd(), _rms(held.energy[low]), held.gradient_rmsd(), held.score())
 
 
 @dataclass(frozen=True)
@@ -200,6 +230,7 @@ class TermsPoint:
     terms: int
     validation_rmsd: float
     low_rmsd: float
+    gradient_rmsd: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -218,23 +249,19 @@ def terms_curve(split: Split, settings: Fitting, told: Told | None = None) -> li
     told
         Told the number of terms chosen.
     """
-    problem = make_problem(
-        split.nmer, split.positions, split.energy, settings.model_copy(update={"max_terms": None})
-    )
+    problem = split.problem(settings.model_copy(update={"max_terms": None}))
     part, rest = problem.part(~split.held), problem.part(split.held)
     few = replace(part, basis=low_degrees(problem.basis))
     start = first_start(problem.basis, settings)
     k = search(few, start, parameter_bounds(few.basis, settings), settings.max_iterations, settings.optimizer).k
-    scale = np.sqrt(part.weight)
-    normal = normal_equations(
-        part.basis, morse(part.basis, k, part.positions)[0], scale * part.factor, scale * part.energy
-    )
     most = min(settings.max_terms or part.basis.n_terms, part.basis.n_terms)
-    chosen = choose_terms(normal, settings.gamma, most, told)
-    held, points = rest.design(k), []
+    chosen = choose_terms(part.normal(k), settings.gamma, most, told)
+    points = []
     for count in chosen.counts():
-        error = chosen.errors(held, rest.energy, count)
-        points.append(TermsPoint(count, _rms(error), _rms(error[split.low])))
+        order = np.argsort(chosen.order[:count])
+        few = replace(rest, basis=rest.basis.select(chosen.order[:count]))
+        held = few.residuals(k, chosen.coefficients(count)[order])
+        points.append(TermsPoint(count, held.energy_rmsd(), _rms(held.energy[split.low]), held.gradient_rmsd()))
     return points
 
 

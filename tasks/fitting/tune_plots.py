@@ -30,7 +30,7 @@ def settings_png(title: str, trials: Rows) -> bytes:
     colours = dict(zip(sorted({d for d, _ in lines}), ("#4477aa", "#ee6677", "#228833", "#ccbb44"), strict=False))
     for degree, delta_e in lines:
         points = sorted(
-            (t["gamma"], t["validation_rmsd"]) for t in trials if (t["degree"], t["delta_e"]) == (degree, delta_e)
+            (t["gamma"], t["score"]) for t in trials if (t["degree"], t["delta_e"]) == (degree, delta_e)
         )
         axes.plot(
             *zip(*points, strict=True),
@@ -39,7 +39,9 @@ def settings_png(title: str, trials: Rows) -> bytes:
             linestyle=styles.get(delta_e, "-"),
             label=f"degree {degree}, dE {delta_e:g} kcal/mol",
         )
-    axes.set(xscale="log", yscale="log", title=title, xlabel="Gamma", ylabel="validation RMSD (kcal/mol)")
+    with_gradients = any(t["gradient_rmsd"] is not None for t in trials)
+    what = "validation error of energies and gradients" if with_gradients else "validation RMSD"
+    axes.set(xscale="log", yscale="log", title=title, xlabel="Gamma", ylabel=f"{what} (kcal/mol)")
     axes.legend(frameon=False, fontsize="small")
     return _png(figure)
 

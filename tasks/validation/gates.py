@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from potentials.molecule import Fragment, NMer
 from potentials.potential import Potential
 from recipes.schema import Gates
-from storage.records import Floats
+from storage.records import Floats, Ints
 from tasks.validation.metrics import Errors
-
-PROBES = 20
-"""Configurations on which invariance and gradient are measured."""
+from tasks.validation.probes import choose_probes
 
 STEP = 5e-4
 """Displacement of the finite differences, Angstrom; of fourth order, so that steep walls count as well."""
+
+MIXED = 5
+"""Random exchanges and motions, beside the exchanges that generate all others."""
+
+SHIFT = 10.0
+"""Standard deviation of the displacement of a whole configuration along an axis, Angstrom."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,13 @@ class Gate:
 
 
 def judge(
-    potential: Potential, train: Errors, test: Errors, usable_labels: float, probes: Floats, limits: Gates
+    potential: Potential,
+    train: Errors,
+    test: Errors,
+    usable_labels: float,
+    positions: Floats,
+    limits: Gates,
+    groups: Floats | None = None,
 ) -> list[Gate]:
     """Measure every gate.
 
@@ -59,20 +72,28 @@ def judge(
         Its errors.
     usable_labels
         The part of the selected configurations whose label is in the dataset, 0 to 1.
-    probes
-        (configurations, atoms, 3), Angstrom; the first `PROBES` are used.
+    positions
+        (configurations, atoms, 3), Angstrom: the dataset, of which `choose_probes` takes some.
     limits
         The recipe's limits.
+    groups
+        (configurations, columns), temperature and window of each; None where they are not known.
     """
-    probes = probes[:PROBES]
+    probes = choose_probes(potential, positions, groups)
     below = [
         ("train_rmsd", "RMSD on the training set (kcal/mol)", train.rmsd, limits.train_rmsd),
         ("test_rmsd", "RMSD on the test set (kcal/mol)", test.rmsd, limits.test_rmsd),
         (
             "permutation",
-            "largest energy change when equivalent atoms change places (kcal/mol)",
+            "largest energy change when equivalent atoms or identical fragments change places (kcal/mol)",
             permutation_error(potential, probes),
             limits.permutation,
+        ),
+        (
+            "motion",
+            "largest energy change when the whole is turned, mirrored and moved (kcal/mol)",
+            motion_error(potential, probes),
+            limits.motion,
         ),
         (
             "gradient",
@@ -87,36 +108,95 @@ def judge(
     return gates
 
 
+def exchanges(nmer: NMer) -> list[Ints]:
+    """Return permutations of the atoms that generate all that leave an n-mer what it is.
+
+    They are swaps of atoms of one letter within a fragment, and of whole fragments that carry the same letters or
+    are the same molecule, whatever letters their atoms were given.
+    """
+    classes, identity, found = np.array(nmer.classes), np.arange(nmer.natoms), []
+    for part in nmer.slices:
+        for letter in dict.fromkeys(classes[part]):
+            atoms = identity[part][classes[part] == letter]
+            found += [_swapped(identity, atoms[n : n + 1], atoms[n + 1 : n + 2]) for n in range(len(atoms) - 1)]
+    for one, other in combinations(range(len(nmer.slices)), 2):
+        first, second = nmer.slices[one], nmer.slices[other]
+        alike = classes[first].tolist() == classes[second].tolist()
+        if alike or _molecule(nmer.fragments[one]) == _molecule(nmer.fragments[other]):
+            found.append(_swapped(identity, identity[first], identity[second]))
+    return found
+
+
+def _molecule(fragment: Fragment) -> tuple[object, ...]:
+    """Return what makes a fragment the molecule it is, with its atoms in their order."""
+    bonds = sorted(tuple(sorted(bond)) for bond in fragment.bonds)
+    return fragment.symbols, bonds, sorted(fragment.caps), fragment.charge
+
+
+def _swapped(identity: Ints, first: Ints, second: Ints) -> Ints:
+    order = identity.copy()
+    order[first], order[second] = second, first
+    return order
+
+
 def permutation_error(potential: Potential, positions: Floats) -> float:
-    """Return the largest energy change under random permutations of equivalent atoms (kcal/mol)."""
+    """Return the largest energy change when equivalent atoms or identical fragments change places (kcal/mol).
+
+    Every exchange that generates the group is tried, and some random products of them.
+    """
     rng = np.random.default_rng(0)
-    classes = np.array(potential.nmer.classes)
-    reference = potential.energy(positions)
-    largest = 0.0
-    for _ in range(5):
-        order = np.arange(len(classes))
-        for part in potential.nmer.slices:
-            for letter in np.unique(classes[part]):
-                atoms = np.flatnonzero(classes == letter)
-                atoms = atoms[(atoms >= part.start) & (atoms < part.stop)]
-                order[atoms] = rng.permutation(atoms)
-        largest = max(largest, float(np.abs(potential.energy(positions[:, order]) - reference).max()))
+    generators = exchanges(potential.nmer)
+    tried = list(generators)
+    for _ in range(MIXED if generators else 0):
+        order = np.arange(potential.nmer.natoms)
+        for number in rng.integers(len(generators), size=4 * len(generators)):
+            order = order[generators[number]]
+        tried.append(order)
+    reference = np.asarray(potential.energy(positions))
+    return max((_largest(potential.energy(positions[:, order]) - reference) for order in tried), default=0.0)
+
+
+def motion_error(potential: Potential, positions: Floats) -> float:
+    """Return the largest energy change when configurations are turned, mirrored and moved as wholes (kcal/mol)."""
+    rng = np.random.default_rng(0)
+    reference, largest = np.asarray(potential.energy(positions)), 0.0
+    for number in range(MIXED):
+        turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        turn *= (-1) ** number * np.sign(np.linalg.det(turn))  # proper and improper ones in turn
+        moved = positions @ turn.T + SHIFT * rng.normal(size=3)
+        largest = max(largest, _largest(potential.energy(moved) - reference))
     return largest
 
 
 def gradient_error(potential: Potential, positions: Floats) -> float:
-    """Return the largest difference between the gradient and central finite differences (kcal/mol/A)."""
+    """Return the largest difference between the gradient and central finite differences (kcal/mol/A).
+
+    Differences across an edge of the switching, where its second derivative jumps, tell nothing and are left out.
+    """
     gradient = potential.energy_and_gradient(positions)[1]
     largest = 0.0
     for atom in range(positions.shape[1]):
         for axis in range(3):
             step = np.zeros_like(positions)
             step[:, atom, axis] = STEP
-            one, two = (
-                np.asarray(potential.energy(positions + n * step))
-                - np.asarray(potential.energy(positions - n * step))
-                for n in (1, 2)
-            )
-            slope = (8 * one - two) / (12 * STEP)
-            largest = max(largest, float(np.abs(slope - gradient[:, atom, axis]).max()))
+            moved = [positions + n * step for n in (-2, -1, 1, 2)]
+            two_less, less, more, two_more = (np.asarray(potential.energy(places)) for places in moved)
+            slope = (8 * (more - less) - (two_more - two_less)) / (12 * STEP)
+            told = _on_one_side(potential, moved)
+            largest = max(largest, _largest((slope - gradient[:, atom, axis])[told]))
     return largest
+
+
+def _on_one_side(potential: Potential, moved: list[Floats]) -> NDArray[np.bool_]:
+    """Return where the switching factor is 0 or 1 on none of some displaced configurations, or on all of them."""
+    if potential.switching is None:
+        return np.ones(len(moved[0]), dtype=np.bool_)
+    factor = np.array([potential.switching.evaluate(places)[0] for places in moved])
+    flat = (factor == 0.0) | (factor == 1.0)
+    return np.asarray(flat.all(axis=0) | ~flat.any(axis=0))
+
+
+def _largest(change: Any) -> float:
+    """Return the largest of some changes; infinite where one is not a number."""
+    values = np.abs(np.asarray(change, dtype=np.float64))
+    return float("inf") if np.isnan(values).any() else float(values.max(initial=0.0))

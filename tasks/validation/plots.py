@@ -1,4 +1,4 @@
-"""The parity plot, and the CSV behind it."""
+"""The parity plots of energies and of gradients, and the CSV behind each."""
 
 from __future__ import annotations
 
@@ -21,12 +21,53 @@ def parity_csv(reference: Floats, predicted: Floats, split: Ints, ids: tuple[str
     return text.getvalue()
 
 
+def gradient_csv(reference: Floats, predicted: Floats, split: Ints, ids: tuple[str, ...]) -> str:
+    """Return the same of gradients, a line for each atom and axis, kcal/mol/Angstrom.
+
+    Parameters
+    ----------
+    reference, predicted
+        (n, atoms, 3).
+    split, ids
+        (n,), of each configuration.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = "reference_kcal_per_mol_per_A", "predicted_kcal_per_mol_per_A"
+    writer.writerow(["configuration", "split", "atom", "axis", *names])
+    for name, part, r, p in zip(ids, split, reference.tolist(), predicted.tolist(), strict=True):
+        which = "train" if part == TRAIN else "test"
+        for atom, (rows, fitted) in enumerate(zip(r, p, strict=True)):
+            for axis, one, other in zip("xyz", rows, fitted, strict=True):
+                writer.writerow([name, which, atom, axis, f"{one:.10g}", f"{other:.10g}"])
+    return text.getvalue()
+
+
 def parity_png(
-    title: str, reference: Floats, predicted: Floats, split: Ints, train: Errors, test: Errors
+    title: str,
+    reference: Floats,
+    predicted: Floats,
+    split: Ints,
+    train: Errors,
+    test: Errors,
+    of: tuple[str, str, str] = ("energy", "configurations", "kcal/mol"),
 ) -> bytes:
-    """Draw predicted against reference energies, and the error below, as PNG."""
+    """Draw predicted against reference values, and the error below, as PNG.
+
+    Parameters
+    ----------
+    title
+        What stands above.
+    reference, predicted, split
+        (n,) each.
+    train, test
+        The errors, which the legend names.
+    of
+        What the values are, what is counted, and their unit.
+    """
     from matplotlib.figure import Figure
 
+    what, counted, unit = of
     figure = Figure(figsize=(6.0, 6.8), layout="constrained")
     top, bottom = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
     low = float(min(reference.min(), predicted.min()))
@@ -40,13 +81,13 @@ def parity_png(
         (1 - TRAIN, test, "test", "#ee6677", 22),
     ):
         chosen = np.flatnonzero(split == part)
-        label = f"{name}: {errors.count} configurations, RMSD {errors.rmsd:.3g} kcal/mol"
+        label = f"{name}: {errors.count} {counted}, RMSD {errors.rmsd:.3g} {unit}"
         style = {"s": size, "color": colour, "alpha": 0.75, "linewidths": 0, "zorder": 2 + part}
         top.scatter(reference[chosen], predicted[chosen], label=label, **style)
         bottom.scatter(reference[chosen], (predicted - reference)[chosen], **style)
-    top.set(title=title, ylabel="fitted energy (kcal/mol)", xlim=ends, ylim=ends)
+    top.set(title=title, ylabel=f"fitted {what} ({unit})", xlim=ends, ylim=ends)
     top.legend(loc="upper left", frameon=False)
-    bottom.set(xlabel="reference energy (kcal/mol)", ylabel="error (kcal/mol)")
+    bottom.set(xlabel=f"reference {what} ({unit})", ylabel=f"error ({unit})")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
     return buffer.getvalue()

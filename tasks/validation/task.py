@@ -13,6 +13,7 @@ from recipes.load import expanded_toml
 from recipes.schema import Recipe
 from storage.contents import dataset_from_version, potential_from_version
 from storage.keys import validation_key
+from storage.origins import strata
 from storage.records import TEST, TRAIN, Dataset, Floats
 from storage.store import Store
 from storage.version import Column, Version, package_versions, write_bytes, write_text
@@ -51,7 +52,7 @@ def validation_task(recipe: Recipe, store_path: Path, potential: str) -> str:
             for part in (TRAIN, TEST)
         )
         usable = len(dataset) / (recipe.selection.train + recipe.selection.test)
-        gates = judge(model, train, test, usable, dataset.positions, recipe.gates)
+        gates = judge(model, train, test, usable, dataset.positions, recipe.gates, strata(store, source))
         trust = examine(model, dataset, predicted)
         progress.update(done=len(dataset))
     passed = all(g.passed for g in gates)

@@ -1,0 +1,38 @@
+"""The posterior variance of the rows of a problem: leverage of a training set, and sigma of what is held back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from storage.records import Floats
+from tasks.fitting.posterior import Posterior, calibrated
+from tasks.fitting.projection import Problem
+
+
+def held_out_sigma(part: Problem, held: Problem, k: Floats) -> float:
+    """Return the sigma for which a fit to one part is as wrong on the other as its posterior says."""
+    posterior = Posterior.of_normal(part.normal(k).matrix, part.gamma)
+    energy, gradient = row_variances(held, posterior, k)
+    errors = held.residuals(k, part.coefficients(k))
+    square, variance = held.weight * np.square(errors.energy), energy
+    if errors.gradient is not None and gradient is not None:
+        square = square + held.weight * errors.gradient_weight * np.square(errors.gradient).sum(axis=(1, 2))
+        variance = variance + gradient.sum(axis=1)
+    return calibrated(square, variance)
+
+
+def row_variances(problem: Problem, posterior: Posterior, k: Floats) -> tuple[Floats, Floats | None]:
+    """Return the posterior variance of every weighted row at sigma = 1: of the training set's own, the leverage.
+
+    Returns
+    -------
+    energy, gradient
+        (n,), and (n, 3 atoms) where gradients are fitted.
+    """
+    coordinates = 3 * problem.positions.shape[1] if problem.slopes is not None else 0
+    energies, gradients = [], []
+    for rows, _ in problem.rows(k):
+        variance, count = posterior.leverage(rows), len(rows) // (1 + coordinates)
+        energies.append(variance[:count])
+        gradients.append(variance[count:].reshape(count, coordinates))
+    return np.concatenate(energies), np.concatenate(gradients) if coordinates else None
