@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from potentials.molecule import Fragment, NMer
 from potentials.potential import Potential
+from potentials.switching import Switching
 from recipes.schema import Gates
 from storage.records import Floats, Ints
 from tasks.validation.metrics import Errors
@@ -171,28 +172,59 @@ def motion_error(potential: Potential, positions: Floats) -> float:
 def gradient_error(potential: Potential, positions: Floats) -> float:
     """Return the largest difference between the gradient and central finite differences (kcal/mol/A).
 
-    Differences across an edge of the switching, where its second derivative jumps, tell nothing and are left out.
+    The derivative of the switching is measured as that of a potential of 1 kcal/mol as well: where it switches, a
+    potential may be small in all configurations at hand. Differences across an edge of the switching, where its
+    second derivative jumps, tell nothing and are left out.
     """
     gradient = potential.energy_and_gradient(positions)[1]
-    largest = 0.0
+    largest = 0.0 if potential.switching is None else switching_error(potential.switching, positions)
     for atom in range(positions.shape[1]):
         for axis in range(3):
-            step = np.zeros_like(positions)
-            step[:, atom, axis] = STEP
-            moved = [positions + n * step for n in (-2, -1, 1, 2)]
-            two_less, less, more, two_more = (np.asarray(potential.energy(places)) for places in moved)
-            slope = (8 * (more - less) - (two_more - two_less)) / (12 * STEP)
-            told = _on_one_side(potential, moved)
+            moved = _displaced(positions, atom, axis, STEP)
+            slope = _difference([np.asarray(potential.energy(places)) for places in moved], STEP)
+            told = np.ones(len(positions), dtype=np.bool_)
+            if potential.switching is not None:
+                told = _on_one_side([potential.switching.evaluate(places)[0] for places in moved])
             largest = max(largest, _largest((slope - gradient[:, atom, axis])[told]))
     return largest
 
 
-def _on_one_side(potential: Potential, moved: list[Floats]) -> NDArray[np.bool_]:
-    """Return where the switching factor is 0 or 1 on none of some displaced configurations, or on all of them."""
-    if potential.switching is None:
-        return np.ones(len(moved[0]), dtype=np.bool_)
-    factor = np.array([potential.switching.evaluate(places)[0] for places in moved])
-    flat = (factor == 0.0) | (factor == 1.0)
+def switching_error(switching: Switching, positions: Floats) -> float:
+    """Return the largest difference between a switching's derivative and finite differences (1/A)."""
+    gradient, largest = _switching_gradient(switching, positions), 0.0
+    step = min(STEP, (switching.r_out - switching.r_in) / 200)
+    for atom in range(positions.shape[1]):
+        for axis in range(3):
+            factors = [switching.evaluate(places)[0] for places in _displaced(positions, atom, axis, step)]
+            off = _difference(factors, step) - gradient[:, atom, axis]
+            largest = max(largest, _largest(off[_on_one_side(factors)]))
+    return largest
+
+
+def _switching_gradient(switching: Switching, positions: Floats) -> Floats:
+    gradient = np.zeros_like(positions)
+    first, second = switching.atoms
+    slope = switching.evaluate(positions)[1]
+    gradient[:, first], gradient[:, second] = slope, -slope
+    return gradient
+
+
+def _displaced(positions: Floats, atom: int, axis: int, step: float) -> list[Floats]:
+    """Return the configurations with a coordinate moved by -2, -1, 1 and 2 steps."""
+    moved = np.repeat(positions[None], 4, axis=0)
+    moved[:, :, atom, axis] += step * np.array([-2, -1, 1, 2])[:, None]
+    return list(moved)
+
+
+def _difference(values: list[Floats], step: float) -> Floats:
+    """Return the derivative of fourth order from values at -2, -1, 1 and 2 steps."""
+    two_less, less, more, two_more = values
+    return np.asarray((8 * (more - less) - (two_more - two_less)) / (12 * step))
+
+
+def _on_one_side(factors: list[Floats]) -> NDArray[np.bool_]:
+    """Return where a switching factor is 0 or 1 on none of some displaced configurations, or on all of them."""
+    flat = (np.array(factors) == 0.0) | (np.array(factors) == 1.0)
     return np.asarray(flat.all(axis=0) | ~flat.any(axis=0))
 
 
