@@ -209,3 +209,81 @@ def test_tune_takes_a_recipes_dataset(
     code = main([*words, "--json"])
     said = capsys.readouterr()
     assert code == 2 and "18 training configurations are too few to tune with" in said.err
+
+
+def write_gradients(path: Path, count: int, seed: int) -> Path:
+    """Write extended xyz with energies and forces in kcal/mol."""
+    positions = np.array(WATER.positions) + np.random.default_rng(seed).normal(scale=0.12, size=(count, 3, 3))
+    energy, gradient = TRUTH.energy_and_gradient(positions)
+    blocks = []
+    for e, places, slopes in zip(np.atleast_1d(energy), positions, gradient, strict=True):
+        comment = f"Properties=species:S:1:pos:R:3:REF_forces:R:3 REF_energy={float(e)!r} energy_unit=kcal/mol"
+        rows = (
+            " ".join([symbol, *(f"{float(x)!r}" for x in (*xyz, *-slope))])
+            for symbol, xyz, slope in zip(WATER.symbols, places, slopes, strict=True)
+        )
+        blocks.append("\n".join(["3", comment, *rows]))
+    path.write_text("\n".join(blocks) + "\n")
+    return path
+
+
+def test_gradients_of_a_file_are_in_every_figure(
+    files: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, test = write_gradients(tmp_path / "g.xyz", 30, 2), write_gradients(tmp_path / "t.xyz", 20, 3)
+    out = tmp_path / "fit"
+    words = ["fit", "--train", str(train), "--test", str(test), "--symmetry", "A1B2", "--degree", "3"]
+    words += ["--gamma", "1e-5", "--out", str(out), "--folds", "3"]
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert 0 < found["train_gradient_rmsd"] < 1e-2 and 0 < found["test_gradient_rmsd"] < 1e-2
+    assert found["gradient_weight"] == 0.1
+    score = found["validation_rmsd"] ** 2 + 0.1 * 9 * found["validation_gradient_rmsd"] ** 2
+    assert found["validation_score"] == pytest.approx(np.sqrt(score))
+    assert 0 < found["largest_leverage"] < found["largest_gradient_leverage"] <= 1
+    assert max(found["fold_rmsd"]) < 0.01  # 20 energies do not decide 12 coefficients so well
+    rows = list(csv.DictReader((out / "gradient-parity.csv").open()))
+    assert len(rows) == 50 * 9 and [rows[0][n] for n in ("configuration", "split", "atom", "axis")] == [
+        *("1", "train", "0", "x")
+    ]
+    one = [float(r["reference_kcal_per_mol_per_A"]) for r in rows if r["split"] == "test"]
+    other = [float(r["predicted_kcal_per_mol_per_A"]) for r in rows if r["split"] == "test"]
+    rmsd = np.sqrt(np.mean(np.square(np.array(one) - np.array(other))))
+    assert rmsd == pytest.approx(found["test_gradient_rmsd"], rel=1e-4)
+    assert (out / "gradient-parity.png").read_bytes().startswith(b"\x89PNG")
+    head, first, *_ = (out / "leverage.csv").read_text().splitlines()
+    assert head.endswith(",leverage,gradient_leverage") and first.count(",") == 3
+    assert str(out / "gradient-parity.png") in found["files"]
+    assert main(words[:-4]) == 0
+    assert "gradients (fitted, weight 0.1 A^2): RMSD of a component, kcal/mol/A" in capsys.readouterr().out
+    # energies alone take the place of the earlier fit, and none of its gradients are left
+    assert main(["fit", *files, "--degree", "2", "--out", str(out), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["train_gradient_rmsd"] is None and found["validation_score"] == found["validation_rmsd"]
+    assert not (out / "gradient-parity.csv").exists() and not (out / "gradient-parity.png").exists()
+
+
+def test_gradients_of_a_test_set_alone_are_only_predicted(
+    files: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test = write_gradients(tmp_path / "t.xyz", 20, 3)
+    words = ["fit", *files[:2], "--test", str(test), *files[4:], "--degree", "3", "--gamma", "1e-6"]
+    assert main(words) == 0
+    assert "gradients (not fitted): RMSD of a component, kcal/mol/A: test 0.0" in capsys.readouterr().out
+
+
+def test_tune_compares_settings_by_gradients_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train, out = write_gradients(tmp_path / "g.xyz", 40, 2), tmp_path / "tuned"
+    words = ["tune", "--train", str(train), "--symmetry", "A1B2", "--degrees", "2,3", "--gammas", "1e-5,1e-2"]
+    words += ["--delta-es", "40", "--terms", "12", "--out", str(out)]
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for trial in found["trials"]:
+        total = trial["validation_rmsd"] ** 2 + 0.1 * 9 * trial["gradient_rmsd"] ** 2
+        assert trial["score"] == pytest.approx(np.sqrt(total))
+    assert found["best"]["score"] == min(t["score"] for t in found["trials"])
+    rows = list(csv.DictReader((out / "learning.csv").open()))
+    assert float(rows[-1]["gradient_rmsd"]) == found["learning"][-1]["gradient_rmsd"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "gradients are fitted too" in said and "gradient" in said.splitlines()[2]
