@@ -65,7 +65,8 @@ def fit(
 
     MB-Fit's xyz has energies in kcal/mol in the comment line. Extended xyz has energy= (with energy_unit= for
     another unit than eV); forces in it are fitted as well. With --out the folder has potential.h5 (nmer.load
-    reads it), fit.json, parity.png and the numbers behind it in parity.csv; files of an earlier fit are replaced.
+    reads it), fit.json, parity.png and the numbers behind it in parity.csv, and the same of gradients; files of an
+    earlier fit are replaced.
 
     Example: nmer fit --train train.xyz --test test.xyz --symmetry A1B4 --degree 5 --out ch4
     """
