@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -53,20 +54,18 @@ class LonePairSites(Section):
 class Fitting(Section):
     """A PIP in Morse variables exp(-k R), or others, fitted by weighted ridge regression."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset(
-        {
-            "variables",
-            "rules",
-            "lone_pairs",
-            "max_terms",
-            "k",
-            "d",
-            "d_bounds",
-            "gradient_weight",
-            "start_configurations",
-            "ensemble",
-        }
-    )
+    LATER: ClassVar[Mapping[str, Any]] = {
+        "variables": {"intra": "exp", "inter": "exp"},
+        "rules": [],
+        "lone_pairs": [],
+        "max_terms": None,
+        "k": 1.0,
+        "d": 1.0,
+        "d_bounds": [0.0, 7.0],
+        "gradient_weight": 0.1,
+        "start_configurations": 5000,
+        "ensemble": 32,
+    }
 
     degree: int = Field(3, ge=1, le=8, description="highest degree of a monomial")
     terms: Literal["all", "intermolecular"] = Field(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -42,19 +43,17 @@ COMPOSITE = ("CCSD", "CCSD(T)", "FNO-CCSD(T)", "LNO-CCSD(T)")
 class Labelling(Section):
     """The protocol, and which of its labels are to be used."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset(
-        {
-            "mp2_basis",
-            "scale_triples",
-            "functional",
-            "density_fitting",
-            "single_precision",
-            "fno_threshold",
-            "max_d1",
-            "keep_flagged",
-            "reference",
-        }
-    )
+    LATER: ClassVar[Mapping[str, Any]] = {
+        "mp2_basis": "",
+        "scale_triples": False,
+        "functional": "",
+        "density_fitting": False,
+        "single_precision": False,
+        "fno_threshold": 1e-5,
+        "max_d1": 1.0,
+        "keep_flagged": False,
+        "reference": "optimized",
+    }
     FLAGS: ClassVar[frozenset[str]] = frozenset({"max_t1", "max_t2", "max_d1", "keep_flagged", "reference"})
     """Fields that decide what is done with a label and not its energies."""
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-import typing
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from potentials.errors import InputError
 from recipes.schema import Recipe
-from recipes.section import Section
+from recipes.section import Section, section_in
 
 SectionType = TypeVar("SectionType", bound=Section)
 
@@ -123,8 +122,11 @@ def expanded_toml(recipe: Recipe) -> str:
 
 
 def recipe_of_text(text: str) -> Recipe:
-    """Return the recipe of an expanded TOML text; raises ValueError if it is none that this version reads."""
-    return Recipe.model_validate(tomllib.loads(text))
+    """Return the recipe of an expanded TOML text; raises ValueError if it is none that this version reads.
+
+    What a text of an older release leaves out has the value that it stood for then, whatever the default is today.
+    """
+    return Recipe.model_validate(Recipe.completed(tomllib.loads(text)))
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -202,20 +204,13 @@ def _without_branches(error: ValidationError) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _section_at(loc: tuple[int | str, ...]) -> type[BaseModel]:
+def _section_at(loc: tuple[int | str, ...]) -> type[Section]:
     """Return the model that a location leads to."""
-    model: type[BaseModel] = Recipe
+    model: type[Section] = Recipe
     for part in loc:
         if isinstance(part, str) and part in model.model_fields:
-            model = _model_in(model.model_fields[part].annotation) or model
+            model = section_in(model.model_fields[part].annotation) or model
     return model
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """Find the model inside an annotation such as ``tuple[FragmentModel, ...]`` or ``Switching | None``."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((m for a in typing.get_args(annotation) if (m := _model_in(a))), None)
 
 
 def _description(loc: tuple[int | str, ...]) -> str:

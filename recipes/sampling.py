@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,7 +39,7 @@ class FamilyModel(Section):
 class Bias(Section):
     """Well-tempered parallel-bias metadynamics with partitioned families."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"families"})
+    LATER: ClassVar[Mapping[str, Any]] = {"families": []}
 
     height: float = Field(0.1, gt=0, le=10, description="initial hill height (kcal/mol)")
     pace: int = Field(200, ge=1, description="steps between hills")
@@ -123,7 +124,11 @@ class AtomType(Section):
 class Sampling(Section):
     """The frames of the pool: from biased molecular dynamics, from normal modes, from a scan, or from several."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"normal_modes", "scan", "atom_types"})
+    LATER: ClassVar[Mapping[str, Any]] = {
+        "normal_modes": {"frames": 0, "statistics": "quantum"},
+        "scan": {"axes": [], "orientations": 1},
+        "atom_types": [],
+    }
 
     sampler: Sampler | Annotated[tuple[Sampler, ...], Field(min_length=1)] = Field(
         "pbmetad", description="one of pbmetad, normal-modes, scan, or a list of them"

@@ -7,6 +7,7 @@ changes a result.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -39,7 +40,7 @@ __all__ = [
 class FragmentModel(Section):
     """One fragment, as a chemist writes it down."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"parts"})
+    LATER: ClassVar[Mapping[str, Any]] = {"parts": []}
 
     name: str = Field(min_length=1, description="what people call it, for example CH3-")
     geometry: str = Field(description="one line an atom: element x y z (A)")
@@ -112,9 +113,13 @@ class NMerModel(Section):
 class Selection(Section):
     """Training and test configurations: the real frames nearest to mini-batch K-means centres."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset(
-        {"descriptor", "duplicate_distance", "test_distance", "max_energy", "stratify"}
-    )
+    LATER: ClassVar[Mapping[str, Any]] = {
+        "descriptor": "sorted-distances",
+        "duplicate_distance": 0.01,
+        "test_distance": 0.02,
+        "max_energy": None,
+        "stratify": [],
+    }
 
     method: Literal["mini-batch-k-means", "d-optimality"] = Field(
         "mini-batch-k-means",

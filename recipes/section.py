@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+import types
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Union
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,22 +20,65 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    LATER: ClassVar[frozenset[str]] = frozenset()
-    """Fields that came after stores were first written."""
+    LATER: ClassVar[Mapping[str, Any]] = {}
+    """Fields that came after stores were first written, each with the value that stands for its absence.
+
+    That is what the stage did before there was the field. It is written as plain values and never changes,
+    whatever the default is today.
+    """
 
     def content(self) -> dict[str, Any]:
         """Return what decides the content of a stage, for its key.
 
-        A field of `LATER` is left out while it has its default, so that a new option changes no key of an older
-        store.
+        A field of `LATER` is left out while it has the value given there, so that a new option changes no key of
+        an older store, and a new default never takes an older store's data for its own.
         """
-        found: dict[str, Any] = {}
-        for name, field in type(self).model_fields.items():
-            value = getattr(self, name)
-            if name in self.LATER and value == field.get_default(call_default_factory=True):
-                continue
-            found[name] = _plain(value)
+        found = {name: _plain(getattr(self, name)) for name in type(self).model_fields}
+        return {name: value for name, value in found.items() if not self._is_older(name, value)}
+
+    @classmethod
+    def completed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of an expanded text with what it leaves out, whichever release wrote it.
+
+        An expanded text leaves out a field that is None, and those that came after the release that wrote it.
+
+        Parameters
+        ----------
+        values
+            A table as TOML has it.
+        """
+        found = dict(values)
+        for name, field in cls.model_fields.items():
+            if name not in found:
+                if name in cls.LATER:
+                    found[name] = cls.LATER[name]
+                elif _may_be_none(field.annotation):
+                    found[name] = None
+            section = section_in(field.annotation)
+            if section is not None:
+                found |= {name: _completed(section, found[name])} if name in found else {}
         return found
+
+    @classmethod
+    def _is_older(cls, name: str, value: Any) -> bool:
+        return name in cls.LATER and bool(value == cls.LATER[name])
+
+
+def section_in(annotation: Any) -> type[Section] | None:
+    """Return the section inside an annotation such as ``tuple[FragmentModel, ...]`` or ``Switching | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next((found for one in typing.get_args(annotation) if (found := section_in(one))), None)
+
+
+def _completed(section: type[Section], value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return section.completed(value)
+    return [_completed(section, one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _may_be_none(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (Union, types.UnionType) and type(None) in typing.get_args(annotation)
 
 
 def _plain(value: Any) -> Any:

@@ -26,7 +26,7 @@ _DESIGN = ("degree", "terms", "gamma", "k_bounds", "switching")
 """Fields of the fitting section that decide the design matrix and its ridge."""
 
 _DESIGN_LATER = ("k", "d", "variables", "rules", "lone_pairs")
-"""The same, of fields that came later: in a key only where they are not at their default."""
+"""The same, of fields that came later: in a key only where they say something new; see `Section.LATER`."""
 
 
 def canonical_json(value: Any) -> str:
