@@ -12,6 +12,7 @@ from prefect import flow
 
 from deploy.machine import LocalMachine, Machine
 from flows.artifacts import log_stage, log_start, show_dashboard, show_outcome
+from flows.checks import check_recipe
 from flows.machines import Clusters, check_fits, for_machine
 from flows.names import run_name, run_stage
 from flows.progress import show_progress
@@ -57,9 +58,10 @@ def run_stages(
         If a stage before the first is not complete, a stage cannot deliver, or the machine cannot be had; the
         message says what to change.
     potentials.errors.InputError
-        If the machine's jobs are too small or too short.
+        If the recipe does not pass a check, or the machine's jobs are too small or too short.
     """
     path = store or default_store()
+    check_recipe(recipe, until)
     recipe = for_machine(recipe, machine)
     keys: dict[str, str] = {}
     opened = Store(path, create=True)

@@ -18,12 +18,8 @@ from storage.version import Version
 from tasks.labelling.calibrate import expected_cost_in
 from tasks.labelling.collect import FLAGGED, MISSING, collect_labels
 from tasks.labelling.dataset import key_of
-from tasks.labelling.engines import get_engine
 from tasks.labelling.protocol import protocol_of
-from tasks.sampling.forcefield import check_force_field
 from tasks.sampling.pbmetad import frames_so_far
-from tasks.sampling.plumed_engine import new_plumed
-from tasks.selection.descriptor import check_descriptor
 
 
 @dataclass(frozen=True)
@@ -72,22 +68,6 @@ def open_store(path: str | None) -> Store | None:
     if not (folder / MARKER).exists() and not (folder.exists() and (folder.is_file() or any(folder.iterdir()))):
         return None
     return Store(folder)
-
-
-def check_engines(recipe: Recipe, until: str) -> None:
-    """Raise InputError if an engine is not installed or cannot do what the recipe asks, before anything runs."""
-    nmer, settings = recipe.build_nmer(), recipe.labelling
-    for force_field in recipe.sampling.force_fields:
-        check_force_field(nmer, force_field, recipe.sampling.atom_types)
-    if recipe.sampling.engine == "plumed" and "pbmetad" in recipe.sampling.samplers:
-        new_plumed()
-    check_descriptor(recipe.selection)
-    if STAGES.index(until) < STAGES.index("labelling"):
-        return
-    ghosts = settings.counterpoise and len(nmer.fragments) > 1
-    get_engine(settings.engine).check(
-        settings.method, settings.basis, ghosts, nmer.symbols, settings.functional, settings.density_fitting
-    )
 
 
 def check_complete(recipe: Recipe, states: Sequence[StageState], since: str) -> None:

@@ -9,6 +9,13 @@ class InputError(ValueError):
     """
 
 
+class MissingProgramError(InputError):
+    """A program or package that a recipe needs is not here; the message says how to install it.
+
+    It may be on the machine that computes, so what only shows or plans a recipe notes it and goes on.
+    """
+
+
 class StageError(RuntimeError):
     """A stage ran and could not deliver: too few frames, too few usable labels.
 

@@ -12,6 +12,7 @@ from potentials.molecule import NMer
 from potentials.rules import EXAMPLES, parse_rules
 from potentials.sites import LonePairs
 from potentials.variables import Forms
+from recipes.patterns import Rule
 from recipes.section import Atom, Pair, Section
 
 Form = Literal["exp", "exp0", "coul", "coul0", "gau", "gau0"]
@@ -72,10 +73,14 @@ class Fitting(Section):
         "intermolecular",
         description="intermolecular: every monomial holds at least one intermolecular variable",
     )
-    rules: tuple[str, ...] = Field((), description=f"further rules that terms must all keep, such as: {EXAMPLES}")
+    rules: tuple[Rule, ...] = Field(
+        (), max_length=100, description=f"further rules that terms must all keep, such as: {EXAMPLES}"
+    )
     variables: VariableForms = VariableForms()
     lone_pairs: tuple[LonePairSites, ...] = Field(
-        (), description="pairs of virtual sites whose intermolecular distances are variables as well"
+        (),
+        max_length=20,
+        description="pairs of virtual sites whose intermolecular distances are variables as well",
     )
     gamma: float = Field(5e-4, ge=0, le=10, description="ridge parameter Gamma")
     delta_e: float = Field(40.0, gt=0, le=10_000, description="energy scale dE of the weights (kcal/mol)")
@@ -105,6 +110,7 @@ class Fitting(Section):
     start_configurations: int = Field(
         5000,
         ge=2,
+        le=1_000_000,
         description="training configurations that the starts are compared on; the best is refined on all",
     )
     gradient_weight: float = Field(

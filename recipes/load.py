@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -13,10 +15,18 @@ import tomli_w
 from pydantic import ValidationError
 
 from potentials.errors import InputError
+from recipes.checks import check_molecules
+from recipes.patterns import shown
 from recipes.schema import Recipe
 from recipes.section import Section, section_in
 
 SectionType = TypeVar("SectionType", bound=Section)
+
+LARGEST_FILE = 256_000
+"""Bytes of a recipe; those that come with nmer have up to 4,000, an n-mer of 200 atoms 20,000."""
+
+MOST_POINTS = 300
+"""Points between two line ends or '=': keys with more take hours to read, and lists are written over lines."""
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -35,9 +45,7 @@ def find_recipe(name: str) -> Path:
     """
     path = Path(name)
     if path.suffix == ".toml" or path.parent != Path():
-        if path.is_file():
-            return path
-        raise InputError(f"recipe file '{name}' does not exist; give a .toml file or one of: {_known()}")
+        return _existing(path)
     shipped = shipped_recipes()
     if name in shipped:
         return shipped[name]
@@ -74,14 +82,18 @@ def load_recipe(name: str, preset: str | None = None) -> Recipe:
     if preset is not None:
         if preset not in offered:
             raise InputError(
-                f"{path.name}: preset '{preset}' is unknown; allowed: {', '.join(sorted(offered)) or 'none'}"
+                f"{path.name}: preset {shown(preset)} is unknown; allowed: {', '.join(sorted(offered)) or 'none'}"
             )
         values = merge(values, offered[preset])
         values["preset"] = preset
     try:
-        return Recipe.model_validate(values)
+        recipe = Recipe.model_validate(values)
+        check_molecules(recipe)
     except ValidationError as error:
         raise InputError(f"{path.name}: {_sentence(error)}") from None
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from None
+    return recipe
 
 
 def validated(section: type[SectionType], values: dict[str, Any]) -> SectionType:
@@ -152,13 +164,49 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _existing(path: Path) -> Path:
+    """Return the path of a file; raises InputError with what is there instead."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        kind = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        why = "does not exist" if isinstance(error, (FileNotFoundError, NotADirectoryError)) else _reason(error)
+        raise InputError(
+            f"recipe file {shown(str(path))} {why}; give a .toml file or one of: {_known()}"
+        ) from None
+    if not stat.S_ISREG(kind):
+        what = "a folder" if stat.S_ISDIR(kind) else "no regular file"
+        raise InputError(f"recipe file {shown(str(path))} is {what}; give a .toml file or one of: {_known()}")
+    return path
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the tables of a recipe file, of any encoding of UTF-8 and of a size that a recipe may have."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        text = content.decode("utf-8-sig") if len(content) <= LARGEST_FILE else ""
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path.name}: not UTF-8 text: byte {error.start} is {content[error.start]:#04x}"
+        ) from None
+    except OSError as error:
+        raise InputError(f"recipe file {shown(str(path))} {_reason(error)}") from None
+    if len(content) > LARGEST_FILE:
+        raise InputError(f"{path.name}: larger than a recipe can be; allowed: up to {LARGEST_FILE // 1000} kB")
+    if max(part.count(".") for part in re.split(r"[=\r\n]", text)) > MOST_POINTS:
+        raise InputError(f"{path.name}: a line has more than {MOST_POINTS} points; no key or list of a recipe has")
+    try:
+        return tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path.name}: not valid TOML: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"recipe file '{path}' cannot be read: {error}") from None
+    except RecursionError:
+        raise InputError(f"{path.name}: its tables or lists are nested deeper than those of a recipe") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError(f"{path.name}: not valid TOML: {error}") from None
 
 
 def _known() -> str:
@@ -176,7 +224,7 @@ def _sentence(error: ValidationError) -> str:
         keys = sorted(_section_at(first["loc"][:-1]).model_fields)
         close = difflib.get_close_matches(str(first["loc"][-1]), keys, n=1)
         hint = f" (did you mean '{close[0]}'?)" if close else ""
-        return f"key '{key}' is unknown{hint}; allowed: {', '.join(keys)}{tail}"
+        return f"key {shown(key)} is unknown{hint}; allowed: {', '.join(keys)}{tail}"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if first["type"] == "missing":
@@ -186,7 +234,7 @@ def _sentence(error: ValidationError) -> str:
         return f"{where}{message}{tail}"
     unit = _description(first["loc"])
     meaning = f" ({unit})" if unit else ""
-    return f"key '{key}'{meaning} is {first['input']!r}; {message}{tail}"
+    return f"key '{key}'{meaning} is {shown(first['input'])}; {message}{tail}"
 
 
 def _without_branches(error: ValidationError) -> list[dict[str, Any]]:

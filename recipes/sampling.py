@@ -7,11 +7,15 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from recipes.patterns import OptionalLabel, TypeName
 from recipes.section import Atom, Section, Temperature, Window
 
 Sampler = Literal["pbmetad", "normal-modes", "scan"]
 ForceField = Literal["ff14SB", "OPLS-AA", "GFN2-xTB"]
 Variable = Annotated[tuple[Atom, ...], Field(min_length=2, max_length=4)]
+MOST_FRAMES = 100_000_000
+"""Frames of a pool; the papers have 600,000."""
+
 KINDS = {2: "distance", 3: "angle", 4: "torsion"}
 """What two, three, and four atoms make."""
 
@@ -21,9 +25,10 @@ class FamilyModel(Section):
 
     variables: tuple[Variable, ...] = Field(
         min_length=1,
+        max_length=1000,
         description="equivalent variables: two atoms make a distance, three an angle, four a torsion, from 0",
     )
-    name: str = Field("", description="for tables; empty is made from the kind and the atoms' letters")
+    name: OptionalLabel = Field("", description="for tables; empty is made from the kind and the atoms' letters")
     sigma: float | None = Field(None, gt=0, le=5, description="hill width (A or rad); none is the bias's own")
 
     @model_validator(mode="after")
@@ -42,7 +47,7 @@ class Bias(Section):
     LATER: ClassVar[Mapping[str, Any]] = {"families": []}
 
     height: float = Field(0.1, gt=0, le=10, description="initial hill height (kcal/mol)")
-    pace: int = Field(200, ge=1, description="steps between hills")
+    pace: int = Field(200, ge=1, le=100_000_000, description="steps between hills")
     biasfactor: float = Field(10.0, gt=1, le=1000, description="well-tempered bias factor gamma")
     sigma_distance: float = Field(0.05, gt=0, le=5, description="hill width of distances (A)")
     sigma_intermolecular: float = Field(
@@ -51,14 +56,18 @@ class Bias(Section):
     sigma_angle: float = Field(0.1, gt=0, le=3.2, description="hill width of angles and dihedrals (rad)")
     wall_kappa: float = Field(500.0, gt=0, le=1e5, description="stiffness of the window's walls (kcal/mol/A^2)")
     families: tuple[FamilyModel, ...] = Field(
-        (), description="families of collective variables; none: from the bond graph (nmer show --cvs)"
+        (),
+        max_length=1000,
+        description="families of collective variables; none: from the bond graph (nmer show --cvs)",
     )
 
 
 class NormalModes(Section):
     """Frames displaced along the normal modes of the force field's minimum."""
 
-    frames: int = Field(0, ge=0, description="frames, where other samplers run too; alone it makes all frames")
+    frames: int = Field(
+        0, ge=0, le=MOST_FRAMES, description="frames, where other samplers run too; alone it makes all frames"
+    )
     statistics: Literal["quantum", "classical"] = Field(
         "quantum", description="harmonic distribution of the displacements at each temperature"
     )
@@ -108,7 +117,9 @@ class AtomType(Section):
     """A force-field type or charge that some atoms have by the recipe's word, in the place of the rules' own."""
 
     atoms: tuple[Atom, ...] = Field(min_length=1, description="atoms of the n-mer, from 0")
-    type: str | None = Field(None, description="as the force field names it: protein-H1, 140; none: the rule's")
+    type: TypeName | None = Field(
+        None, description="as the force field names it: protein-H1, 140; none: the rule's"
+    )
     charge: float | None = Field(None, ge=-5, le=5, description="e; none: the rule's, and caps share what is left")
     force_field: Literal["ff14SB", "OPLS-AA"] | None = Field(
         None, description="whose type it is; none: the recipe's only force field with types"
@@ -141,16 +152,23 @@ class Sampling(Section):
     )
     water_model: Literal["TIP4P/2005f"] = "TIP4P/2005f"
     atom_types: tuple[AtomType, ...] = Field(
-        (), description="types and charges of your own; none: from the bond graph (nmer show --force-field)"
+        (),
+        max_length=1000,
+        description="types and charges of your own; none: from the bond graph (nmer show --force-field)",
     )
-    temperatures: tuple[Temperature, ...] = Field((300.0, 500.0, 700.0), min_length=1, description="K")
+    temperatures: tuple[Temperature, ...] = Field(
+        (300.0, 500.0, 700.0), min_length=1, max_length=100, description="K"
+    )
     windows: tuple[Window, ...] = Field(
         ((0.0, 4.0), (4.0, 7.0), (7.0, 10.0)),
         min_length=1,
+        max_length=100,
         description="[lower, upper) distance between the fragments' centres of mass (A)",
     )
-    frames: int = Field(600_000, ge=1, description="frames kept, over all samplers and walkers together")
-    timestep: float = Field(0.5, gt=0, le=2, description="fs")
+    frames: int = Field(
+        600_000, ge=1, le=MOST_FRAMES, description="frames kept, over all samplers and walkers together"
+    )
+    timestep: float = Field(0.5, ge=0.001, le=2, description="fs")
     stride: float = Field(50.0, gt=0, le=10_000, description="time between frames (fs)")
     equilibration: float = Field(2.0, ge=0, le=10_000, description="time dropped at the start of a walker (ps)")
     damping: float = Field(100.0, gt=0, le=10_000, description="relaxation time of the Langevin thermostat (fs)")
@@ -165,6 +183,12 @@ class Sampling(Section):
         for lower, upper in self.windows:
             if lower >= upper:
                 raise ValueError(f"window [{lower:g}, {upper:g}] (A) must rise: lower < upper")
+        return self
+
+    @model_validator(mode="after")
+    def _steps_between_frames(self) -> Self:
+        if self.stride < self.timestep:
+            raise ValueError(f"stride = {self.stride:g} fs must be at least the timestep, {self.timestep:g} fs")
         return self
 
     @model_validator(mode="after")

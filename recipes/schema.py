@@ -8,16 +8,16 @@ changes a result.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from ase.data import chemical_symbols
 from pydantic import Field, ValidationError, model_validator
 
 from potentials.molecule import Fragment, NMer
 from potentials.symmetry import derive_symmetry
 from recipes.fitting import Fitting, Switching
+from recipes.graph import check_graph, read_geometry
 from recipes.labelling import Labelling
+from recipes.patterns import LONGEST_GEOMETRY, Folder, FreeLine, Label, PresetName, RecipeName, Symmetry
 from recipes.sampling import Bias, Sampling
 from recipes.section import Pair, Section
 
@@ -42,8 +42,8 @@ class FragmentModel(Section):
 
     LATER: ClassVar[Mapping[str, Any]] = {"parts": []}
 
-    name: str = Field(min_length=1, description="what people call it, for example CH3-")
-    geometry: str = Field(description="one line an atom: element x y z (A)")
+    name: Label = Field(description="what people call it, for example CH3-")
+    geometry: str = Field(max_length=LONGEST_GEOMETRY, description="one line an atom: element x y z (A)")
     bonds: tuple[Pair, ...] = Field(description="pairs of atoms of this fragment, counted from 0")
     caps: tuple[int, ...] = Field((), description="atoms that are ghost hydrogens on a cut bond, from 0")
     charge: int = Field(0, ge=-4, le=4, description="total charge (e)")
@@ -57,31 +57,16 @@ class FragmentModel(Section):
         return self
 
     def build(self) -> Fragment:
-        """Return the fragment; raises ValueError if the geometry is not readable or a bond leaves it."""
-        symbols, positions = [], []
-        for number, line in enumerate(self.geometry.strip().splitlines(), start=1):
-            words = line.split()
-            try:
-                symbol, (x, y, z) = words[0], (float(w) for w in words[1:])
-            except (ValueError, IndexError):
-                raise ValueError(f"line {number} '{line.strip()}' is not 'element x y z' (A)") from None
-            if symbol not in chemical_symbols[1:]:
-                raise ValueError(f"line {number}: '{symbol}' is not the symbol of an element")
-            symbols.append(symbol)
-            positions.append((x, y, z))
-        atoms = len(symbols)
-        for atom in (*self.caps, *(a for bond in self.bonds for a in bond)):
-            if not 0 <= atom < atoms:
-                raise ValueError(f"atom {atom} in bonds or caps is not one of the atoms 0 to {atoms - 1}")
-        return Fragment(
-            self.name, tuple(symbols), tuple(positions), self.bonds, self.caps, self.charge, self.parts
-        )
+        """Return the fragment; raises ValueError if its geometry, bonds, or caps are not those of a molecule."""
+        symbols, positions = read_geometry(self.geometry)
+        check_graph(symbols, self.bonds, self.caps)
+        return Fragment(self.name, symbols, positions, self.bonds, self.caps, self.charge, self.parts)
 
 
 class NMerModel(Section):
     """The n-mer: fragments and the symmetry of their atoms."""
 
-    symmetry: str = Field(
+    symmetry: Symmetry = Field(
         "",
         description="letters with counts in atom order, fragments joined by _: A1B1C3_D1E2; empty: derived from "
         "elements, bonds, and caps",
@@ -176,30 +161,24 @@ class Resources(Section):
     workers: int = Field(
         0, ge=0, le=10_000, description="processes at once; 0 is one per core that fits in memory"
     )
-    label_timeout: float = Field(3600.0, gt=0, description="wall time of one label's process (s)")
+    label_timeout: float = Field(3600.0, gt=0, le=31_536_000, description="wall time of one label's process (s)")
     label_memory: float = Field(4.0, gt=0, le=100_000, description="memory of one label's process (GiB)")
-    scratch: str = Field("", description="folder for engines' temporary files; empty: in the store")
+    scratch: Folder = Field("", description="folder for engines' temporary files; empty: in the store")
     keep_hills: bool = Field(
         True, description="keep each walker's plumed.dat and HILLS files, in the store's folder 'plumed'"
     )
-
-    @model_validator(mode="after")
-    def _scratch_is_one_place(self) -> Self:
-        if self.scratch and not Path(self.scratch).expanduser().is_absolute():
-            raise ValueError(f"scratch = '{self.scratch}' must be a whole path, from / or ~ on")
-        return self
 
 
 class Recipe(Section):
     """Everything that decides one n-mer's potential."""
 
     format: Literal[1] = 1
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="lowercase letters, digits and dashes")
-    title: str = ""
-    licence: str = Field(
+    name: RecipeName
+    title: FreeLine = ""
+    licence: FreeLine = Field(
         "not stated", min_length=1, description="of the data that are made, for example CC-BY-4.0; part of no key"
     )
-    preset: str = Field("", description="the preset that was applied; empty is none")
+    preset: PresetName = Field("", description="the preset that was applied; empty is none")
     nmer: NMerModel
     sampling: Sampling = Sampling()
     selection: Selection = Selection()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ase.data import chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols
 
 from potentials.errors import InputError
 from recipes.molecules import Molecule, from_smiles
@@ -23,6 +24,21 @@ OPEN_SHELLS = (range(21, 30), range(39, 48), range(57, 80), range(89, 112))
 
 TRIPLETS = {"O=O": "O2", "S=S": "S2", "O=S": "SO"}
 """Molecules that SMILES draw with closed shells and nature does not."""
+
+OPEN_FORMULAS = {"OO": "O2", "SS": "S2", "OS": "SO", "HN": "NH", "CHH": "CH2", "BB": "B2", "HP": "PH"}
+"""Neutral molecules of even electrons whose ground state is a triplet, by their atoms in alphabetical order."""
+
+CLOSED_ATOM = frozenset({2, 4, 10, 12, 18, 20, 36, 38, 54, 56, 70, 86, 88, 102})
+"""Electrons of an atom or ion whose shells are closed: a noble gas, with or without two s electrons more."""
+
+_D10 = {
+    **{symbol: {28, 30} for symbol in ("Cu", "Zn", "Ga", "Ge", "As")},
+    **{symbol: {46, 48} for symbol in ("Pd", "Ag", "Cd", "In", "Sn", "Sb")},
+    **{symbol: {78, 80} for symbol in ("Au", "Hg", "Tl", "Pb", "Bi")},
+}
+
+CLOSED_ATOMS = {symbol: CLOSED_ATOM | more for symbol, more in _D10.items()}
+"""The same where a filled d shell comes in: Zn2+, Ag+, Sn2+."""
 
 HEAVIEST = 86
 """Last element that GFN2-xTB has."""
@@ -163,3 +179,33 @@ def _check_shells(mol: Any, where: str) -> None:
         raise InputError(
             f"{where} has the charge {charge:+d}, which does not hold in vacuum: {why}; allowed: -1 to +2"
         )
+
+
+def closed_shell_problem(symbols: Sequence[str], charge: int) -> str:
+    """Return why a species has no closed shells, as the end of a sentence; empty if it has.
+
+    Every engine here computes closed shells only, and a closed shell of a species whose ground state is open is
+    another state than the user's.
+
+    Parameters
+    ----------
+    symbols
+        Element of each atom, caps among them.
+    charge
+        Total charge, e.
+    """
+    electrons = sum(atomic_numbers[s] for s in symbols) - charge
+    closed = "the engines here compute closed shells only"
+    if electrons < 1:
+        return f"has {electrons} electrons at charge {charge:+d}; allowed: 2 or more"
+    if electrons % 2:
+        return (
+            f"has {electrons} electrons at charge {charge:+d}, an odd number, so its shells are open; {closed}: "
+            "correct charge or geometry"
+        )
+    formula = "".join(sorted(symbols))
+    if len(symbols) == 1 and electrons not in CLOSED_ATOMS.get(symbols[0], CLOSED_ATOM):
+        return f"is an atom of {electrons} electrons, whose shells are open; {closed}"
+    if formula in OPEN_FORMULAS and not charge:
+        return f"is {OPEN_FORMULAS[formula]}, whose ground state has two unpaired electrons; {closed}"
+    return ""

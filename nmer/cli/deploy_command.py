@@ -10,11 +10,10 @@ from cyclopts import Parameter
 
 from nmer.cli.machine_commands import On, machine_of
 from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json
+from nmer.cli.recipe_input import checked_recipe
 from nmer.cli.run_commands import Part
 from potentials.errors import InputError
 from recipes.families import FAMILIES
-from recipes.load import load_recipe
-from recipes.protocols import with_protocol
 
 
 def deploy(
@@ -65,9 +64,9 @@ def deploy(
         settings["machine"] = machine_of(on).model_dump(mode="json")
     plan = Plan(pool, settings, cron, only)
     number = version("nmer")
-    found = [of_recipe(with_protocol(load_recipe(r, preset), protocol), plan, number) for r in recipes]
+    found = [of_recipe(checked_recipe(r, preset, protocol, here=False), plan, number) for r in recipes]
     for name in family or []:
-        members = load_family(name, preset, protocol, None)
+        members = load_family(name, preset, protocol, None, here=False)
         found.append(of_family(name, members, plan, number))
     names = [str(one["name"]) for one in found]
     text = updated_file(_text_of(file), found, str(file), schedule=cron is not None)

@@ -6,10 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from nmer.cli.output import print_table
-from potentials.errors import InputError
+from nmer.cli.recipe_input import checked_recipe
 from recipes.families import PUBLISHED, family
-from recipes.load import load_recipe
-from recipes.protocols import with_protocol
 from recipes.schema import Recipe
 from storage.keys import STAGES
 from storage.store import Store
@@ -18,8 +16,15 @@ if TYPE_CHECKING:
     from deploy.machine import AnyMachine
 
 
-def load_family(name: str, preset: str | None, protocol: str | None, workers: int | None) -> list[Recipe]:
-    """Return the recipes of a family's members.
+def load_family(
+    name: str,
+    preset: str | None,
+    protocol: str | None,
+    workers: int | None,
+    until: str = "validation",
+    here: bool = True,
+) -> list[Recipe]:
+    """Return the recipes of a family's members, each of which has passed every check.
 
     Parameters
     ----------
@@ -29,30 +34,15 @@ def load_family(name: str, preset: str | None, protocol: str | None, workers: in
         As for one recipe.
     workers
         Processes at once; None: what each recipe says.
+    until, here
+        As for `nmer.cli.recipe_input.checked_recipe`.
 
     Raises
     ------
     InputError
-        If there is no such family, preset, or protocol.
+        If there is no such family, preset, or protocol, or a member does not pass.
     """
-    recipes = [with_protocol(load_recipe(member, preset), protocol) for member in family(name)]
-    return [with_workers(recipe, workers) for recipe in recipes]
-
-
-def with_workers(recipe: Recipe, workers: int | None) -> Recipe:
-    """Return a recipe that runs so many processes at once.
-
-    Raises
-    ------
-    InputError
-        If there are none.
-    """
-    if workers is None:
-        return recipe
-    if workers < 1:
-        raise InputError(f"--workers {workers} must be 1 or more")
-    resources = recipe.resources.model_copy(update={"workers": workers})
-    return recipe.model_copy(update={"resources": resources})
+    return [checked_recipe(member, preset, protocol, workers, until, here) for member in family(name)]
 
 
 def run_family(name: str, recipes: list[Recipe], store: Store, until: str, machine: AnyMachine) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from cyclopts import Parameter
 
 from nmer.cli.machine_commands import On, machine_of
 from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json
+from nmer.cli.recipe_input import checked_recipe
 from potentials.errors import InputError
-from recipes.load import load_recipe
-from recipes.protocols import with_protocol
 from recipes.schema import Recipe
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def retry(
     if not reason and not listing:
         raise InputError("give --reason TEXT, or --list to see the reasons there are")
     machine = machine_of(on)
-    loaded = with_protocol(load_recipe(recipe, preset), protocol)
+    loaded = checked_recipe(recipe, preset, protocol, until="labelling")
     opened, nmer = Store(store), loaded.build_nmer()
     selection = opened.find("selection", selection_key(loaded), loaded.name)
     if selection is None:

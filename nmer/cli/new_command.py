@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from flows.checks import check_recipe
 from nmer.cli.output import Json, print_json, print_table
 from potentials.errors import InputError
 from potentials.molecule import NMer
@@ -23,7 +24,6 @@ from recipes.own import OwnRecipe, own_nmer, own_recipe
 from recipes.schema import Recipe
 from recipes.species import read_species
 from storage.version import write_text
-from tasks.labelling.engines import ENGINES
 from tasks.sampling.forcefield import choose_force_field
 
 PRESETS = ("smoke", "laptop", "paper")
@@ -111,10 +111,8 @@ def _write(path: Path, made: OwnRecipe) -> dict[str, Recipe]:
         draft.write_text(made.text, encoding="utf-8")
         recipes = {preset: load_recipe(str(draft), preset) for preset in PRESETS}
     for preset, recipe in recipes.items():
-        labelling, engine = recipe.labelling, ENGINES[recipe.labelling.engine]()
         try:
-            for basis in (b for b in (labelling.basis, labelling.mp2_basis) if b):
-                engine.check(labelling.method, basis, labelling.counterpoise, made.nmer.symbols)
+            check_recipe(recipe, here=False)
         except InputError as error:
             raise InputError(f"{made.nmer.name}, preset {preset}: {error}") from None
     try:

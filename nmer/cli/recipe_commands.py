@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json, print_table
+from nmer.cli.recipe_input import checked_recipe
 from recipes.load import expanded_toml, load_recipe, presets, shipped_recipes
-from recipes.protocols import with_protocol
 from recipes.schema import Recipe
 from storage.version import package_versions
 
@@ -61,7 +61,7 @@ def show(
     recipe
         Name of a shipped recipe, or path of a TOML file.
     """
-    loaded = load_recipe(recipe, preset)
+    loaded = checked_recipe(recipe, preset, here=False)
     if cvs:
         return _show_cvs(loaded, json)
     if force_field:
@@ -152,7 +152,7 @@ def plan(
     from flows.state import label_cost_now, open_store, recipe_state
     from recipes.estimate import estimate
 
-    loaded, opened = with_protocol(load_recipe(recipe, preset), protocol), open_store(store)
+    loaded, opened = checked_recipe(recipe, preset, protocol, here=False), open_store(store)
     states = {s.stage: s for s in recipe_state(loaded, opened)}
     label = label_cost_now(loaded, opened)
     rows: list[dict[str, Any]] = []

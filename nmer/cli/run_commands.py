@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from nmer.cli.machine_commands import On, machine_of
 from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json, print_table
+from nmer.cli.recipe_input import checked_recipe
 from potentials.errors import InputError
 from recipes.families import FAMILIES
 from recipes.load import load_recipe
@@ -60,8 +61,8 @@ def run(
         Name of a shipped recipe, or path of a TOML file.
     """
     from flows.machines import check_fits
-    from flows.state import check_complete, check_engines, label_cost_now, open_store, outcome, recipe_state
-    from nmer.cli.family_run import load_family, print_family, run_family, with_workers
+    from flows.state import check_complete, label_cost_now, open_store, outcome, recipe_state
+    from nmer.cli.family_run import load_family, print_family, run_family
     from storage.file_system import network_note
     from storage.store import Store, default_store
 
@@ -73,9 +74,8 @@ def run(
         until = LAST[only]
     machine, known = machine_of(on), open_store(store)
     if family is not None:
-        members = load_family(family, preset, protocol, workers)
+        members = load_family(family, preset, protocol, workers, until)
         for member in members:
-            check_engines(member, until)
             check_fits(member, machine, label_cost_now(member, known), until)
         whole = run_family(family, members, Store(store or default_store(), create=True), until, machine)
         if json:
@@ -84,8 +84,7 @@ def run(
             print_family(whole)
         return 0 if whole["passed"] else 1
     assert recipe is not None
-    loaded = with_workers(with_protocol(load_recipe(recipe, preset), protocol), workers)
-    check_engines(loaded, until)
+    loaded = checked_recipe(recipe, preset, protocol, workers, until)
     check_fits(loaded, machine, label_cost_now(loaded, known), until)
     states = recipe_state(loaded, known)
     if only not in (None, "sample"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from potentials.errors import InputError
+from potentials.errors import InputError, MissingProgramError
 from tasks.labelling.engine import Engine
 from tasks.labelling.orca_engine import OrcaEngine
 from tasks.labelling.psi4_engine import Psi4Engine
@@ -22,12 +22,12 @@ def get_engine(name: str) -> Engine:
     Raises
     ------
     InputError
-        If there is no such engine, or its program is not installed; the message says how to install it.
+        If there is no such engine; `MissingProgramError` if its program is not installed.
     """
     if name not in ENGINES:
         raise InputError(f"labelling.engine '{name}' is unknown; allowed: {', '.join(ENGINES)}")
     engine = ENGINES[name]()
     missing = engine.available()
     if missing is not None:
-        raise InputError(f"labelling.engine '{name}' {missing}")
+        raise MissingProgramError(f"labelling.engine '{name}' {missing}")
     return engine

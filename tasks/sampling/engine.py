@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from potentials.errors import InputError
+from potentials.errors import MissingProgramError
 from potentials.molecule import NMer
 from recipes.sampling import AtomType, ForceField
 from storage.records import Floats
@@ -55,7 +55,9 @@ def load_mpi() -> None:
             os.environ.setdefault("UCX_TLS", "self,sm")
             ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
             return
-    raise InputError("sampling.engine 'native' needs libmpi.so.12 for LAMMPS; install it with: pip install mpich")
+    raise MissingProgramError(
+        "sampling.engine 'native' needs libmpi.so.12 for LAMMPS; install it with: pip install mpich"
+    )
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from potentials.errors import InputError
+from potentials.errors import InputError, MissingProgramError
 from potentials.molecule import Fragment
 from tasks.sampling.residues import Name, residue_atoms
 from tasks.sampling.terms import Given, Rules, Terms, spread
@@ -207,7 +207,7 @@ def read_library() -> Library:
     try:
         text = (resources.files("moltemplate") / "force_fields" / LIBRARY).read_text(encoding="utf-8")
     except ModuleNotFoundError:
-        raise InputError(
+        raise MissingProgramError(
             "sampling.force_field 'OPLS-AA' needs moltemplate; install it with: pip install 'nmer[opls]'"
         ) from None
     return parse_library(text)

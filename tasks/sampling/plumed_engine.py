@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from potentials.errors import InputError
+from potentials.errors import MissingProgramError
 from storage.records import Floats
 from tasks.sampling.bias import BiasSpec
 from tasks.sampling.plumed_output import hills_files, plumed_input, write_hill_files
@@ -133,7 +133,7 @@ def new_plumed() -> Any:
     try:
         import plumed
     except ModuleNotFoundError:
-        raise InputError(
+        raise MissingProgramError(
             "sampling.engine 'plumed' needs PLUMED's Python wrapper; install it with: pip install 'nmer[plumed]'"
         ) from None
     try:
@@ -141,7 +141,7 @@ def new_plumed() -> Any:
     except RuntimeError:
         kernel = os.environ.get("PLUMED_KERNEL")
         found = f"'{kernel}' does not load" if kernel else "the variable is not set"
-        raise InputError(
+        raise MissingProgramError(
             "sampling.engine 'plumed' needs PLUMED itself: set PLUMED_KERNEL to its libplumedKernel.so "
             f"(conda-forge has it as plumed); {found}"
         ) from None

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from potentials.errors import InputError, StageError
 from potentials.molecule import NMer
-from recipes.sampling import KINDS, ScanAxis
+from recipes.sampling import KINDS, Scan, ScanAxis
 from recipes.schema import Sampling
 from storage.records import Floats
 from tasks.sampling.cvs import CV, cv_values
@@ -79,9 +79,7 @@ def sample_scan(nmer: NMer, settings: Sampling, count: Callable[[int], None] = l
         If there is no minimum, axes exclude each other, or a frame has no energy.
     """
     scan, force_field = settings.scan, settings.force_fields[0]
-    axes = [_axis(nmer, number, axis) for number, axis in enumerate(scan.axes)]
-    if scan.orientations > 1 and len(nmer.fragments) < 2:
-        raise InputError("sampling.scan.orientations turns the second fragment; with one fragment allowed: 1")
+    axes = check_scan(nmer, scan)
     rng = np.random.default_rng(settings.seed)
     positions, energy = np.empty((scan.frames, nmer.natoms, 3)), np.empty(scan.frames)
     made = 0
@@ -107,6 +105,14 @@ def sample_scan(nmer: NMer, settings: Sampling, count: Callable[[int], None] = l
                 made += 1
             count(scan.orientations)
     return [Frames(f"scan {force_field}", positions, energy, 0.0, settings.seed)]
+
+
+def check_scan(nmer: NMer, scan: Scan) -> list[Axis]:
+    """Return the axes of a scan; raises InputError if one cannot be moved, or there is nothing to be turned."""
+    axes = [_axis(nmer, number, axis) for number, axis in enumerate(scan.axes)]
+    if scan.orientations > 1 and len(nmer.fragments) < 2:
+        raise InputError("sampling.scan.orientations turns the second fragment; with one fragment allowed: 1")
+    return axes
 
 
 def _axis(nmer: NMer, number: int, axis: ScanAxis) -> Axis:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from potentials.errors import InputError
+from potentials.errors import InputError, MissingProgramError
 from potentials.molecule import NMer
 from storage.records import Floats
 
@@ -45,7 +45,7 @@ class Xtb:
             from tblite.exceptions import TBLiteRuntimeError
             from tblite.interface import Calculator
         except ModuleNotFoundError:
-            raise InputError(
+            raise MissingProgramError(
                 "sampling.force_field 'GFN2-xTB' needs tblite; install it with: pip install 'nmer[xtb]'"
             ) from None
         try:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from potentials.errors import InputError
+from potentials.errors import InputError, MissingProgramError
 from potentials.molecule import NMer
 from recipes.schema import Selection as SelectionSettings
 from storage.records import Floats
@@ -44,12 +44,12 @@ AT_ONCE = 256
 
 def check_soap(settings: SelectionSettings) -> None:
     """Raise InputError if DScribe is not installed, or the weights, which have no counterpart, differ."""
-    _dscribe()
     if settings.intermolecular_weight != settings.intramolecular_weight:
         raise InputError(
             "selection.intermolecular_weight and intramolecular_weight differ, which only descriptor "
             "'sorted-distances' can tell apart; make them equal or change selection.descriptor"
         )
+    _dscribe()
 
 
 def soap(nmer: NMer, settings: SelectionSettings, sample: Floats) -> Callable[[Floats], Floats]:
@@ -113,6 +113,6 @@ def _dscribe() -> Any:
     try:
         return import_module("dscribe.descriptors")
     except ImportError as error:
-        raise InputError(
+        raise MissingProgramError(
             "selection.descriptor 'soap' needs DScribe, which is not installed: pip install 'nmer[soap]'"
         ) from error

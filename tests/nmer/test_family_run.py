@@ -68,7 +68,7 @@ def test_bad_input_is_said_before_anything_runs(
         (("--all", "polyglycine"), "family 'polyglycine' is unknown; allowed: polyalanine, polyalanine-water"),
         (("--all", "polyalanine", "--preset", "huge"), "preset 'huge' is unknown"),
         (("--all", "polyalanine", "--protocol", "magic"), "protocol 'magic' is unknown"),
-        (("--all", "polyalanine", "--workers", "0"), "--workers 0 must be 1 or more"),
+        (("--all", "polyalanine", "--workers", "0"), "--workers 0 must be from 1 to 10,000"),
     ):
         code = main(["run", *words])
         captured = capsys.readouterr()

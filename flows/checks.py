@@ -1,0 +1,93 @@
+"""The list of checks of a recipe, which every command and flow makes before anything runs or is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from potentials.errors import InputError, MissingProgramError
+from recipes.checks import check_molecules
+from recipes.schema import Recipe
+from storage.keys import STAGES
+from tasks.labelling.engines import get_engine
+from tasks.sampling.cvs import families
+from tasks.sampling.forcefield import check_force_field
+from tasks.sampling.plumed_engine import new_plumed
+from tasks.sampling.scan import check_scan
+from tasks.selection.descriptor import check_descriptor
+
+
+def check_force_fields(recipe: Recipe) -> None:
+    """Raise InputError if a force field has no types or parameters for a fragment, or not its charge."""
+    nmer = recipe.build_nmer()
+    for force_field in recipe.sampling.force_fields:
+        check_force_field(nmer, force_field, recipe.sampling.atom_types)
+
+
+def check_samplers(recipe: Recipe) -> None:
+    """Raise InputError if there is nothing to bias, an axis of a scan cannot be moved, or PLUMED is missing."""
+    nmer, sampling = recipe.build_nmer(), recipe.sampling
+    if "scan" in sampling.samplers:
+        check_scan(nmer, sampling.scan)
+    if "pbmetad" not in sampling.samplers:
+        return
+    if not families(nmer, sampling.bias.families):
+        raise InputError("sampling.bias.families: the n-mer has no collective variables of its own; give families")
+    if sampling.engine == "plumed":
+        new_plumed()
+
+
+def check_selection(recipe: Recipe) -> None:
+    """Raise InputError if the descriptor cannot be had."""
+    check_descriptor(recipe.selection)
+
+
+def check_labels(recipe: Recipe) -> None:
+    """Raise InputError if the engine is missing, or does not know the method, a basis, or the functional."""
+    nmer, settings = recipe.build_nmer(), recipe.labelling
+    ghosts = settings.counterpoise and len(nmer.fragments) > 1
+    engine = get_engine(settings.engine)
+    for basis in (settings.basis, settings.mp2_basis):
+        if basis:
+            engine.check(
+                settings.method, basis, ghosts, nmer.symbols, settings.functional, settings.density_fitting
+            )
+
+
+CHECKS: tuple[tuple[str, Callable[[Recipe], None]], ...] = (
+    ("sampling", check_molecules),
+    ("sampling", check_force_fields),
+    ("sampling", check_samplers),
+    ("selection", check_selection),
+    ("labelling", check_labels),
+)
+"""Every check, with the stage that first needs it."""
+
+
+def check_recipe(recipe: Recipe, until: str = "validation", here: bool = True) -> list[str]:
+    """Make all checks of a recipe, and return what is missing on this machine, a sentence each.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    until
+        The last stage that is to run.
+    here
+        Whether it is to run on this machine, so that a missing program is an error.
+
+    Raises
+    ------
+    InputError
+        One sentence that names the key and what is allowed.
+    """
+    missing: list[str] = []
+    for stage, check in CHECKS:
+        if STAGES.index(stage) > STAGES.index(until):
+            continue
+        try:
+            check(recipe)
+        except MissingProgramError as error:
+            if here:
+                raise
+            missing.append(str(error))
+    return missing

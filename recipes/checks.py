@@ -1,0 +1,240 @@
+"""What a recipe must be before anything runs, as far as its own text tells: geometry, electrons, and sizes.
+
+What needs a program or its tables is checked in `tasks.checks`, which is the whole list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+from ase.data import atomic_numbers, covalent_radii
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from potentials.basis import Basis
+from potentials.capping import pieces
+from potentials.errors import InputError
+from potentials.molecule import CAP_LENGTHS, Fragment, NMer
+from recipes.schema import Recipe
+from recipes.species import closed_shell_problem
+
+Floats = NDArray[np.float64]
+
+NEAREST = 0.5
+"""Atoms are in one place if they are nearer than this times the sum of their covalent radii."""
+
+BONDED = 1.1
+"""Atoms of a molecule nearer than this times the sum of their covalent radii are bonded."""
+
+LONGEST_BOND = 2.0
+"""No bond of a starting geometry is longer than this times the sum of the covalent radii."""
+
+FARTHEST = 50.0
+"""Fragments of a starting geometry lie no farther apart, Angstrom; windows end at 50 A too."""
+
+MOST_ATOMS = 200
+"""Atoms of an n-mer."""
+
+MOST_WALKERS = 10_000
+
+MOST_MONOMIALS = 5_000_000
+"""Products of distances that are written down to find the terms; the papers' largest n-mer has 85,000."""
+
+
+class Pair(NamedTuple):
+    """Two atoms, their distance, and the sum of their covalent radii, Angstrom."""
+
+    i: int
+    j: int
+    elements: tuple[str, str]
+    distance: float
+    radii: float
+
+    @classmethod
+    def of(cls, i: int, j: int, symbols: Sequence[str], positions: Floats) -> Pair:
+        """Return the pair of two atoms, counted from 0."""
+        one, other = symbols[i], symbols[j]
+        radii = float(covalent_radii[atomic_numbers[one]] + covalent_radii[atomic_numbers[other]])
+        return cls(i, j, (one, other), float(np.linalg.norm(positions[i] - positions[j])), radii)
+
+    def __str__(self) -> str:
+        one, other = self.elements
+        return f"atoms {self.i} ({one}) and {self.j} ({other}) are {self.distance:.2f} A apart"
+
+
+def check_molecules(recipe: Recipe) -> None:
+    """Raise InputError if no potential can be made of a recipe's molecules, or of so many things as it asks for.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+
+    Raises
+    ------
+    InputError
+        One sentence that begins with the key.
+    """
+    nmer = recipe.build_nmer()
+    if nmer.natoms == 1:
+        raise InputError("nmer.fragments is a single atom, which has no geometry to learn; add a second fragment")
+    if nmer.natoms > MOST_ATOMS:
+        raise InputError(f"nmer.fragments have {nmer.natoms} atoms in all; allowed: up to {MOST_ATOMS}")
+    for number, fragment in enumerate(nmer.fragments):
+        key = f"nmer.fragments.{number}"
+        check_geometry(key, fragment.symbols, np.array(fragment.positions), fragment.bonds)
+        _check_connected(key, fragment)
+    _check_places(nmer)
+    check_electrons(nmer)
+    _check_switching(recipe, nmer)
+    _check_counts(recipe, nmer)
+
+
+def check_geometry(
+    where: str, symbols: Sequence[str], positions: Floats, bonds: Sequence[tuple[int, int]]
+) -> None:
+    """Raise InputError if atoms are in one place, a bond is missing, or one is absurdly long.
+
+    Parameters
+    ----------
+    where
+        What the message begins with: a key or a file.
+    symbols
+        Element of each atom.
+    positions
+        (atoms, 3), Angstrom.
+    bonds
+        Pairs of atoms; an empty list tells nothing of what is bonded.
+    """
+    check_places(where, symbols, positions)
+    joined = {frozenset(bond) for bond in bonds}
+    for pair in _nearer(symbols, positions, BONDED) if bonds else ():
+        if frozenset((pair.i, pair.j)) not in joined:
+            raise InputError(
+                f"{where}: {pair} and not bonded; add [{pair.i}, {pair.j}] to bonds, or move them apart"
+            )
+    for i, j in bonds:
+        pair = Pair.of(i, j, symbols, positions)
+        if pair.distance > LONGEST_BOND * pair.radii:
+            raise InputError(f"{where}: {pair} and bonded; allowed: up to {LONGEST_BOND * pair.radii:.2f} A")
+
+
+def check_places(where: str, symbols: Sequence[str], positions: Floats) -> None:
+    """Raise InputError if two atoms are in one place; see `check_geometry`."""
+    for pair in _nearer(symbols, positions, NEAREST):
+        raise InputError(f"{where}: {pair}, which is one place; allowed: {NEAREST * pair.radii:.2f} A or more")
+
+
+def check_electrons(nmer: NMer) -> None:
+    """Raise InputError unless every part that is labelled has closed shells.
+
+    These are the fragments and, of a covalent n-mer, its connected pieces. Groups of fragments that have closed
+    shells each have so together.
+    """
+    for number, fragment in enumerate(nmer.fragments):
+        problem = closed_shell_problem(fragment.symbols, fragment.charge)
+        if problem:
+            raise InputError(f"nmer.fragments.{number} '{fragment.name}' {problem}")
+        if len(fragment.parts) > 1:
+            _check_pieces(nmer, fragment)
+
+
+def _check_pieces(nmer: NMer, fragment: Fragment) -> None:
+    owner = {atom: part for part, atoms in enumerate(fragment.parts) for atom in atoms}
+    for i, j in fragment.bonds:
+        for atom in (i, j):
+            if owner[i] != owner[j] and fragment.symbols[atom] not in CAP_LENGTHS:
+                raise InputError(
+                    f"nmer.fragments.0: parts cut the bond [{i}, {j}] at {fragment.symbols[atom]}; caps sit on "
+                    f"{' and '.join(CAP_LENGTHS)}"
+                )
+    for piece, _ in pieces(nmer):
+        problem = closed_shell_problem(piece.fragment.symbols, piece.charge)
+        if problem:
+            raise InputError(f"nmer.fragments.0: the piece of parts {list(piece.parts)}, with its caps, {problem}")
+
+
+def _check_connected(key: str, fragment: Fragment) -> None:
+    """Raise InputError if a fragment's bonds do not join all its atoms."""
+    if fragment.natoms == 1:
+        return
+    if not fragment.bonds:
+        raise InputError(f"{key}: '{fragment.name}' has {fragment.natoms} atoms and no bonds; give its bonds")
+    i, j = np.array(fragment.bonds).T
+    graph = coo_array((np.ones(len(i)), (i, j)), shape=(fragment.natoms, fragment.natoms))
+    count, label = connected_components(graph, directed=False)
+    if count > 1:
+        told = [
+            "-".join(f"{fragment.symbols[a]}{a}" for a in np.flatnonzero(label == n)[:6])
+            for n in range(min(count, 3))
+        ]
+        raise InputError(
+            f"{key}: the bonds of '{fragment.name}' leave it in {count} pieces, {' and '.join(told)}"
+            f"{' and more' if count > 3 else ''}; add the missing bonds, or make each piece a fragment"
+        )
+
+
+def _check_places(nmer: NMer) -> None:
+    """Raise InputError if fragments lie on each other, or too far apart to begin with."""
+    x = nmer.positions
+    owner = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
+    check_places("nmer.fragments", nmer.symbols, x)
+    for first, second in combinations(range(len(nmer.fragments)), 2):
+        between = x[owner == first][:, None] - x[owner == second][None]
+        distance = float(np.linalg.norm(between, axis=-1).min())
+        if distance > FARTHEST:
+            raise InputError(
+                f"nmer.fragments {first} and {second} are {distance:.0f} A apart; allowed: up to {FARTHEST:g} A"
+            )
+
+
+def _check_switching(recipe: Recipe, nmer: NMer) -> None:
+    """Raise InputError unless the switching's two atoms belong to two bodies."""
+    switching = recipe.fitting.switching
+    if switching is None:
+        return
+    owner = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
+    first, second = switching.atoms
+    if owner[first] == owner[second]:
+        name = nmer.fragments[int(owner[first])].name
+        raise InputError(
+            f"fitting.switching.atoms [{first}, {second}] are both of '{name}'; allowed: an atom of each of two "
+            "fragments, whose distance switches the potential"
+        )
+
+
+def _check_counts(recipe: Recipe, nmer: NMer) -> None:
+    """Raise InputError if a recipe asks for more than can be written down."""
+    walkers = recipe.sampling.walkers
+    if walkers > MOST_WALKERS:
+        raise InputError(
+            f"sampling has {walkers:,} walkers (temperatures x windows x seeds_per_window x force fields); "
+            f"allowed: up to {MOST_WALKERS:,}"
+        )
+    if walkers > recipe.sampling.shares.get("pbmetad", walkers):
+        raise InputError(
+            f"sampling has {walkers:,} walkers for {recipe.sampling.shares['pbmetad']:,} frames; "
+            "allowed: one frame for each walker or more"
+        )
+    fitting = recipe.fitting
+    distances = len(Basis.build(nmer, 1, fitting.terms, fitting.basis_options()).variables)
+    count = comb(distances + fitting.degree, fitting.degree)
+    if count > MOST_MONOMIALS:
+        raise InputError(
+            f"fitting.degree {fitting.degree} makes {count:,} products of {distances} distances; allowed: up to "
+            f"{MOST_MONOMIALS:,}: lower degree, or leave distances out by rules"
+        )
+
+
+def _nearer(symbols: Sequence[str], positions: Floats, limit: float) -> Iterator[Pair]:
+    """Yield the pairs of atoms nearer than a limit times the sum of their radii."""
+    radii = covalent_radii[[atomic_numbers[s] for s in symbols]]
+    i, j = np.triu_indices(len(symbols), 1)
+    near = np.linalg.norm(positions[i] - positions[j], axis=1) < limit * (radii[i] + radii[j])
+    for n in np.flatnonzero(near):
+        yield Pair.of(int(i[n]), int(j[n]), symbols, positions)

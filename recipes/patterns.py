@@ -1,0 +1,124 @@
+"""What the texts of a recipe may be: patterns, and checks that say in words what is allowed.
+
+A text of a recipe reaches files, programs, and terminals. None may have control characters or be long; all but a
+title and a licence have a narrow form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+LONGEST_NAME = 80
+"""Characters of a recipe's name: folders and files are called by it, with more behind it."""
+
+LONGEST_LINE = 200
+
+LONGEST_GEOMETRY = 50_000
+"""Characters: a thousand atoms a line each."""
+
+NAME = r"^[a-z0-9][a-z0-9-]*$"
+
+
+def shown(value: Any, most: int = 60) -> str:
+    """Return a value for a message: what cannot be printed escaped, and no more than a few words of it."""
+    try:
+        text = repr(value[: most + 1] if isinstance(value, str) else value)
+    except (ValueError, RecursionError):  # an integer of more digits than Python prints, or tables without end
+        return f"a {type(value).__name__} that is too long to show"
+    return text if len(text) <= most + 2 else f"{text[:most]}..."
+
+
+def matching(pattern: str, allowed: str, most: int = LONGEST_LINE) -> Callable[[str], str]:
+    """Return a check of a text against a pattern; what is wrong is said in words.
+
+    Parameters
+    ----------
+    pattern
+        What the whole text must match.
+    allowed
+        What may stand there.
+    most
+        Characters.
+    """
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if len(text) > most:
+            raise ValueError(f"{shown(text, 30)} has {len(text)} characters; allowed: up to {most}")
+        if not compiled.fullmatch(text):
+            raise ValueError(f"{shown(text)} must be {allowed}")
+        return text
+
+    return check
+
+
+def printable_line(text: str) -> str:
+    """Return a text that is one line of printable characters; raise ValueError for any other."""
+    if len(text) > LONGEST_LINE:
+        raise ValueError(f"{shown(text, 30)} has {len(text)} characters; allowed: up to {LONGEST_LINE}")
+    if not text.isprintable():
+        raise ValueError(f"{shown(text)} must be one line of printable text")
+    return text
+
+
+FreeLine = Annotated[str, AfterValidator(printable_line)]
+"""One line of printable text: the only free text of a recipe."""
+
+RecipeName = Annotated[
+    str, Field(pattern=NAME, max_length=LONGEST_NAME, description="lowercase letters, digits and dashes")
+]
+
+PresetName = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            r"(?:[A-Za-z0-9](?:[A-Za-z0-9_+. -]*[A-Za-z0-9_+-])?)?",
+            "letters, digits, and _ + - . or a blank between them",
+            60,
+        )
+    ),
+]
+
+_LABEL = r"[\w+(\[-](?:[\w+()\[\], .:*-]*[\w+()\[\]:*-])?"
+_LABEL_HAS = "letters, digits, blanks, and + - _ . , : * ( ) [ ], for example CH3-"
+
+Label = Annotated[str, AfterValidator(matching(_LABEL, _LABEL_HAS, 60))]
+"""What people call a fragment."""
+
+OptionalLabel = Annotated[str, AfterValidator(matching(f"(?:{_LABEL})?", _LABEL_HAS, 60))]
+"""What people call a family of variables, or nothing."""
+
+TypeName = Annotated[
+    str,
+    AfterValidator(matching(r"[A-Za-z0-9][A-Za-z0-9_*+'-]*", "the name of a type, such as protein-H1 or 140", 40)),
+]
+
+Symmetry = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            r"(?:[A-Za-z0-9]+(?:_[A-Za-z0-9]+){0,9})?",
+            "letters with counts, fragments joined by '_', for example A1B1C3_D1E2",
+            1000,
+        )
+    ),
+]
+
+Rule = Annotated[
+    str, AfterValidator(matching(r"[A-Za-z0-9<= -]+", "a rule of letters, digits, blanks, - and <=", 500))
+]
+
+Folder = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            r"(?!.*/\.\.(?:/|$))(?:(?:/|~/)[\w/ .,:=@%+~-]*|~)?",
+            "a whole path, from / or ~/ on, without .. in it, of letters, digits, blanks, and _ - . , : = @ % + ~",
+            1000,
+        )
+    ),
+]
