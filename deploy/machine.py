@@ -109,6 +109,12 @@ class Profile(Part):
 
     format: Literal[1] = 1
     title: Line = Field("", description="one line for nmer machines")
+    max_core_hours: float | None = Field(
+        None,
+        ge=0,
+        le=1e9,
+        description="core-hours that start here without --yes; none: NMER_MAX_CORE_HOURS",
+    )
 
 
 class LocalMachine(Profile):

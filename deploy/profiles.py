@@ -57,10 +57,10 @@ def read_machine(path: Path) -> AnyMachine:
     """Return the machine of a profile; raises MachineError as `load_machine` does."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise MachineError(f"{path.name}: not valid TOML: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise MachineError(f"machine file '{path}' cannot be read: {error}") from None
+    except (ValueError, RecursionError) as error:  # no TOML, a number of thousands of digits, tables without end
+        raise MachineError(f"{path.name}: not valid TOML: {error}") from None
     try:
         return MACHINE.validate_python(values)
     except ValidationError as error:

@@ -151,6 +151,15 @@ def updated_file(
     return stream.getvalue()
 
 
+def check_server() -> None:
+    """Raise InputError if no Prefect server is set."""
+    if not PREFECT_API_URL.value():
+        raise InputError(
+            "PREFECT_API_URL is not set: start 'prefect server start', set it to http://127.0.0.1:4200/api, and "
+            "run this again; or give --file-only"
+        )
+
+
 def make_pools(names: Sequence[str]) -> None:
     """Make the work pools that the Prefect server does not have yet.
 
@@ -166,11 +175,7 @@ def make_pools(names: Sequence[str]) -> None:
     StageError
         If the server does not answer or refuses them.
     """
-    if not PREFECT_API_URL.value():
-        raise InputError(
-            "PREFECT_API_URL is not set: start 'prefect server start', set it to http://127.0.0.1:4200/api, and "
-            "run this again; or give --file-only"
-        )
+    check_server()
     try:
         with get_client(sync_client=True) as client:
             for name in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,11 +10,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from nmer.cli.machine_commands import On, machine_of
-from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json
+from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, StorePath, Yes, print_json
 from nmer.cli.recipe_input import checked_recipe
-from nmer.cli.run_commands import Part
+from nmer.cli.run_commands import FIRST, LAST, Part
 from potentials.errors import InputError
 from recipes.families import FAMILIES
+from storage.keys import STAGES
 
 
 def deploy(
@@ -31,6 +33,8 @@ def deploy(
         "prefect.yaml"
     ),
     file_only: Annotated[bool, Parameter(negative="", help="Write the file, and tell no server.")] = False,
+    yes: Yes = False,
+    max_core_hours: MaxCoreHours = None,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
@@ -55,21 +59,30 @@ def deploy(
     if cron is not None and len(cron.split()) != 5:
         raise InputError(f'--cron is "{cron}"; allowed: five fields, for example "0 20 * * 5"')
     set_prefect_defaults()
-    from flows.deployments import Plan, make_pools, of_family, of_recipe, register, updated_file
+    from flows.costs import CostLeft, check_consent, cost_left, cost_limit
+    from flows.deployments import Plan, check_server, make_pools, of_family, of_recipe, register, updated_file
+    from flows.state import open_store
     from nmer.cli.family_run import load_family
     from storage.version import write_text
 
     settings: dict[str, Any] = {"store": str(Path(store).absolute())} if store else {}
+    machine, known = machine_of(on), open_store(store)
     if on != "local":
-        settings["machine"] = machine_of(on).model_dump(mode="json")
+        settings["machine"] = machine.model_dump(mode="json")
     plan = Plan(pool, settings, cron, only)
-    number = version("nmer")
-    found = [of_recipe(checked_recipe(r, preset, protocol, here=False), plan, number) for r in recipes]
-    for name in family or []:
-        members = load_family(name, preset, protocol, None, here=False)
-        found.append(of_family(name, members, plan, number))
+    number, limit = version("nmer"), cost_limit(max_core_hours, machine)
+    since, until = (FIRST[only], LAST[only]) if only else (STAGES[0], STAGES[-1])
+    singles = [checked_recipe(name, preset, protocol, until=until, here=False) for name in recipes]
+    families = {name: load_family(name, preset, protocol, None, here=False) for name in family or []}
+    found = [of_recipe(recipe, plan, number) for recipe in singles]
+    found += [of_family(name, members, plan, number) for name, members in families.items()]
     names = [str(one["name"]) for one in found]
     text = updated_file(_text_of(file), found, str(file), schedule=cron is not None)
+    if not file_only:
+        check_server()
+    for name, members in [(recipe.name, [recipe]) for recipe in singles] + list(families.items()):
+        left = sum((cost_left(member, known, since, until) for member in members), CostLeft(0.0))
+        check_consent(name, left, limit, preset, yes)
     if not file_only:
         make_pools([pool])  # before the file is written: without a server nothing is
     try:
@@ -85,7 +98,7 @@ def deploy(
         return 0
     print(f"{', '.join(names)}: in {file}" + ("" if file_only else f", and with the server for pool {pool}"))
     print(f"start a worker: prefect worker start --pool {pool}")
-    print("\n".join(f"run: prefect deployment run {name}" for name in runs))
+    print("\n".join(f"run: prefect deployment run {shlex.quote(name)}" for name in runs))
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from nmer.cli.machine_commands import On, machine_of
-from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json
+from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, StorePath, Yes, print_json
 from nmer.cli.recipe_input import checked_recipe
 from potentials.errors import InputError
 from recipes.schema import Recipe
@@ -29,6 +29,8 @@ def retry(
     preset: Preset = None,
     protocol: ProtocolName = None,
     on: On = "local",
+    yes: Yes = False,
+    max_core_hours: MaxCoreHours = None,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
@@ -44,6 +46,8 @@ def retry(
     recipe
         Name of a shipped recipe, or path of a TOML file.
     """
+    from flows.costs import check_consent, cost_limit, cost_of_labels
+    from flows.state import label_cost_now
     from storage.configuration import configuration_ids
     from storage.contents import selection_from_version
     from storage.keys import selection_key
@@ -55,6 +59,7 @@ def retry(
     if not reason and not listing:
         raise InputError("give --reason TEXT, or --list to see the reasons there are")
     machine = machine_of(on)
+    limit = cost_limit(max_core_hours, machine)
     loaded = checked_recipe(recipe, preset, protocol, until="labelling")
     opened, nmer = Store(store), loaded.build_nmer()
     selection = opened.find("selection", selection_key(loaded), loaded.name)
@@ -80,6 +85,8 @@ def retry(
         if json:
             print_json(result)
         return 0
+    cost = cost_of_labels(len(chosen), label_cost_now(loaded, opened))
+    check_consent(f"retrying {len(chosen)} labels of {loaded.name}", cost, limit, preset, yes)
     places = [place for place, i in enumerate(ids) if i in chosen.said]
     counts = _label_again(loaded, opened.path, positions[places], reason, machine)
     result |= {"ok": counts.ok, "failed_again": counts.failed, "missing": counts.missing}

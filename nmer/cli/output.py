@@ -21,6 +21,18 @@ ProtocolName = Annotated[
     str | None,
     Parameter(name="--protocol", help="Label with a protocol of nmer protocols in place of the recipe's own."),
 ]
+Yes = Annotated[
+    bool,
+    Parameter(name="--yes", negative="", help="Start however much it costs; see --max-core-hours."),
+]
+MaxCoreHours = Annotated[
+    float | None,
+    Parameter(
+        name="--max-core-hours",
+        help="Core-hours that start without --yes; default: what the machine's profile or NMER_MAX_CORE_HOURS "
+        "says, else 100 where no preset is named.",
+    ),
+]
 Preset = Annotated[str | None, Parameter(name="--preset", help="A preset of the recipe: smoke, laptop, or paper.")]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, print_json, print_table
+from nmer.cli.output import Json, MaxCoreHours, Yes, print_json, print_table
 from potentials.errors import InputError
 
 
@@ -54,6 +55,8 @@ def label(
     charges: Annotated[str, Parameter(help="Charge of each fragment (e), for example 0,-1; default: all 0.")] = "",
     timeout: Annotated[float, Parameter(help="Wall time of one label (s).")] = 36_000.0,
     memory: Annotated[float, Parameter(help="Memory of one label (GiB).")] = 8.0,
+    yes: Yes = False,
+    max_core_hours: MaxCoreHours = None,
     json: Json = False,
 ) -> int:
     """Label the configurations of an xyz file by hand: total, sub-calculation, and n-body energies.
@@ -67,14 +70,17 @@ def label(
     file
         An xyz or extended xyz file, Angstrom, with one configuration or many.
     """
+    from flows.costs import check_consent, cost_by_hand, cost_limit
     from recipes.protocols import find_protocol
     from tasks.labelling.by_hand import label_by_hand, read_configurations
     from tasks.progress import ProgressLine
 
-    if timeout <= 0 or memory <= 0:
-        raise InputError("--timeout (s) and --memory (GiB) must be above 0")
+    if not (0 < timeout < math.inf and 0 < memory < math.inf):
+        raise InputError("--timeout (s) and --memory (GiB) must be above 0 and finite")
     labelling = find_protocol(protocol)
     configurations = read_configurations(file, _numbers("--fragments", fragments), _numbers("--charges", charges))
+    what = f"labelling the {len(configurations)} configurations of '{file}'"
+    check_consent(what, cost_by_hand(configurations, labelling), cost_limit(max_core_hours), None, yes)
     found: list[dict[str, Any]] = []
     with ProgressLine("labelling", len(configurations), "labels") as progress:
         for one in label_by_hand(configurations, labelling, timeout, memory):

@@ -149,21 +149,16 @@ def plan(
     recipe
         Name of a shipped recipe, or path of a TOML file.
     """
-    from flows.state import label_cost_now, open_store, recipe_state
-    from recipes.estimate import estimate
+    from flows.costs import CostLeft, cost_limit, is_above, stage_costs, words
+    from flows.state import label_cost_now, open_store
 
     loaded, opened = checked_recipe(recipe, preset, protocol, here=False), open_store(store)
-    states = {s.stage: s for s in recipe_state(loaded, opened)}
     label = label_cost_now(loaded, opened)
-    rows: list[dict[str, Any]] = []
-    for cost in estimate(loaded, label):
-        state = states[cost.stage]
-        left = 0.0 if state.version else max(0.0, 1 - state.done / state.total)
-        rows.append(
-            cost.as_dict()
-            | {"present": cost.count if state.version else state.done, "version": state.version}
-            | {"core_hours_left": None if cost.core_hours is None else cost.core_hours * left}
-        )
+    rows = stage_costs(loaded, opened, label)
+    known = sum(row["core_hours_left"] or 0.0 for row in rows)
+    unknown = sum(row["count"] - row["present"] for row in rows if row["core_hours"] is None)
+    left, limit = CostLeft(known, unknown), cost_limit()
+    asks = is_above(left, limit, preset is not None)
     if json:
         print_json(
             {
@@ -172,6 +167,8 @@ def plan(
                 "nmer": package_versions("nmer")["nmer"],
                 "stages": rows,
                 "label": None if label is None else asdict(label),
+                "max_core_hours": limit.core_hours,
+                "needs_yes": asks,
             }
         )
         return 0
@@ -193,13 +190,14 @@ def plan(
     )
     if label is not None:
         print(f"a label: {label.cpu_seconds:.2g} CPU-s, {label.memory:.2g} GiB ({label.source})")
-    known = [r["core_hours_left"] for r in rows if r["core_hours_left"] is not None]
-    print(f"about {_figure(sum(known))} core-hours in all; read it as right within a factor of two")
+    print(f"about {_figure(known)} core-hours in all; read it as right within a factor of two")
     if any(r["core_hours"] is None for r in rows):
         print(
             "'-': the cost of this method and basis set is not known until a few labels are there; "
             "the total leaves it out"
         )
+    if asks:
+        print(f"nmer run does not start this by itself: {words(left, limit)}")
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from nmer.cli.machine_commands import On, machine_of
-from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json, print_table
+from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, StorePath, Yes, print_json, print_table
 from nmer.cli.recipe_input import checked_recipe
 from potentials.errors import InputError
 from recipes.families import FAMILIES
@@ -30,6 +30,8 @@ LAST: dict[str, Stage] = {
     "validate": "validation",
 }
 """The last stage of each part."""
+FIRST: dict[str, Stage] = {**LAST, "sample": "sampling"}
+"""The first stage of each part."""
 
 ALL_HELP = f"Train all recipes of a family: {', '.join(FAMILIES)}."
 
@@ -44,6 +46,8 @@ def run(
     only: Annotated[Part | None, Parameter(help="Run this part alone, on what is there.")] = None,
     workers: Annotated[int | None, Parameter(help="Processes at once, in place of what recipes say.")] = None,
     on: On = "local",
+    yes: Yes = False,
+    max_core_hours: MaxCoreHours = None,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
@@ -51,7 +55,7 @@ def run(
 
     Killed or interrupted, the same command goes on where it stopped. A family goes on past a member that failed.
     With --only one part runs alone (sample: pool and configurations; label; fit; validate), and what it needs must
-    be there.
+    be there. Without a preset more than 100 core-hours start only with --yes.
 
     Example: nmer run ch3-water --preset smoke
 
@@ -60,6 +64,7 @@ def run(
     recipe
         Name of a shipped recipe, or path of a TOML file.
     """
+    from flows.costs import CostLeft, check_consent, cost_left, cost_limit
     from flows.machines import check_fits
     from flows.state import check_complete, label_cost_now, open_store, outcome, recipe_state
     from nmer.cli.family_run import load_family, print_family, run_family
@@ -73,10 +78,13 @@ def run(
             raise InputError("--only runs one part of one recipe; leave out --all and --until")
         until = LAST[only]
     machine, known = machine_of(on), open_store(store)
+    limit, since = cost_limit(max_core_hours, machine), FIRST[only] if only else STAGES[0]
     if family is not None:
         members = load_family(family, preset, protocol, workers, until)
         for member in members:
             check_fits(member, machine, label_cost_now(member, known), until)
+        left = sum((cost_left(member, known, since, until) for member in members), CostLeft(0.0))
+        check_consent(family, left, limit, preset, yes)
         whole = run_family(family, members, Store(store or default_store(), create=True), until, machine)
         if json:
             print_json(whole)
@@ -89,6 +97,7 @@ def run(
     states = recipe_state(loaded, known)
     if only not in (None, "sample"):
         check_complete(loaded, states, until)
+    check_consent(loaded.name, cost_left(loaded, known, since, until), limit, preset, yes)
     opened = Store(store or default_store(), create=True)
     if note := network_note(opened.labels):
         print(f"note: {note}", file=sys.stderr)

@@ -1,0 +1,194 @@
+"""What is left to compute, and whether so much may start without being asked for."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.machine import AnyMachine
+from flows.state import StageState, label_cost_now, recipe_state
+from potentials.errors import InputError
+from potentials.molecule import NMer
+from recipes.estimate import LabelCost, estimate, label_cost
+from recipes.labelling import Labelling
+from recipes.schema import Recipe
+from storage.keys import STAGES
+from storage.store import Store
+
+VARIABLE = "NMER_MAX_CORE_HOURS"
+
+DEFAULT = 100.0
+"""Core-hours that start without a preset and without --yes: two days on two cores."""
+
+MANY = 1000
+"""Labels whose cost nobody knows that start so."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How much may start without --yes.
+
+    Attributes
+    ----------
+    core_hours
+        The limit.
+    source
+        Who set it, for messages; empty: nobody, and then a preset that is named is consent enough.
+    """
+
+    core_hours: float = DEFAULT
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class CostLeft:
+    """What is left to compute.
+
+    Attributes
+    ----------
+    core_hours
+        Of what is known.
+    unknown
+        Labels whose cost is not known.
+    """
+
+    core_hours: float
+    unknown: int = 0
+
+    def __add__(self, other: CostLeft) -> CostLeft:
+        return CostLeft(self.core_hours + other.core_hours, self.unknown + other.unknown)
+
+
+def cost_limit(option: float | None = None, machine: AnyMachine | None = None) -> Limit:
+    """Return the limit that a user has set: by the option, else in the machine's profile, else in the environment.
+
+    Raises
+    ------
+    InputError
+        If it is not a number of core-hours.
+    """
+    if option is not None:
+        return _limit(option, "--max-core-hours")
+    if machine is not None and machine.max_core_hours is not None:
+        return Limit(machine.max_core_hours, "max_core_hours of the machine")
+    text = os.environ.get(VARIABLE, "").strip()
+    if not text:
+        return Limit()
+    try:
+        return _limit(float(text), VARIABLE)
+    except ValueError:
+        raise InputError(f"{VARIABLE} is {text[:60]!r}; allowed: core-hours, 0 or more") from None
+
+
+def stage_costs(recipe: Recipe, store: Store | None, cost: LabelCost | None) -> list[dict[str, Any]]:
+    """Return the cost of each stage as plain values: what it makes, what is there, and the core-hours left.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    store
+        The store, or None if there is none yet.
+    cost
+        What a label is expected to cost, if that is known.
+    """
+    states = {state.stage: state for state in recipe_state(recipe, store)}
+    return [
+        one.as_dict()
+        | {"present": one.count if states[one.stage].version else states[one.stage].done}
+        | {"version": states[one.stage].version}
+        | {"core_hours_left": None if one.core_hours is None else one.core_hours * _left(states[one.stage])}
+        for one in estimate(recipe, cost)
+    ]
+
+
+def cost_left(recipe: Recipe, store: Store | None, since: str = STAGES[0], until: str = STAGES[-1]) -> CostLeft:
+    """Return what the stages from one to another have left to compute."""
+    rows = stage_costs(recipe, store, label_cost_now(recipe, store))
+    rows = rows[STAGES.index(since) : STAGES.index(until) + 1]
+    return CostLeft(
+        sum(row["core_hours_left"] or 0.0 for row in rows),
+        sum(row["count"] - row["present"] for row in rows if row["core_hours"] is None),
+    )
+
+
+def cost_of_labels(count: int, cost: LabelCost | None) -> CostLeft:
+    """Return the cost of some labels."""
+    return CostLeft(0.0, count) if cost is None else CostLeft(count * cost.cpu_seconds / 3600)
+
+
+def cost_by_hand(configurations: Sequence[NMer], labelling: Labelling) -> CostLeft:
+    """Return the cost of labels of configurations that need not be alike."""
+    known: dict[tuple[Any, ...], LabelCost | None] = {}
+    total = CostLeft(0.0)
+    for nmer in configurations:
+        key = tuple((f.symbols, f.charge) for f in nmer.fragments)
+        if key not in known:
+            known[key] = label_cost(nmer, labelling)
+        total += cost_of_labels(1, known[key])
+    return total
+
+
+def is_above(left: CostLeft, limit: Limit, preset: bool) -> bool:
+    """Return whether so much starts only with --yes.
+
+    Parameters
+    ----------
+    left
+        What would be computed.
+    limit
+        How much may start.
+    preset
+        Whether a preset is named, which is consent to its size unless a user has set a limit.
+    """
+    if preset and not limit.source:
+        return False
+    return left.core_hours > limit.core_hours or left.unknown > MANY
+
+
+def check_consent(what: str, left: CostLeft, limit: Limit, preset: str | None, yes: bool) -> None:
+    """Raise InputError, with the numbers, if so much is not to start without --yes.
+
+    Parameters
+    ----------
+    what
+        What would be computed, for the message.
+    left
+        Its cost.
+    limit
+        How much may start.
+    preset
+        The preset that is named, if one is.
+    yes
+        Whether --yes was given.
+    """
+    if yes or not is_above(left, limit, preset is not None):
+        return
+    raise InputError(f"{what}{f', preset {preset},' if preset else ''} would take {words(left, limit)}")
+
+
+def words(left: CostLeft, limit: Limit) -> str:
+    """Return a cost above a limit, and what to give, as the end of a sentence."""
+    hours = f"about {left.core_hours:,.{0 if left.core_hours >= 10 else 2}f} core-hours"
+    unknown = f"{left.unknown:,} labels whose cost is not known"
+    told = f"{hours} and {unknown}" if left.core_hours and left.unknown else unknown if left.unknown else hours
+    most = f"{limit.core_hours:g} core-hours" + (f" of {limit.source}" if limit.source else "")
+    give = "--yes, or a smaller preset" if limit.source else "a preset (--preset smoke, laptop, or paper) or --yes"
+    return (
+        f"{told}, more than may start by itself ({most}, or {MANY:,} labels of unknown cost); give {give}, or "
+        f"raise the limit with --max-core-hours or {VARIABLE}"
+    )
+
+
+def _limit(value: float, source: str) -> Limit:
+    if not (math.isfinite(value) and value >= 0):
+        raise InputError(f"{source} is {value:g}; allowed: core-hours, 0 or more")
+    return Limit(value, source)
+
+
+def _left(state: StageState) -> float:
+    """Return the part of a stage that is left to compute."""
+    return 0.0 if state.version else max(0.0, 1 - state.done / state.total)
