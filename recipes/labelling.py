@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from recipes.patterns import BasisName, FunctionalName, OptionalBasisName
 from recipes.section import Section
 
 Method = Literal[
@@ -59,14 +60,14 @@ class Labelling(Section):
 
     engine: Literal["pyscf", "pyscf-lno", "psi4", "orca", "xtb"] = "pyscf"
     method: Method = "CCSD(T)"
-    basis: str = Field("aug-cc-pVTZ", min_length=1, description="orbital basis; GFN2-xTB has its own")
-    mp2_basis: str = Field(
+    basis: BasisName = Field("aug-cc-pVTZ", description="orbital basis; GFN2-xTB has its own")
+    mp2_basis: OptionalBasisName = Field(
         "", description="larger basis of a composite: MP2 in this + [method - MP2] in basis; empty: none"
     )
     scale_triples: bool = Field(
         False, description="multiply a composite's (T) by the whole n-mer's MP2/mp2_basis over MP2/basis"
     )
-    functional: str = Field("", description="functional of method DFT, by its name in the engine")
+    functional: FunctionalName = Field("", description="functional of method DFT, by its name in the engine")
     counterpoise: bool = True
     frozen_core: bool = True
     density_fitting: bool = Field(False, description="fitted integrals; LNO and DLPNO have them always")

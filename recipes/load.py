@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from potentials.errors import InputError
 from recipes.checks import check_molecules
-from recipes.patterns import shown
+from recipes.patterns import LONGEST_NAME, shown
 from recipes.schema import Recipe
 from recipes.section import Section, section_in
 
@@ -49,9 +49,9 @@ def find_recipe(name: str) -> Path:
     shipped = shipped_recipes()
     if name in shipped:
         return shipped[name]
-    close = difflib.get_close_matches(name, shipped, n=1)
+    close = difflib.get_close_matches(name[:LONGEST_NAME], shipped, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
-    raise InputError(f"recipe '{name}' is unknown{hint}; allowed: {_known()}, or the path of a .toml file")
+    raise InputError(f"recipe {shown(name)} is unknown{hint}; allowed: {_known()}, or the path of a .toml file")
 
 
 def presets(path: Path) -> list[str]:
@@ -222,7 +222,7 @@ def _sentence(error: ValidationError) -> str:
     tail = f" (and {more} more)" if more else ""
     if first["type"] == "extra_forbidden":
         keys = sorted(_section_at(first["loc"][:-1]).model_fields)
-        close = difflib.get_close_matches(str(first["loc"][-1]), keys, n=1)
+        close = difflib.get_close_matches(str(first["loc"][-1])[:LONGEST_NAME], keys, n=1)
         hint = f" (did you mean '{close[0]}'?)" if close else ""
         return f"key {shown(key)} is unknown{hint}; allowed: {', '.join(keys)}{tail}"
     message = first["msg"].removeprefix("Value error, ")
@@ -244,10 +244,12 @@ def _without_branches(error: ValidationError) -> list[dict[str, Any]]:
     found: dict[tuple[int | str, ...], dict[str, Any]] = {}
     for problem in problems:
         loc = problem["loc"]
+        own = loc[-1:] if problem["type"] == "extra_forbidden" else ()  # a key of the user's, whatever is in it
+        loc = loc[: len(loc) - len(own)]
         branch = next((n for n, part in enumerate(loc) if "[" in str(part)), None)
         if branch is not None and str(loc[branch]).startswith("literal") == (loc[:branch] in listed):
             continue
-        loc = tuple(part for part in loc if "[" not in str(part))
+        loc = (*(part for part in loc if "[" not in str(part)), *own)
         found.setdefault(loc, {**problem, "loc": loc})
     return list(found.values())
 

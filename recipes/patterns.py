@@ -94,7 +94,7 @@ OptionalLabel = Annotated[str, AfterValidator(matching(f"(?:{_LABEL})?", _LABEL_
 
 TypeName = Annotated[
     str,
-    AfterValidator(matching(r"[A-Za-z0-9][A-Za-z0-9_*+'-]*", "the name of a type, such as protein-H1 or 140", 40)),
+    AfterValidator(matching(r"[A-Za-z0-9][A-Za-z0-9_*+-]*", "the name of a type, such as protein-H1 or 140", 40)),
 ]
 
 Symmetry = Annotated[
@@ -122,3 +122,24 @@ Folder = Annotated[
         )
     ),
 ]
+
+_BASIS = r"[A-Za-z0-9][A-Za-z0-9+*(),._@-]*"
+_BASIS_HAS = (
+    "the name of a basis set: letters, digits, and + - * ( ) , . _ @, for example aug-cc-pVTZ or 6-31G(d,p)"
+)
+
+check_basis_name = matching(_BASIS, _BASIS_HAS, 64)
+
+BasisName = Annotated[str, AfterValidator(check_basis_name)]
+"""A basis set, by its name in the engine."""
+
+OptionalBasisName = Annotated[str, AfterValidator(matching(f"(?:{_BASIS})?", _BASIS_HAS, 64))]
+"""A basis set, or nothing."""
+
+_FUNCTIONAL = r"(?:[A-Za-z0-9.][A-Za-z0-9+*(),._ -]*)?"
+_FUNCTIONAL_HAS = "the name of a functional: letters, digits, blanks, and + - * ( ) , . _, for example wb97m-v"
+
+check_functional_name = matching(_FUNCTIONAL, _FUNCTIONAL_HAS)
+
+FunctionalName = Annotated[str, AfterValidator(check_functional_name)]
+"""A density functional by its name in the engine, or nothing."""
