@@ -141,7 +141,7 @@ class Selection(Section):
 class Gates(Section):
     """What a candidate must show before it is released."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"motion"})
+    LATER: ClassVar[Mapping[str, Any]] = {"motion": 1e-8}
 
     train_rmsd: float = Field(0.5, gt=0, description="largest RMSD on the training set (kcal/mol)")
     test_rmsd: float = Field(0.5, gt=0, description="largest RMSD on the test set (kcal/mol)")

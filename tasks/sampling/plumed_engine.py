@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from potentials.errors import MissingProgramError
+from potentials.errors import InputError, MissingProgramError
 from storage.records import Floats
 from tasks.sampling.bias import BiasSpec
 from tasks.sampling.plumed_output import hills_files, plumed_input, write_hill_files
