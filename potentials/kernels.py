@@ -1,9 +1,10 @@
 """The loops of a PIP's evaluation, the same compiled code for every molecule.
 
 Many configurations are taken in blocks with the configuration as the fastest index, so that every loop over
-monomials is a vector loop and the gradient one matrix product (BLAS) per degree, all in the processor's cache.
-One alone goes another way, row by row of the matrix. Of the liberties of fast arithmetic only one is taken:
-products and sums in one instruction (``contract``).
+monomials is a vector loop and the gradient one matrix product per degree, all in the processor's cache. One alone
+goes another way, row by row of the matrix. Of the liberties of fast arithmetic only one is taken: products and
+sums in one instruction (``contract``). Matrix products are loops of their own, not BLAS: BLAS would start threads
+for products of this size, which wait for one another where processors are busy.
 """
 
 from __future__ import annotations
@@ -147,6 +148,42 @@ def polynomial_one_by_one(
         value[n] = _polynomial_of_one(variables[n], parents, factors, begins, stacked, products, part, slopes[n])
 
 
+@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+def matrix_product(left: Floats, right: Floats, result: Floats) -> None:
+    """Write left (rows, inner) times right (inner, width) to result (rows, width), in this thread alone.
+
+    Four rows and four columns of `left` are taken at once: sixteen numbers that stay in registers while the vector
+    loop runs along `width`.
+    """
+    rows, inner = left.shape
+    width = right.shape[1]
+    result[:] = 0.0
+    fours = rows - rows % 4
+    for v in range(0, fours, 4):
+        m = 0
+        while m + 4 <= inner:
+            a0, a1, a2, a3 = left[v, m], left[v, m + 1], left[v, m + 2], left[v, m + 3]
+            b0, b1, b2, b3 = left[v + 1, m], left[v + 1, m + 1], left[v + 1, m + 2], left[v + 1, m + 3]
+            c0, c1, c2, c3 = left[v + 2, m], left[v + 2, m + 1], left[v + 2, m + 2], left[v + 2, m + 3]
+            d0, d1, d2, d3 = left[v + 3, m], left[v + 3, m + 1], left[v + 3, m + 2], left[v + 3, m + 3]
+            for i in range(width):
+                p0, p1, p2, p3 = right[m, i], right[m + 1, i], right[m + 2, i], right[m + 3, i]
+                result[v, i] += a0 * p0 + a1 * p1 + a2 * p2 + a3 * p3
+                result[v + 1, i] += b0 * p0 + b1 * p1 + b2 * p2 + b3 * p3
+                result[v + 2, i] += c0 * p0 + c1 * p1 + c2 * p2 + c3 * p3
+                result[v + 3, i] += d0 * p0 + d1 * p1 + d2 * p2 + d3 * p3
+            m += 4
+        while m < inner:
+            for row in range(v, v + 4):
+                for i in range(width):
+                    result[row, i] += left[row, m] * right[m, i]
+            m += 1
+    for row in range(fours, rows):
+        for m in range(inner):
+            for i in range(width):
+                result[row, i] += left[row, m] * right[m, i]
+
+
 @njit(inline="always", **_OPTIONS)  # type: ignore[untyped-decorator]
 def _variable(r: float, k: float, d: float, gaussian: int, divided: int) -> tuple[float, float]:
     """Return a variable x and dx/dR / R; see `potentials.variables`."""
@@ -200,7 +237,7 @@ def _polynomial_of_block(
     for degree in range(1, len(begins)):
         low, high = begins[degree - 1], begins[degree]
         matrix = turned[count * low : count * high].reshape(count, high - low)
-        np.dot(matrix, products[low:high], part)
+        matrix_product(matrix, products[low:high], part)
         share = 1.0 / degree
         for v in range(count):
             for i in range(width):

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from potentials.basis import Basis, BasisOptions
 from potentials.errors import InputError
+from potentials.kernels import matrix_product
 from potentials.molecule import NMer
 from potentials.pip import Polynomial, design_matrix, morse
 from potentials.switching import Switching
@@ -110,6 +111,12 @@ class Potential:
     def _spread(self) -> tuple[Floats, Floats]:
         return self.basis.variables.spread(self.parameters)
 
+    @cached_property
+    def _deviations(self) -> Floats:
+        """(n_terms, members), how far each member's coefficients are from the potential's."""
+        ensemble = self.coefficients[None] if self.ensemble is None else self.ensemble
+        return np.ascontiguousarray((ensemble - self.coefficients).T)
+
     def energy(self, positions: ArrayLike) -> float | Floats:
         """Return the energy.
 
@@ -182,9 +189,9 @@ class Potential:
         spread = np.zeros(len(batch))
         inside = np.flatnonzero(factor)
         design = design_matrix(self.basis, morse(self.basis, self.parameters, batch[inside])[0])
-        spread[inside] = factor[inside] * np.sqrt(
-            np.mean(np.square(design @ (self.ensemble - self.coefficients).T), axis=1)
-        )
+        off = np.empty((len(design), len(self.ensemble)))
+        matrix_product(design, self._deviations, off)
+        spread[inside] = factor[inside] * np.sqrt(np.mean(np.square(off), axis=1))
         return float(spread[0]) if single else spread
 
     def calculator(self) -> PotentialCalculator:
