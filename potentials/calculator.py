@@ -11,11 +11,14 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.units import kcal, mol
 
 from potentials.errors import InputError
+from potentials.held import HeldCaps
 from potentials.manybody import Surface
 
 
 class PotentialCalculator(Calculator):  # type: ignore[misc]
     """Energy and forces of a potential for ASE, in eV and eV/Angstrom.
+
+    Where caps are held, ``results["cap_energy"]`` is what their springs have of the energy.
 
     Parameters
     ----------
@@ -55,3 +58,5 @@ class PotentialCalculator(Calculator):  # type: ignore[misc]
         energy, gradient = self.potential.energy_and_gradient(self.atoms.positions)
         unit = kcal / mol
         self.results: dict[str, Any] = {"energy": energy * unit, "forces": -gradient * unit}
+        if isinstance(self.potential, HeldCaps):
+            self.results["cap_energy"] = self.potential.springs(self.atoms.positions)[0] * unit

@@ -177,6 +177,34 @@ class NMer:
             placed[..., cap, :] = placed[..., anchor, :] + length * unit
         return placed
 
+    def carry_caps(self, positions: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the gradient of what is evaluated where `place_caps` puts the caps, by the chain rule.
+
+        A cap at a + L u, with u the unit vector from its anchor a to the given position and d their distance,
+        moves with the given position by L / d (1 - u u^T), and with the anchor by the rest.
+
+        Parameters
+        ----------
+        positions
+            (..., atoms, 3), Angstrom, before the caps are placed.
+        gradient
+            Of the same shape, the derivatives with respect to the placed atoms.
+
+        Returns
+        -------
+        The derivatives with respect to the given positions; none of a cap is along its bond.
+        """
+        carried = np.array(gradient, dtype=np.float64)
+        for cap, anchor, length in self.caps:
+            bond = positions[..., cap, :] - positions[..., anchor, :]
+            distance = np.linalg.norm(bond, axis=-1, keepdims=True)
+            unit, on_cap = bond / distance, gradient[..., cap, :]
+            along = (unit * on_cap).sum(axis=-1, keepdims=True)
+            across = (on_cap - along * unit) * (length / distance)
+            carried[..., cap, :] = across
+            carried[..., anchor, :] += on_cap - across  # an anchor may have several caps
+        return carried
+
 
 def parse_symmetry(symmetry: str) -> tuple[tuple[tuple[str, int], ...], ...]:
     """Read a symmetry string into blocks of (letter, count).

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from potentials.basis import Basis, BasisOptions
 from potentials.errors import InputError
+from potentials.held import CAP_SPRING, HeldCaps
 from potentials.kernels import matrix_product
 from potentials.molecule import NMer
 from potentials.pip import Polynomial, design_matrix, morse
@@ -25,6 +26,10 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class Potential:
     """V = s(R) * PIP(x), x = exp(-k r) or of another form: the n-body energy of one n-mer.
+
+    It is defined where every cap is at its fixed length, `NMer.caps`, as in the data it was fitted to; elsewhere
+    the polynomial has a value that means nothing. `held` keeps caps there, as `calculator`, the sum over a
+    molecule, and exported potentials do.
 
     Parameters
     ----------
@@ -134,7 +139,7 @@ class Potential:
         InputError
             If the shape is another, a coordinate is not finite, or two atoms are in one place.
         """
-        batch, single = self._batch(positions)
+        batch, single = self.as_batch(positions)
         value = self._evaluate(batch)[0]
         return float(value[0]) if single else value
 
@@ -156,7 +161,7 @@ class Potential:
         InputError
             If the shape is another, a coordinate is not finite, or two atoms are in one place.
         """
-        batch, single = self._batch(positions)
+        batch, single = self.as_batch(positions)
         value, gradient = self._evaluate(batch)
         return (float(value[0]), gradient[0]) if single else (value, gradient)
 
@@ -184,7 +189,7 @@ class Potential:
             raise InputError(
                 "this potential has no ensemble of coefficients; set fitting.ensemble and fit it anew"
             )
-        batch, single = self._batch(positions)
+        batch, single = self.as_batch(positions)
         factor = np.ones(len(batch)) if self.switching is None else self.switching.evaluate(batch)[0]
         spread = np.zeros(len(batch))
         inside = np.flatnonzero(factor)
@@ -194,13 +199,32 @@ class Potential:
         spread[inside] = factor[inside] * np.sqrt(np.mean(np.square(off), axis=1))
         return float(spread[0]) if single else spread
 
-    def calculator(self) -> PotentialCalculator:
-        """Return an ASE calculator of this potential (eV, eV/Angstrom)."""
+    def held(self, spring: float = 0.0) -> HeldCaps:
+        """Return the potential with its caps held at their length, with a spring (kcal/mol/Angstrom^2) or none."""
+        return HeldCaps(self, spring)
+
+    def calculator(self, cap_spring: float = CAP_SPRING) -> PotentialCalculator:
+        """Return an ASE calculator of this potential (eV, eV/Angstrom), its caps held at their length.
+
+        Parameters
+        ----------
+        cap_spring
+            K of the energy K (r - L)^2 between each cap and its anchor, kcal/mol/Angstrom^2. It is part of the
+            energy, zero at the length, and in ``calculator.results["cap_energy"]`` (eV). With 0 the energy does
+            not depend on a cap's distance at all: for atoms whose caps have a constraint,
+            ``FixBondLengths([(cap, anchor) for cap, anchor, _ in potential.nmer.caps])``.
+
+        Raises
+        ------
+        InputError
+            If the spring is negative or not finite.
+        """
         from potentials.calculator import PotentialCalculator
 
-        return PotentialCalculator(self, self.nmer.symbols)
+        return PotentialCalculator(self.held(cap_spring) if self.nmer.caps else self, self.nmer.symbols)
 
-    def _batch(self, positions: ArrayLike) -> tuple[Floats, bool]:
+    def as_batch(self, positions: ArrayLike) -> tuple[Floats, bool]:
+        """Return positions as (n, atoms, 3), and whether they were of one configuration; raises InputError."""
         expected = (self.nmer.natoms, 3)
         try:
             batch = np.asarray(positions, dtype=np.float64)

@@ -12,6 +12,11 @@ from storage.exchange.references import BEYOND, References
 from storage.exchange.subject import PotentialSubject
 from storage.exchange.tables import Tables
 
+CAPS = """Caps are atoms
+ * like any other, but only the direction from its anchor to a cap counts: it is put at its fixed length first. The
+ * gradient is exact, and has no part that moves a cap along its bond: in dynamics a spring or a constraint must
+ * hold it there."""
+
 CHECK = "gcc -O2 -std=c99 *.c -lm -o check && ./check"
 
 PAD = 4
@@ -42,6 +47,7 @@ def c_names(subject: PotentialSubject) -> dict[str, str]:
         "GUARD": subject.identifier.upper(),
         "NATOMS": str(len(symbols)),
         "SYMBOLS": " ".join(symbols),
+        "CAPS": CAPS if subject.potential.nmer.caps else "It has no caps.",
     }
 
 
@@ -59,6 +65,7 @@ def coefficients(tables: Tables, title: str) -> str:
         "WIDTH": width,
         "N_MONOMIALS": len(tables.parents),
         "DEGREE": len(tables.begins) - 1,
+        "N_CAPS": len(tables.cap_atoms),
         "SWITCHED": int(tables.switch_atoms is not None),
     }
     lines = [f"/* {title} */", *(f"#define {name} {value}" for name, value in sizes.items())]
@@ -72,6 +79,10 @@ def coefficients(tables: Tables, title: str) -> str:
         lines += ["", "/* centre and two neighbours; along and across (1/Angstrom) */"]
         lines.append(array("int", "site_atoms[N_LONE_PAIRS][3]", tables.site_atoms))
         lines.append(array("double", "site_numbers[N_LONE_PAIRS][2]", tables.site_numbers))
+    if len(tables.cap_atoms):
+        lines += ["", "/* cap and anchor; length of the bond between them (Angstrom) */"]
+        lines.append(array("int", "cap_atoms[N_CAPS][2]", tables.cap_atoms))
+        lines.append(array("double", "cap_lengths[N_CAPS]", tables.cap_lengths))
     lines += ["", "/* the two points of each distance: atoms, then sites */"]
     lines.append(array("int", "pairs[N_VARIABLES][2]", tables.pairs))
     lines += ["", "/* x = exp(-k (R - d)), or of (R - d)^2 where Gaussian; divided by R where divided */"]

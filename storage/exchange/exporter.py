@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -84,12 +85,10 @@ def write_export(exporter: Exporter[Subject], subject: Subject, out: Path) -> tu
     return ([out / name for name in texts] if exporter.folder else [out]), said
 
 
-def template(name: str, values: Mapping[str, str] | None = None) -> str:
-    """Return the text of a file in ``templates/`` with each ``@NAME@`` replaced."""
+def template(name: str, values: Mapping[str, str]) -> str:
+    """Return the text of a file in ``templates/`` with each ``@NAME@`` replaced; those in values stay."""
     text = (package_files("storage.exchange") / "templates" / name).read_text(encoding="utf-8")
-    for key, value in (values or {}).items():
-        text = text.replace(f"@{key}@", value)
-    return text
+    return re.sub(r"@([A-Z][A-Z_]*)@", lambda match: values[match[1]], text)
 
 
 def _write(path: Path, content: Files | str) -> None:

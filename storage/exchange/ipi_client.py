@@ -11,14 +11,19 @@ from storage.exchange.subject import PotentialSubject
 CHECK = "python ipi_driver.py --check"
 
 NOTE = """A potential of several fragments
-is their interaction alone: --springs holds each fragment near its geometry, in place of potentials of its own."""
+is their interaction alone: --springs holds each fragment near its geometry, in place of potentials of its own. """
+
+CAPS_NOTE = """The energy
+does not depend on a cap's distance from its anchor; a spring, which is always there but in --check, holds it at
+its length. It is part of the energy that i-PI prints: potential.cap_springs."""
 
 
 def ipi_files(subject: PotentialSubject) -> Files:
     """Return the potential as Python, the driver, i-PI's input, and the n-mer's geometry."""
     nmer = subject.potential.nmer
     springs = springs_of(nmer)
-    values = c_names(subject) | {"SPRINGS": repr(springs), "SPRINGS_NOTE": NOTE if springs else ""}
+    note = f"{NOTE if springs else ''}{CAPS_NOTE if nmer.caps else ''}"
+    values = c_names(subject) | {"SPRINGS": repr(springs), "SPRINGS_NOTE": note}
     rows = zip(nmer.symbols, nmer.positions.tolist(), strict=True)
     geometry = [
         str(nmer.natoms),

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
+from potentials.held import CAP_SPRING
 from potentials.molecule import NMer
 from storage.exchange.c_source import c_files, c_names
 from storage.exchange.exporter import Exporter, Files, template
@@ -19,15 +20,21 @@ STIFF, SOFT = 350.0, 60.0
 
 NOTE = """A potential of several
 fragments is their interaction alone: in the dynamics springs hold each fragment near its geometry, in the place of
-potentials of its own."""
+potentials of its own. """
+
+CAPS_NOTE = """The kernel puts caps at their
+length before it evaluates, so that its energy does not depend on their distance; in the dynamics a spring holds
+each there (bond_style harmonic). In a script of your own keep these bonds, or constrain them: a cap without would
+drift away along its bond."""
 
 
 def lammps_files(subject: PotentialSubject) -> Files:
     """Return the C files, LAMMPS' data file, the reference values, and the script."""
-    springs = springs_of(subject.potential.nmer)
+    nmer = subject.potential.nmer
+    springs = [*springs_of(nmer), *cap_springs_of(nmer)]
     lines = [f"bond_coeff {n} {k} {r!r}" for n, (_, _, k, r) in enumerate(springs, start=1)]
     values = c_names(subject) | {
-        "SPRINGS_NOTE": NOTE if springs else "",
+        "SPRINGS_NOTE": "".join([NOTE] * (len(nmer.fragments) > 1) + [CAPS_NOTE] * bool(nmer.caps)),
         "BOND_ZERO": "zero" if springs else "none",
         "BOND_ZERO_COEFF": "bond_coeff * 1.0" if springs else "",
         "BOND_HARMONIC": "\n        ".join(["bond_style harmonic", *lines]) if springs else "",
@@ -44,15 +51,25 @@ def lammps_files(subject: PotentialSubject) -> Files:
 
 
 def springs_of(nmer: NMer) -> list[tuple[int, int, float, float]]:
-    """Return atoms, K (kcal/mol/A^2) and length (A) of the springs that keep several fragments in shape."""
+    """Return atoms, K (kcal/mol/A^2) and length (A) of the springs that keep several fragments in shape.
+
+    Those of caps are not among them, see `cap_springs_of`.
+    """
     if len(nmer.fragments) == 1:
         return []
+    own = {tuple(sorted((cap, anchor))) for cap, anchor, _ in nmer.caps}
     bonded = {tuple(sorted(bond)) for bond in nmer.bonds}
     known = any(bonded)
     pairs = [pair for part in nmer.slices for pair in combinations(range(part.start, part.stop), 2)]
     return [
-        (i, j, SOFT if known and (i, j) not in bonded else STIFF, _distance(nmer, i, j)) for i, j in sorted(pairs)
+        (i, j, SOFT if known and (i, j) not in bonded else STIFF, _distance(nmer, i, j))
+        for i, j in sorted(set(pairs) - own)
     ]
+
+
+def cap_springs_of(nmer: NMer) -> list[tuple[int, int, float, float]]:
+    """Return atoms, K (kcal/mol/A^2) and length (A) of the springs that keep caps at their length."""
+    return [(min(cap, anchor), max(cap, anchor), CAP_SPRING, length) for cap, anchor, length in nmer.caps]
 
 
 def _distance(nmer: NMer, i: int, j: int) -> float:

@@ -12,6 +12,10 @@ from storage.exchange.exporter import Exporter, Files, template
 from storage.exchange.subject import PotentialSubject
 from storage.exchange.tables import Tables
 
+CAPS = """Capping hydrogens are atoms
+  of the potential, but only the direction from its anchor to a cap counts: the class puts it at its fixed length
+  first, with the exact gradient. Where MBX moves a cap as an atom of its own, hold it there by a bond."""
+
 CHECK = "g++ -O2 -std=c++11 *.cpp -o check && ./check"
 
 
@@ -72,6 +76,7 @@ def _names(subject: PotentialSubject) -> dict[str, str]:
         "CALL_GRAD": ", ".join(f"grad{n}.data()" for n in call),
         "IDS": ", ".join(f"`{i}`" for i in ids),
         "ORDER": "; ".join(" ".join(f.symbols) for f in nmer.fragments),
+        "CAPS_MD": CAPS if nmer.caps else "No atom is a cap.",
         "CHECK": CHECK,
     }
 

@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from potentials.held import CAP_SPRING
 from storage.exchange.exporter import Exporter, Files, template
 from storage.exchange.references import References
 from storage.exchange.subject import PotentialSubject
 from storage.exchange.tables import Tables
+
+CAPS = """Of a cap
+    only the direction from its anchor counts: it is put at its fixed length first. The gradient is exact, and has
+    no part along that bond."""
 
 
 def python_files(subject: PotentialSubject) -> Files:
     """Return the module."""
     values = {
         "TITLE": subject.title,
+        "CAPS": CAPS if subject.potential.nmer.caps else "",
+        "CAP_SPRING": repr(CAP_SPRING),
         "SYMBOLS_TUPLE": repr(subject.potential.nmer.symbols),
         "TABLES": json_lines(Tables.of(subject.potential).plain()),
         "REFERENCES": json_lines(plain_references(subject.references)),

@@ -52,7 +52,9 @@ class References:
 
 
 def references_of(potential: Potential, training: Floats | None = None) -> References:
-    """Return reference values; the same potential and data always give the same ones.
+    """Return reference values with caps held; the same potential and data always give the same ones.
+
+    Caps are given off their length, as the other atoms are off their places.
 
     Parameters
     ----------
@@ -76,8 +78,19 @@ def references_of(potential: Potential, training: Floats | None = None) -> Refer
         outside = high + np.linspace(0.1, 5.0, BEYOND)
         last = positions[-(SWITCHED + BEYOND) :]
         _move_apart(potential.nmer, switching.atoms, last, np.concatenate([inside, outside]))
-    energy, gradient = potential.energy_and_gradient(positions)
-    return References(positions, np.asarray(energy), gradient, _round_off(potential, positions))
+    energy, gradient = potential.held().energy_and_gradient(positions)
+    placed = potential.nmer.place_caps(positions)
+    return References(positions, np.asarray(energy), gradient, _round_off(potential, placed))
+
+
+def with_caps_placed(potential: Potential, references: References) -> References:
+    """Return reference values of the polynomial itself, where its caps are at their length.
+
+    The energies are the same; the gradients also say what the polynomial has along the caps' bonds.
+    """
+    placed = potential.nmer.place_caps(references.positions)
+    energy, gradient = potential.energy_and_gradient(placed)
+    return References(placed, np.asarray(energy), gradient, references.tolerance)
 
 
 def _move_apart(nmer: NMer, atoms: tuple[int, int], positions: Floats, distances: Floats) -> None:

@@ -37,6 +37,8 @@ class Tables:
         (monomials, variables), kcal/mol: the gradient's coefficients of the degree above each monomial's.
     switch_atoms, switch_radii
         Two atoms, and r_in and r_out in Angstrom; None where nothing is switched.
+    cap_atoms, cap_lengths
+        (caps, 2), a cap and its anchor; (caps,), Angstrom. Caps are put at their length before all else.
     """
 
     symbols: tuple[str, ...]
@@ -52,6 +54,8 @@ class Tables:
     slopes: Floats
     switch_atoms: tuple[int, int] | None
     switch_radii: tuple[float, float] | None
+    cap_atoms: Ints
+    cap_lengths: Floats
 
     @classmethod
     def of(cls, potential: Potential) -> Tables:
@@ -74,6 +78,8 @@ class Tables:
             slopes=polynomial.stacked,
             switch_atoms=None if switching is None else switching.atoms,
             switch_radii=None if switching is None else (switching.r_in, switching.r_out),
+            cap_atoms=np.array([(c, a) for c, a, _ in potential.nmer.caps], dtype=np.int64).reshape(-1, 2),
+            cap_lengths=np.array([length for _, _, length in potential.nmer.caps], dtype=np.float64),
         )
 
     def plain(self) -> dict[str, Any]:

@@ -197,15 +197,7 @@ class _CapsInPlace:
 
     def __call__(self, x: Floats) -> tuple[float, Floats]:
         energy, gradient = self._cheap(self._molecule.place_caps(x))
-        pulled = gradient.copy()
-        for cap, anchor, length in self._molecule.caps:
-            bond = x[cap] - x[anchor]
-            distance = np.linalg.norm(bond)
-            unit = bond / distance
-            across = (gradient[cap] - unit * (unit @ gradient[cap])) * length / distance
-            pulled[cap] = across
-            pulled[anchor] += gradient[cap] - across  # an anchor may have several caps
-        return energy, pulled
+        return energy, self._molecule.carry_caps(x, gradient)
 
 
 class _HartreeFock:

@@ -128,11 +128,9 @@ static double unswitched(const double *xyz, double *gradient)
     return energy;
 }
 
-double @NAME@(const double *xyz, double *gradient)
+/* Returns the energy, caps at their length, and writes its gradient. */
+static double placed(const double *xyz, double *gradient)
 {
-    double own[3 * N_ATOMS];
-    if (gradient == NULL)
-        gradient = own;
 #if SWITCHED
     const double *a = xyz + 3 * SWITCH_A, *b = xyz + 3 * SWITCH_B, pi = 3.14159265358979323846;
     const double arrow[3] = {a[0] - b[0], a[1] - b[1], a[2] - b[2]};
@@ -156,5 +154,42 @@ double @NAME@(const double *xyz, double *gradient)
     return s * energy;
 #else
     return unswitched(xyz, gradient);
+#endif
+}
+
+double @NAME@(const double *xyz, double *gradient)
+{
+    double own[3 * N_ATOMS];
+    if (gradient == NULL)
+        gradient = own;
+#if N_CAPS
+    /* A cap is put at a + L u, u from its anchor a to where it is given, at distance d: it moves by L / d (1 - u u^T)
+     * with the given place and by the rest with the anchor. */
+    double at[3 * N_ATOMS], unit[N_CAPS][3], ratio[N_CAPS];
+    for (int c = 0; c < 3 * N_ATOMS; c++)
+        at[c] = xyz[c];
+    for (int n = 0; n < N_CAPS; n++) {
+        const double *cap = xyz + 3 * cap_atoms[n][0], *anchor = xyz + 3 * cap_atoms[n][1];
+        const double bond[3] = {cap[0] - anchor[0], cap[1] - anchor[1], cap[2] - anchor[2]};
+        const double d = sqrt(bond[0] * bond[0] + bond[1] * bond[1] + bond[2] * bond[2]);
+        ratio[n] = d > 0.0 ? cap_lengths[n] / d : NAN;
+        for (int x = 0; x < 3; x++) {
+            unit[n][x] = bond[x] / d;
+            at[3 * cap_atoms[n][0] + x] = anchor[x] + cap_lengths[n] * unit[n][x];
+        }
+    }
+    const double energy = placed(at, gradient);
+    for (int n = 0; n < N_CAPS; n++) {
+        double *cap = gradient + 3 * cap_atoms[n][0], *anchor = gradient + 3 * cap_atoms[n][1];
+        const double along = unit[n][0] * cap[0] + unit[n][1] * cap[1] + unit[n][2] * cap[2];
+        for (int x = 0; x < 3; x++) {
+            const double across = (cap[x] - along * unit[n][x]) * ratio[n];
+            anchor[x] += cap[x] - across;
+            cap[x] = across;
+        }
+    }
+    return energy;
+#else
+    return placed(xyz, gradient);
 #endif
 }
