@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from potentials.variables import Forms
 from recipes.schema import NMerModel
 from storage.records import Dataset, Pool, Selection
 from storage.version import Column, Version, read_version
+
+_NAME = re.compile(r"[^\W_][^$\\]{0,199}")
+"""What a name in an array may be."""
 
 _XYZ = "Cartesian coordinates (configuration, atom, xyz)"
 _SPLIT = "0 training, 1 test"
@@ -42,6 +46,24 @@ def nmer_model(attributes: dict[str, Any]) -> NMerModel:
     """
     found = attributes["facts"].get("nmer") or tomllib.loads(attributes["recipe"])["nmer"]
     return NMerModel.model_validate(found)
+
+
+def texts_of(version: Version, name: str) -> tuple[str, ...]:
+    """Return an array of names; they reach tables, plots, and files of other programs.
+
+    Raises
+    ------
+    InputError
+        If one is not a line of printable text, or has a mark that begins a formula of a spreadsheet or of a plot.
+    """
+    found = tuple(str(text) for text in version.column(name).tolist())
+    for row, text in enumerate(found):
+        if not _NAME.fullmatch(text) or not text.isprintable():
+            raise InputError(
+                f"'{version.path}': row {row} of '{name}' is {text[:60]!a}; allowed: up to 200 printable "
+                "characters, the first a letter or a digit, without $ and backslashes"
+            )
+    return found
 
 
 def pool_columns(pool: Pool) -> dict[str, Column]:
@@ -70,9 +92,10 @@ def pool_from_version(version: Version) -> Pool:
     """Read a pool; one written before there were several sources is all PBMetaD with ff14SB."""
     names = [name for name in Pool.__dataclass_fields__ if version.has_column(name)]
     values: dict[str, Any] = {name: version.column(name) for name in names}
+    values |= {name: texts_of(version, name) for name in ("cv_names", "sources") if name in names}
     values.setdefault("source", np.zeros(len(values["positions"]), dtype=np.int64))
-    values["sources"] = tuple(values.get("sources", ("pbmetad ff14SB",)))
-    return Pool(**{**values, "cv_names": tuple(values["cv_names"])})
+    values.setdefault("sources", ("pbmetad ff14SB",))
+    return Pool(**values)
 
 
 @dataclass(frozen=True)
@@ -147,8 +170,9 @@ def dataset_from_version(version: Version) -> Dataset:
     """Read a dataset; one of the first release has no D1."""
     names = [name for name in Dataset.__dataclass_fields__ if version.has_column(name)]
     values: dict[str, Any] = {name: version.column(name) for name in names}
+    values |= {name: texts_of(version, name) for name in ("sub_names", "ids")}
     values.setdefault("d1", np.full(len(values["energy"]), np.nan))
-    return Dataset(**{**values, "sub_names": tuple(values["sub_names"]), "ids": tuple(values["ids"])})
+    return Dataset(**values)
 
 
 def potential_columns(potential: Potential) -> dict[str, Column]:

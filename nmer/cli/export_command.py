@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -31,7 +32,7 @@ def export(
     subject = subject_of(ref, store)
     exporter = exporter_for(format, subject)
     written, said = write_export(exporter, subject, out)
-    check = exporter.check.format(file=out)
+    check = exporter.check.format(file=quote(str(out)))
     if json:
         print_json(
             {
@@ -48,7 +49,7 @@ def export(
     if said:
         print(said)
     if check:
-        print(f"check: cd {out} && {check}" if exporter.folder else f"check: {check}")
+        print(f"check: cd {quote(str(out))} && {check}" if exporter.folder else f"check: {check}")
     return 0
 
 

@@ -34,7 +34,8 @@ from nmer.cli import (
     verify_command,
 )
 from nmer.cli.failures import bug_report, os_failure
-from potentials.errors import InputError, StageError
+from nmer.cli.output import printing_printable
+from potentials.errors import InputError, StageError, printable
 
 app = App(
     name="nmer",
@@ -65,7 +66,7 @@ for module in (
     verify_command,
 ):
     for command in module.COMMANDS:
-        app.command(command)
+        app.command(printing_printable(command))
 
 
 def main(tokens: list[str] | None = None) -> int:
@@ -110,7 +111,7 @@ def _check_words(words: Sequence[str]) -> None:
 
 
 def _fail(code: int, message: str) -> int:
-    print(f"nmer: {' '.join(message.split())}", file=sys.stderr)
+    print(f"nmer: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code
 
 

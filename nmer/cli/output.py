@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO, TypeVar, cast
 
 from cyclopts import Parameter
 
-from potentials.errors import InputError
+from potentials.errors import InputError, printable
+
+Result = TypeVar("Result")
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document for scripts.")]
 StorePath = Annotated[
@@ -46,6 +51,35 @@ def check_folder(out: Path) -> None:
         raise InputError(f"cannot write into '{out}': '{there}' is not a folder; give another folder with --out")
     if not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"cannot write into '{out}': no permission; give another folder with --out")
+
+
+class _Printable:
+    """A stream that `printable` text goes to."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(printable(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def printing_printable(command: Callable[..., Result]) -> Callable[..., Result]:
+    """Return a command that prints `printable` text alone, wherever what it prints comes from."""
+
+    @wraps(command)
+    def run(*values: Any, **options: Any) -> Result:
+        with redirect_stdout(cast(TextIO, _Printable(sys.stdout))):
+            return command(*values, **options)
+
+    return run
 
 
 def print_json(value: Any) -> None:

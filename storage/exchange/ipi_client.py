@@ -7,6 +7,7 @@ from storage.exchange.exporter import Exporter, Files, template
 from storage.exchange.lammps_example import springs_of
 from storage.exchange.python_source import python_files
 from storage.exchange.subject import PotentialSubject
+from storage.exchange.text import xml_comment
 
 CHECK = "python ipi_driver.py --check"
 
@@ -23,7 +24,8 @@ def ipi_files(subject: PotentialSubject) -> Files:
     nmer = subject.potential.nmer
     springs = springs_of(nmer)
     note = f"{NOTE if springs else ''}{CAPS_NOTE if nmer.caps else ''}"
-    values = c_names(subject) | {"SPRINGS": repr(springs), "SPRINGS_NOTE": note}
+    own = {"XML_TITLE": xml_comment(subject.title), "SPRINGS": repr(springs), "SPRINGS_NOTE": note}
+    values = c_names(subject) | own
     rows = zip(nmer.symbols, nmer.positions.tolist(), strict=True)
     geometry = [
         str(nmer.natoms),

@@ -25,6 +25,7 @@ from storage.exchange.python_source import json_lines, plain_references
 from storage.exchange.references import with_caps_placed
 from storage.exchange.subject import PotentialSubject
 from storage.exchange.tables import Tables
+from storage.exchange.text import ELEMENTS, LONGEST
 
 FORMAT = 1
 """Number of the document's layout; a newer one is refused."""
@@ -107,9 +108,31 @@ def read_document(path: Path) -> tuple[Potential, dict[str, Any]]:
         what = "is not a potential's document" if number is None else f"has the newer format {number}"
         raise InputError(f"'{path}' {what}; allowed: nmer_potential_format up to {FORMAT}")
     try:
+        _check_texts(path, found)
         return _potential(found), found
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"'{path}' is damaged: {error!r}") from None
+    except InputError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError) as error:
+        raise InputError(f"'{path}' is damaged: {repr(error)[:200]}") from None
+
+
+def _check_texts(path: Path, found: dict[str, Any]) -> None:
+    """Raise InputError if a text of a document is not what it should be; it may come from anywhere."""
+    fragments = found["nmer"]["fragments"]
+    texts = {"name": found["name"], "nmer.name": found["nmer"]["name"], "nmer.symmetry": found["nmer"]["symmetry"]}
+    texts |= {f"nmer.fragments[{n}].name": f["name"] for n, f in enumerate(fragments)}
+    for where, text in texts.items():
+        if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST:
+            raise InputError(f"'{path}': {where} is {ascii(text)[:60]}; allowed: one line of printable text")
+    if found["status"] not in ("candidate", "released"):
+        raise InputError(f"'{path}': status is {ascii(found['status'])[:60]}; allowed: candidate, released")
+    for n, fragment in enumerate(fragments):
+        for symbol in fragment["symbols"]:
+            if symbol not in ELEMENTS:
+                raise InputError(
+                    f"'{path}': nmer.fragments[{n}] has the atom {ascii(symbol)[:60]}; allowed: symbols of "
+                    "elements"
+                )
 
 
 def _potential(found: dict[str, Any]) -> Potential:

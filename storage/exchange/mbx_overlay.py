@@ -82,8 +82,8 @@ def _names(subject: PotentialSubject) -> dict[str, str]:
 
 
 def _monomer_id(name: str) -> str:
-    plain = "".join(c for c in name.lower() if c.isalnum())
-    return "h2o" if plain == "water" else plain
+    plain = "".join(c for c in name.lower() if c.isascii() and c.isalnum())
+    return "h2o" if plain == "water" else plain[:40] or "monomer"
 
 
 EXPORTER = Exporter(

@@ -29,6 +29,7 @@ from potentials.molecule import NMer
 from recipes.labelling import Labelling
 from storage.exchange.exporter import Exporter, Files
 from storage.exchange.subject import DatasetSubject
+from storage.exchange.text import plain
 from storage.records import TRAIN
 from storage.xyz import UNITS
 
@@ -46,7 +47,9 @@ def qcschema_files(subject: DatasetSubject) -> Files:
     """Return the document: one line for each configuration."""
     head = {
         "nmer_qcschema_format": FORMAT,
-        "title": f"{subject.ref}, symmetry {subject.nmer.symmetry}, key {subject.attributes.get('key', '')[:12]}",
+        "title": plain(
+            f"{subject.ref}, symmetry {subject.nmer.symmetry}, key {subject.attributes.get('key', '')[:12]}"
+        ),
         "protocol": _protocol(subject),
         "factors": factors(subject),
         "reference_energy": float(subject.attributes["facts"].get("reference_hartree", 0.0)),
@@ -139,7 +142,8 @@ def _parts(subject: DatasetSubject) -> dict[str, Part]:
     else:
         known = {name: part for name in data.sub_names if (part := _of_fragments(name, nmer)) is not None}
     if unknown := set(data.sub_names) - set(known):
-        raise InputError(f"{subject.ref} has the sub-calculation '{min(unknown)}', which its n-mer does not have")
+        wrong = plain(min(unknown))
+        raise InputError(f"{subject.ref} has the sub-calculation '{wrong}', which its n-mer does not have")
     return {name: known[name] for name in data.sub_names}
 
 

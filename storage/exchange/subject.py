@@ -16,9 +16,13 @@ from potentials.potential import Potential
 from storage.contents import dataset_from_version, nmer_model, potential_from_version
 from storage.exchange.minima import minima_of
 from storage.exchange.references import References, references_of
+from storage.exchange.text import check_elements, plain
 from storage.records import TRAIN, Dataset
 from storage.store import Store
 from storage.version import Version, read_version
+
+LONGEST_IDENTIFIER = 100
+"""Characters of a name that become one of C and of files."""
 
 Floats = NDArray[np.float64]
 
@@ -35,11 +39,19 @@ class PotentialSubject:
         Its version's: ``recipe``, ``key``, ``inputs``, ``engines``, ``facts``, ``created``.
     training
         (n, atoms, 3), Angstrom, or None where its training data are not at hand.
+
+    Raises
+    ------
+    InputError
+        If a symbol is not that of an element.
     """
 
     potential: Potential
     attributes: dict[str, Any]
     training: Floats | None = None
+
+    def __post_init__(self) -> None:
+        check_elements(self.potential.nmer)
 
     @cached_property
     def references(self) -> References:
@@ -48,9 +60,9 @@ class PotentialSubject:
 
     @property
     def title(self) -> str:
-        """One line that says what it is."""
+        """One line that says what it is, fit for a comment of any language."""
         p, key = self.potential, str(self.attributes.get("key", ""))
-        return (
+        return plain(
             f"{p.name or p.nmer.name} ({p.status}), symmetry {p.nmer.symmetry}, degree {p.degree}, "
             f"{len(p.coefficients)} terms, key {key[:12]}"
         )
@@ -58,8 +70,9 @@ class PotentialSubject:
     @property
     def identifier(self) -> str:
         """A name that C and Python allow: ``ch3_water_2``."""
-        plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in self.potential.name or "potential")
-        return plain if plain[:1].isalpha() else f"p{plain}"
+        name = (self.potential.name or "potential")[:LONGEST_IDENTIFIER]
+        letters = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+        return letters if letters[:1].isalpha() else f"p{letters}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +91,11 @@ class DatasetSubject:
         ``dataset:ch3-water@1``.
     minima
         What its energies count from, as `storage.exchange.minima` finds it in the store; none outside of one.
+
+    Raises
+    ------
+    InputError
+        If a symbol is not that of an element.
     """
 
     dataset: Dataset
@@ -85,6 +103,9 @@ class DatasetSubject:
     attributes: dict[str, Any]
     ref: str
     minima: tuple[dict[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        check_elements(self.nmer)
 
 
 def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | DatasetSubject:
@@ -104,14 +125,20 @@ def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | 
         version = opened.resolve(ref)
         status = opened.status(version) if version.kind == "potential" else ""
         training = _training(opened, version) if version.kind == "potential" else None
-    if version.kind == "potential":
-        return PotentialSubject(potential_from_version(version, status), version.attributes(), training)
-    if version.kind == "dataset":
+    if version.kind not in ("potential", "dataset"):
+        raise InputError(f"'{ref}' is a {version.kind}; what can be exported are potentials and datasets")
+    try:
+        if version.kind == "potential":
+            return PotentialSubject(potential_from_version(version, status), version.attributes(), training)
         attributes = version.attributes()
         nmer = nmer_model(attributes).build(version.nmer)
         minima = () if opened is None else minima_of(opened.labels, nmer, attributes["facts"])
         return DatasetSubject(dataset_from_version(version), nmer, attributes, version.ref, minima)
-    raise InputError(f"'{ref}' is a {version.kind}; what can be exported are potentials and datasets")
+    except InputError:
+        raise
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        said = f"it has no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
+        raise InputError(f"the content of '{version.path}' is not what nmer writes: {said}") from error
 
 
 def _training(store: Store, version: Version) -> Floats | None:

@@ -5,6 +5,7 @@ Both are a folder with ``train.xyz`` and ``test.xyz``; what `nmer import` reads 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 from potentials.errors import InputError
 from storage.exchange.exporter import Exporter, Files
 from storage.exchange.subject import DatasetSubject
+from storage.exchange.text import plain
 from storage.records import TEST, TRAIN, Dataset
 from storage.xyz import UNITS, read_labelled
 
@@ -61,6 +63,11 @@ def read_back(folder: Path, subject: DatasetSubject) -> str:
 
 
 def _files(subject: DatasetSubject, comment: Callable[[Dataset, int], str]) -> Files:
+    for one in subject.dataset.ids:
+        if not re.fullmatch(r"[0-9A-Za-z][\w.-]{0,99}", one, re.ASCII):
+            raise InputError(
+                f"{plain(subject.ref)} has the configuration id {one[:60]!a}; allowed: letters, digits, and _ . -"
+            )
     files = {}
     for name, split in SPLITS.items():
         part = subject.dataset.part(split)

@@ -94,7 +94,7 @@ def report_html(report: Report) -> str:
     stages = _rows([[escape(a), escape(b), f"<code>{escape(c)}</code>"] for a, b, c in report.stages])
     errors = _rows(
         [
-            [name, str(e.count), f"{e.rmsd:.4g}", f"{e.mae:.4g}", f"{e.largest:.4g}"]
+            [escape(name), str(e.count), f"{e.rmsd:.4g}", f"{e.mae:.4g}", f"{e.largest:.4g}"]
             for name, e in (("training", report.train), ("test", report.test))
         ],
         numbers=4,
@@ -112,7 +112,7 @@ def report_html(report: Report) -> str:
         numbers=3,
     )
     coverage = _rows([[escape(name), f"{a:.3g}", f"{b:.3g}"] for name, a, b in report.coverage], numbers=2)
-    costs = _rows([[escape(what), expected, measured] for what, expected, measured in report.costs], numbers=2)
+    costs = _rows([[escape(text) for text in row] for row in report.costs], numbers=2)
     costs_from = f": {escape(report.costs_from)}" if report.costs_from else ""
     windows = _rows(
         [
@@ -131,7 +131,7 @@ def report_html(report: Report) -> str:
 <meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{escape(report.ref)}</title>
 <style>{_STYLE}</style>
-<h1>{escape(report.ref)} <span class="{report.status}">{report.status}</span></h1>
+<h1>{escape(report.ref)} <span class="{escape(report.status)}">{escape(report.status)}</span></h1>
 <p>{escape(report.title)}. Labels: {escape(report.protocol)}.</p>
 <div class="columns">
 <div>
