@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from potentials.cell import make_whole
 from potentials.errors import InputError
+from recipes.xyz_frames import read_frames
 
 RESIDUES = {
     "Ala": "N[C@@H](C)C(=O)",
@@ -264,17 +266,23 @@ def _of(mol: Any, name: str) -> Molecule:
 
 
 def _from_distances(path: Path) -> Molecule:
-    import ase.io
+    """Return the molecule of the first frame of an xyz file; one that a periodic cell has cut is made whole."""
+    from ase import Atoms
+    from ase.data import atomic_numbers, covalent_radii
     from ase.neighborlist import natural_cutoffs, neighbor_list
 
-    try:
-        atoms = ase.io.read(path, index=0)
-    except Exception as error:  # ASE raises whatever its reader stumbles over
-        raise InputError(f"file '{path}' cannot be read as an xyz file: {error}") from None
-    atoms.pbc = False
+    frame = next(read_frames(path))
+    positions = frame.positions
+    if frame.cell is not None:
+        radii = covalent_radii[[atomic_numbers[s] for s in frame.symbols]]
+        try:
+            positions = make_whole(positions[None], radii, [len(frame.symbols)], frame.cell)[0][0]
+        except InputError as error:
+            raise InputError(f"{frame.where}: {error}; write it whole, without a Lattice") from None
+    atoms = Atoms(frame.symbols, positions)
     first, second = neighbor_list("ij", atoms, natural_cutoffs(atoms, mult=BOND_REACH))
     bonds = sorted((int(i), int(j)) for i, j in zip(first, second, strict=True) if i < j)
-    return Molecule(path.name, tuple(atoms.symbols), tuple(bonds), _as_tuples(atoms.positions))
+    return Molecule(path.name, frame.symbols, tuple(bonds), _as_tuples(positions))
 
 
 def _as_tuples(positions: NDArray[np.float64]) -> tuple[tuple[float, float, float], ...]:

@@ -130,6 +130,7 @@ def import_dataset(
             "train": int((split == TRAIN).sum()),
             "test": int((split == TEST).sum()),
             "nmer": nmer.model_dump(mode="json"),
+            "read": [part.reading.as_dict() for part in parts if part.reading],
         },
     )
 

@@ -1,36 +1,42 @@
-"""Read labelled configurations of other programs: MB-Fit's xyz, and extended xyz.
+"""Read labelled configurations of other programs: MB-Fit's and MSA's xyz, and extended xyz.
 
 MB-Fit writes energies in kcal/mol, without names, into the comment line: one number, or the binding energy and
-the n-body energy. Extended xyz names what it holds; without a word about units its energies are in eV, as ASE has
-them.
+the n-body energy. MSA writes total energies in hartree, and gradients in hartree/bohr behind the positions.
+Extended xyz names what it holds; without a word about units its energies are in eV, as ASE has them. What was
+read, in which unit and who says so is kept with the configurations.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from ase.data import atomic_numbers, covalent_radii
 from numpy.typing import NDArray
 
+from potentials.cell import AmbiguousImagesError, Cell, make_whole
 from potentials.errors import InputError
+from potentials.units import ENERGY
+from recipes.xyz_frames import Frame, read_frames
+from storage.xyz_energies import energies_of
+from storage.xyz_gradients import read_gradients
+from storage.xyz_looks import (
+    looks_at_energies,
+    looks_at_positions,
+    looks_at_test,
+    refuse_hartree,
+    total_energies,
+)
+from storage.xyz_options import Reading, ReadOptions
 
 Floats = NDArray[np.float64]
 
-ENERGY_KEYS = ("nbody_energy", "REF_energy", "energy")
-"""Names of an energy in extended xyz, the first that is there counts."""
+UNITS = ENERGY
+"""Units of energy, in kcal/mol."""
 
-FORCES_KEYS = ("nbody_forces", "REF_forces", "forces")
-"""Names of forces in extended xyz, likewise."""
-
-UNITS = {"kcal/mol": 1.0, "eV": 23.060547830619026, "hartree": 627.5094740631}
-"""Energies in kcal/mol; forces are per Angstrom throughout."""
-
-FREE_UNIT = "eV"
-"""Of extended xyz that names none in ``energy_unit``."""
+_BLOCK = 1000
 
 
 @dataclass(frozen=True)
@@ -47,140 +53,265 @@ class Labelled:
         (n,), kcal/mol.
     gradient
         (n, atoms, 3), kcal/mol/Angstrom; None where the file has none.
+    reading
+        What of the file they are; None where they are of no file.
     """
 
     symbols: tuple[str, ...]
     positions: Floats
     energy: Floats
     gradient: Floats | None = None
+    reading: Reading | None = None
 
     def __len__(self) -> int:
         return len(self.energy)
 
 
-def read_labelled(path: Path, column: int | None = None) -> Labelled:
+@dataclass(frozen=True)
+class Geometries:
+    """Configurations alone, whatever else their file holds.
+
+    Attributes
+    ----------
+    symbols
+        Element of each atom of each configuration.
+    positions
+        (atoms, 3) of each, Angstrom.
+    notes
+        What of the file was not used, or changed.
+    """
+
+    symbols: tuple[tuple[str, ...], ...]
+    positions: tuple[Floats, ...]
+    notes: tuple[str, ...]
+
+
+def read_labelled(
+    path: Path,
+    column: int | None = None,
+    options: ReadOptions | None = None,
+    fragments: Sequence[int] = (),
+) -> Labelled:
     """Read an xyz file whose comment lines hold energies.
 
     Parameters
     ----------
     path
-        MB-Fit style xyz (numbers in the comment, kcal/mol) or extended xyz (``energy=``).
+        Plain xyz (numbers in the comment) or extended xyz (``energy=``).
     column
-        Which number of the comment, counted from 1; by default the second where there are two or more.
+        Which number of the comment, counted from 1; by default the second where there are two.
+    options
+        What is known about the file; see `ReadOptions`. A zero of energy is not subtracted here.
+    fragments
+        Number of atoms of each fragment, for molecules that a periodic cell has cut; by default all are one.
 
     Raises
     ------
     InputError
         If the file cannot be read, holds no energies, or not the same atoms throughout; the message names the
-        configuration, counted from 1.
+        line and the configuration, counted from 1.
     """
+    options = options or ReadOptions()
+    if column is not None:
+        if options.energy is not None:
+            raise InputError("--column and --energy say the same in two ways; give one of them")
+        options = replace(options, energy=str(column))
+    return _read(path, options, fragments, column is not None, None)
+
+
+def read_sets(
+    train: Path,
+    test: Path | None,
+    column: int | None = None,
+    options: ReadOptions | None = None,
+    fragments: Sequence[int] = (),
+) -> tuple[Labelled, Labelled | None]:
+    """Read a training and a test set alike, with one zero of energy.
+
+    Total energies are counted from the lowest of the training set where there is one fragment: a polynomial
+    without a constant would have to make up the rest.
+
+    Parameters
+    ----------
+    train, test
+        The files.
+    column, options, fragments
+        As in `read_labelled`, for both.
+
+    Raises
+    ------
+    InputError
+        As there; or if energies between fragments are total energies and nobody says what to subtract.
+    """
+    options = options or ReadOptions()
+    first = read_labelled(train, column, options, fragments)
+    assert first.reading is not None
+    zero, why = _zero(first, options, fragments)
+    first = _counted(first, zero, why)
+    if test is None:
+        return first, None
+    if column is not None:
+        options = replace(options, energy=str(column))
+    if options.columns is None and first.reading and first.reading.columns:
+        options = replace(options, columns=first.reading.columns)
+    second = _counted(_read(test, options, fragments, column is not None, first), zero, why)
+    assert second.reading is not None
+    notes = (*second.reading.notes, *looks_at_test(test, first.energy, second.energy))
+    return first, replace(second, reading=replace(second.reading, notes=notes))
+
+
+def read_geometries(path: Path, fragments: Sequence[int]) -> Geometries:
+    """Read the geometries of an xyz file, and say what else is in it and was not used.
+
+    Parameters
+    ----------
+    path
+        The file.
+    fragments
+        Number of atoms of each fragment, for molecules that a periodic cell has cut.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or a periodic cell leaves a choice.
+    """
+    frames = list(read_frames(path))
+    notes = []
+    if any(not frame.keys and _is_number(frame.comment) for frame in frames) or any(
+        "energy" in key.lower() and not key.lower().startswith("energy_unit")
+        for frame in frames
+        for key in frame.keys or ()
+    ):
+        notes.append(f"energies in the comments of '{path}' are not used")
+    columns = sorted({c.name or "behind the positions" for frame in frames for c in frame.further})
+    if columns:
+        notes.append(f"columns of '{path}' that are not used: {', '.join(columns)}")
+    places = [frame.positions for frame in frames]
+    by_atoms: dict[tuple[str, ...], list[int]] = {}
+    for n, frame in enumerate(frames):
+        by_atoms.setdefault(frame.symbols, []).append(n)
+    said = set()
+    for rows in by_atoms.values():
+        alike = [frames[n] for n in rows]
+        made, what = _whole(alike, fragments)
+        notes += looks_at_positions(alike, made)
+        said |= {what} - {""}
+        for n, x in zip(rows, made, strict=True):
+            places[n] = x
+    return Geometries(
+        tuple(f.symbols for f in frames), tuple(places), (*notes, *(f"'{path}': {s}" for s in sorted(said)))
+    )
+
+
+def _read(
+    path: Path, options: ReadOptions, fragments: Sequence[int], by_column: bool, train: Labelled | None
+) -> Labelled:
+    frames = list(read_frames(path, options.cell == "ignore"))
+    symbols = frames[0].symbols
+    for frame in frames:
+        if frame.symbols != symbols:
+            raise InputError(
+                f"{frame.where} has the atoms {' '.join(frame.symbols)}; the first has {' '.join(symbols)}"
+            )
+    energies = energies_of(frames, options, by_column, train.reading if train else None)
+    if energies.guessed and train is None:
+        refuse_hartree(path, energies.values)
+    energy = ENERGY[energies.unit] * energies.values
+    gradients = read_gradients(frames, energy, energies.unit, energies.key, options)
+    positions, cell = _whole(frames, fragments)
+    notes = [*energies.notes, *gradients.notes, *looks_at_positions(frames, positions)]
+    if train is None:
+        notes += looks_at_energies(path, energies, energy)
+    reading = Reading(
+        path.name,
+        len(frames),
+        energies.said,
+        energies.unit,
+        energies.unit_from,
+        gradients=gradients.said,
+        gradient_unit=gradients.unit,
+        columns=gradients.columns,
+        ignored=gradients.ignored,
+        cell=cell,
+        notes=tuple(notes),
+    )
+    return Labelled(symbols, positions, energy, gradients.values, reading)
+
+
+def _zero(train: Labelled, options: ReadOptions, fragments: Sequence[int]) -> tuple[float, str]:
+    """Return the energy that all are counted from, kcal/mol, and why; no reason where nothing is subtracted."""
+    assert train.reading is not None
+    unit = train.reading.energy_unit
+    if options.zero == "none":
+        return 0.0, ""
+    if options.zero == "minimum":
+        if len(fragments) > 1:
+            raise InputError(
+                "--zero minimum is for one molecule; energies of several fragments count from the separated "
+                "fragments: give --zero with the sum of their energies, or --zero none"
+            )
+        return float(train.energy.min()), "the lowest of the training set"
+    if options.zero is not None:
+        value = float(options.zero.lower().replace("d", "e"))
+        return ENERGY[unit] * value, "as --zero says"
+    if not total_energies(train.energy):
+        return 0.0, ""
+    if len(fragments) > 1:
+        low, high = (float(e) / ENERGY[unit] for e in (train.energy.min(), train.energy.max()))
+        raise InputError(
+            f"the energies of '{train.reading.file}', {low:.6g} to {high:.6g} {unit}, look like total energies; "
+            "energies of several fragments count from the separated fragments: give --zero with the sum of their "
+            "energies, or --zero none"
+        )
+    return float(train.energy.min()), "the lowest of the training set, because these look like total energies"
+
+
+def _counted(data: Labelled, zero: float, why: str) -> Labelled:
+    assert data.reading is not None
+    if not why:
+        return data
+    reading = replace(data.reading, zero=zero / ENERGY[data.reading.energy_unit], zero_from=why)
+    if "look like" in why:
+        note = (
+            f"the energies of '{reading.file}' are counted from {reading.zero:.10g} {reading.energy_unit}, {why}"
+        )
+        reading = replace(reading, notes=(*reading.notes, f"{note}; --zero says otherwise"))
+    return replace(data, energy=data.energy - zero, reading=reading)
+
+
+def _whole(frames: Sequence[Frame], fragments: Sequence[int]) -> tuple[Floats, str]:
+    """Return the positions with the molecules of periodic frames made whole, and what was done."""
+    positions = np.array([frame.positions for frame in frames])
+    cells: dict[Cell, list[int]] = {}
+    for n, frame in enumerate(frames):
+        if frame.cell is not None:
+            cells.setdefault(frame.cell, []).append(n)
+    if not cells:
+        return positions, next((frame.cell_said for frame in frames if frame.cell_said), "")
+    natoms = len(frames[0].symbols)
+    parts = list(fragments) if sum(fragments) == natoms else [natoms]
+    radii = covalent_radii[[atomic_numbers[s] for s in frames[0].symbols]]
+    changed = 0
+    for cell, rows in cells.items():
+        for start in range(0, len(rows), _BLOCK):
+            here = np.array(rows[start : start + _BLOCK])
+            try:
+                positions[here], moved = make_whole(positions[here], radii, parts, cell)
+            except AmbiguousImagesError as error:
+                frame = frames[int(here[error.configuration])]
+                raise InputError(
+                    f"{frame.where}: {error}, so its molecules cannot be made whole; write molecules that are "
+                    'whole, without a Lattice or with pbc "F F F"'
+                ) from None
+            changed += int(moved.sum())
+    said = next(frame.cell_said for frame in frames if frame.cell is not None)
+    count = sum(map(len, cells.values()))
+    what = f"{said} in {count} of {len(frames)}: molecules put together by nearest images in {changed} of them"
+    return positions, what
+
+
+def _is_number(comment: str) -> bool:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"'{path}' cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    lines = text.splitlines()
-    if len(lines) > 1 and "=" in lines[1]:
-        if column is not None:
-            raise InputError(f"'{path}' is extended xyz, whose energies have names; column counts plain numbers")
-        return _read_extended(path, text)
-    return _read_plain(path, lines, column)
-
-
-def _read_plain(path: Path, lines: list[str], column: int | None) -> Labelled:
-    symbols: tuple[str, ...] = ()
-    positions, energies = [], []
-    for number, (comment, rows) in enumerate(_blocks(path, lines), start=1):
-        where = f"'{path}', configuration {number}"
-        words = [row.split() for row in rows]
-        try:
-            places = [[float(x) for x in word[1:4]] for word in words]
-            elements = tuple(word[0].capitalize() for word in words)
-        except (ValueError, IndexError):
-            raise InputError(f"{where}: a line is not 'element x y z'") from None
-        if {len(place) for place in places} != {3}:
-            raise InputError(f"{where}: a line is not 'element x y z'")
-        symbols = symbols or elements
-        if elements != symbols:
-            raise InputError(f"{where} has the atoms {' '.join(elements)}; the first has {' '.join(symbols)}")
-        positions.append(places)
-        energies.append(_pick(where, comment, column))
-    return _checked(path, Labelled(symbols, np.array(positions), np.array(energies)))
-
-
-def _blocks(path: Path, lines: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the comment and the atoms' lines of each configuration."""
-    at = 0
-    while at < len(lines):
-        if not lines[at].strip():
-            at += 1
-            continue
-        try:
-            count = int(lines[at])
-        except ValueError:
-            raise InputError(f"'{path}', line {at + 1}: '{lines[at][:40]}' is not a number of atoms") from None
-        rows = lines[at + 2 : at + 2 + count]
-        if count < 1 or len(rows) < count:
-            raise InputError(f"'{path}', line {at + 1}: {count} atoms are announced and {len(rows)} follow")
-        yield lines[at + 1], rows
-        at += 2 + count
-
-
-def _pick(where: str, comment: str, column: int | None) -> float:
-    try:
-        numbers = [float(word) for word in comment.replace(",", " ").split()]
+        return bool(comment.split()) and all(np.isfinite(float(w)) for w in comment.split()[:1])
     except ValueError:
-        raise InputError(f"{where}: the comment '{comment.strip()[:60]}' is not energies in kcal/mol") from None
-    wanted = column if column is not None else min(2, len(numbers))
-    if not 1 <= wanted <= len(numbers):
-        raise InputError(f"{where} has {len(numbers)} energies in its comment; column {wanted} is not one of them")
-    return numbers[wanted - 1]
-
-
-def _read_extended(path: Path, text: str) -> Labelled:
-    from ase.io import iread
-
-    frames = []
-    try:
-        for atoms in iread(io.StringIO(text), index=":", format="extxyz"):
-            frames.append(atoms)
-    except Exception as error:  # ASE's reader raises whatever its parts do
-        raise InputError(f"'{path}', configuration {len(frames) + 1}: not extended xyz ({error})") from None
-    symbols = tuple(frames[0].get_chemical_symbols())
-    energies, gradients = [], []
-    for number, atoms in enumerate(frames, start=1):
-        where = f"'{path}', configuration {number}"
-        if tuple(atoms.get_chemical_symbols()) != symbols:
-            raise InputError(f"{where} has other atoms than the first, or another order of them")
-        results: dict[str, Any] = atoms.calc.results if atoms.calc else {}
-        unit = str(atoms.info.get("energy_unit", FREE_UNIT))
-        if unit not in UNITS:
-            raise InputError(f"{where}: energy_unit is '{unit}'; allowed: {', '.join(UNITS)}")
-        energy = _first(ENERGY_KEYS, atoms.info | results)
-        if energy is None:
-            raise InputError(f"{where} has no energy; allowed names: {', '.join(ENERGY_KEYS)}")
-        forces = _first(FORCES_KEYS, atoms.arrays | results)
-        energies.append(UNITS[unit] * float(energy))
-        gradients.append(None if forces is None else -UNITS[unit] * np.asarray(forces, dtype=np.float64))
-    positions = np.array([atoms.get_positions() for atoms in frames])
-    known = [g for g in gradients if g is not None]
-    if known and len(known) < len(gradients):
-        raise InputError(f"'{path}': {len(known)} of {len(gradients)} configurations have forces; all or none may")
-    return _checked(path, Labelled(symbols, positions, np.array(energies), np.array(known) if known else None))
-
-
-def _first(names: tuple[str, ...], values: dict[str, Any]) -> Any:
-    return next((values[name] for name in names if name in values), None)
-
-
-def _checked(path: Path, found: Labelled) -> Labelled:
-    from ase.data import atomic_numbers
-
-    if not len(found):
-        raise InputError(f"'{path}' holds no configurations")
-    unknown = [s for s in found.symbols if s not in atomic_numbers or s == "X"]
-    if unknown:
-        raise InputError(f"'{path}': '{unknown[0]}' is not the symbol of an element")
-    wrong = ~(np.isfinite(found.energy) & np.isfinite(found.positions).all(axis=(1, 2)))
-    if wrong.any():
-        raise InputError(f"'{path}', configuration {int(wrong.argmax()) + 1}: a number is not finite")
-    return found
+        return False

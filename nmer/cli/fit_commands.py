@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from nmer.cli.output import Json, StorePath, check_folder, print_json, print_table
+from nmer.cli.xyz_input import AS_THEY_ARE, XyzInput, print_readings, readings
 from potentials.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,12 +20,6 @@ TestFile = Annotated[Path | None, Parameter(help="xyz file of the test set; it i
 Symmetry = Annotated[
     str, Parameter(help="Letters with counts in the order of the atoms, fragments joined by _: A1B4, A1B4_C1D2.")
 ]
-Column = Annotated[
-    int | None,
-    Parameter(
-        help="Which number of the comment line is the energy, from 1; default: the second if there are two."
-    ),
-]
 
 
 def fit(
@@ -33,7 +28,7 @@ def fit(
     test: TestFile = None,
     symmetry: Symmetry,
     degree: Annotated[int, Parameter(help="Highest degree of a monomial.")],
-    column: Column = None,
+    xyz: XyzInput = AS_THEY_ARE,
     gamma: Annotated[float, Parameter(help="Ridge parameter Gamma.")] = 5e-4,
     delta_e: Annotated[float, Parameter(help="Energy scale dE of the weights (kcal/mol).")] = 40.0,
     filter: Annotated[
@@ -63,9 +58,10 @@ def fit(
 ) -> int:
     """Fit a PIP to labelled configurations in xyz files.
 
-    MB-Fit's xyz has energies in kcal/mol in the comment line. Extended xyz has energy= (with energy_unit= for
-    another unit than eV); forces in it are fitted as well. With --out the folder has potential.h5 (nmer.load
-    reads it), fit.json, parity.png and the numbers behind it in parity.csv, and the same of gradients; files of an
+    MB-Fit's xyz has energies in kcal/mol in the comment line, MSA's in hartree with gradients behind the positions
+    (--unit hartree). Extended xyz has energy= (with energy_unit= for another unit than eV). Gradients and forces
+    are fitted as well; what was read is printed and kept. With --out the folder has potential.h5 (nmer.load reads
+    it), fit.json, parity.png and the numbers behind it in parity.csv, and the same of gradients; files of an
     earlier fit are replaced.
 
     Example: nmer fit --train train.xyz --test test.xyz --symmetry A1B4 --degree 5 --out ch4
@@ -73,12 +69,11 @@ def fit(
     from recipes.load import validated
     from recipes.schema import Fitting
     from storage.imported import nmer_of
-    from storage.xyz import read_labelled
     from tasks.fitting.of_files import fit_files, write_fit
 
     if out is not None:
         check_folder(out)
-    data, held = read_labelled(train, column), read_labelled(test, column) if test else None
+    data, held = xyz.read(train, test, symmetry)
     model = nmer_of(data, symmetry)
     settings = validated(
         Fitting,
@@ -109,7 +104,7 @@ def import_(
     train: TrainFile,
     test: TestFile = None,
     symmetry: Symmetry,
-    column: Column = None,
+    xyz: XyzInput = AS_THEY_ARE,
     charges: Annotated[str, Parameter(help="Charge of each fragment (e), for example 0,-1; default: all 0.")] = "",
     store: StorePath = None,
     json: Json = False,
@@ -122,20 +117,22 @@ def import_(
 
     from storage.imported import import_dataset, nmer_of
     from storage.store import Store
-    from storage.xyz import read_labelled
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         raise InputError(f"name '{name}' is not allowed; allowed: lowercase letters, digits, and dashes")
-    data, held = read_labelled(train, column), read_labelled(test, column) if test else None
+    data, held = xyz.read(train, test, symmetry)
     model = nmer_of(data, symmetry, numbers_of("--charges", charges))
     opened = Store(store, create=True)
     with opened.writing():
         version = import_dataset(opened, name, model, data, held, [train] if test is None else [train, test])
     counts = {"train": len(data), "test": len(held) if held else 0}
     if json:
-        print_json({"ref": version.ref, "key": version.key, **counts})
+        print_json({"ref": version.ref, "key": version.key, **counts, "data": readings(data, held)})
     else:
         print(f"{version.ref}: {counts['train']} training and {counts['test']} test configurations")
+        print_readings((data, held))
+        if data.gradient is not None:
+            print("note: a dataset has no gradients; those of the file are not kept")
     return 0
 
 
@@ -172,6 +169,7 @@ def _forms(text: str) -> dict[str, str]:
 def _print_fit(found: FileFit, files: Sequence[Path]) -> None:
     result = found.result
     print(f"{found.model.symmetry}, degree {result.potential.degree}: {len(result.potential.coefficients)} terms")
+    print_readings((found.train, found.test))
     rows: list[tuple[str, ...]] = []
     for name, every, windows in found.errors():
         rows.append((name, "all", str(every.count), *_figures(every)))

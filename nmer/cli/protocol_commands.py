@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,7 +79,12 @@ def label(
     if not (0 < timeout < math.inf and 0 < memory < math.inf):
         raise InputError("--timeout (s) and --memory (GiB) must be above 0 and finite")
     labelling = find_protocol(protocol)
-    configurations = read_configurations(file, _numbers("--fragments", fragments), _numbers("--charges", charges))
+    configurations = read_configurations(
+        file,
+        _numbers("--fragments", fragments),
+        _numbers("--charges", charges),
+        lambda note: print(f"note: {note}", file=sys.stderr),
+    )
     what = f"labelling the {len(configurations)} configurations of '{file}'"
     check_consent(what, cost_by_hand(configurations, labelling), cost_limit(max_core_hours), None, yes)
     found: list[dict[str, Any]] = []

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.fit_commands import Column
 from nmer.cli.output import Json, Preset, ProtocolName, StorePath, check_folder, print_json, print_table
+from nmer.cli.xyz_input import AS_THEY_ARE, XyzInput, print_readings, readings
 from potentials.errors import InputError
 
 if TYPE_CHECKING:
     from potentials.molecule import NMer
     from recipes.schema import Fitting
     from storage.records import Floats
+    from storage.xyz import Labelled
 
 GAMMAS, DELTA_ES = "1e-5,5e-5,5e-4,5e-3", "40,200"
 
@@ -30,6 +31,7 @@ class Data:
     energy: Floats
     settings: Fitting
     gradient: Floats | None = None
+    file: Labelled | None = None
 
 
 def tune(
@@ -39,7 +41,7 @@ def tune(
     *,
     train: Annotated[Path | None, Parameter(help="xyz file of a training set in place of a recipe.")] = None,
     symmetry: Annotated[str, Parameter(help="Of the file's atoms, for example A1B4.")] = "",
-    column: Column = None,
+    xyz: XyzInput = AS_THEY_ARE,
     degrees: Annotated[str, Parameter(help="Degrees to try; default: the recipe's and one less, or 4,5.")] = "",
     gammas: Annotated[str, Parameter(help="Gammas to try.")] = GAMMAS,
     delta_es: Annotated[str, Parameter(help="dE to try (kcal/mol).")] = DELTA_ES,
@@ -64,7 +66,7 @@ def tune(
         check_folder(out)
     tried = _listed("--degrees", degrees, int)
     ridges, scales = _listed("--gammas", gammas, float), _listed("--delta-es", delta_es, float)
-    data = _data(recipe, preset, protocol, store, train, symmetry, column)
+    data = _data(recipe, preset, protocol, store, train, symmetry, xyz)
     tried = tried or sorted({max(1, data.settings.degree - 1), data.settings.degree})
     _allowed(tried, ridges, scales, terms)
     split = Split.of(data.nmer, data.positions, data.energy, data.settings, data.gradient)
@@ -86,10 +88,13 @@ def tune(
         "validation_rmsd_with_twice_the_labels": worth(learned),
         "terms": [point.as_dict() for point in curve],
     }
+    if data.file:
+        found["data"] = readings(data.file)
     files = _write(data.title, found, out) if out else []
     if json:
         print_json(found | {"files": files})
     else:
+        print_readings([data.file])
         _print(found, files)
     return 0
 
@@ -101,7 +106,7 @@ def _data(
     store: str | None,
     train: Path | None,
     symmetry: str,
-    column: int | None,
+    xyz: XyzInput,
 ) -> Data:
     """Return the training set that the command names; its test set stays where it is."""
     from recipes.schema import Fitting
@@ -110,14 +115,14 @@ def _data(
         raise InputError("give a recipe, or --train FILE and --symmetry; one of the two")
     if train is not None:
         from storage.imported import nmer_of
-        from storage.xyz import read_labelled
 
         if not symmetry:
             raise InputError("--train needs --symmetry, for example A1B4")
-        data = read_labelled(train, column)
+        data, _ = xyz.read(train, None, symmetry)
         nmer = nmer_of(data, symmetry).build("")
         settings = Fitting(degree=5, terms="intermolecular" if "_" in symmetry else "all")
-        return Data(f"{train.name}, {symmetry}", nmer, data.positions, data.energy, settings, data.gradient)
+        title = f"{train.name}, {symmetry}"
+        return Data(title, nmer, data.positions, data.energy, settings, data.gradient, data)
     from flows.state import newest_dataset
     from recipes.load import load_recipe
     from recipes.protocols import with_protocol

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from storage.exchange.subject import DatasetSubject
 from storage.exchange.text import plain
 from storage.records import TEST, TRAIN, Dataset
 from storage.xyz import UNITS, read_labelled
+from storage.xyz_options import ReadOptions
 
 UNIT = "eV"
 """Of energies in extended xyz: what programs that train on it take for granted."""
@@ -45,14 +47,14 @@ def mbfit_files(subject: DatasetSubject) -> Files:
     return _files(subject, lambda data, n: repr(float(data.energy[n])))
 
 
-def read_back(folder: Path, subject: DatasetSubject) -> str:
-    """Read the files as `nmer import` does and compare them with the dataset."""
+def read_back(folder: Path, subject: DatasetSubject, unit: str | None = None) -> str:
+    """Read the files as `nmer import` does, with the unit that it is given, and compare them with the dataset."""
     count, largest = 0, 0.0
     for name, split in SPLITS.items():
         part = subject.dataset.part(split)
         if not len(part):
             continue
-        found = read_labelled(folder / f"{name}.xyz")
+        found = read_labelled(folder / f"{name}.xyz", options=ReadOptions(unit=unit))
         if found.symbols != subject.nmer.symbols or len(found) != len(part):
             raise InputError(f"{name}.xyz read back has other atoms or another number of configurations")
         off = np.abs(found.energy - part.energy).max(), np.abs(found.positions - part.positions).max()
@@ -87,5 +89,10 @@ EXTXYZ = Exporter(
     "extxyz", "extended xyz with REF_energy in eV", DatasetSubject, True, extxyz_files, read_back=read_back
 )
 MBFIT = Exporter(
-    "mbfit", "MB-Fit's xyz, energies in kcal/mol", DatasetSubject, True, mbfit_files, read_back=read_back
+    "mbfit",
+    "MB-Fit's xyz, energies in kcal/mol",
+    DatasetSubject,
+    True,
+    mbfit_files,
+    read_back=partial(read_back, unit="kcal/mol"),
 )

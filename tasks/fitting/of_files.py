@@ -120,8 +120,17 @@ class FileFit:
             "uncertainty": self.result.sigma,
             "terms_curve": [list(point) for point in self.result.curve],
             "holes": [{"search": h.search, "energy": h.energy, "below": h.below} for h in self.holes],
-            "warnings": [*self.result.warnings, *self._hole_warnings()],
+            "warnings": [*self.result.warnings, *self._hole_warnings(), *self.data_notes()],
+            "data": {
+                name: data.reading.as_dict()
+                for name, data in (("training", self.train), ("test", self.test))
+                if data is not None and data.reading is not None
+            },
         }
+
+    def data_notes(self) -> list[str]:
+        """Return what may be wrong with the data, as their reader says."""
+        return [n for data in (self.train, self.test) if data and data.reading for n in data.reading.notes]
 
     def _below(self, energy: float) -> float | None:
         """Return the RMSD of test configurations whose energy is below a value, both in kcal/mol."""
@@ -217,7 +226,9 @@ def write_fit(found: FileFit, folder: Path) -> list[Path]:
     ids = tuple(str(number + 1) for number in [*range(count), *range(len(reference) - count)])
     recipe = section_toml({"nmer": found.model, "fitting": found.settings})
     engines = package_versions("nmer", "numpy", "scipy")
-    facts = potential_facts(found.result.potential, found.model) | {"warnings": list(found.result.warnings)}
+    facts = potential_facts(found.result.potential, found.model) | {
+        "warnings": [*found.result.warnings, *found.data_notes()]
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "potential.h5").unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from potentials.errors import InputError
 from potentials.molecule import Fragment, NMer
 from recipes.labelling import Labelling
+from storage.xyz import read_geometries
 from tasks.labelling.engine import OK
 from tasks.labelling.engines import get_engine
 from tasks.labelling.plan import HARTREE, nbody_energy
@@ -24,7 +25,9 @@ from tasks.labelling.runner import Limits, run_label
 DIAGNOSTICS = ("t1", "d1", "t2", "triples_fraction")
 
 
-def read_configurations(path: Path, fragments: Sequence[int], charges: Sequence[int]) -> list[NMer]:
+def read_configurations(
+    path: Path, fragments: Sequence[int], charges: Sequence[int], told: Callable[[str], None] | None = None
+) -> list[NMer]:
     """Return the configurations of an xyz or extended xyz file, each as an n-mer.
 
     Parameters
@@ -35,34 +38,30 @@ def read_configurations(path: Path, fragments: Sequence[int], charges: Sequence[
         Number of atoms of each fragment, in the file's order.
     charges
         Charge of each fragment, e; empty: all neutral.
+    told
+        Is given a sentence for each thing in the file that is not used or was changed.
 
     Raises
     ------
     InputError
         If the file cannot be read, or the fragments do not add up to its atoms.
     """
-    from ase.io import read
-
-    try:
-        every = read(path, index=":", format="extxyz")
-    except Exception as error:  # ASE raises whatever its parser trips over
-        raise InputError(f"'{path}' cannot be read as xyz: {' '.join(str(error).split())}") from None
     if charges and len(charges) != len(fragments):
         raise InputError(f"--charges has {len(charges)} numbers; --fragments has {len(fragments)}")
     if not fragments or min(fragments) < 1:
         raise InputError("--fragments needs the number of atoms of each fragment, for example 5,3")
+    read = read_geometries(path, fragments)
     found = []
-    for number, atoms in enumerate(every, 1):
-        if sum(fragments) != len(atoms):
+    for number, (symbols, positions) in enumerate(zip(read.symbols, read.positions, strict=True), 1):
+        if sum(fragments) != len(symbols):
             raise InputError(
-                f"'{path}': configuration {number} has {len(atoms)} atoms; --fragments "
+                f"'{path}': configuration {number} has {len(symbols)} atoms; --fragments "
                 f"{','.join(map(str, fragments))} adds up to {sum(fragments)}"
             )
-        found.append(
-            _nmer(atoms.get_chemical_symbols(), atoms.positions, fragments, charges or [0] * len(fragments))
-        )
-    if not found:
-        raise InputError(f"'{path}' holds no configuration")
+        found.append(_nmer(symbols, positions, fragments, charges or [0] * len(fragments)))
+    if told is not None:
+        for note in read.notes:
+            told(note)
     return found
 
 

@@ -1,0 +1,92 @@
+"""What commands that take labelled xyz files let a user say about them, and how they tell what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from storage.xyz import Labelled
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class XyzInput:
+    """How xyz files are to be read; shared by fit, tune, and import."""
+
+    column: Annotated[
+        int | None, Parameter(help="Which number of the comment line is the energy, from 1: --energy by number.")
+    ] = None
+    energy: Annotated[
+        str | None,
+        Parameter(
+            help="Which energy of the comment line: first, second, or a key of extended xyz; default: the only "
+            "one, the second of two, or the first there is of nbody_energy, REF_energy, energy."
+        ),
+    ] = None
+    unit: Annotated[
+        str | None,
+        Parameter(
+            help="Unit of the energies: kcal/mol, kJ/mol, eV, meV, hartree, millihartree, rydberg, cm-1, K; "
+            "default: what the file names, else kcal/mol, and eV in extended xyz."
+        ),
+    ] = None
+    gradient_unit: Annotated[
+        str | None,
+        Parameter(
+            help="Unit of gradients or forces, such as hartree/bohr; default: that of the energies per A, with "
+            "hartree per bohr."
+        ),
+    ] = None
+    columns: Annotated[
+        str | None,
+        Parameter(
+            help="What three columns behind the positions are: gradient, forces, or ignore; default: by their "
+            "names, or as the energies tell."
+        ),
+    ] = None
+    zero: Annotated[
+        str | None,
+        Parameter(
+            help="What energies count from: minimum of the training set, none, or a value in --unit; default: "
+            "minimum for total energies of one molecule, else none."
+        ),
+    ] = None
+    cell: Annotated[
+        str | None,
+        Parameter(
+            help="nearest: molecules of a periodic cell are made whole by nearest images (the default); ignore: "
+            "they stay as they are."
+        ),
+    ] = None
+
+    def read(self, train: Path, test: Path | None, symmetry: str) -> tuple[Labelled, Labelled | None]:
+        """Read a training and a test set whose atoms a symmetry describes."""
+        from potentials.molecule import parse_symmetry
+        from storage.xyz import read_sets
+        from storage.xyz_options import ReadOptions
+
+        options = ReadOptions(self.energy, self.unit, self.gradient_unit, self.columns, self.zero, self.cell)
+        fragments = [sum(count for _, count in block) for block in parse_symmetry(symmetry)]
+        return read_sets(train, test, self.column, options, fragments)
+
+
+AS_THEY_ARE = XyzInput()
+"""Nothing said about the files."""
+
+
+def readings(train: Labelled, test: Labelled | None = None) -> dict[str, Any]:
+    """Return what was read of each set, for JSON."""
+    sets = {"training": train, "test": test}
+    return {name: data.reading.as_dict() for name, data in sets.items() if data and data.reading}
+
+
+def print_readings(sets: Sequence[Labelled | None]) -> None:
+    """Print what was read of each set, and what may be wrong with it."""
+    for data in sets:
+        for line in data.reading.lines() if data and data.reading else ():
+            print(line)
