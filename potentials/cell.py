@@ -92,10 +92,10 @@ class Cell:
             whole = np.floor(flat[here] @ np.linalg.inv(reduced) + 0.5) * np.array(self.periodic)
             images = (flat[here] - whole @ reduced)[:, None] + steps
             lengths = np.linalg.norm(images, axis=2)
-            order = np.argsort(lengths, axis=1)
-            rows = np.arange(len(images))
-            found[here] = images[rows, order[:, 0]]
-            gap[here] = lengths[rows, order[:, 1]] - lengths[rows, order[:, 0]]
+            rows, first = np.arange(len(images)), lengths.argmin(axis=1)
+            found[here], shortest = images[rows, first], lengths[rows, first]
+            lengths[rows, first] = np.inf
+            gap[here] = lengths.min(axis=1) - shortest
         return found.reshape(vectors.shape), gap.reshape(vectors.shape[:-1])
 
 

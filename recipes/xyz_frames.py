@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from potentials.cell import Cell
 from potentials.errors import InputError
+from potentials.units import length_unit
 from recipes.xyz_words import element, number_of
 
 Floats = NDArray[np.float64]
@@ -25,6 +26,7 @@ FARTHEST = 1e6
 """Coordinates beyond this are none of a molecule, Angstrom."""
 
 _KEY = re.compile(r"([A-Za-z_][\w.\-]*)\s*=\s*(\"[^\"]*\"|'[^']*'|\{[^}]*\}|\[[^\]]*\]|\S+)|(\S+)")
+_LENGTH_KEYS = ("units", "length_unit", "length_units", "pos_unit", "positions_unit")
 _OTHER_CELLS = ("cell", "box", "unit_cell", "cell_vectors", "cell_parameters")
 _TRUE, _FALSE = ("T", "TRUE", "1"), ("F", "FALSE", "0")
 _WIDTHS = {"S", "R", "I", "L"}
@@ -173,6 +175,9 @@ def _frame(path: Path, lines: list[str], at: int, count: int, number: int, ignor
     comment, where = lines[at + 1], _where(path, at + 2, number)
     keys, bare = _keys(comment) if "=" in comment else (None, ())
     layout = _layout(where, keys)
+    for key, value in (keys or {}).items():
+        if key.lower() in _LENGTH_KEYS and length_unit(value) not in (None, "A"):
+            raise InputError(f"{where}: {key} is '{value}'; positions are allowed in Angstrom alone")
     words: list[list[str]] = []
     symbols: list[str] = []
     for line, row in enumerate(lines[at + 2 : at + 2 + count], start=at + 3):
@@ -300,7 +305,7 @@ def _cell(where: str, keys: dict[str, str], comment: str) -> tuple[Cell | None, 
     named = {key.lower(): value for key, value in keys.items()}
     other = next((key for key in _OTHER_CELLS if key in named), None)
     if other or "CELL{" in comment or "CELL(" in comment:  # the latter are of i-PI, whose units vary
-        raise InputError(f"{where}: its cell is not written as Lattice and pbc; write it so, or --cell ignore")
+        raise InputError(f"{where}: its cell is not written as Lattice and pbc; write it so, or leave it out")
     lattice, pbc = named.get("lattice"), named.get("pbc")
     periodic = (lattice is not None,) * 3
     if pbc is not None:
@@ -312,7 +317,7 @@ def _cell(where: str, keys: dict[str, str], comment: str) -> tuple[Cell | None, 
     if not any(periodic):
         return None, "" if lattice is None else 'a Lattice with pbc "F F F": left as it is'
     if lattice is None:
-        raise InputError(f"{where}: pbc is '{pbc}' and there is no Lattice; give one, or --cell ignore")
+        raise InputError(f"{where}: pbc is '{pbc}' and there is no Lattice; give one, or pbc \"F F F\"")
     try:
         numbers = [number_of(word) for word in lattice.replace(",", " ").split()]
         if len(numbers) != 9:

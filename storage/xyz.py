@@ -20,6 +20,7 @@ from potentials.cell import AmbiguousImagesError, Cell, make_whole
 from potentials.errors import InputError
 from potentials.units import ENERGY
 from recipes.xyz_frames import Frame, read_frames
+from recipes.xyz_words import NUMBER
 from storage.xyz_energies import energies_of
 from storage.xyz_gradients import read_gradients
 from storage.xyz_looks import (
@@ -173,16 +174,12 @@ def read_geometries(path: Path, fragments: Sequence[int]) -> Geometries:
     Raises
     ------
     InputError
-        If the file cannot be read, or a periodic cell leaves a choice.
+        If the file cannot be read, has the same atoms in two orders, or a periodic cell leaves a choice.
     """
     frames = list(read_frames(path))
     notes = []
-    if any(not frame.keys and _is_number(frame.comment) for frame in frames) or any(
-        "energy" in key.lower() and not key.lower().startswith("energy_unit")
-        for frame in frames
-        for key in frame.keys or ()
-    ):
-        notes.append(f"energies in the comments of '{path}' are not used")
+    if any(_has_numbers(frame) for frame in frames):
+        notes.append(f"numbers in the comments of '{path}', energies among them, are not used")
     columns = sorted({c.name or "behind the positions" for frame in frames for c in frame.further})
     if columns:
         notes.append(f"columns of '{path}' that are not used: {', '.join(columns)}")
@@ -191,7 +188,14 @@ def read_geometries(path: Path, fragments: Sequence[int]) -> Geometries:
     for n, frame in enumerate(frames):
         by_atoms.setdefault(frame.symbols, []).append(n)
     said = set()
+    orders: dict[tuple[str, ...], Frame] = {}
     for rows in by_atoms.values():
+        first = orders.setdefault(tuple(sorted(frames[rows[0]].symbols)), frames[rows[0]])
+        if first.symbols != frames[rows[0]].symbols:
+            raise InputError(
+                f"{frames[rows[0]].where} has the atoms {' '.join(frames[rows[0]].symbols)}, which configuration "
+                f"{first.number} has in another order: {' '.join(first.symbols)}"
+            )
         alike = [frames[n] for n in rows]
         made, what = _whole(alike, fragments)
         notes += looks_at_positions(alike, made)
@@ -310,8 +314,10 @@ def _whole(frames: Sequence[Frame], fragments: Sequence[int]) -> tuple[Floats, s
     return positions, what
 
 
-def _is_number(comment: str) -> bool:
-    try:
-        return bool(comment.split()) and all(np.isfinite(float(w)) for w in comment.split()[:1])
-    except ValueError:
-        return False
+def _has_numbers(frame: Frame) -> bool:
+    words = (
+        frame.comment.replace(",", " ").split()
+        if frame.keys is None
+        else [value for key, value in frame.keys.items() if key.lower() not in ("lattice", "pbc", "properties")]
+    )
+    return any(NUMBER.fullmatch(word) for word in words)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
-from potentials.units import LENGTH, energy_unit, length_unit
+from potentials.units import energy_unit, length_unit
 from recipes.xyz_frames import Frame
 from recipes.xyz_words import NUMBER, number_of
 from storage.xyz_options import Reading, ReadOptions
@@ -206,12 +206,6 @@ def _is_unit(word: str) -> bool:
 
 def _unit(first: Frame, key: str, options: ReadOptions) -> tuple[str, str]:
     """Return the unit of the energies behind a key, and who says so."""
-    keys = {name.lower(): value for name, value in (first.keys or {}).items()}
-    length = next((keys[k] for k in ("units", "length_unit", "length_units") if k in keys), None)
-    if length is not None and length_unit(length) not in (None, "A"):
-        raise InputError(
-            f"{first.on_comment}: lengths are in '{length}'; allowed: {next(iter(LENGTH))} (Angstrom)"
-        )
     said = _said_unit(first)
     try:
         named = {energy_unit(text) for text in said}

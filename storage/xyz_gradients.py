@@ -191,8 +191,8 @@ def _plain(first: Frame, options: ReadOptions) -> tuple[int | None, str | None, 
         return None, None, ()
     if column.width != 3 or column.values is None:
         raise InputError(
-            f"{first.where}: {_title('', column.width)} of the atoms are not known; --columns ignore leaves them "
-            "out"
+            f"{first.where}: it is not known what is in {_title('', column.width)}, behind the positions; "
+            "--columns ignore leaves it out"
         )
     return 0, options.columns, ()
 
@@ -272,8 +272,8 @@ def _decide(
     if meaning is None and not (pairs >= FEW and fitting):
         raise InputError(
             f"{first.where}: the three columns behind the positions may be gradients or forces, and the energies "
-            f"do not tell{' in ' + _either(units) if sure else ''}; give --columns gradient, forces, or ignore, "
-            "and --gradient-unit"
+            f"do not tell{' in ' + _either(units) if sure and pairs >= FEW else ''}; give --columns gradient, "
+            "forces, or ignore, and --gradient-unit"
         )
     found = FORCES if slope < 0 else GRADIENT
     if sure and pairs >= ENOUGH:
