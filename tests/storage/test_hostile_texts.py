@@ -259,8 +259,8 @@ def test_ids_that_would_be_more_than_ids_are_refused_in_memory_too(tmp_path: Pat
 
 
 JSON_PLACES = [
-    "name", "status", "nmer/name", "nmer/symmetry", "nmer/fragments/0/name", "nmer/fragments/0/symbols/0", "filter",
-    "forms/intra", "rules", "degree", "k", "coefficients", "nmer",
+    "name", "status", "nmer/name", "nmer/symmetry", "nmer/fragments/0/name", "nmer/fragments/0/symbols/0",
+    "filter", "forms/intra", "rules", "degree", "k", "coefficients", "nmer",
 ]  # fmt: skip
 
 
