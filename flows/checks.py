@@ -9,9 +9,10 @@ from recipes.checks import check_molecules
 from recipes.schema import Recipe
 from storage.keys import STAGES
 from tasks.labelling.engines import get_engine
+from tasks.sampling.bias import window_bias
 from tasks.sampling.cvs import families
 from tasks.sampling.forcefield import check_force_field
-from tasks.sampling.plumed_engine import new_plumed
+from tasks.sampling.plumed_engine import check_widths, new_plumed
 from tasks.sampling.scan import check_scan
 from tasks.selection.descriptor import check_descriptor
 
@@ -24,7 +25,7 @@ def check_force_fields(recipe: Recipe) -> None:
 
 
 def check_samplers(recipe: Recipe) -> None:
-    """Raise InputError if there is nothing to bias, an axis of a scan cannot be moved, or PLUMED is missing."""
+    """Raise InputError if there is nothing to bias, an axis of a scan cannot be moved, or PLUMED is of no use."""
     nmer, sampling = recipe.build_nmer(), recipe.sampling
     if "scan" in sampling.samplers:
         check_scan(nmer, sampling.scan)
@@ -33,6 +34,7 @@ def check_samplers(recipe: Recipe) -> None:
     if not families(nmer, sampling.bias.families):
         raise InputError("sampling.bias.families: the n-mer has no collective variables of its own; give families")
     if sampling.engine == "plumed":
+        check_widths(window_bias(nmer, sampling.bias, sampling.temperatures[0], sampling.windows[0]))
         new_plumed()
 
 

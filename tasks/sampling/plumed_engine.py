@@ -47,13 +47,7 @@ class PlumedBias:
     """
 
     def __init__(self, spec: BiasSpec, timestep: float, before: Floats) -> None:
-        wide = [grid for grid in spec.grids if grid.wraps]
-        if wide:
-            raise InputError(
-                f"sampling.engine 'plumed' cannot have torsion hills of {wide[0].sigma:g} rad: PLUMED adds the "
-                "grid points of a hill wider than the period twice; set sigma to 0.8 rad or less, or engine = "
-                "'native'"
-            )
+        check_widths(spec)
         self._spec, self._timestep, self._before = spec, timestep, len(before)
         self._masses = np.array(spec.masses)
         self._virial, self._bias = np.zeros((3, 3)), np.zeros(1)
@@ -120,6 +114,16 @@ class PlumedBias:
         hills = read_hill_files(Path(self._home.name), self._spec)[self._before :]
         hills[:, 0] = np.rint(hills[:, 0] / self._timestep)
         return hills
+
+
+def check_widths(spec: BiasSpec) -> None:
+    """Raise InputError if PLUMED's bias would be another one than the kernel's."""
+    for grid in spec.grids:
+        if grid.wraps:
+            raise InputError(
+                f"sampling.engine 'plumed' cannot have torsion hills of {grid.sigma:g} rad: PLUMED adds the grid "
+                "points of a hill wider than the period twice; set sigma to 0.8 rad or less, or engine = 'native'"
+            )
 
 
 def new_plumed() -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flows.checks import check_samplers
 from potentials.errors import InputError
 from potentials.molecule import NMer
 from recipes.load import load_recipe
@@ -229,6 +230,9 @@ def test_plumed_as_the_engine_refuses_hills_wider_than_the_period() -> None:
     spec = window_bias(NMER, wide, 500.0, (0.0, 4.0))
     with pytest.raises(InputError, match="cannot have torsion hills of 1 rad"):
         PlumedBias(spec, 0.5, np.empty((0, 3)))
+    settings = Sampling(engine="plumed", bias=wide)
+    with pytest.raises(InputError, match="cannot have torsion hills of 1 rad"):
+        check_samplers(load_recipe("ch3-water").model_copy(update={"sampling": settings}))
 
 
 def test_a_bias_needs_a_grid_for_each_family() -> None:
