@@ -5,14 +5,10 @@ What needs a program or its tables is checked in `tasks.checks`, which is the wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from itertools import combinations
 from math import comb
-from typing import NamedTuple
 
 import numpy as np
-from ase.data import atomic_numbers, covalent_radii
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -20,19 +16,9 @@ from potentials.basis import Basis
 from potentials.capping import pieces
 from potentials.errors import InputError
 from potentials.molecule import CAP_LENGTHS, Fragment, NMer
+from recipes.places import check_geometry, check_places
 from recipes.schema import Recipe
 from recipes.species import closed_shell_problem
-
-Floats = NDArray[np.float64]
-
-NEAREST = 0.5
-"""Atoms are in one place if they are nearer than this times the sum of their covalent radii."""
-
-BONDED = 1.1
-"""Atoms of a molecule nearer than this times the sum of their covalent radii are bonded."""
-
-LONGEST_BOND = 2.0
-"""No bond of a starting geometry is longer than this times the sum of the covalent radii."""
 
 FARTHEST = 50.0
 """Fragments of a starting geometry lie no farther apart, Angstrom; windows end at 50 A too."""
@@ -44,27 +30,6 @@ MOST_WALKERS = 10_000
 
 MOST_MONOMIALS = 5_000_000
 """Products of distances that are written down to find the terms; the papers' largest n-mer has 85,000."""
-
-
-class Pair(NamedTuple):
-    """Two atoms, their distance, and the sum of their covalent radii, Angstrom."""
-
-    i: int
-    j: int
-    elements: tuple[str, str]
-    distance: float
-    radii: float
-
-    @classmethod
-    def of(cls, i: int, j: int, symbols: Sequence[str], positions: Floats) -> Pair:
-        """Return the pair of two atoms, counted from 0."""
-        one, other = symbols[i], symbols[j]
-        radii = float(covalent_radii[atomic_numbers[one]] + covalent_radii[atomic_numbers[other]])
-        return cls(i, j, (one, other), float(np.linalg.norm(positions[i] - positions[j])), radii)
-
-    def __str__(self) -> str:
-        one, other = self.elements
-        return f"atoms {self.i} ({one}) and {self.j} ({other}) are {self.distance:.2f} A apart"
 
 
 def check_molecules(recipe: Recipe) -> None:
@@ -93,41 +58,6 @@ def check_molecules(recipe: Recipe) -> None:
     check_electrons(nmer)
     _check_switching(recipe, nmer)
     _check_counts(recipe, nmer)
-
-
-def check_geometry(
-    where: str, symbols: Sequence[str], positions: Floats, bonds: Sequence[tuple[int, int]]
-) -> None:
-    """Raise InputError if atoms are in one place, a bond is missing, or one is absurdly long.
-
-    Parameters
-    ----------
-    where
-        What the message begins with: a key or a file.
-    symbols
-        Element of each atom.
-    positions
-        (atoms, 3), Angstrom.
-    bonds
-        Pairs of atoms; an empty list tells nothing of what is bonded.
-    """
-    check_places(where, symbols, positions)
-    joined = {frozenset(bond) for bond in bonds}
-    for pair in _nearer(symbols, positions, BONDED) if bonds else ():
-        if frozenset((pair.i, pair.j)) not in joined:
-            raise InputError(
-                f"{where}: {pair} and not bonded; add [{pair.i}, {pair.j}] to bonds, or move them apart"
-            )
-    for i, j in bonds:
-        pair = Pair.of(i, j, symbols, positions)
-        if pair.distance > LONGEST_BOND * pair.radii:
-            raise InputError(f"{where}: {pair} and bonded; allowed: up to {LONGEST_BOND * pair.radii:.2f} A")
-
-
-def check_places(where: str, symbols: Sequence[str], positions: Floats) -> None:
-    """Raise InputError if two atoms are in one place; see `check_geometry`."""
-    for pair in _nearer(symbols, positions, NEAREST):
-        raise InputError(f"{where}: {pair}, which is one place; allowed: {NEAREST * pair.radii:.2f} A or more")
 
 
 def check_electrons(nmer: NMer) -> None:
@@ -229,12 +159,3 @@ def _check_counts(recipe: Recipe, nmer: NMer) -> None:
             f"fitting.degree {fitting.degree} makes {count:,} products of {distances} distances; allowed: up to "
             f"{MOST_MONOMIALS:,}: lower degree, or leave distances out by rules"
         )
-
-
-def _nearer(symbols: Sequence[str], positions: Floats, limit: float) -> Iterator[Pair]:
-    """Yield the pairs of atoms nearer than a limit times the sum of their radii."""
-    radii = covalent_radii[[atomic_numbers[s] for s in symbols]]
-    i, j = np.triu_indices(len(symbols), 1)
-    near = np.linalg.norm(positions[i] - positions[j], axis=1) < limit * (radii[i] + radii[j])
-    for n in np.flatnonzero(near):
-        yield Pair.of(int(i[n]), int(j[n]), symbols, positions)

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from potentials.cell import make_whole
 from potentials.errors import InputError
+from recipes.places import Pair, check_places, nearer, without_hydrogens
+from recipes.rdkit_files import OTHERS, implicit_hydrogens, read_rdkit_file
 from recipes.xyz_frames import read_frames
 
 RESIDUES = {
@@ -116,7 +118,7 @@ def read_molecule(text: str) -> Molecule:
         If it is none of them, or cannot be read.
     """
     path = Path(text)
-    if path.suffix.lower() in FILES:
+    if path.suffix.lower() in (*FILES, *OTHERS):
         return from_file(path)
     return chain(text) if text.startswith("Ace") else from_smiles(text)
 
@@ -165,22 +167,59 @@ def from_file(path: Path) -> Molecule:
     InputError
         If the file does not exist or cannot be read.
     """
-    from rdkit import Chem, rdBase
-
-    if path.suffix.lower() not in FILES:
-        raise InputError(f"file '{path}' must be one of {', '.join(FILES)}")
-    if not path.is_file():
+    kind = path.suffix.lower()
+    if kind not in FILES:
+        what = f" ({OTHERS[kind]})" if kind in OTHERS else ""
         raise InputError(
-            f"file '{path}' does not exist; allowed: {', '.join(FILES)}, the name of a chain, or SMILES"
+            f"file '{path}'{what} must be one of {', '.join(FILES)}; convert it, for example with: "
+            "obabel FILE -O FILE.pdb"
         )
-    if path.suffix.lower() == ".xyz":
-        return _from_distances(path)
-    read = Chem.MolFromPDBFile if path.suffix.lower() == ".pdb" else Chem.MolFromMolFile
-    with rdBase.BlockLogs():
-        mol = read(str(path), sanitize=False, removeHs=False)
-    if mol is None or not mol.GetNumAtoms():
-        raise InputError(f"file '{path}' cannot be read as a {path.suffix.lower()[1:]} file")
-    return replace(_of(mol, path.name), positions=_as_tuples(mol.GetConformer().GetPositions()))
+    if not path.is_file():
+        why = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"file '{path}' {why}; allowed: {', '.join(FILES)}, the name of a chain, or SMILES")
+    if kind == ".xyz":
+        found = _from_distances(path)
+        bare: list[int] = []
+    else:
+        mol = read_rdkit_file(path)
+        found = replace(
+            _of(mol, path.name),
+            positions=_as_tuples(mol.GetConformer().GetPositions()),
+            charge=sum(atom.GetFormalCharge() for atom in mol.GetAtoms()),
+        )
+        if kind == ".pdb":
+            found, bare = _with_hydrogens_bonded(found), []
+        else:
+            bare = implicit_hydrogens(mol)
+    _check_file(path, found, bare)
+    return found
+
+
+def _with_hydrogens_bonded(molecule: Molecule) -> Molecule:
+    """Return a molecule whose hydrogens without a bond have one to the nearest atom that is near enough.
+
+    rdkit bonds hydrogens of residues that it knows, and else only those that CONECT names.
+    """
+    lone = {a for a, near in enumerate(molecule.neighbours) if molecule.symbols[a] == "H" and not near}
+    positions = np.array(molecule.positions)
+    nearest: dict[int, Pair] = {}
+    for pair in nearer(molecule.symbols, positions, BOND_REACH) if lone else ():
+        for own, other in ((pair.i, pair.j), (pair.j, pair.i)):
+            if own in lone and other not in lone and (own not in nearest or pair.distance < nearest[own].distance):
+                nearest[own] = pair
+    return replace(molecule, bonds=tuple(sorted({*molecule.bonds, *((p.i, p.j) for p in nearest.values())})))
+
+
+def _check_file(path: Path, molecule: Molecule, bare: list[int]) -> None:
+    """Raise InputError if a file's atoms lie on each other, or hydrogens are missing."""
+    positions = np.array(molecule.positions)
+    check_places(f"file '{path}'", molecule.symbols, positions)
+    bare = bare or without_hydrogens(molecule.symbols, positions, molecule.bonds)
+    if not bare:
+        return
+    several = ", ".join(molecule.atom(a) for a in bare[:5]) + (f" and {len(bare) - 5} more" if bare[5:] else "")
+    what = "has no hydrogens" if "H" not in molecule.symbols else f"lacks hydrogens on {several} (counted from 0)"
+    raise InputError(f"file '{path}' {what}; add them first, for example with: obabel FILE -O FILE.pdb -h")
 
 
 def embed(mol: Any, name: str, seed: int) -> NDArray[np.float64]:
