@@ -14,14 +14,14 @@ from scipy.sparse.csgraph import connected_components
 from potentials.errors import InputError
 from potentials.molecule import NMer
 from potentials.points import Points
-from potentials.rules import Intermolecular, Rule, parse_rules
+from potentials.rules import Joined, Rule, parse_rules
 from potentials.sites import LonePairs
 from potentials.variables import Forms, Variables
 
 Ints = NDArray[np.int64]
 
 FILTERS = ("all", "intermolecular")
-"""Which monomials may be terms: every one, or those that hold at least one intermolecular distance."""
+"""Which monomials may be terms: every one, or those whose intermolecular distances join all fragments."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ class Basis:
         degree
             Highest degree of a monomial.
         terms
-            ``all``, or ``intermolecular``: every monomial holds at least one intermolecular distance.
+            ``all``, or ``intermolecular``: the intermolecular distances of every monomial join all fragments, so
+            that it vanishes when any one of them leaves.
         options
             Rules, forms of the variables, and virtual sites.
 
@@ -131,7 +132,7 @@ class Basis:
             raise InputError(f"terms '{terms}' is not a filter; allowed: {', '.join(FILTERS)}")
         rules = parse_rules(options.rules)
         if terms == "intermolecular":
-            rules = (Intermolecular(), *rules)
+            rules = (Joined(), *rules)
         points = Points.of(nmer, options.lone_pairs)
         distances, moves = _allowed(points, options.forms, rules)
         count = len(distances)
@@ -144,6 +145,11 @@ class Basis:
             all_rows.append(rows)
             all_terms.append(number[orbit])
             total += int(kept.sum())
+        if not total and Joined() in rules and degree < distances.bodies - 1:
+            raise InputError(
+                f"degree {degree} leaves no terms of {points.symmetry}: it takes {distances.bodies - 1} distances "
+                f"to join {distances.bodies} fragments; allowed: degree {distances.bodies - 1} or more"
+            )
         if not total:
             raise InputError(f"the rules leave no terms of {points.symmetry} at degree {degree}")
         return cls(distances, tuple(all_rows), tuple(all_terms), total)

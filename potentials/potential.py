@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Potential:
-    """V = s(R) * PIP(x), x = exp(-k r) or of another form: the n-body energy of one n-mer.
+    """V = S * PIP(x), x = exp(-k r) or of another form, S the switching: the n-body energy of one n-mer.
 
     It is defined where every cap is at its fixed length, `NMer.caps`, as in the data it was fitted to; elsewhere
     the polynomial has a value that means nothing. `held` keeps caps there, as `calculator`, the sum over a
@@ -82,7 +82,7 @@ class Potential:
             object.__setattr__(self, name, values)
             if not np.isfinite(values).all():
                 raise InputError(f"a potential's {name} hold a number that is not finite")
-        if self.switching is not None and max(self.switching.atoms) >= self.nmer.natoms:
+        if self.switching is not None and self.switching.highest >= self.nmer.natoms:
             raise InputError(
                 f"switching atoms are {self.switching.atoms}; allowed: atoms from 0 to {self.nmer.natoms - 1}"
             )
@@ -252,10 +252,7 @@ class Potential:
             value, arrow = np.zeros(len(positions)), np.zeros(positions.shape)
             value[inside], arrow[inside] = self._unswitched(positions[inside], inside)
         arrow *= factor[:, None, None]
-        first, second = self.switching.atoms
-        turn = value[:, None] * slope
-        arrow[:, first] += turn
-        arrow[:, second] -= turn
+        arrow += value[:, None, None] * slope
         return value * factor, arrow
 
     def _unswitched(self, positions: Floats, numbers: NDArray[np.intp]) -> tuple[Floats, Floats]:

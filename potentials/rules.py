@@ -3,6 +3,7 @@
 Written as a chemist would say them:
 
 ============================  ==========================================================================
+``joined``                    the intermolecular distances of every term join all fragments
 ``intermolecular``            every term holds at least one intermolecular distance
 ``only intermolecular``       every term holds nothing else
 ``connected``                 the atoms of a term hang together, its distances taken as lines
@@ -13,6 +14,9 @@ Written as a chemist would say them:
 ``no caps``                   no distance of a cap
 ``intra within 3 bonds``      of the distances within fragments, only those over 3 bonds or fewer
 ============================  ==========================================================================
+
+Of two fragments ``joined`` and ``intermolecular`` are the same. Of three, a term of the second kind may hold no
+distance of one of them, and stays when that one leaves; a term of the first kind vanishes when any one does.
 
 An exchange of equivalent atoms takes a kept term to a kept term: where a rule drops one member of an orbit, the
 whole orbit goes.
@@ -35,8 +39,8 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 EXAMPLES = (
-    "intermolecular, only intermolecular, connected, intra <= 2, A-B <= 2, A-B inter <= 1, atoms A B C, no caps, "
-    "intra within 3 bonds"
+    "intermolecular, joined, only intermolecular, connected, intra <= 2, A-B <= 2, A-B inter <= 1, atoms A B C, "
+    "no caps, intra within 3 bonds"
 )
 """One of each rule."""
 
@@ -69,6 +73,25 @@ class Intermolecular(Rule):
     def monomials(self, rows: Ints, variables: Variables) -> Bools:
         """Return which monomials there may be."""
         return np.asarray(variables.intermolecular[rows].any(axis=1))
+
+
+@dataclass(frozen=True)
+class Joined(Rule):
+    """The intermolecular distances of every term, drawn as lines between fragments, join all of these."""
+
+    def distances(self, variables: Variables, points: Points) -> Bools:
+        """Return which variables there may be: all of them."""
+        return Intermolecular().distances(variables, points)
+
+    def monomials(self, rows: Ints, variables: Variables) -> Bools:
+        """Return which monomials there may be."""
+        ends = np.left_shift(1, variables.fragments)  # one bit for each fragment a distance touches
+        lines = np.bitwise_or(ends[:, 0], ends[:, 1])[rows]
+        reached = np.ones(len(rows), dtype=np.int64)
+        for _ in range(variables.bodies - 1):
+            for line in lines.T:
+                reached |= np.where(line & reached, line, 0)
+        return np.asarray(reached == (1 << variables.bodies) - 1)
 
 
 @dataclass(frozen=True)
@@ -163,6 +186,7 @@ def parse_rules(texts: Sequence[str]) -> tuple[Rule, ...]:
 
 def _parse(text: str) -> Rule:
     plain: dict[str, Rule] = {
+        "joined": Joined(),
         "intermolecular": Intermolecular(),
         "only intermolecular": Intermolecular(only=True),
         "connected": Connected(),

@@ -1,8 +1,9 @@
-"""Cosine switching of an intermolecular potential."""
+"""Cosine switching of an intermolecular potential: a product over all pairs of its bodies."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numba import njit
@@ -11,41 +12,66 @@ from numpy.typing import NDArray
 from potentials.errors import InputError
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+Key = int | tuple[int, ...]
+"""What stands for a body: an atom, or several atoms of one kind, whose mean position does."""
 
 
 @dataclass(frozen=True)
 class Switching:
-    """s(R) = 1 up to r_in, (1 + cos(pi (R - r_in) / (r_out - r_in))) / 2 between, 0 from r_out on.
+    """S = product over all pairs of bodies of s(R), which is zero as soon as one body is far from another.
 
-    The value and the first derivative are continuous everywhere.
+    s(R) = 1 up to r_in, (1 + cos(pi (R - r_in) / (r_out - r_in))) / 2 between, 0 from r_out on. The value and the
+    first derivative are continuous everywhere. An exchange of bodies leaves S as it is where it takes the key of
+    one to the key of the other.
 
     Attributes
     ----------
     atoms
-        The two atoms whose distance R switches.
+        The key of each body: R is the distance of two of them. A key of several atoms is their mean position.
     r_in, r_out
         Radii, Angstrom.
 
     Raises
     ------
     InputError
-        If the atoms are one and the same, or the radii do not rise.
+        If there are fewer than two keys, an atom is in two of them, or the radii do not rise.
     """
 
-    atoms: tuple[int, int]
+    atoms: tuple[Key, ...]
     r_in: float
     r_out: float
 
     def __post_init__(self) -> None:
-        if len(set(self.atoms)) != 2 or min(self.atoms) < 0:
-            raise InputError(f"switching atoms are {self.atoms}; allowed: two different atoms, counted from 0")
+        every = [atom for key in self.keys for atom in key]
+        if len(self.atoms) < 2 or not all(self.keys) or len(set(every)) != len(every) or min(every) < 0:
+            raise InputError(
+                f"switching atoms are {self.atoms}; allowed: different atoms, counted from 0, one for each body"
+            )
         if not 0 <= self.r_in < self.r_out:
             raise InputError(
                 f"switching from r_in = {self.r_in:g} A to r_out = {self.r_out:g} A; allowed: 0 <= r_in < r_out"
             )
 
+    @property
+    def keys(self) -> tuple[tuple[int, ...], ...]:
+        """The atoms of each key."""
+        return tuple((int(key),) if isinstance(key, (int, np.integer)) else tuple(key) for key in self.atoms)
+
+    @property
+    def highest(self) -> int:
+        """The highest number of an atom."""
+        return max(atom for key in self.keys for atom in key)
+
+    @cached_property
+    def _arrays(self) -> tuple[Ints, Ints]:
+        """The atoms of all keys, one key behind the other, and where each begins, with the end."""
+        begins = np.cumsum([0, *(len(key) for key in self.keys)], dtype=np.int64)
+        return np.array([atom for key in self.keys for atom in key], dtype=np.int64), begins
+
     def evaluate(self, positions: Floats) -> tuple[Floats, Floats]:
-        """Return the factor and its gradient with respect to the first atom's position.
+        """Return the factor and its gradient.
 
         Parameters
         ----------
@@ -55,27 +81,61 @@ class Switching:
         Returns
         -------
         factor, gradient
-            (n,) and (n, 3) in 1/Angstrom; the second atom's gradient is the opposite.
+            (n,) and (n, atoms, 3) in 1/Angstrom.
         """
-        factor, gradient = np.empty(len(positions)), np.empty((len(positions), 3))
-        _switch(positions, *self.atoms, self.r_in, self.r_out, factor, gradient)
+        factor, gradient = np.empty(len(positions)), np.zeros(positions.shape)
+        _switch(positions, *self._arrays, self.r_in, self.r_out, factor, gradient)
         return factor, gradient
+
+    def distances(self, positions: Floats) -> Floats:
+        """Return the distances of the keys, (n, pairs of bodies), Angstrom, of positions (n, atoms, 3)."""
+        points = np.stack([positions[:, list(key)].mean(axis=1) for key in self.keys], axis=1)
+        first, second = np.triu_indices(len(self.atoms), 1)
+        return np.asarray(np.linalg.norm(points[:, first] - points[:, second], axis=2))
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _switch(
-    positions: Floats, first: int, second: int, r_in: float, r_out: float, factor: Floats, gradient: Floats
+    positions: Floats, atoms: Ints, begins: Ints, r_in: float, r_out: float, factor: Floats, gradient: Floats
 ) -> None:
+    """Write the factors, and add to the gradients."""
+    count = len(begins) - 1
+    points, pull = np.empty((count, 3)), np.empty((count, 3))
     for n in range(len(positions)):
-        dx = positions[n, first, 0] - positions[n, second, 0]
-        dy = positions[n, first, 1] - positions[n, second, 1]
-        dz = positions[n, first, 2] - positions[n, second, 2]
-        r = np.sqrt(dx * dx + dy * dy + dz * dz)
-        factor[n], slope = 1.0, 0.0
-        if r >= r_out:
-            factor[n] = 0.0
-        elif r > r_in:
-            phase = np.pi * (r - r_in) / (r_out - r_in)
-            factor[n] = (1.0 + np.cos(phase)) / 2.0
-            slope = -np.sin(phase) * np.pi / (2.0 * (r_out - r_in)) / r
-        gradient[n, 0], gradient[n, 1], gradient[n, 2] = slope * dx, slope * dy, slope * dz
+        for key in range(count):
+            for axis in range(3):
+                total = 0.0
+                for place in range(begins[key], begins[key + 1]):
+                    total += positions[n, atoms[place], axis]
+                points[key, axis] = total / (begins[key + 1] - begins[key])
+                pull[key, axis] = 0.0
+        value = 1.0
+        for i in range(count):
+            for j in range(i + 1, count):
+                dx = points[i, 0] - points[j, 0]
+                dy = points[i, 1] - points[j, 1]
+                dz = points[i, 2] - points[j, 2]
+                r = np.sqrt(dx * dx + dy * dy + dz * dz)
+                s, slope = 1.0, 0.0
+                if r >= r_out:
+                    s = 0.0
+                elif r > r_in:
+                    phase = np.pi * (r - r_in) / (r_out - r_in)
+                    s = (1.0 + np.cos(phase)) / 2.0
+                    slope = -np.sin(phase) * np.pi / (2.0 * (r_out - r_in)) / r
+                for key in range(count):  # the product rule, one factor at a time
+                    for axis in range(3):
+                        pull[key, axis] *= s
+                slope *= value
+                value *= s
+                pull[i, 0] += slope * dx
+                pull[i, 1] += slope * dy
+                pull[i, 2] += slope * dz
+                pull[j, 0] -= slope * dx
+                pull[j, 1] -= slope * dy
+                pull[j, 2] -= slope * dz
+        factor[n] = value
+        for key in range(count):
+            for place in range(begins[key], begins[key + 1]):
+                for axis in range(3):
+                    gradient[n, atoms[place], axis] += pull[key, axis] / (begins[key + 1] - begins[key])

@@ -18,7 +18,7 @@ coefficients may be, and without one nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
@@ -68,8 +68,10 @@ class Variables:
         (variables, 2), the two points of each distance: atoms, then virtual sites.
     kind
         (variables,), which non-linear parameters it uses.
-    intermolecular
-        (variables,), whether the points belong to different fragments.
+    fragments
+        (variables, 2), the fragments of the two points.
+    bodies
+        Number of the n-mer's fragments, whether a variable leads to each of them or not.
     names
         Name of each kind, for example ``A-B intra``.
     forms
@@ -80,7 +82,8 @@ class Variables:
 
     pairs: Ints
     kind: Ints
-    intermolecular: NDArray[np.bool_]
+    fragments: Ints
+    bodies: int
     names: tuple[str, ...]
     forms: tuple[str, ...]
     sites: Sites
@@ -89,9 +92,10 @@ class Variables:
     def of(cls, points: Points, forms: Forms = Forms()) -> Variables:
         """Return all distances, but those of a site within its fragment, which the atoms decide."""
         pairs = np.array(list(combinations(range(len(points)), 2)), dtype=np.int64).reshape(-1, 2)
-        inter = points.fragment[pairs[:, 0]] != points.fragment[pairs[:, 1]]
+        fragments = points.fragment[pairs]
+        inter = fragments[:, 0] != fragments[:, 1]
         useful = inter | (pairs < points.natoms).all(axis=1)
-        pairs, inter = pairs[useful], inter[useful]
+        pairs, fragments, inter = pairs[useful], fragments[useful], inter[useful]
         labels = [
             f"{'-'.join(sorted((points.letters[i], points.letters[j])))} {'inter' if between else 'intra'}"
             for (i, j), between in zip(pairs, inter, strict=True)
@@ -99,18 +103,28 @@ class Variables:
         names = tuple(dict.fromkeys(labels))
         kind = np.array([names.index(label) for label in labels], dtype=np.int64)
         form = tuple(forms.inter if name.endswith("inter") else forms.intra for name in names)
-        return cls(pairs, kind, inter, names, form, points.sites)
+        return cls(pairs, kind, fragments, int(points.fragment.max()) + 1, names, form, points.sites)
 
     def only(self, kept: NDArray[np.bool_]) -> Variables:
         """Return some of the variables; kinds that none is left of go with them."""
         left, kind = np.unique(self.kind[kept], return_inverse=True)
         names, forms = (tuple(of[n] for n in left) for of in (self.names, self.forms))
-        return Variables(
-            self.pairs[kept], kind.astype(np.int64), self.intermolecular[kept], names, forms, self.sites
+        return replace(
+            self,
+            pairs=self.pairs[kept],
+            kind=kind.astype(np.int64),
+            fragments=self.fragments[kept],
+            names=names,
+            forms=forms,
         )
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    @cached_property
+    def intermolecular(self) -> NDArray[np.bool_]:
+        """(variables,), whether the points belong to different fragments."""
+        return np.asarray(self.fragments[:, 0] != self.fragments[:, 1])
 
     @cached_property
     def shifted(self) -> Ints:

@@ -56,7 +56,8 @@ def check_molecules(recipe: Recipe) -> None:
         _check_connected(key, fragment)
     _check_places(nmer)
     check_electrons(nmer)
-    _check_switching(recipe, nmer)
+    if recipe.fitting.switching is not None:
+        recipe.fitting.switching.check(nmer)
     _check_counts(recipe, nmer)
 
 
@@ -123,21 +124,6 @@ def _check_places(nmer: NMer) -> None:
             )
 
 
-def _check_switching(recipe: Recipe, nmer: NMer) -> None:
-    """Raise InputError unless the switching's two atoms belong to two bodies."""
-    switching = recipe.fitting.switching
-    if switching is None:
-        return
-    owner = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
-    first, second = switching.atoms
-    if owner[first] == owner[second]:
-        name = nmer.fragments[int(owner[first])].name
-        raise InputError(
-            f"fitting.switching.atoms [{first}, {second}] are both of '{name}'; allowed: an atom of each of two "
-            "fragments, whose distance switches the potential"
-        )
-
-
 def _check_counts(recipe: Recipe, nmer: NMer) -> None:
     """Raise InputError if a recipe asks for more than can be written down."""
     walkers = recipe.sampling.walkers
@@ -152,7 +138,8 @@ def _check_counts(recipe: Recipe, nmer: NMer) -> None:
             "allowed: one frame for each walker or more"
         )
     fitting = recipe.fitting
-    distances = len(Basis.build(nmer, 1, fitting.terms, fitting.basis_options()).variables)
+    least = max(1, len(nmer.fragments) - 1)  # degrees below it join no three fragments
+    distances = len(Basis.build(nmer, least, fitting.terms, fitting.basis_options()).variables)
     count = comb(distances + fitting.degree, fitting.degree)
     if count > MOST_MONOMIALS:
         raise InputError(

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from math import comb, factorial
 
+import numpy as np
+
 from potentials.basis import Basis, BasisOptions
 from potentials.errors import InputError
 from potentials.molecule import NMer
@@ -87,14 +89,14 @@ def plan_terms(nmer: NMer) -> TermPlan:
         counts = {d: count_terms(nmer, d, rules) for d in range(1, highest + 1)}
         paper = _all_of(counts, PAPER_TERMS, FULL) or _some_of(counts, PAPER_TERMS, FULL)
         if paper and (paper.max_terms is None or rules):
-            return _with_smaller(rules, counts, paper)
+            return _with_smaller(rules, counts, paper, len(nmer.fragments))
     paper = _all_of(counts, PAPER_TERMS, 2) or _some_of(counts, PAPER_TERMS, 2)
     if paper is None:
         raise InputError(
             f"{nmer.name} has {len(Variables.of(Points.of(nmer)))} distances, which make more than {CANDIDATES:,} "
             "terms at degree 2"
         )
-    return _with_smaller(rules, counts, paper)
+    return _with_smaller(rules, counts, paper, len(nmer.fragments))
 
 
 def count_terms(nmer: NMer, degree: int, rules: tuple[str, ...] = ()) -> int | None:
@@ -103,10 +105,16 @@ def count_terms(nmer: NMer, degree: int, rules: tuple[str, ...] = ()) -> int | N
     The monomials over the number of exchanges of atoms are a lower bound of the terms.
     """
     between = len(nmer.fragments) > 1
+    if degree < len(nmer.fragments) - 1:
+        return 0
     variables = Variables.of(Points.of(nmer))
     every, inner = len(variables), int((~variables.intermolecular).sum())
     whole = comb(every + degree, degree)
     kept = whole - (comb(inner + degree, degree) if between else 1)
+    if len(nmer.fragments) == 3:  # without those whose intermolecular distances are all between the same two
+        for pair in ((0, 1), (0, 2), (1, 2)):
+            here = int((np.sort(variables.fragments, axis=1) == pair).all(axis=1).sum())
+            kept -= comb(inner + here + degree, degree) - comb(inner + degree, degree)
     if whole > MOST_MONOMIALS or (not rules and kept // exchanges(nmer) > CANDIDATES):
         return None
     kind = "intermolecular" if between else "all"
@@ -129,7 +137,7 @@ def _all_of(counts: dict[int, int | None], most: int, lowest: int, highest: int 
     """Return all terms of the highest degree that leaves at most so many."""
     for degree in range(highest, lowest - 1, -1):
         count = counts.get(degree)
-        if count is not None and count <= most:
+        if count and count <= most:
             return Terms(degree, count)
     return None
 
@@ -140,10 +148,15 @@ def _some_of(counts: dict[int, int | None], most: int, degree: int) -> Terms | N
     return None if count is None else Terms(degree, count, most)
 
 
-def _with_smaller(rules: tuple[str, ...], counts: dict[int, int | None], paper: Terms) -> TermPlan:
-    """Return the terms of the smaller presets beside those of the paper preset."""
-    top = paper.degree
+def _with_smaller(rules: tuple[str, ...], counts: dict[int, int | None], paper: Terms, bodies: int) -> TermPlan:
+    """Return the terms of the smaller presets beside those of the paper preset.
+
+    It takes degree 2 to join three fragments at all, and degree 3 to say more of them.
+    """
+    top, low = paper.degree, max(2, bodies)
     laptop = _all_of(counts, LAPTOP_TERMS, min(top, FULL), top) or _some_of(counts, LAPTOP_TERMS, min(top, FULL))
-    smoke = _all_of(counts, SMOKE_TERMS, min(top, 2), min(top, 3)) or _some_of(counts, SMOKE_CHOSEN, min(top, 2))
+    smoke = _all_of(counts, SMOKE_TERMS, min(top, low), min(top, 3)) or _some_of(
+        counts, SMOKE_CHOSEN, min(top, low)
+    )
     assert laptop is not None and smoke is not None  # fewer terms than the paper preset's, which were counted
     return TermPlan(rules, smoke, laptop, paper)

@@ -5,23 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, WrapValidator, field_validator, model_validator
 
+import potentials.switching
 from potentials.basis import Basis, BasisOptions
+from potentials.errors import InputError
 from potentials.molecule import NMer
 from potentials.rules import EXAMPLES, parse_rules
 from potentials.sites import LonePairs
 from potentials.variables import Forms
 from recipes.patterns import Rule
-from recipes.section import Atom, Pair, Section
+from recipes.section import Atom, Section
 
 Form = Literal["exp", "exp0", "coul", "coul0", "gau", "gau0"]
 
 
-class Switching(Section):
-    """Cosine switching of an intermolecular potential."""
+def _key(value: Any, _: object) -> int | tuple[int, ...]:
+    """Return the key of a body: an atom, or several; one sentence where it is neither."""
+    several = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if not several or any(not isinstance(a, int) or isinstance(a, bool) or a < 0 for a in several):
+        raise ValueError(f"{value!r} is not an atom, counted from 0, or a list of atoms that exchange: [0, 1]")
+    return several if isinstance(value, (list, tuple)) else several[0]
 
-    atoms: Pair = Field(description="the two atoms whose distance switches, counted from 0 in the n-mer")
+
+Key = Annotated[int | tuple[int, ...], WrapValidator(_key)]
+
+
+class Switching(Section):
+    """Cosine switching of an intermolecular potential: the product of s(R) over all pairs of fragments."""
+
+    atoms: tuple[Key, ...] = Field(
+        min_length=2,
+        max_length=3,
+        description="of each fragment the atom that R leads to, counted from 0 in the n-mer; a list: their mean",
+    )
     r_in: float = Field(ge=0, le=100, description="full potential up to here (A)")
     r_out: float = Field(gt=0, le=100, description="no potential from here on (A)")
 
@@ -30,6 +47,50 @@ class Switching(Section):
         if self.r_in >= self.r_out:
             raise ValueError(f"r_in = {self.r_in:g} A must be less than r_out = {self.r_out:g} A")
         return self
+
+    @model_validator(mode="after")
+    def _buildable(self) -> Self:
+        self.build()
+        return self
+
+    def build(self) -> potentials.switching.Switching:
+        """Return the switching."""
+        return potentials.switching.Switching(self.atoms, self.r_in, self.r_out)
+
+    def check(self, nmer: NMer) -> None:
+        """Raise InputError unless every fragment has its key, and exchanges of equivalent atoms change nothing."""
+        switching = self.build()
+        count = len(nmer.fragments)
+        if switching.highest >= nmer.natoms:
+            raise InputError(f"fitting.switching.atoms must be atoms from 0 to {nmer.natoms - 1}")
+        home = [n for n, part in enumerate(nmer.slices) for _ in range(part.start, part.stop)]
+        homes = [sorted({home[atom] for atom in key}) for key in switching.keys]
+        if sorted(homes) != [[n] for n in range(count)]:
+            raise InputError(
+                f"fitting.switching.atoms = {_written(self.atoms)} must have one key in each of the {count} "
+                "fragments: an atom of each, or a list of atoms of it"
+            )
+        blocks, known = nmer.symmetry.split("_"), dict[str, set[str]]()
+        for (number,), key in zip(homes, switching.keys, strict=True):
+            letters = {nmer.classes[atom] for atom in key}
+            part = nmer.slices[number]
+            alike = [atom for atom in range(part.start, part.stop) if nmer.classes[atom] in letters]
+            if sorted(key) != alike:
+                raise InputError(
+                    f"fitting.switching.atoms = {_written(self.atoms)} tells equivalent atoms of fragment "
+                    f"'{nmer.fragments[number].name}' apart; allowed: {alike}, all of them, or an atom that is "
+                    "the only one of its letter"
+                )
+            if known.setdefault(blocks[number], letters) != letters:
+                raise InputError(
+                    f"fitting.switching.atoms = {_written(self.atoms)} tells fragments {blocks[number]}, which "
+                    "are alike, apart; allowed: the same atom of each"
+                )
+
+
+def _written(atoms: tuple[int | tuple[int, ...], ...]) -> str:
+    """Return keys as a recipe has them: ``[0, [5, 6]]``."""
+    return str([list(key) if isinstance(key, tuple) else key for key in atoms])
 
 
 class VariableForms(Section):
@@ -71,7 +132,7 @@ class Fitting(Section):
     degree: int = Field(3, ge=1, le=8, description="highest degree of a monomial")
     terms: Literal["all", "intermolecular"] = Field(
         "intermolecular",
-        description="intermolecular: every monomial holds at least one intermolecular variable",
+        description="intermolecular: the intermolecular distances of every monomial join all fragments",
     )
     rules: tuple[Rule, ...] = Field(
         (), max_length=100, description=f"further rules that terms must all keep, such as: {EXAMPLES}"
@@ -158,6 +219,7 @@ class Fitting(Section):
         return Basis.build(nmer, self.degree, self.terms, self.basis_options())
 
     def check(self, nmer: NMer) -> None:
-        """Raise InputError if the rules or the lone pairs do not suit an n-mer."""
-        if self.rules or self.lone_pairs:
-            Basis.build(nmer, 1, self.terms, self.basis_options())  # what degree 1 leaves empty, all degrees do
+        """Raise InputError if the degree, the rules or the lone pairs do not suit an n-mer."""
+        least = max(1, len(nmer.fragments) - 1)  # what this degree leaves empty, all degrees do
+        if self.rules or self.lone_pairs or (self.terms == "intermolecular" and self.degree < least):
+            Basis.build(nmer, min(self.degree, least), self.terms, self.basis_options())

@@ -1,4 +1,4 @@
-"""A recipe for a molecule of the user's own, alone or with a partner: ``nmer new``.
+"""A recipe for a molecule of the user's own, alone or with one partner or two: ``nmer new``.
 
 What decides it is written into the file: how the geometry was made, what the frames are sampled with and why, how
 many terms there are, and how many labels.
@@ -15,13 +15,21 @@ from numpy.typing import NDArray
 
 from potentials.errors import InputError
 from potentials.molecule import Fragment, NMer
+from potentials.switching import Key
 from recipes.degrees import TermPlan, Terms, plan_terms
 from recipes.estimate import label_cost
 from recipes.fragmentation import fragment_molecule
 from recipes.geometry import oriented, written
 from recipes.labelling import Labelling
 from recipes.molecules import Molecule, lowest_conformer
-from recipes.placing import beside, central_atom, windows_of
+from recipes.placing import (
+    all_beside,
+    beside,
+    central_key,
+    mean_distance,
+    windows_of,
+    windows_of_three,
+)
 from recipes.protocols import find_protocol
 from recipes.sampling import ForceField
 from recipes.writing import Notes, Settings, Size, recipe_text
@@ -35,14 +43,29 @@ MOST_ATOMS = 20
 SMALL_LABEL = 10.0
 """A canonical label of up to so many CPU-seconds is the smoke preset's."""
 
-LABELS_A_TERM = {1: 15, 2: 60}
+LABELS_A_TERM = {1: 15, 2: 60, 3: 15}
 """Training configurations for each term, by the number of molecules: CH4 with water has 43,000 for 710 terms."""
 
 FEWEST_LABELS, MOST_LABELS = 10_000, 47_000
 """Training configurations in the papers."""
 
-SWITCHING = (8.0, 10.0)
-"""r_in and r_out, Angstrom."""
+SWITCHING = {2: (8.0, 10.0), 3: (5.5, 7.5)}
+"""r_in and r_out, Angstrom, by the number of molecules."""
+
+BODIES = {2: "two", 3: "three"}
+
+GATES = {
+    1: ((2.0, 4.0), (0.3, 0.5), (0.5, 0.5)),
+    2: ((1.0, 2.0), (0.3, 0.5), (0.2, 0.3)),
+    3: ((0.2, 0.4), (0.1, 0.2), (0.05, 0.1)),
+}
+"""Largest RMSD on the training and on the test set of each preset, kcal/mol, by the number of molecules."""
+
+GATES_OF_IONS = {
+    1: ((2.0, 4.0), (0.5, 1.0), (0.5, 0.5)),
+    2: ((2.0, 4.0), (0.5, 1.0), (0.5, 0.5)),
+    3: ((0.6, 1.2), (0.2, 0.4), (0.1, 0.2)),
+}
 
 LARGEST_T1, LARGEST_T1_OF_ANIONS = 0.03, 0.04
 """Where labels are flagged: CO2, amides, and F- lie at 0.018 to 0.024 in their minima, with one configuration."""
@@ -70,14 +93,14 @@ class OwnRecipe:
     text: str
 
 
-def own_nmer(name: str, first: Molecule, second: Molecule | None = None, relax: Relax | None = None) -> NMer:
-    """Return a molecule, alone or with a partner, as an n-mer with a starting geometry.
+def own_nmer(name: str, first: Molecule, *partners: Molecule, relax: Relax | None = None) -> NMer:
+    """Return a molecule, alone or with partners, as an n-mer with a starting geometry.
 
     Parameters
     ----------
     name
         Name of the n-mer.
-    first, second
+    first, partners
         Molecules read from SMILES; whole, so without caps.
     relax
         Finds the minimum of a molecule for which MMFF94 has no parameters.
@@ -85,24 +108,29 @@ def own_nmer(name: str, first: Molecule, second: Molecule | None = None, relax: 
     Raises
     ------
     InputError
-        If there are too many atoms, nothing to be learnt, or a pair that no short-ranged potential describes.
+        If there are too many atoms or partners, nothing to be learnt, or two charges, which no short-ranged
+        potential describes.
     """
-    _check_size(first, second)
-    if second is None:
+    if len(partners) > 2:
+        raise InputError(f"{first.name} has {len(partners)} partners; allowed: one or two")
+    _check_size(first, *partners)
+    if not partners:
         if first.natoms == 1:
             raise InputError(
                 f"{first.name} is a single atom: alone it has no geometry to learn; add a partner: --with water"
             )
         return NMer(name, (_fragment(first, relax),))
-    if first.charge and second.charge:
-        energy = 332.06 * first.charge * second.charge / SWITCHING[1]
+    charged = [molecule for molecule in (first, *partners) if molecule.charge]
+    if len(charged) > 1:
+        one, other = charged[:2]
+        end = SWITCHING[1 + len(partners)][1]
+        energy = 332.06 * one.charge * other.charge / end
         raise InputError(
-            f"{first.name} and {second.name} are both charged: at {SWITCHING[1]:g} A, where the potential ends, "
+            f"{one.name} and {other.name} are both charged: at {end:g} A, where the potential ends, "
             f"their energy is still {energy:+.0f} kcal/mol; make a recipe of each with a neutral molecule, and "
             "add charges on top"
         )
-    one, other = _fragment(first, relax), _fragment(second, relax)
-    return NMer(name, (one, beside(one, other)[0]))
+    return NMer(name, all_beside([_fragment(molecule, relax) for molecule in (first, *partners)]))
 
 
 def own_recipe(nmer: NMer, smiles: tuple[str, ...], force_field: ForceField, why: str) -> OwnRecipe:
@@ -123,43 +151,42 @@ def own_recipe(nmer: NMer, smiles: tuple[str, ...], force_field: ForceField, why
         If there are too many terms.
     """
     terms = plan_terms(nmer)
-    fragments, pair = nmer.fragments, len(nmer.fragments) > 1
+    fragments, bodies = nmer.fragments, len(nmer.fragments)
     ion = any(f.charge for f in fragments)
     anion = any(f.charge < 0 for f in fragments)
     basis = "aug-cc-pVDZ" if anion else "cc-pVDZ"
     cost = label_cost(nmer, Labelling(method="CCSD(T)", basis=basis))
     what = " with ".join(f.name for f in fragments)
-    energies = (
-        "counterpoise-corrected two-body energies" if pair else "those above the molecule's own optimized geometry"
-    )
+    energies = "those above the molecule's own optimized geometry"
+    if bodies > 1:
+        energies = f"counterpoise-corrected {BODIES[bodies]}-body energies"
     slow = force_field == "GFN2-xTB"
     settings = Settings(
         comment=f"{what}, from the SMILES {' and '.join(smiles)}. Energies are {energies}. Written by nmer new; "
         "docs/new.md tells how each number was chosen.",
         title=what,
-        smoke=_smoke(terms.smoke, pair, ion, slow),
-        laptop=_laptop(terms.laptop, pair, ion, slow),
-        paper=_paper(terms.paper, pair, ion),
+        smoke=_smoke(terms.smoke, bodies, ion, slow),
+        laptop=_laptop(terms.laptop, bodies, ion, slow),
+        paper=_paper(terms.paper, bodies, ion),
         rules=terms.rules,
-        switching=((central_atom(fragments[0]), fragments[0].natoms + central_atom(fragments[1])), SWITCHING)
-        if pair
-        else None,
+        switching=(_keys(nmer), SWITCHING[bodies]) if bodies > 1 else None,
         force_field=force_field,
         small=cost is not None and cost.cpu_seconds <= SMALL_LABEL,
-        windows=windows_of(_distance(fragments)) if pair else (),
+        windows=_windows(fragments) if bodies > 1 else (),
         smoke_basis=basis,
         memory=_memory(nmer),
         max_t1=LARGEST_T1_OF_ANIONS if anion else LARGEST_T1,
-        notes=_notes(why, ion),
+        notes=_notes(why, ion, bodies),
     )
     return OwnRecipe(nmer, terms, recipe_text(nmer, settings))
 
 
-def _check_size(first: Molecule, second: Molecule | None) -> None:
-    atoms = first.natoms + (second.natoms if second else 0)
+def _check_size(*molecules: Molecule) -> None:
+    atoms = sum(molecule.natoms for molecule in molecules)
     if atoms <= MOST_ATOMS:
         return
-    largest = first if second is None or first.natoms >= second.natoms else second
+    largest = max(molecules, key=lambda molecule: molecule.natoms)
+    partners = {1: "", 2: f", {atoms} with its partner", 3: f", {atoms} with its partners"}[len(molecules)]
     heavy = sum(s != "H" for s in largest.symbols)
     distances = comb(atoms, 2)
     try:
@@ -168,8 +195,8 @@ def _check_size(first: Molecule, second: Molecule | None) -> None:
     except InputError:
         advice = "choose a smaller molecule that has the part that matters (nmer fragment takes chains apart)"
     raise InputError(
-        f"'{largest.smiles}' has {heavy} heavy atoms and {largest.natoms} in all"
-        f"{f', {atoms} with its partner' if second else ''}: {distances:,} distances, which make "
+        f"'{largest.smiles}' has {heavy} heavy atoms and {largest.natoms} in all{partners}: "
+        f"{distances:,} distances, which make "
         f"{comb(distances + 3, 3) - 1:,} products up to degree 3; at most {MOST_ATOMS} atoms "
         f"({comb(MOST_ATOMS, 2)} distances) are taken at once: {advice}"
     )
@@ -208,37 +235,52 @@ def _placed(
     return Fragment(name, symbols, written(oriented(positions, first)), bonds, charge=molecule.charge)
 
 
-def _distance(fragments: tuple[Fragment, ...]) -> float:
-    """Return the distance of two fragments' centres at which they have room."""
-    return beside(fragments[0], fragments[1])[1]
+def _keys(nmer: NMer) -> tuple[Key, ...]:
+    """Return what the switching knows of each fragment: its central atom, or all that exchange with it."""
+    keys = [
+        tuple(part.start + atom for atom in central_key(fragment))
+        for fragment, part in zip(nmer.fragments, nmer.slices, strict=True)
+    ]
+    return tuple(key if len(key) > 1 else key[0] for key in keys)
 
 
-def _smoke(terms: Terms, pair: bool, ion: bool, slow: bool) -> Size:
-    frames = (450 if slow else 9000) if pair else (300 if slow else 3000)
-    gates = (2.0, 4.0) if ion or not pair else (1.0, 2.0)
-    return Size(frames, 100, 20, terms.degree, terms.max_terms, gates, 3)
+def _windows(fragments: tuple[Fragment, ...]) -> tuple[tuple[float, float], ...]:
+    """Return windows that the fragments can reach from the distance at which they have room."""
+    if len(fragments) == 2:
+        return windows_of(beside(fragments[0], fragments[1])[1])
+    return windows_of_three(mean_distance(fragments))
 
 
-def _laptop(terms: Terms, pair: bool, ion: bool, slow: bool) -> Size:
+def _smoke(terms: Terms, bodies: int, ion: bool, slow: bool) -> Size:
+    frames = (450 if slow else 9000) if bodies > 1 else (300 if slow else 3000)
+    return Size(frames, 100, 20, terms.degree, terms.max_terms, _gates(bodies, ion)[0], 3)
+
+
+def _laptop(terms: Terms, bodies: int, ion: bool, slow: bool) -> Size:
     train = min(3000, max(1000, 500 * ceil(3 * terms.count / 500)))
-    frames = (27_000 if slow else 90_000) if pair else (15_000 if slow else 60_000)
+    frames = (27_000 if slow else 90_000) if bodies > 1 else (15_000 if slow else 60_000)
     return Size(
         frames,
         train,
         train // 10,
         terms.degree,
         terms.max_terms,
-        (0.5, 1.0) if ion else (0.3, 0.5),
+        _gates(bodies, ion)[1],
         3 if terms.max_terms else None,
     )
 
 
-def _paper(terms: Terms, pair: bool, ion: bool) -> Size:
-    wanted = LABELS_A_TERM[2 if pair else 1] * terms.count
+def _paper(terms: Terms, bodies: int, ion: bool) -> Size:
+    wanted = LABELS_A_TERM[bodies] * terms.count
     train = min(MOST_LABELS, max(FEWEST_LABELS, 1000 * round(wanted / 1000)))
-    gates = (0.5, 0.5) if ion or not pair else (0.2, 0.3)
-    frames = 600_000 if pair else 200_000
-    return Size(frames, train, 2000 if pair else 1000, terms.degree, terms.max_terms, gates)
+    frames = 600_000 if bodies > 1 else 200_000
+    tests = 2000 if bodies > 1 else 1000
+    return Size(frames, train, tests, terms.degree, terms.max_terms, _gates(bodies, ion)[2])
+
+
+def _gates(bodies: int, ion: bool) -> tuple[tuple[float, float], ...]:
+    """Return the gates of each preset, kcal/mol."""
+    return (GATES_OF_IONS if ion else GATES)[bodies]
 
 
 def _memory(nmer: NMer) -> int:
@@ -247,10 +289,14 @@ def _memory(nmer: NMer) -> int:
     return MEMORY if cost is None else max(3, ceil(cost.memory * 4 / 3))
 
 
-def _notes(why: str, ion: bool) -> Notes:
+def _notes(why: str, ion: bool, bodies: int) -> Notes:
     plain = Notes()
     switching = "Full up to r_in, nothing from r_out on."
-    if ion:
+    if bodies > 2:
+        switching = (
+            "The product over all pairs: full where all are within r_in, nothing where one is beyond r_out."
+        )
+    elif ion:
         switching += (
             " The energy of an ion with a dipole of 1.85 D is 1.3 kcal/mol at 10 A: what lies beyond r_in is for "
             "charges and polarizabilities on top of this potential."

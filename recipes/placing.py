@@ -1,18 +1,19 @@
-"""Where a second molecule is placed beside a first, and which windows of their distance can be reached."""
+"""Where molecules are placed beside a first, and which windows of their distance can be reached."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import permutations, product
+from itertools import combinations, permutations, product
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers, covalent_radii
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
-from potentials.molecule import Fragment
+from potentials.molecule import Fragment, NMer
 from recipes.geometry import written
 
 Floats = NDArray[np.float64]
@@ -67,6 +68,23 @@ def beside(first: Fragment, second: Fragment) -> tuple[Fragment, float]:
     raise InputError(f"{first.name} and {second.name} touch even at {FARTHEST:g} A between their centres of mass")
 
 
+def all_beside(fragments: Sequence[Fragment]) -> tuple[Fragment, ...]:
+    """Return fragments each beside those before it, the first where it is.
+
+    Raises
+    ------
+    InputError
+        If one touches the others up to `FARTHEST`.
+    """
+    placed = [fragments[0]]
+    for fragment in fragments[1:]:
+        symbols = tuple(s for f in placed for s in f.symbols)
+        positions = tuple(x for f in placed for x in f.positions)
+        name = " with ".join(f.name for f in placed)
+        placed.append(beside(Fragment(name, symbols, positions, ()), fragment)[0])
+    return tuple(placed)
+
+
 def windows_of(distance: float) -> tuple[tuple[float, float], ...]:
     """Return the windows of the centres' distance: 0-4, 4-7, 7-10 A, the first wider where molecules are larger.
 
@@ -78,6 +96,30 @@ def windows_of(distance: float) -> tuple[tuple[float, float], ...]:
     first = max(FIRST_WINDOW, float(math.ceil(round(distance + SPARE, 3))))
     second = (first + WINDOWS_END) / 2
     return ((0.0, first), (first, second), (second, WINDOWS_END))
+
+
+def windows_of_three(distance: float) -> tuple[tuple[float, float], ...]:
+    """Return the windows of three molecules, whose energy dies away sooner: 0-4, 4-5 A, or wider and farther.
+
+    Parameters
+    ----------
+    distance
+        Mean distance of the centres at which the molecules have room, Angstrom.
+    """
+    first = max(FIRST_WINDOW, math.ceil(round(2.0 * (distance + SPARE), 3)) / 2.0)
+    return ((0.0, first), (first, first + 1.0))
+
+
+def mean_distance(fragments: Sequence[Fragment]) -> float:
+    """Return the mean distance of the centres of mass over all pairs of fragments, Angstrom."""
+    centres = [_centred(fragment)[1] for fragment in fragments]
+    return float(np.mean([np.linalg.norm(other - one) for one, other in combinations(centres, 2)]))
+
+
+def central_key(fragment: Fragment) -> tuple[int, ...]:
+    """Return a fragment's central atom with all that exchange with it, counted from 0 in the fragment."""
+    classes = NMer("", (fragment,)).classes
+    return tuple(a for a in range(fragment.natoms) if classes[a] == classes[central_atom(fragment)])
 
 
 def central_atom(fragment: Fragment) -> int:

@@ -197,7 +197,7 @@ class Recipe(Section):
             )
         self._atoms_exist(nmer)
         switching = self.fitting.switching
-        if switching and max(switching.atoms) >= nmer.natoms:
+        if switching and switching.build().highest >= nmer.natoms:
             raise ValueError(f"fitting.switching.atoms must be atoms from 0 to {nmer.natoms - 1}")
         if self.fitting.terms == "intermolecular" and len(nmer.fragments) < 2:
             raise ValueError("fitting.terms = 'intermolecular' needs two fragments; use 'all' for one")
@@ -216,6 +216,16 @@ class Recipe(Section):
                     raise ValueError(f"sampling.{key}: atoms {list(atoms)} must be from 0 to {nmer.natoms - 1}")
                 if not atoms and len(nmer.fragments) < 2:
                     raise ValueError(f"sampling.{key}: an axis without atoms needs two fragments")
+                if not atoms and len(nmer.fragments) > 2:
+                    raise ValueError(
+                        f"sampling.{key}: an axis without atoms is for two fragments, and here are "
+                        f"{len(nmer.fragments)}; name the atoms whose distance is scanned"
+                    )
+        if self.sampling.scan.orientations > 1 and len(nmer.fragments) > 2:
+            raise ValueError(
+                "sampling.scan.orientations turns the second of two fragments, and here are "
+                f"{len(nmer.fragments)}; allowed: 1, or sampler 'pbmetad'"
+            )
 
     def build_nmer(self) -> NMer:
         """Return the n-mer that the recipe describes."""

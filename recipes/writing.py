@@ -9,6 +9,7 @@ from typing import Literal
 
 from potentials.basis import Basis, BasisOptions
 from potentials.molecule import Fragment, NMer
+from potentials.switching import Key
 
 LINE = 115
 
@@ -78,7 +79,7 @@ class Settings:
     rules
         Rules for the terms.
     switching
-        Two atoms whose distance switches the potential, and (r_in, r_out) in Angstrom.
+        The key of each fragment, whose distances switch the potential, and (r_in, r_out) in Angstrom.
     force_field
         What the frames are sampled with.
     small
@@ -101,7 +102,7 @@ class Settings:
     laptop: Size
     paper: Size
     rules: tuple[str, ...] = ()
-    switching: tuple[tuple[int, int], tuple[float, float]] | None = None
+    switching: tuple[tuple[Key, ...], tuple[float, float]] | None = None
     force_field: Literal["ff14SB", "OPLS-AA", "GFN2-xTB"] = "ff14SB"
     small: bool = True
     windows: tuple[tuple[float, float], ...] = ((0, 4), (4, 7), (7, 10))
@@ -177,7 +178,8 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
     lines += [_noted("temperatures = [300, 500, 700]", "K")]
     if pair:
         windows = ", ".join(f"[{lower:g}, {upper:g}]" for lower, upper in settings.windows)
-        lines += [_noted(f"windows = [{windows}]", "A, distance between the centres of mass")]
+        mean = "" if len(nmer.fragments) == 2 else ", mean over the pairs"
+        lines += [_noted(f"windows = [{windows}]", f"A, distance between the centres of mass{mean}")]
     else:
         lines += [f"frames = {settings.paper.frames}"]
         lines += ["", "[selection]", f"train = {settings.paper.train}", f"test = {settings.paper.test}"]
@@ -193,10 +195,11 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
         lines += [_noted(f"max_terms = {settings.paper.max_terms}", "those that lower the error most")]
     lines += ["gamma = 0.0005", _noted("delta_e = 40", "kcal/mol")]
     if settings.switching:
-        (i, j), (inner, outer) = settings.switching
-        ends = f"{nmer.symbols[i]}..{nmer.symbols[j]}, A"
+        keys, (inner, outer) = settings.switching
+        several = [list(key) if isinstance(key, tuple) else key for key in keys]
+        ends = "..".join(nmer.symbols[key if isinstance(key, int) else key[0]] for key in keys)
         lines += _comment(settings.notes.switching)
-        lines += [f"switching = {{ atoms = [{i}, {j}], r_in = {inner}, r_out = {outer} }}   # {ends}"]
+        lines += [f"switching = {{ atoms = {several}, r_in = {inner}, r_out = {outer} }}   # {ends}, A"]
     return "\n".join(lines) + "\n" + _presets(nmer, settings)
 
 

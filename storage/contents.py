@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from potentials.basis import BasisOptions
 from potentials.errors import InputError
+from potentials.molecule import NMer
 from potentials.potential import Potential
 from potentials.sites import LonePairs
 from potentials.switching import Switching
@@ -73,6 +75,7 @@ def pool_columns(pool: Pool) -> dict[str, Column]:
     xyz = "Cartesian coordinates (frame, atom, xyz)"
     temperature = "temperature of the walker or of the modes; 0 for a scan"
     window = "index of the centre-of-mass window, from 0; -1 outside all of them"
+    apart = "distance between the centres of mass; of three fragments the mean over their pairs"
     energy = "force-field energy without the bias, before caps were put back to length"
     return {
         "positions": Column(pool.positions, "Angstrom", xyz, f"{engine}; caps put back to length"),
@@ -80,7 +83,7 @@ def pool_columns(pool: Pool) -> dict[str, Column]:
         "window": Column(pool.window, "1", window, settings),
         "seed": Column(pool.seed, "1", "seed of the walker or of the sampler", settings),
         "energy": Column(pool.energy, "kcal/mol", energy, engine),
-        "com_distance": Column(pool.com_distance, "Angstrom", "distance between the centres of mass", computed),
+        "com_distance": Column(pool.com_distance, "Angstrom", apart, computed),
         "cvs": Column(pool.cvs, "Angstrom or rad", "collective variables (frame, variable)", computed),
         "cv_names": Column(pool.cv_names, "1", "names of the collective variables", settings),
         "source": Column(pool.source, "1", "which of the sources made the frame, from 0", settings),
@@ -201,42 +204,76 @@ def potential_columns(potential: Potential) -> dict[str, Column]:
 
 def potential_facts(potential: Potential, nmer: NMerModel) -> dict[str, Any]:
     """Return what, with the arrays, makes a potential again."""
-    switching = potential.switching
+    kept, rules = written_terms(potential)
     return {
         "nmer": nmer.model_dump(mode="json"),
         "degree": potential.degree,
-        "filter": potential.terms,
+        "filter": kept,
         "options": {
-            "rules": list(potential.options.rules),
+            "rules": rules,
             "forms": vars(potential.options.forms),
             "lone_pairs": [vars(pair) | {"atoms": list(pair.atoms)} for pair in potential.options.lone_pairs],
         },
         "number_of_terms": len(potential.coefficients),
-        "switching": None if switching is None else vars(switching) | {"atoms": list(switching.atoms)},
+        "switching": written_switching(potential.switching),
     }
+
+
+def written_terms(potential: Potential) -> tuple[str, list[str]]:
+    """Return the filter and the rules of a potential as files have them.
+
+    Of three and more fragments ``intermolecular`` once meant at least one intermolecular distance: that they are
+    joined is written as a rule.
+    """
+    if potential.terms == "intermolecular" and len(potential.nmer.fragments) > 2:
+        return "all", ["joined", *potential.options.rules]
+    return potential.terms, list(potential.options.rules)
+
+
+def read_terms(kept: str, rules: Sequence[str], nmer: NMer) -> tuple[str, tuple[str, ...]]:
+    """Return the filter and the rules that a file means, see `written_terms`."""
+    if len(nmer.fragments) > 2 and kept == "intermolecular":
+        return "all", ("intermolecular", *rules)
+    if len(nmer.fragments) > 2 and kept == "all" and rules and rules[0] == "joined":
+        return "intermolecular", tuple(rules[1:])
+    return kept, tuple(rules)
+
+
+def written_switching(switching: Switching | None) -> dict[str, Any] | None:
+    """Return a switching as files have it."""
+    if switching is None:
+        return None
+    atoms = [list(key) if isinstance(key, tuple) else key for key in switching.atoms]
+    return {"atoms": atoms, "r_in": switching.r_in, "r_out": switching.r_out}
+
+
+def read_switching(found: dict[str, Any] | None) -> Switching | None:
+    """Return the switching that a file means."""
+    if found is None:
+        return None
+    atoms = tuple(tuple(key) if isinstance(key, list) else key for key in found["atoms"])
+    return Switching(atoms, found["r_in"], found["r_out"])
 
 
 def potential_from_version(version: Version, status: str) -> Potential:
     """Read a potential; its status (candidate or released) comes from the gates' verdict."""
     facts = version.attributes()["facts"]
-    switching = facts["switching"]
-    if switching is not None:
-        switching = Switching(tuple(switching["atoms"]), switching["r_in"], switching["r_out"])
+    nmer = NMerModel.model_validate(facts["nmer"]).build(version.nmer)
     selected, ensemble = (
         version.column(name) if version.has_column(name) else None for name in ("selected", "ensemble")
     )
-    options = BasisOptions()
-    if "options" in facts:  # a potential of the first format has none: Morse variables of atoms
-        given = facts["options"]
-        pairs = tuple(LonePairs(tuple(p["atoms"]), p["along"], p["across"]) for p in given["lone_pairs"])
-        options = BasisOptions(tuple(given["rules"]), Forms(**given["forms"]), pairs)
+    # a potential of the first format has no options: Morse variables of atoms
+    given = facts.get("options", {"rules": (), "forms": {}, "lone_pairs": ()})
+    pairs = tuple(LonePairs(tuple(p["atoms"]), p["along"], p["across"]) for p in given["lone_pairs"])
+    kept, rules = read_terms(facts["filter"], given["rules"], nmer)
+    options = BasisOptions(rules, Forms(**given["forms"]), pairs)
     return Potential(
-        nmer=NMerModel.model_validate(facts["nmer"]).build(version.nmer),
+        nmer=nmer,
         degree=facts["degree"],
-        terms=facts["filter"],
+        terms=kept,
         k=version.column("k"),
         coefficients=version.column("coefficients"),
-        switching=switching,
+        switching=read_switching(facts["switching"]),
         name=version.ref,
         status=status,
         selected=None if selected is None else tuple(int(n) for n in selected),

@@ -41,9 +41,10 @@ def digest(value: Any) -> str:
 
 def stage_format(stage: str, recipe: Recipe) -> int:
     """Return the number of a stage's format for a recipe: the newest that changed what such a recipe gives."""
-    if stage == "sampling" and not _sampled_otherwise(recipe.sampling):
+    many = len(recipe.nmer.fragments) > 2  # walls between all pairs of bodies, terms that join all of them
+    if stage == "sampling" and not (many or _sampled_otherwise(recipe.sampling)):
         return 1
-    if stage == "fitting" and not _draws(recipe):
+    if stage == "fitting" and not (many or _draws(recipe)):
         return _ALL_ROWS
     return STAGE_FORMATS[stage]
 

@@ -30,16 +30,21 @@ PRESETS = ("smoke", "laptop", "paper")
 
 FromSmiles = Annotated[str, Parameter(name="--from-smiles", help="The molecule or ion as SMILES.")]
 With = Annotated[
-    str | None, Parameter(name="--with", help="A partner: water, or the SMILES of another molecule or ion.")
+    list[str] | None,
+    Parameter(
+        name="--with",
+        negative="",
+        help="A partner: water, or the SMILES of another molecule or ion; given twice, two partners.",
+    ),
 ]
 Out = Annotated[str | None, Parameter(name="--out", help="The file; default: NAME.toml.")]
 
 
 def new(name: str, *, from_smiles: FromSmiles, partner: With = None, out: Out = None, json: Json = False) -> int:
-    """Write a recipe for a molecule of your own, alone or with a partner.
+    """Write a recipe for a molecule of your own, alone or with one partner or two.
 
     Alone its energy is that above its own optimized geometry; with a partner it is their counterpoise-corrected
-    two-body energy. Nothing is run.
+    two-body energy, with two their three-body energy. Nothing is run.
 
     Example: nmer new methanol-water --from-smiles CO --with water
 
@@ -50,9 +55,9 @@ def new(name: str, *, from_smiles: FromSmiles, partner: With = None, out: Out = 
     """
     path = _free_path(name, out)
     first = read_species(from_smiles)
-    second = None if partner is None else read_species(partner, "--with")
-    nmer = own_nmer(name, first, second, relaxed if find_spec("tblite") else None)
-    smiles = (first.smiles,) if second is None else (first.smiles, second.smiles)
+    partners = [read_species(text, "--with") for text in partner or ()]
+    nmer = own_nmer(name, first, *partners, relax=relaxed if find_spec("tblite") else None)
+    smiles = (first.smiles, *(one.smiles for one in partners))
     force_field, why = choose_force_field(nmer)
     made = own_recipe(nmer, smiles, force_field, why)
     recipes = _write(path, made)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from storage.records import Floats
     from storage.xyz import Labelled
 
+NO_SWITCHING = "the settings have no switching: a potential of several fragments ends only as its variables decay"
+
 GAMMAS, DELTA_ES = "1e-5,5e-5,5e-4,5e-3", "40,200"
 
 
@@ -87,6 +89,7 @@ def tune(
         "learning": [point.as_dict() for point in learned],
         "validation_rmsd_with_twice_the_labels": worth(learned),
         "terms": [point.as_dict() for point in curve],
+        "notes": [NO_SWITCHING] if len(data.nmer.fragments) > 1 and data.settings.switching is None else [],
     }
     if data.file:
         found["data"] = readings(data.file)
@@ -210,6 +213,8 @@ def _print(found: dict[str, Any], files: list[str]) -> None:
     if found["terms"]:
         print("\nterms chosen one by one")
         print_table(("terms", *heads(found["terms"])), [(str(p["terms"]), *figures(p)) for p in found["terms"]])
+    for note in found["notes"]:
+        print(f"note: {note}")
     for path in files:
         print(path)
 

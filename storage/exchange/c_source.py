@@ -68,13 +68,21 @@ def coefficients(tables: Tables, title: str) -> str:
         "N_CAPS": len(tables.cap_atoms),
         "SWITCHED": int(tables.switch_atoms is not None),
     }
+    keys = tables.switch_keys
     lines = [f"/* {title} */", *(f"#define {name} {value}" for name, value in sizes.items())]
-    if tables.switch_atoms is not None and tables.switch_radii is not None:
-        lines += [f"#define SWITCH_{which} {atom}" for which, atom in zip("AB", tables.switch_atoms, strict=True)]
+    if tables.switch_radii is not None:
+        lines += [
+            f"#define N_KEYS {len(keys)}",
+            f"#define N_KEY_ATOMS {sum(map(len, keys))}",
+        ]
         lines += [
             f"#define {name} {_number(radius)} /* Angstrom */"
             for name, radius in zip(("R_IN", "R_OUT"), tables.switch_radii, strict=True)
         ]
+        begins = np.cumsum([0, *map(len, keys)])
+        lines += ["", "/* the atoms of each key, whose distances switch; where each key begins, and the end */"]
+        lines.append(array("int", "key_atoms[N_KEY_ATOMS]", np.array([a for key in keys for a in key])))
+        lines.append(array("int", "key_begins[N_KEYS + 1]", begins))
     if sites:
         lines += ["", "/* centre and two neighbours; along and across (1/Angstrom) */"]
         lines.append(array("int", "site_atoms[N_LONE_PAIRS][3]", tables.site_atoms))

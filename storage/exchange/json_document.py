@@ -18,8 +18,8 @@ from potentials.manybody import Surface
 from potentials.molecule import Fragment, NMer
 from potentials.potential import Potential
 from potentials.sites import LonePairs
-from potentials.switching import Switching
 from potentials.variables import Forms
+from storage.contents import read_switching, read_terms, written_switching, written_terms
 from storage.exchange.exporter import Exporter, Files
 from storage.exchange.python_source import json_lines, plain_references
 from storage.exchange.references import with_caps_placed
@@ -42,6 +42,7 @@ def document(subject: PotentialSubject) -> dict[str, Any]:
     """Return a potential as JSON allows it; docs/exchange.md describes every field."""
     p, a = subject.potential, subject.attributes
     ensemble = None if p.ensemble is None else p.ensemble.tolist()
+    kept, rules = written_terms(p)
     return {
         "nmer_potential_format": FORMAT,
         "title": subject.title,
@@ -55,13 +56,13 @@ def document(subject: PotentialSubject) -> dict[str, Any]:
             "fragments": [vars_of(f) for f in p.nmer.fragments],
         },
         "degree": p.degree,
-        "filter": p.terms,
-        "rules": list(p.options.rules),
+        "filter": kept,
+        "rules": rules,
         "forms": {"intra": p.options.forms.intra, "inter": p.options.forms.inter},
         "lone_pairs": [
             {"atoms": list(s.atoms), "along": s.along, "across": s.across} for s in p.options.lone_pairs
         ],
-        "switching": None if p.switching is None else vars(p.switching) | {"atoms": list(p.switching.atoms)},
+        "switching": written_switching(p.switching),
         "k_names": list(p.basis.pair_names),
         "k": p.k.tolist(),
         "d_names": [p.basis.pair_names[n] for n in p.basis.variables.shifted],
@@ -136,22 +137,22 @@ def _check_texts(path: Path, found: dict[str, Any]) -> None:
 
 
 def _potential(found: dict[str, Any]) -> Potential:
-    switching, ensemble = found["switching"], found["ensemble"]
+    given, ensemble = found["nmer"], found["ensemble"]
+    nmer = NMer(given["name"], tuple(map(_fragment, given["fragments"])), given["symmetry"])
+    kept, rules = read_terms(found["filter"], found["rules"], nmer)
     return Potential(
-        nmer=NMer(
-            found["nmer"]["name"], tuple(map(_fragment, found["nmer"]["fragments"])), found["nmer"]["symmetry"]
-        ),
+        nmer=nmer,
         degree=found["degree"],
-        terms=found["filter"],
+        terms=kept,
         k=np.array(found["k"]),
         coefficients=np.array(found["coefficients"]),
-        switching=switching and Switching(tuple(switching["atoms"]), switching["r_in"], switching["r_out"]),
+        switching=read_switching(found["switching"]),
         name=found["name"],
         status=found["status"],
         selected=None if found["selected"] is None else tuple(found["selected"]),
         ensemble=None if ensemble is None else np.array(ensemble),
         options=BasisOptions(
-            tuple(found["rules"]),
+            rules,
             Forms(**found["forms"]),
             tuple(LonePairs(tuple(p["atoms"]), p["along"], p["across"]) for p in found["lone_pairs"]),
         ),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from potentials.molecule import NMer
 from potentials.pip import design_matrix, morse
 from potentials.potential import Potential
+from potentials.switching import Switching
 
 Floats = NDArray[np.float64]
 
@@ -77,7 +78,7 @@ def references_of(potential: Potential, training: Floats | None = None) -> Refer
         inside = np.linspace(low, high, SWITCHED + 2)[1:-1]
         outside = high + np.linspace(0.1, 5.0, BEYOND)
         last = positions[-(SWITCHED + BEYOND) :]
-        _move_apart(potential.nmer, switching.atoms, last, np.concatenate([inside, outside]))
+        _move_apart(potential.nmer, switching, last, np.concatenate([inside, outside]))
     energy, gradient = potential.held().energy_and_gradient(positions)
     placed = potential.nmer.place_caps(positions)
     return References(positions, np.asarray(energy), gradient, _round_off(potential, placed))
@@ -93,15 +94,22 @@ def with_caps_placed(potential: Potential, references: References) -> References
     return References(placed, np.asarray(energy), gradient, references.tolerance)
 
 
-def _move_apart(nmer: NMer, atoms: tuple[int, int], positions: Floats, distances: Floats) -> None:
-    """Move the second atom's fragment, or the atom alone, until the two are so far from one another."""
-    first, second = atoms
-    part = next(s for s in nmer.slices if s.start <= second < s.stop)
-    if part.start <= first < part.stop:
-        part = slice(second, second + 1)
-    along = positions[:, second] - positions[:, first]
-    length = np.linalg.norm(along, axis=1)
-    positions[:, part] += (along * (distances / length - 1.0)[:, None])[:, None, :]
+def _move_apart(nmer: NMer, switching: Switching, positions: Floats, distances: Floats) -> None:
+    """Move the last key's fragment, or the key alone, away until its largest distance to another is as given."""
+    *others, key = (list(key) for key in switching.keys)
+    part = next(s for s in nmer.slices if s.start <= key[0] < s.stop)
+    moving = list(range(part.start, part.stop))
+    if any(part.start <= other[0] < part.stop for other in others):
+        moving = key
+    at = positions[:, key].mean(axis=1)
+    arrows = at[:, None] - np.stack([positions[:, other].mean(axis=1) for other in others], axis=1)
+    mean = arrows.mean(axis=1)
+    unit = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    # |arrow + t unit| = distance, of the other key for which it is reached first
+    along = np.einsum("nkx,nx->nk", arrows, unit)
+    across = np.square(arrows).sum(axis=2) - along**2
+    shift = np.sqrt(np.maximum(distances[:, None] ** 2 - across, 0.0)) - along
+    positions[:, moving] += (shift.min(axis=1)[:, None] * unit)[:, None, :]
 
 
 def _round_off(potential: Potential, positions: Floats) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from potentials.pip import Polynomial
 from potentials.potential import Potential
+from potentials.switching import Key
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,7 +37,7 @@ class Tables:
     slopes
         (monomials, variables), kcal/mol: the gradient's coefficients of the degree above each monomial's.
     switch_atoms, switch_radii
-        Two atoms, and r_in and r_out in Angstrom; None where nothing is switched.
+        The key of each body, an atom or several, and r_in and r_out in Angstrom; None where nothing is switched.
     cap_atoms, cap_lengths
         (caps, 2), a cap and its anchor; (caps,), Angstrom. Caps are put at their length before all else.
     """
@@ -52,7 +53,7 @@ class Tables:
     factors: Ints
     begins: Ints
     slopes: Floats
-    switch_atoms: tuple[int, int] | None
+    switch_atoms: tuple[Key, ...] | None
     switch_radii: tuple[float, float] | None
     cap_atoms: Ints
     cap_lengths: Floats
@@ -81,6 +82,11 @@ class Tables:
             cap_atoms=np.array([(c, a) for c, a, _ in potential.nmer.caps], dtype=np.int64).reshape(-1, 2),
             cap_lengths=np.array([length for _, _, length in potential.nmer.caps], dtype=np.float64),
         )
+
+    @property
+    def switch_keys(self) -> tuple[tuple[int, ...], ...]:
+        """The atoms of each key; none where nothing is switched."""
+        return tuple(key if isinstance(key, tuple) else (key,) for key in self.switch_atoms or ())
 
     def plain(self) -> dict[str, Any]:
         """Return the tables as JSON allows them."""

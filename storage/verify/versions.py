@@ -18,7 +18,7 @@ from recipes.schema import Recipe
 from storage.checksum import broken_seals, is_sealed
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model
-from storage.keys import STAGE_FORMATS, digest, selection_inputs, stage_digest
+from storage.keys import digest, selection_inputs, stage_digest, stage_format
 from storage.lineage import SECTIONS
 from storage.verify.damage import Damage, in_words
 from storage.version import KINDS, Version, read_version
@@ -143,7 +143,7 @@ def recomputed_key(version: Version) -> tuple[str, str]:
     # in the first release a section had no more than is written in the file
     contents = [[getattr(recipe, name).content() for name in names], [written[name] for name in names]]
     for inputs in _inputs(version, recipe, attributes["facts"], given):
-        for settings, number in product(contents, range(STAGE_FORMATS[stage], 0, -1)):
+        for settings, number in product(contents, range(stage_format(stage, recipe), 0, -1)):
             found = stage_digest(stage, number, settings, inputs)
             if found == version.key:
                 return found, ""

@@ -11,7 +11,6 @@ from potentials.basis import Basis
 from potentials.errors import InputError, StageError
 from potentials.molecule import NMer
 from potentials.potential import Potential
-from potentials.switching import Switching
 from recipes.schema import Fitting
 from storage.records import Floats
 from tasks.fitting.baseline import Baseline, checked, remainder
@@ -22,6 +21,7 @@ from tasks.fitting.residuals import Residuals
 from tasks.fitting.ridge import weights
 from tasks.fitting.search import search
 from tasks.fitting.uncertainty import held_out_sigma, row_variances
+from tasks.fitting.vanishing import notes_on_the_end
 from tasks.progress import ProgressLine
 
 ROUGH = 1e-5
@@ -181,7 +181,7 @@ def fit_potential(
         leverage=leverage,
         gradient_leverage=None if gradient_leverage is None else gradient_leverage.max(axis=1),
         curve=curve,
-        warnings=_warnings(whole, k, converged, settings),
+        warnings=(*_warnings(whole, k, converged, settings), *notes_on_the_end(potential, positions)),
         seconds=time.process_time() - began,
     )
 
@@ -205,7 +205,7 @@ def make_problem(
     energy_left, gradient_left = remainder(energy, fitted, baseline)
     switching, factor = None, np.ones(len(energy))
     if settings.switching is not None:
-        switching = Switching(settings.switching.atoms, settings.switching.r_in, settings.switching.r_out)
+        switching = settings.switching.build()
         factor = switching.evaluate(positions)[0]
     slopes = None
     if gradient_left is not None:
@@ -230,9 +230,10 @@ def parameter_bounds(basis: Basis, settings: Fitting) -> Floats:
 
 
 def low_degrees(basis: Basis) -> Basis:
-    """Return the basis of the highest degree with at most `PRELIMINARY_TERMS` terms; at least degree 1."""
+    """Return the basis of the highest degree with at most `PRELIMINARY_TERMS` terms; at least of one with any."""
     degree = basis.degree
-    while degree > 1 and basis.up_to(degree).n_terms > PRELIMINARY_TERMS:
+    lowest = next(d for d, term in enumerate(basis.term, start=1) if (term >= 0).any())
+    while degree > lowest and basis.up_to(degree).n_terms > PRELIMINARY_TERMS:
         degree -= 1
     return basis.up_to(degree)
 
@@ -264,9 +265,7 @@ def _chosen_basis(
 def _potential(
     nmer: NMer, settings: Fitting, basis: Basis, k: Floats, coefficients: Floats, full: Posterior, sigma: float
 ) -> Potential:
-    switching = None
-    if settings.switching is not None:
-        switching = Switching(settings.switching.atoms, settings.switching.r_in, settings.switching.r_out)
+    switching = None if settings.switching is None else settings.switching.build()
     ensemble = None
     if settings.ensemble:
         ensemble = full.members(coefficients, sigma, settings.ensemble, settings.seed)

@@ -52,13 +52,7 @@ class Slopes:
 
     def turn(self, positions: Floats) -> Floats:
         """Return the gradient of the switching factor, (n, atoms, 3), 1/Angstrom."""
-        turn = np.zeros(positions.shape)
-        if self.switching is not None:
-            slope = self.switching.evaluate(positions)[1]
-            first, second = self.switching.atoms
-            turn[:, first] += slope
-            turn[:, second] -= slope
-        return turn
+        return np.zeros(positions.shape) if self.switching is None else self.switching.evaluate(positions)[1]
 
     def factor(self, positions: Floats) -> Floats:
         """Return the switching factor, (n,)."""

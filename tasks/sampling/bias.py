@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from potentials.molecule import NMer
 from recipes.schema import Bias
 from storage.records import Floats
 from tasks.sampling.cvs import CV, Family, families, representatives_first
-from tasks.sampling.kernel import CUT, CV_ROW, FAMILY_ROW, HEADER, LENGTH, apply_bias
+from tasks.sampling.kernel import CUT, CV_ROW, FAMILY_ROW, HEADER, LENGTH, SECOND, apply_bias
 
 KB = 0.0083144621 / 4.184
 """Boltzmann's constant as PLUMED has it, kcal/mol/K."""
@@ -67,6 +68,8 @@ class Grid:
 class Walls:
     """Harmonic walls kappa d^2 on the distance between two fragments' centres of mass.
 
+    Of three fragments it is the mean distance over their three pairs: none of these is above 1.5 times the mean.
+
     Attributes
     ----------
     lower, upper
@@ -74,13 +77,21 @@ class Walls:
     kappa
         kcal/mol/Angstrom^2.
     first
-        Number of atoms of the first fragment; the others are the second.
+        Number of atoms of the first fragment.
+    second
+        Number of atoms of the first two of three fragments; 0: all others are the second.
     """
 
     lower: float
     upper: float
     kappa: float
     first: int
+    second: int = 0
+
+    def bodies(self, atoms: int) -> tuple[range, ...]:
+        """Return the atoms of each fragment, of so many in all."""
+        ends = [self.first, *([self.second] if self.second else []), atoms]
+        return tuple(range(start, end) for start, end in pairwise([0, *ends]))
 
 
 @dataclass(frozen=True)
@@ -153,6 +164,7 @@ class BiasSpec:
         )
         if self.walls is not None:
             header[8:12] = self.walls.lower, self.walls.upper, self.walls.kappa, self.walls.first
+            header[SECOND] = self.walls.second
         header[12] = -1  # the step of the last hill: none yet
         work = np.zeros(len(self.cvs) * 16)
         parts = [
@@ -180,14 +192,15 @@ def window_bias(nmer: NMer, settings: Bias, temperature: float, window: tuple[fl
     temperature
         K.
     window
-        Lower and upper centre-of-mass distance, Angstrom.
+        Lower and upper centre-of-mass distance, Angstrom; of three fragments the mean over their pairs.
     """
     groups = families(nmer, settings.families)
     variables = representatives_first(groups)
     grids = [_grid(group, settings) for group in groups]
     walls = None
     if len(nmer.fragments) > 1:
-        walls = Walls(window[0], window[1], settings.wall_kappa, nmer.fragments[0].natoms)
+        first, second = (nmer.slices[n].start if n < len(nmer.slices) else 0 for n in (1, 2))
+        walls = Walls(window[0], window[1], settings.wall_kappa, first, second)
     return BiasSpec(
         cvs=tuple(cv for cv, _ in variables),
         family=tuple(n for _, n in variables),

@@ -69,13 +69,17 @@ def telling_pairs(nmer: NMer, settings: Sampling, pool: Pool) -> list[tuple[Vari
         return [(chosen[0], other) for other in chosen[1:]]
     turning = [one for one in found if one[1].intermolecular and one[1].cvs[0].kind != "distance"] or found
     orienting = _one_for_each_side(nmer, turning)
-    centres = Variable(
-        "distance of the centres of mass", "com_distance", "Å", pool.com_distance, _around(pool.com_distance)
-    )
+    label = centres_label(nmer)
+    centres = Variable(label, "com_distance", "Å", pool.com_distance, _around(pool.com_distance))
     pairs = [(centres, other) for other in orienting]
     if len(orienting) == 2:
         pairs.append((orienting[0], orienting[1]))
     return pairs
+
+
+def centres_label(nmer: NMer) -> str:
+    """Return what a plot calls the distance that windows are of."""
+    return f"{'mean ' if len(nmer.fragments) > 2 else ''}distance of the centres of mass"
 
 
 def _one_for_each_side(nmer: NMer, ranked: list[tuple[float, Family, Variable]]) -> list[Variable]:

@@ -60,8 +60,8 @@ def families(nmer: NMer, given: tuple[FamilyModel, ...] = ()) -> list[Family]:
     """Return the families of an n-mer's collective variables: those given in the recipe, else by this rule.
 
     Within a fragment: the bonds, angles, and dihedrals of its heavy atoms; of all atoms where it has fewer than
-    three heavy ones; no dihedral where three of its atoms are in a line. Between the first two fragments: the
-    distance of their central atoms and the angles that orient one towards the other. Two variables are equivalent
+    three heavy ones; no dihedral where three of its atoms are in a line. Between each two fragments: the distance
+    of their central atoms and the angles that orient one towards the other. Two variables are equivalent
     when the same symmetry letters are at the same places and both are within a fragment or both between two.
 
     Parameters
@@ -79,8 +79,8 @@ def families(nmer: NMer, given: tuple[FamilyModel, ...] = ()) -> list[Family]:
         for fragment, part in zip(nmer.fragments, nmer.slices, strict=True)
         for cv in _inner(fragment, part.start)
     ]
-    if len(nmer.fragments) > 1:
-        variables += _between(nmer)
+    for one, other in combinations(range(len(nmer.fragments)), 2):
+        variables += _between(nmer, one, other)
     groups: dict[tuple[str, bool], list[CV]] = defaultdict(list)
     for cv in variables:
         groups[_name(nmer, cv), _crosses(cv, fragment)].append(cv)
@@ -137,10 +137,10 @@ def _straight(fragment: Fragment, i: int, j: int, k: int) -> bool:
     return bool(cv_values([CV((i, j, k))], np.array([fragment.positions]))[0, 0] > STRAIGHT)
 
 
-def _between(nmer: NMer) -> list[CV]:
+def _between(nmer: NMer, one: int, other: int) -> list[CV]:
     """Return the distance of two fragments' central atoms and the angles that orient them."""
     centres, arms = [], []
-    for fragment, part in zip(nmer.fragments[:2], nmer.slices[:2], strict=True):
+    for fragment, part in ((nmer.fragments[n], nmer.slices[n]) for n in (one, other)):
         bonded = [[j if i == a else i for i, j in fragment.bonds if a in (i, j)] for a in range(fragment.natoms)]
         centre = max(range(fragment.natoms), key=lambda a: (fragment.symbols[a] != "H", len(bonded[a]), -a))
         centres.append(centre + part.start)

@@ -145,9 +145,14 @@ def drive(
     bias, forces = np.zeros(len(positions)), np.zeros_like(positions)
     printed = {name: np.zeros(len(positions)) for name in plumed.printed}
     for n, (x, step) in enumerate(zip(positions, steps, strict=True)):
-        values, gradients = {}, {}
+        values: dict[str, float] = {}
+        gradients: dict[str, Floats] = {}
         for name, one in variables.items():
-            values[name], gradients[name] = _value_and_gradient(one, x, masses, cells[n])
+            if one.parts:
+                values[name] = sum(factor * values[part] for part, factor in one.parts)
+                gradients[name] = sum((f * gradients[part] for part, f in one.parts), np.zeros_like(x))
+            else:
+                values[name], gradients[name] = _value_and_gradient(one, x, masses, cells[n])
             if not np.isfinite(gradients[name]).all():
                 raise InputError(f"frame {n}: '{name}' or its gradient is not a finite number")
         pull = dict.fromkeys(variables, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -41,18 +42,15 @@ class Frames:
 
 
 def com_distance(nmer: NMer, positions: Floats) -> Floats:
-    """Return the distance between the centres of mass of the first fragment and the rest, Angstrom.
+    """Return the distance between two fragments' centres of mass, Angstrom; of three the mean over their pairs.
 
     Zero for a single fragment.
     """
     if len(nmer.fragments) < 2:
         return np.zeros(len(positions))
-    first = nmer.slices[0].stop
-    centres = [
-        np.average(positions[:, part], axis=1, weights=nmer.masses[part])
-        for part in (slice(0, first), slice(first, None))
-    ]
-    return np.asarray(np.linalg.norm(centres[1] - centres[0], axis=1))
+    centres = [np.average(positions[:, part], axis=1, weights=nmer.masses[part]) for part in nmer.slices]
+    distances = [np.linalg.norm(other - one, axis=1) for one, other in combinations(centres, 2)]
+    return np.asarray(distances[0] if len(distances) == 1 else np.mean(distances, axis=0))
 
 
 def gather(nmer: NMer, settings: Sampling, parts: list[Frames]) -> Pool:

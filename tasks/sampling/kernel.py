@@ -21,7 +21,7 @@ LENGTH = 13
 
 ERROR, BIAS, WALL, COM, HILLS = 14, 15, 16, 17, 18
 """Places in the header that the kernel writes: error flag, bias, wall energy (kcal/mol), centre-of-mass distance
-(Angstrom), number of hills."""
+(Angstrom; of three fragments the mean over their pairs), number of hills."""
 
 NOT_FINITE, ATOMS_LOST = 1.0, 2.0
 """Values of the error flag: a variable's bias is not a finite number; LAMMPS came with another number of atoms."""
@@ -33,6 +33,9 @@ frame (0: none): place of the first number in the buffer, and number of frames."
 HILL_RING, HILL_CAPACITY, LOGGED = 23, 24, 25
 """Places in the header for keeping hills: place of the first number in the buffer, depositions there is room for,
 and depositions kept so far."""
+
+SECOND = 26
+"""Place in the header of the number of atoms of the first two of three fragments; 0: there are not three."""
 
 CUT = 6.25
 TINY = 1e-7
@@ -204,6 +207,51 @@ def add_walls(buffer, masses, x, force):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def add_walls_of_three(buffer, masses, x, force):  # type: ignore[no-untyped-def]
+    """Do as `add_walls` with the mean of the three distances between three fragments' centres of mass."""
+    lower, upper, kappa = buffer[8], buffer[9], buffer[10]
+    ends = (int(buffer[11]), int(buffer[SECOND]), len(masses))
+    centres, total, pull = np.zeros((3, 3)), np.zeros(3), np.zeros((3, 3))
+    start = 0
+    for body in range(3):
+        for a in range(start, ends[body]):
+            total[body] += masses[a]
+            for axis in range(3):
+                centres[body, axis] += masses[a] * x[a, axis]
+        for axis in range(3):
+            centres[body, axis] /= total[body]
+        start = ends[body]
+    mean = 0.0
+    for i in range(3):
+        for j in range(i + 1, 3):
+            ux, uy, uz = (
+                centres[i, 0] - centres[j, 0],
+                centres[i, 1] - centres[j, 1],
+                centres[i, 2] - centres[j, 2],
+            )
+            r = math.sqrt(ux * ux + uy * uy + uz * uz)
+            mean += r / 3.0
+            for axis, u in enumerate((ux, uy, uz)):
+                pull[i, axis] += u / r / 3.0
+                pull[j, axis] -= u / r / 3.0
+    buffer[COM] = mean
+    beyond = 0.0
+    if mean > upper:
+        beyond = mean - upper
+    elif lower > 0.0 and mean < lower:
+        beyond = mean - lower
+    if beyond != 0.0:
+        start = 0
+        for body in range(3):
+            for a in range(start, ends[body]):
+                share = -2.0 * kappa * beyond * masses[a] / total[body]
+                for axis in range(3):
+                    force[a, axis] += share * pull[body, axis]
+            start = ends[body]
+    return kappa * beyond**2
+
+
+@_compiled
 def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
     """Compute the bias and its forces at one step, and deposit hills when it is their turn.
 
@@ -266,7 +314,13 @@ def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
             atom = int(table[i, 2 + k])
             for axis in range(3):
                 force[atom, axis] += push * d[i, k, axis]
-    wall = add_walls(buffer, masses, x, force) if buffer[10] > 0.0 else 0.0
+    wall = 0.0
+    if buffer[10] > 0.0:
+        wall = (
+            add_walls_of_three(buffer, masses, x, force)
+            if buffer[SECOND] > 0.0
+            else add_walls(buffer, masses, x, force)
+        )
 
     if step > 0 and step % pace == 0 and step != int(buffer[12]):
         at = -1

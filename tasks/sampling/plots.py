@@ -14,7 +14,7 @@ import numpy as np
 from potentials.molecule import NMer
 from recipes.schema import Sampling
 from storage.records import Floats, Pool
-from tasks.sampling.coverage import Variable, telling_pairs
+from tasks.sampling.coverage import Variable, centres_label, telling_pairs
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
 """Told apart by colour-blind readers, too: the bright scheme of Paul Tol's technical note SRON/EPS/TN/09-002."""
@@ -71,7 +71,7 @@ def draw_pool(nmer: NMer, settings: Sampling, pool: Pool, title: str) -> list[Pl
     title
         What stands over every plot.
     """
-    plots = [] if len(nmer.fragments) < 2 else [_distances(settings, pool, title)]
+    plots = [] if len(nmer.fragments) < 2 else [_distances(settings, pool, title, centres_label(nmer))]
     plots.append(_energies(pool, title))
     pairs = telling_pairs(nmer, settings, pool)
     return plots + [_coverage(n, x, y, title) for n, (x, y) in enumerate(pairs, 1)]
@@ -89,7 +89,7 @@ def write_plots(plots: Iterable[Plot], folder: Path, stem: str) -> list[Path]:
     return paths
 
 
-def _distances(settings: Sampling, pool: Pool, title: str) -> Plot:
+def _distances(settings: Sampling, pool: Pool, title: str, quantity: str) -> Plot:
     # a scan's values lie on the bins' edges but for rounding
     distance = np.round(pool.com_distance, 9)
     edges = _even_edges(distance, 80)
@@ -110,8 +110,8 @@ def _distances(settings: Sampling, pool: Pool, title: str) -> Plot:
             panel.axvline(border, color="0.35", linewidth=0.8, linestyle=":")
         panel.set(ylabel="frames per bin", xlim=(edges[0], edges[-1]), ylim=(0, None))
         _name(panel, name, int((pool.source == number).sum()))
-    panels[-1].set_xlabel("distance of the centres of mass (Å)")
-    _head(figure, f"{title}: distance of the centres of mass", "window", handles)
+    panels[-1].set_xlabel(f"{quantity} (Å)")
+    _head(figure, f"{title}: {quantity}", "window", handles)
     head = ("source", "window", "window_lower_A", "window_upper_A", "bin_lower_A", "bin_upper_A", "frames")
     return Plot("com-distance", _png(figure), _csv(head, rows))
 

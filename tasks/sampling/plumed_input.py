@@ -1,8 +1,8 @@
 """Read the part of PLUMED's input language that describes a PBMetaD run.
 
-Read are UNITS, COM, DISTANCE, ANGLE, TORSION, PBMETAD (with or without PF, with or without a grid), UPPER_WALLS,
-LOWER_WALLS, PRINT and FLUSH. Whatever else a file asks for is refused by name, with its line: a bias that is
-silently another one would be worse than none.
+Read are UNITS, COM, DISTANCE, ANGLE, TORSION, COMBINE (of distances), PBMETAD (with or without PF, with or without
+a grid), UPPER_WALLS, LOWER_WALLS, PRINT and FLUSH. Whatever else a file asks for is refused by name, with its line:
+a bias that is silently another one would be worse than none.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ KEYS: dict[str, set[str]] = {
     "DISTANCE": {"ATOMS", "NOPBC"},
     "ANGLE": {"ATOMS", "NOPBC"},
     "TORSION": {"ATOMS", "NOPBC"},
+    "COMBINE": {"ARG", "COEFFICIENTS", "PERIODIC"},
     "PBMETAD": {
         *("ARG", "PF", "SIGMA", "PACE", "HEIGHT", "BIASFACTOR", "TEMP", "FILE", "FMT"),
         *("GRID_MIN", "GRID_MAX", "GRID_BIN", "GRID_SPACING"),
@@ -94,6 +95,8 @@ class _Reader:
                 self._centre(action)
             elif action.name in POINTS:
                 self._variable(action)
+            elif action.name == "COMBINE":
+                self._combine(action)
             elif action.name == "PBMETAD":
                 self._pbmetad(action)
             elif action.name == "PRINT":
@@ -144,6 +147,16 @@ class _Reader:
             "NOPBC" not in action.values,
             tuple(whole for _, whole in points),
         )
+        self.known.append(action.label)
+
+    def _combine(self, action: Action) -> None:
+        distances = self._arguments(action)
+        kinds = {variable.kind for variable in distances}
+        if action.label.startswith("@") or kinds != {"DISTANCE"} or action.word("PERIODIC") != "NO":
+            raise action.fail("COMBINE needs a label, distances as ARG, and PERIODIC=NO")
+        factors = action.numbers("COEFFICIENTS", len(distances), "1")
+        parts = tuple((one.label, factor) for one, factor in zip(distances, factors, strict=True))
+        self.variables[action.label] = Variable(action.label, action.name, (), parts=parts)
         self.known.append(action.label)
 
     def _arguments(self, action: Action) -> list[Variable]:

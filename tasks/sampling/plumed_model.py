@@ -7,20 +7,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Variable:
-    """A distance, angle, or dihedral between points.
+    """A distance, angle, or dihedral between points, or a sum of distances.
 
     Attributes
     ----------
     label
         Its name in the file.
     kind
-        ``DISTANCE``, ``ANGLE``, or ``TORSION``.
+        ``DISTANCE``, ``ANGLE``, ``TORSION``, or ``COMBINE``.
     points
         For each point its atoms, counted from 0; several atoms stand for their centre of mass.
     nearest
         Whether it is taken between nearest images, where there is a box: the file does not say NOPBC.
     whole
         For each point whether its atoms are joined over nearest images, each to the one before.
+    parts
+        Of a ``COMBINE`` the labels of distances, each with its coefficient.
     """
 
     label: str
@@ -28,6 +30,7 @@ class Variable:
     points: tuple[tuple[int, ...], ...]
     nearest: bool = False
     whole: tuple[bool, ...] = ()
+    parts: tuple[tuple[str, float], ...] = ()
 
     @property
     def periodic(self) -> bool:
@@ -36,7 +39,7 @@ class Variable:
 
     def scale(self, length: float) -> float:
         """Return the file's unit of this variable, in Angstrom or rad; `length` is its unit of length."""
-        return length if self.kind == "DISTANCE" else 1.0
+        return length if self.kind in ("DISTANCE", "COMBINE") else 1.0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -45,12 +46,7 @@ def plumed_input(spec: BiasSpec, stride: int, folder: Path | None = None) -> str
     for name, cv in zip(names, spec.cvs, strict=True):
         lines.append(f"{name}: {cv.kind.upper()} ATOMS={_atoms(cv.atoms)} NOPBC")
     if spec.walls is not None:
-        first, atoms = spec.walls.first, len(spec.masses)
-        lines += [
-            f"first: COM ATOMS={_atoms(range(first))} NOPBC",
-            f"rest: COM ATOMS={_atoms(range(first, atoms))} NOPBC",
-            "com: DISTANCE ATOMS=first,rest NOPBC",
-        ]
+        lines += _centre_lines(spec.walls.bodies(len(spec.masses)))
     members = [[names[i] for i, f in enumerate(spec.family) if f == n] for n in range(len(spec.grids))]
     lines += [
         "PBMETAD ...",
@@ -111,6 +107,19 @@ def write_hill_files(folder: Path, spec: BiasSpec, hills: Floats) -> None:
     names = labels(spec)
     for number, (name, table) in enumerate(zip(hills_files(spec), hill_tables(spec, hills), strict=True)):
         write_hills(folder / name, table, (names[number], spec.grids[number].periodic))
+
+
+def _centre_lines(bodies: tuple[range, ...]) -> list[str]:
+    """Return the lines that define ``com``: the distance of two centres of mass, of three the mean over pairs."""
+    names = ["first", "rest"] if len(bodies) == 2 else ["first", "second", "third"]
+    lines = [f"{name}: COM ATOMS={_atoms(atoms)} NOPBC" for name, atoms in zip(names, bodies, strict=True)]
+    pairs = list(combinations(names, 2))
+    if len(pairs) == 1:
+        return [*lines, "com: DISTANCE ATOMS=first,rest NOPBC"]
+    each = [f"com{n}" for n in range(len(pairs))]
+    lines += [f"{name}: DISTANCE ATOMS={a},{b} NOPBC" for name, (a, b) in zip(each, pairs, strict=True)]
+    share = ",".join([_number(1.0 / len(pairs))] * len(pairs))
+    return [*lines, f"com: COMBINE ARG={','.join(each)} COEFFICIENTS={share} PERIODIC=NO"]
 
 
 def _atoms(atoms: range | tuple[int, ...]) -> str:

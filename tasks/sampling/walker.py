@@ -202,12 +202,14 @@ def bias_spec(walker: Walker) -> BiasSpec:
 
 
 def _start(walker: Walker) -> State:
-    """Return the first state: the recipe's geometry, the second fragment moved into the window."""
+    """Return the first state: the recipe's geometry, the fragments moved into the window."""
     nmer, window = walker.nmer, walker.settings.windows[walker.window]
     x = nmer.positions - nmer.positions.mean(axis=0)
-    if len(nmer.fragments) > 1:
+    target = max(window[1] - 0.3, 0.5 * (window[0] + window[1]))
+    if len(nmer.fragments) > 2:
+        _spread(nmer, x, target)
+    elif len(nmer.fragments) == 2:
         first = nmer.slices[0].stop
-        target = max(window[1] - 0.3, 0.5 * (window[0] + window[1]))
         here = com_distance(nmer, x[None])[0]
         if here > 1e-6:
             centres = [
@@ -222,6 +224,23 @@ def _start(walker: Walker) -> State:
     v = rng.normal(size=x.shape) * speed[:, None]
     bias = bias_spec(walker).buffer()
     return State(x, v, bias, 0, 0, 1.0, 0.0)
+
+
+def _spread(nmer: NMer, x: Floats, target: float) -> None:
+    """Move three fragments, in place, along the lines from their middle until their mean distance is the target.
+
+    Where two centres of mass are in one place, as of fragments that are each written down about the origin, all
+    are put on the corners of a triangle.
+    """
+    centres = np.array([np.average(x[part], axis=0, weights=nmer.masses[part]) for part in nmer.slices])
+    wanted = centres - centres.mean(axis=0)
+    apart = np.linalg.norm(centres[:, None] - centres, axis=2)[np.triu_indices(len(centres), 1)]
+    if apart.min() < 1e-6:
+        angles = 2.0 * np.pi * np.arange(len(centres)) / len(centres)
+        wanted = np.stack([np.cos(angles), np.sin(angles), np.zeros(len(angles))], axis=1)
+        apart = np.full(1, np.linalg.norm(wanted[0] - wanted[1]))
+    for part, centre, place in zip(nmer.slices, centres, wanted * (target / apart.mean()), strict=True):
+        x[part] += place - centre
 
 
 def _segment_with_retries(walker: Walker, number: int, state: State, missing: int) -> Segment:

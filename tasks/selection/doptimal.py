@@ -16,7 +16,6 @@ from scipy.linalg import qr, solve_triangular
 
 from potentials.molecule import NMer
 from potentials.pip import design_matrix, morse
-from potentials.switching import Switching
 from recipes.schema import Fitting
 from storage.records import Floats, Ints
 from tasks.fitting.fit import first_start
@@ -51,8 +50,7 @@ def design_rows(nmer: NMer, fitting: Fitting) -> tuple[Callable[[Floats], Floats
     """
     basis = fitting.build_basis(nmer)
     k = first_start(basis, fitting)
-    given = fitting.switching
-    switching = None if given is None else Switching(given.atoms, given.r_in, given.r_out)
+    switching = None if fitting.switching is None else fitting.switching.build()
 
     def rows(positions: Floats) -> Floats:
         design = design_matrix(basis, morse(basis, k, positions)[0])

@@ -78,6 +78,10 @@ def test_new_refuses_in_one_sentence_and_writes_nothing(
         (("a", "--from-smiles", "C", "--out", "no/a.toml"), "there is no folder 'no'"),
         (("a", "--from-smiles", "CCX"), "--from-smiles 'CCX' is not SMILES"),
         (("a", "--from-smiles", "C", "--with", "[OH]"), "--with '[OH]' is a radical"),
+        (("a", "--from-smiles", "C", "--with", "water", "--with", "[OH]"), "--with '[OH]' is a radical"),
+        (("a", "--from-smiles", "C", "--with", "O", "--with", "O", "--with", "O"), "has 3 partners; allowed"),
+        (("a", "--from-smiles", "[Na+]", "--with", "O", "--with", "[Cl-]"), "are both charged: at 7.5 A"),
+        (("water-water-water", "--from-smiles", "O"), "is that of a recipe that comes with nmer"),
         (("a", "--from-smiles", "[I-]", "--with", "water"), "'aug-cc-pVDZ' is not known to PySCF for element I"),
         (("a",), "--from-smiles"),
     ):
@@ -110,6 +114,32 @@ def test_fluoride_with_water_is_sampled_labelled_and_fitted(
     assert label == pytest.approx(energies[near], abs=15.0)
 
 
+def test_fluoride_with_two_waters_is_sampled_labelled_fitted_and_vanishes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "toy.toml"
+    words = ("toy", "--from-smiles", "[F-]", "--with", "water", "--with", "water", "--out", str(path))
+    code, out, _ = call(capsys, *words)
+    assert code == 0 and "A1_B1C2_B1C2, 7 atoms, charge -1" in out and "60 of 163" in out
+    recipe = load_recipe(str(path), "smoke")
+    nmer = recipe.build_nmer()
+    small = {"frames": 60, "temperatures": (300.0,), "equilibration": 0.05, "stride": 20.0}
+    pool = sample_pool(nmer, recipe.sampling.model_copy(update=small), tmp_path / "scratch")
+    assert len(pool) == 60 and set(pool.window) == {0, 1}
+    with threadpool_limits(limits=1):  # as in a label's process
+        energies = np.array([pair_energy(recipe, x, find_protocol("gfn2-xtb")) for x in pool.positions])
+    assert np.ptp(energies) > 0.1 and np.abs(energies).max() < 20.0
+    settings = recipe.fitting.model_copy(update={"max_terms": None})
+    fitted = fit_potential(nmer, pool.positions, energies, settings)
+    assert len(fitted.potential.coefficients) == 163 and fitted.train_rmsd < 0.5 * energies.std()
+    swapped = pool.positions[:, [0, 4, 5, 6, 1, 2, 3]]
+    assert np.abs(fitted.potential.energy(swapped) - fitted.potential.energy(pool.positions)).max() < 1e-12
+    for part in nmer.slices:
+        away = pool.positions.copy()
+        away[:, part] += [0.0, 200.0, 0.0]
+        assert np.abs(fitted.potential.energy(away)).max() < 1e-6
+
+
 def pair_energy(recipe: Recipe, positions: Floats, labelling: Labelling) -> float:
     protocol = protocol_of(recipe.build_nmer(), labelling)
     engine, jobs = get_engine(labelling.engine), protocol.jobs(positions, protocol.parts, 3.0)
@@ -129,4 +159,15 @@ def test_the_smoke_preset_runs_to_its_end(
     assert made.returncode == 0, made.stderr
     words = ("run", f"{name}.toml", "--preset", "smoke", "--protocol", "gfn2-xtb")
     done = nmer_command(*words, cwd=tmp_path, timeout=2800)
+    assert done.returncode == 0 and f"{name}@1 is released" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["water-water", "water-water-water"])
+def test_two_and_three_waters_are_released(
+    name: str, tmp_path: Path, nmer_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    words = ("run", name, "--preset", "smoke", "--protocol", "gfn2-xtb")
+    done = nmer_command(*words, cwd=tmp_path, timeout=500)
     assert done.returncode == 0 and f"{name}@1 is released" in done.stdout, done.stdout + done.stderr

@@ -7,7 +7,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from potentials.basis import Basis
+from potentials.basis import Basis, BasisOptions
 from potentials.errors import InputError
 from potentials.molecule import Fragment, NMer
 from potentials.points import Points
@@ -108,8 +108,26 @@ def test_counts_follow_burnside(symmetry: str, degree: int, terms: str) -> None:
     if terms == "intermolecular" and "_" not in symmetry:
         with pytest.raises(InputError, match="needs two fragments"):
             Basis.build(nmer, degree, terms)
-    else:
-        assert Basis.build(nmer, degree, terms).n_terms == burnside(nmer, degree, terms)
+    else:  # of three fragments the filter keeps fewer: see test_rules.py
+        options = BasisOptions(rules=("intermolecular",) if terms == "intermolecular" else ())
+        assert Basis.build(nmer, degree, "all", options).n_terms == burnside(nmer, degree, terms)
+
+
+@pytest.mark.parametrize(
+    ("symmetry", "degree", "joined", "any_distance"),
+    [("D1E2_D1E2_D1E2", 2, 13, 43), ("D1E2_D1E2_D1E2", 3, 215, 409), ("A1_D1E2_D1E2", 3, 163, 364)],
+)
+def test_terms_of_three_fragments_join_them(symmetry: str, degree: int, joined: int, any_distance: int) -> None:
+    nmer = make(symmetry)
+    basis = Basis.build(nmer, degree, "intermolecular")
+    assert basis.n_terms == joined
+    assert Basis.build(nmer, degree, "all", BasisOptions(rules=("intermolecular",))).n_terms == any_distance
+    inter, ends = basis.variables.intermolecular, basis.variables.fragments
+    for rows, term in zip(basis.rows, basis.term, strict=True):
+        bodies = [{tuple(ends[v]) for v in row if inter[v]} for row in rows]
+        assert [len(pairs) > 1 for pairs in bodies] == (term >= 0).tolist()  # two pairs of three join all of them
+    with pytest.raises(InputError, match="it takes 2 distances to join 3 fragments; allowed: degree 2 or more"):
+        Basis.build(nmer, 1, "intermolecular")
 
 
 def test_unknown_filters_and_degrees_are_refused() -> None:

@@ -110,7 +110,7 @@ def test_switching_is_smooth_and_ends() -> None:
         positions = np.zeros((1, 2, 3))
         positions[0, 0, 0] = r
         factor, slope = switching.evaluate(positions)
-        return float(factor[0]), float(slope[0, 0])
+        return float(factor[0]), float(slope[0, 0, 0])
 
     assert at(3.0) == (1.0, 0.0) and at(6.0) == (0.0, 0.0) and at(9.0) == (0.0, 0.0)
     assert at(5.0)[0] == pytest.approx(0.5)
@@ -178,8 +178,21 @@ def test_parts_that_do_not_fit_are_refused(change: dict[str, object], message: s
         replace(make(2), **change)
 
 
-@pytest.mark.parametrize(("atoms", "radii"), [((0, 0), (3.0, 4.0)), ((-1, 2), (3.0, 4.0)), ((0, 5), (4.0, 4.0))])
-def test_a_switch_that_cannot_work_is_refused(atoms: tuple[int, int], radii: tuple[float, float]) -> None:
+@pytest.mark.parametrize(
+    ("atoms", "radii"),
+    [
+        ((0, 0), (3.0, 4.0)),
+        ((-1, 2), (3.0, 4.0)),
+        ((0, 5), (4.0, 4.0)),
+        ((0,), (3.0, 4.0)),
+        ((0, ()), (3.0, 4.0)),
+        ((0, (1, 0)), (3.0, 4.0)),
+        ((0, (1, 1)), (3.0, 4.0)),
+    ],
+)
+def test_a_switch_that_cannot_work_is_refused(
+    atoms: tuple[int | tuple[int, ...], ...], radii: tuple[float, float]
+) -> None:
     with pytest.raises(InputError, match="allowed"):
         Switching(atoms, *radii)
 

@@ -52,9 +52,22 @@ def inter(points: Points, pair: tuple[int, int]) -> bool:
     return bool(points.fragment[pair[0]] != points.fragment[pair[1]])
 
 
+def join(points: Points, monomial: Monomial) -> bool:
+    """Whether the distances, drawn as lines between fragments, join all fragments."""
+    lines = [(int(points.fragment[i]), int(points.fragment[j])) for i, j in monomial]
+    parts = [{body} for body in range(int(points.fragment.max()) + 1)]
+    for i, j in lines:
+        one, other = (next(part for part in parts if body in part) for body in (i, j))
+        if one is not other:
+            parts.remove(other)
+            one |= other
+    return len(parts) == 1
+
+
 Predicate = Callable[[Points, Monomial], bool]
 PREDICATES: dict[str, Predicate] = {
     "intermolecular": lambda p, m: any(inter(p, pair) for pair in m),
+    "joined": join,
     "only intermolecular": lambda p, m: all(inter(p, pair) for pair in m),
     "connected": lambda p, m: hang_together(m),
     "intra <= 1": lambda p, m: sum(not inter(p, pair) for pair in m) <= 1,
@@ -100,6 +113,28 @@ def count_by_hand(points: Points, degree: int, predicates: list[Predicate]) -> i
 def test_counts_against_the_whole_group(rules: list[str]) -> None:
     found = Basis.build(WATER_PAIR, 3, "all", BasisOptions(rules=tuple(rules)))
     assert found.n_terms == count_by_hand(Points.of(WATER_PAIR), 3, [PREDICATES[r] for r in rules])
+
+
+@pytest.mark.parametrize("rules", [["joined"], ["joined", "connected"], ["joined", "only intermolecular"]])
+@pytest.mark.parametrize(("symmetry", "degree"), [("A1_D1E2_D1E2", 3), ("D1E2_D1E2_D1E2", 2), ("A1_A1_A1_A1", 4)])
+def test_counts_of_many_fragments(symmetry: str, degree: int, rules: list[str]) -> None:
+    nmer = make(symmetry)
+    found = Basis.build(nmer, degree, "all", BasisOptions(rules=tuple(rules)))
+    assert found.n_terms == count_by_hand(Points.of(nmer), degree, [PREDICATES[r] for r in rules])
+
+
+def test_lone_pairs_join_fragments_too() -> None:
+    nmer = make("A1_D1E2_D1E2")
+    pairs = (LonePairs((1, 2, 3)), LonePairs((4, 5, 6)))
+    found = Basis.build(nmer, 2, "intermolecular", BasisOptions(lone_pairs=pairs))
+    points = Points.of(nmer, pairs)
+    assert found.n_terms == count_by_hand(points, 2, [join])
+    assert (found.variables.pairs >= nmer.natoms).any()
+
+
+def test_a_fragment_without_distances_joins_nothing() -> None:
+    with pytest.raises(InputError, match="leave no terms"):
+        Basis.build(make("D1E2_D1E2_A1"), 3, "intermolecular", BasisOptions(rules=("atoms D E",)))
 
 
 def test_terms_of_the_papers_stay() -> None:
@@ -164,7 +199,7 @@ def test_caps_can_be_left_out() -> None:
 
 def test_every_example_is_a_rule() -> None:
     examples = EXAMPLES.split(", ")
-    assert len({type(rule) for rule in parse_rules(examples)}) == 6
+    assert len({type(rule) for rule in parse_rules(examples)}) == 7
     assert parse_rules(["intra  <=2"]) == parse_rules(["intra <= 2"])
 
 

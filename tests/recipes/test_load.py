@@ -13,7 +13,7 @@ from recipes.load import expanded_toml, load_recipe, presets, shipped_recipes
 from recipes.protocols import find_protocol
 from recipes.schema import Fitting, Recipe
 from storage.citations import licence_of
-from storage.keys import dataset_key, pool_key, potential_key, selection_key, validation_key
+from storage.keys import dataset_key, pool_key, potential_key, selection_key, stage_digest, validation_key
 
 SHIPPED = shipped_recipes()
 
@@ -77,6 +77,55 @@ def test_an_option_that_came_later_changes_no_key_while_it_has_its_default() -> 
     scan = recipe.sampling.scan.model_copy(update={"orientations": 2})
     other = recipe.model_copy(update={"sampling": recipe.sampling.model_copy(update={"scan": scan})})
     assert pool_key(other) != pool_key(recipe)
+
+
+def test_a_key_of_several_atoms_is_written_and_read_again(tiny_recipe: Path, tmp_path: Path) -> None:
+    mine, again = tmp_path / "mine.toml", tmp_path / "again.toml"
+    mine.write_text(tiny_recipe.read_text().replace("atoms = [0, 5]", "atoms = [[2, 3, 4], [6, 7]]"))
+    recipe = load_recipe(str(mine))
+    assert recipe.fitting.switching is not None
+    assert recipe.fitting.switching.build().keys == ((2, 3, 4), (6, 7))
+    again.write_text(expanded_toml(recipe))
+    assert load_recipe(str(again)) == recipe
+    assert potential_key(load_recipe(str(again)), "d") == potential_key(recipe, "d")
+
+
+THREE = shipped_recipes()["water-water-water"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("atoms = [0, 3, 6]", "atoms = [0, 3]", ["one key in each of the 3 fragments"]),
+        ("atoms = [0, 3, 6]", "atoms = [0, 3, 4]", ["one key in each of the 3 fragments"]),
+        (
+            "atoms = [0, 3, 6]",
+            "atoms = [0, [4, 5], 6]",
+            ["[0, [4, 5], 6] tells fragments A1B2, which are alike, apart"],
+        ),
+        ("atoms = [0, 3, 6]", "atoms = [0, 3, 6, 7]", ["at most 3 items"]),
+        ("[fitting]\ndegree = 4 ", "[fitting]\ndegree = 1 ", ["it takes 2 distances to join 3 fragments"]),
+        ("[fitting]", '[fitting]\nrules = ["inter <= 1"]', ["the rules leave no terms"]),
+    ],
+)
+def test_a_mistake_about_three_fragments(old: str, new: str, words: list[str], tmp_path: Path) -> None:
+    text = THREE.read_text()
+    assert old in text
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError) as caught:
+        load_recipe(str(path))
+    for word in ["mine.toml: ", *words]:
+        assert word in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_keys_of_three_fragments_are_new_and_those_of_two_are_not() -> None:
+    """Their pools and their terms are others than in the first release, under the same settings."""
+    three, two = load_recipe("water-water-water", "smoke"), load_recipe("ch3-water", "smoke")
+    for recipe, pool, fit in ((three, 2, 3), (two, 1, 2)):
+        contents = [recipe.nmer.content(), recipe.sampling.content()]
+        assert pool_key(recipe) == stage_digest("sampling", pool, contents, [])
+        assert potential_key(recipe, "d") == stage_digest("fitting", fit, [recipe.fitting.content()], ["d"])
 
 
 def test_the_basis_options_change_no_key_while_they_have_their_defaults() -> None:
@@ -186,6 +235,19 @@ MISTAKES = [
     ("train = 18", "train = 300", ["selection.train + selection.test = 304", "sampling.frames = 200"]),
     ("r_in = 8.0", "r_in = 11.0", ["fitting.switching", "r_in = 11 A", "less than r_out"]),
     ("atoms = [0, 5]", "atoms = [0, 9]", ["fitting.switching.atoms", "0 to 7"]),
+    ("atoms = [0, 5]", "atoms = [0, [6, 9]]", ["fitting.switching.atoms", "0 to 7"]),
+    ("atoms = [0, 5]", "atoms = [0, 1]", ["one key in each of the 2 fragments"]),
+    ("atoms = [0, 5]", "atoms = [0, 5, 6]", ["one key in each of the 2 fragments"]),
+    ("atoms = [0, 5]", "atoms = [0, [1, 5]]", ["one key in each of the 2 fragments"]),
+    ("atoms = [0, 5]", "atoms = [2, 5]", ["tells equivalent atoms of fragment 'CH3-' apart", "[2, 3, 4]"]),
+    ("atoms = [0, 5]", "atoms = [0, [6]]", ["tells equivalent atoms of fragment 'water' apart", "[6, 7]"]),
+    ("atoms = [0, 5]", "atoms = [0, [6, 6]]", ["'fitting.switching'", "different atoms"]),
+    ("atoms = [0, 5]", "atoms = [5]", ["'fitting.switching.atoms'", "at least 2 items"]),
+    ("atoms = [0, 5]", "atoms = [0, []]", ["'fitting.switching.atoms.1'", "is not an atom"]),
+    ("atoms = [0, 5]", "atoms = [0, 5.0]", ["'fitting.switching.atoms.1'", "5.0 is not an atom"]),
+    ("atoms = [0, 5]", 'atoms = [0, "O"]', ["'fitting.switching.atoms.1'", "'O' is not an atom"]),
+    ("atoms = [0, 5]", "atoms = [true, 5]", ["'fitting.switching.atoms.0'", "true is not an atom"]),
+    ("atoms = [0, 5]", "atoms = [0, [5, -6]]", ["'fitting.switching.atoms.1'", "[5, -6] is not an atom"]),
     ("[fitting]", '[fitting]\nrules = ["linked"]', ["fitting.rules", "'linked' is not a rule", "connected"]),
     ("[fitting]", '[fitting]\nrules = ["A-F <= 1"]', ["'A-F <= 1' is about no distance", "A-B intra"]),
     ("[fitting]", "[fitting]\nlone_pairs = [{ atoms = [0, 2, 3] }]", ["only one of its letter"]),

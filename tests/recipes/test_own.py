@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,10 @@ from nmer.cli.new_command import relaxed
 from potentials.errors import InputError
 from potentials.molecule import Fragment, NMer
 from recipes.degrees import CANDIDATES, PAPER_TERMS, count_terms, exchanges, plan_terms
-from recipes.load import expanded_toml, load_recipe
+from recipes.load import expanded_toml, load_recipe, shipped_recipes
 from recipes.molecules import lowest_conformer
 from recipes.own import MOST_ATOMS, OwnRecipe, own_nmer, own_recipe
-from recipes.placing import GAP, beside, central_atom, windows_of
+from recipes.placing import GAP, beside, central_atom, windows_of, windows_of_three
 from recipes.species import read_species
 from tasks.sampling.cvs import families
 from tasks.sampling.forcefield import check_force_field, choose_force_field
@@ -177,3 +178,77 @@ def test_honest_answers(smiles: str, partner: str | None, expected: str | None) 
         placed(smiles, partner)
     sentence = str(caught.value)
     assert expected in sentence and "\n" not in sentence and len(sentence) < 420
+
+
+def test_three_waters() -> None:
+    nmer = own_nmer("mine", *[read_species("water")] * 3, relax=relaxed)
+    assert nmer.symmetry == "A1B2_A1B2_A1B2" and nmer.charge == 0
+    parts = [nmer.positions[part] for part in nmer.slices]
+    for one, other in combinations(parts, 2):
+        assert np.linalg.norm(one[:, None] - other, axis=2).min() > 0.62 + GAP  # of two hydrogens
+    plan = plan_terms(nmer)
+    assert (plan.paper.degree, plan.paper.count) == (4, 2292)
+    assert (plan.laptop.degree, plan.laptop.count) == (3, 215)
+    assert (plan.smoke.degree, plan.smoke.candidates, plan.smoke.count) == (3, 215, 60)
+    assert count_terms(nmer, 1) == 0 and count_terms(nmer, 6) is None
+
+
+@pytest.mark.parametrize(
+    ("smiles", "symmetry", "keys"),
+    [
+        (("[Na+]", "water", "water"), "A1_B1C2_B1C2", "[0, 1, 4]"),
+        (("c1ccccc1", "water"), "A6B6_C1D2", "[[0, 1, 2, 3, 4, 5], 12]"),
+        (("CC", "water", "N#N"), "A2B6_C1D2_E2", "[[0, 1], 8, [11, 12]]"),
+        (("water", "C", "water"), "A1B2_C1D4_A1B2", "[0, 3, 8]"),
+    ],
+)
+def test_the_switching_knows_no_order_of_equivalent_atoms(
+    smiles: tuple[str, ...], symmetry: str, keys: str, tmp_path: Path
+) -> None:
+    species = [read_species(text) for text in smiles]
+    nmer = own_nmer("mine", *species, relax=relaxed)
+    made = own_recipe(nmer, tuple(one.smiles for one in species), *choose_force_field(nmer))
+    assert nmer.symmetry == symmetry and f"switching = {{ atoms = {keys}, " in made.text
+    path = tmp_path / "mine.toml"
+    path.write_text(made.text)
+    for preset in ("smoke", "laptop", "paper"):
+        recipe = load_recipe(str(path), preset)
+        count = getattr(made.terms, preset).candidates
+        assert recipe.fitting.build_basis(nmer).n_terms == count > 0
+    three = len(smiles) > 2
+    assert ("three-body energies" in " ".join(made.text.split("\n# "))) == three
+    assert ("mean over the pairs" in made.text) == ("product over all pairs" in made.text) == three
+
+
+def test_windows_of_three() -> None:
+    assert windows_of_three(3.2) == ((0, 4), (4, 5)) and windows_of_three(3.9) == ((0, 4.5), (4.5, 5.5))
+
+
+@pytest.mark.parametrize(
+    ("smiles", "message"),
+    [
+        (("[Na+]", "water", "[Cl-]"), r"Na\+ and Cl- are both charged: at 7.5 A, .* still -44 kcal/mol"),
+        (("O", "O", "O", "O"), "H2O has 3 partners; allowed: one or two"),
+        (("C", "O", "CCCCC"), "25 with its partners"),
+    ],
+)
+def test_three_that_make_no_potential(smiles: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        own_nmer("mine", *(read_species(text) for text in smiles), relax=relaxed)
+
+
+@pytest.mark.parametrize("name", ["water-water", "water-water-water"])
+def test_the_recipes_of_water_are_what_nmer_new_decides(name: str) -> None:
+    """But for their geometries, and the windows of three."""
+    count = name.count("water")
+    nmer = own_nmer(name, *[read_species("water")] * count, relax=relaxed)
+    made = own_recipe(nmer, ("O",) * count, *choose_force_field(nmer)).text
+    shipped = shipped_recipes()[name].read_text()
+    ours, theirs = (tomllib.loads(text) for text in (made, shipped))
+    for section in ("nmer", "title"):
+        ours.pop(section), theirs.pop(section)
+    if count == 3:
+        assert theirs["sampling"].pop("windows") == [[0, 3.5], [3.5, 4.5], [4.5, 5.5]]
+        ours["sampling"].pop("windows")
+    assert ours == theirs
+    assert load_recipe(name).build_nmer().symmetry == nmer.symmetry

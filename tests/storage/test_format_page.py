@@ -24,6 +24,7 @@ from storage.contents import (
 )
 from storage.store import Store
 from storage.version import write_version
+from tests.contracts import test_exports_of_three_bodies as three_bodies
 from tests.contracts.test_exporters import KINDS, potential_file
 from tests.storage.bundled import RECIPE, small_family
 
@@ -97,6 +98,12 @@ def test_the_page_exchanges_like_fragments(tmp_path: Path) -> None:
     path = tmp_path / "dimer.h5"
     write_version(path, "potential", "water-water", 1, "0" * 64, columns=columns, recipe="", inputs=[], engines={},
                   facts=facts)  # fmt: skip
+    compare(small_family(tmp_path / "store").resolve("dataset:toy@1").path, path, tmp_path)
+
+
+@pytest.mark.parametrize("kind", three_bodies.KINDS)
+def test_the_page_knows_the_switching_of_three_fragments(kind: str, tmp_path: Path) -> None:
+    path = three_bodies.written(three_bodies.potential_of(kind), tmp_path / "three.h5")
     compare(small_family(tmp_path / "store").resolve("dataset:toy@1").path, path, tmp_path)
 
 

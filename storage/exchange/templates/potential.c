@@ -128,29 +128,62 @@ static double unswitched(const double *xyz, double *gradient)
     return energy;
 }
 
+#if SWITCHED
+/* Returns the product of s(R) over all pairs of keys, and writes its gradient; a key is the mean of some atoms. */
+static double switching(const double *xyz, double *turn)
+{
+    const double pi = 3.14159265358979323846;
+    double at[N_KEYS][3] = {{0.0}}, pull[N_KEYS][3] = {{0.0}}, value = 1.0;
+    for (int key = 0; key < N_KEYS; key++)
+        for (int place = key_begins[key]; place < key_begins[key + 1]; place++)
+            for (int axis = 0; axis < 3; axis++)
+                at[key][axis] += xyz[3 * key_atoms[place] + axis] / (key_begins[key + 1] - key_begins[key]);
+    for (int i = 0; i < N_KEYS; i++) {
+        for (int j = i + 1; j < N_KEYS; j++) {
+            const double arrow[3] = {at[i][0] - at[j][0], at[i][1] - at[j][1], at[i][2] - at[j][2]};
+            const double r = sqrt(arrow[0] * arrow[0] + arrow[1] * arrow[1] + arrow[2] * arrow[2]);
+            double s = 1.0, slope = 0.0;
+            if (r >= R_OUT) /* nothing is left */
+                return 0.0;
+            if (r > R_IN) {
+                const double phase = pi * (r - R_IN) / (R_OUT - R_IN);
+                s = 0.5 * (1.0 + cos(phase));
+                slope = -sin(phase) * pi / (2.0 * (R_OUT - R_IN)) / r * value;
+            }
+            value *= s;
+            for (int key = 0; key < N_KEYS; key++)
+                for (int axis = 0; axis < 3; axis++)
+                    pull[key][axis] *= s;
+            for (int axis = 0; axis < 3; axis++) {
+                pull[i][axis] += slope * arrow[axis];
+                pull[j][axis] -= slope * arrow[axis];
+            }
+        }
+    }
+    for (int c = 0; c < 3 * N_ATOMS; c++)
+        turn[c] = 0.0;
+    for (int key = 0; key < N_KEYS; key++)
+        for (int place = key_begins[key]; place < key_begins[key + 1]; place++)
+            for (int axis = 0; axis < 3; axis++)
+                turn[3 * key_atoms[place] + axis] = pull[key][axis] / (key_begins[key + 1] - key_begins[key]);
+    return value;
+}
+#endif
+
 /* Returns the energy, caps at their length, and writes its gradient. */
 static double placed(const double *xyz, double *gradient)
 {
 #if SWITCHED
-    const double *a = xyz + 3 * SWITCH_A, *b = xyz + 3 * SWITCH_B, pi = 3.14159265358979323846;
-    const double arrow[3] = {a[0] - b[0], a[1] - b[1], a[2] - b[2]};
-    const double r = sqrt(arrow[0] * arrow[0] + arrow[1] * arrow[1] + arrow[2] * arrow[2]);
-    if (r >= R_OUT) { /* nothing is left, and nothing is evaluated */
+    double turn[3 * N_ATOMS];
+    const double s = switching(xyz, turn);
+    if (s <= 0.0) { /* nothing is evaluated */
         for (int c = 0; c < 3 * N_ATOMS; c++)
             gradient[c] = 0.0;
         return 0.0;
     }
     const double energy = unswitched(xyz, gradient);
-    if (r <= R_IN)
-        return energy;
-    const double phase = pi * (r - R_IN) / (R_OUT - R_IN);
-    const double s = 0.5 * (1.0 + cos(phase)), slope = -sin(phase) * pi / (2.0 * (R_OUT - R_IN)) / r;
     for (int c = 0; c < 3 * N_ATOMS; c++)
-        gradient[c] *= s;
-    for (int axis = 0; axis < 3; axis++) {
-        gradient[3 * SWITCH_A + axis] += energy * slope * arrow[axis];
-        gradient[3 * SWITCH_B + axis] -= energy * slope * arrow[axis];
-    }
+        gradient[c] = s * gradient[c] + energy * turn[c];
     return s * energy;
 #else
     return unswitched(xyz, gradient);
