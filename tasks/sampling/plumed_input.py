@@ -1,8 +1,8 @@
 """Read the part of PLUMED's input language that describes a PBMetaD run.
 
-Read are UNITS, COM, DISTANCE, ANGLE, TORSION, COMBINE (of distances), PBMETAD (with or without PF, with or
-without a grid), UPPER_WALLS, LOWER_WALLS, PRINT and FLUSH. Whatever else a file asks for is refused by name, with its line:
-a bias that is silently another one would be worse than none.
+Read are UNITS, COM, DISTANCE, ANGLE, TORSION, COMBINE (of distances), PBMETAD (with or without PF, with or without
+a grid), UPPER_WALLS, LOWER_WALLS, PRINT and FLUSH. Whatever else a file asks for is refused by name, with its
+line: a bias that is silently another one would be worse than none.
 """
 
 from __future__ import annotations

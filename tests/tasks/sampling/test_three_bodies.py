@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -20,6 +21,7 @@ from tasks.sampling.frames import com_distance
 from tasks.sampling.kernel import COM, WALL, apply_bias
 from tasks.sampling.pbmetad import walkers
 from tasks.sampling.plots import draw_pool
+from tasks.sampling.plumed_engine import PlumedBias
 from tasks.sampling.plumed_input import read_plumed
 from tasks.sampling.plumed_output import plumed_input
 from tasks.sampling.pool import sample_pool
@@ -120,6 +122,20 @@ def test_the_plumed_input_says_the_same(window: tuple[float, float], tmp_path: P
         path.write_text(lines.replace(old, new))
         with pytest.raises(InputError, match=message):
             read_plumed(path)
+
+
+@pytest.mark.parametrize("window", [(0.0, 2.5), (4.0, 6.0), (6.0, 9.0)])
+def test_plumed_itself_gives_the_native_bias(window: tuple[float, float]) -> None:
+    """Only where PLUMED_KERNEL leads to PLUMED: its COMBINE and its walls, hills and all."""
+    if not os.environ.get("PLUMED_KERNEL"):
+        pytest.skip("PLUMED_KERNEL is not set")
+    spec = window_bias(NMER, Bias(pace=10), 300.0, window)
+    buffer, force = spec.buffer(), np.empty((9, 3))
+    with PlumedBias(spec, 0.5, np.empty((0, 1 + 2 * len(spec.cvs)))) as plumed:
+        for step, x in enumerate(shaken(NMER, 60)):
+            energy, theirs = apply_bias(buffer, step, x, force), plumed(step, x)
+            assert plumed.energy == pytest.approx(energy, rel=1e-12, abs=1e-10)
+            np.testing.assert_allclose(theirs, force, atol=1e-9)
 
 
 @pytest.mark.parametrize("together", [False, True])
