@@ -9,14 +9,17 @@ for products of this size, which wait for one another where processors are busy.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from potentials.compiled import njit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_OPTIONS = {"cache": True, "error_model": "numpy", "fastmath": {"contract"}}
+_OPTIONS: dict[str, Any] = {"cache": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 
 @njit(**_OPTIONS)  # type: ignore[untyped-decorator]

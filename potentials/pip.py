@@ -14,10 +14,10 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from potentials.basis import Basis, Ints
+from potentials.compiled import njit
 from potentials.kernels import (
     polynomial_of_blocks,
     polynomial_one_by_one,

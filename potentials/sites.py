@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from potentials.compiled import njit
 from potentials.errors import InputError
 
 Floats = NDArray[np.float64]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from potentials.basis import Basis, Ints
+from potentials.compiled import njit
 
 Floats = NDArray[np.float64]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from potentials.compiled import njit
 from potentials.errors import InputError
 
 Floats = NDArray[np.float64]

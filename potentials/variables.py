@@ -23,9 +23,9 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from potentials.compiled import njit
 from potentials.errors import InputError
 from potentials.points import Points
 from potentials.sites import Sites

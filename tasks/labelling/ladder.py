@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from potentials.compiled import njit
 
 Array = NDArray[Any]
 """Of float32 or float64."""

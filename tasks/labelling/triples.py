@@ -17,10 +17,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import DTypeLike, NDArray
 from scipy.linalg.blas import get_blas_funcs
 
+from potentials.compiled import njit
 from tasks.labelling.coupled_cluster import Amplitudes, Orbitals
 
 Array = NDArray[Any]

@@ -6,8 +6,8 @@ import math
 from typing import Protocol
 
 import numpy as np
-from numba import njit
 
+from potentials.compiled import njit
 from tasks.sampling.kernel import CUT, add_hill, interpolate
 
 _compiled = njit(cache=True, error_model="numpy", fastmath=False)

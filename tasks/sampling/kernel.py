@@ -13,7 +13,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import carray, cfunc, njit, types
+from numba import carray, types
+
+from potentials.compiled import cfunc, njit
 
 HEADER, CV_ROW, FAMILY_ROW = 32, 6, 6
 LENGTH = 13

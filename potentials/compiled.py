@@ -1,0 +1,129 @@
+"""Compiled functions, kept on the disk from one process to the next where that is possible.
+
+numba keeps what it has compiled beside the source, or in the user's cache folder, or where ``NUMBA_CACHE_DIR``
+says, and refuses to define a function where it can write to none of them: an installation that only its owner can
+write to, and a home that is not there. Then a folder of the user's in the system's temporary folder is used, and
+where there can be none either, every process compiles anew.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numba
+
+FOLDER = "NUMBA_CACHE_DIR"
+"""Variable of the environment that numba reads; processes that this one starts find the folder by it."""
+
+_SAID, _OWN = "NMER_SAID_NO_CACHE", "NMER_OWN_NUMBA_CACHE"
+"""Whether it was said that there is no folder; the folder that was taken in the place of numba's."""
+
+REMARK = (
+    "note: compiled code cannot be kept, so that every command takes up to a minute longer; set NUMBA_CACHE_DIR "
+    "to a folder that only you can write to"
+)
+
+
+def njit(*, cache: bool = False, **options: Any) -> Any:
+    """Return numba's decorator; with `cache`, what is compiled is kept where there is a place for it.
+
+    Parameters
+    ----------
+    cache
+        Whether to keep it.
+    options
+        Those of `numba.njit`.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        compiled = numba.njit(**options)(function)
+        while cache:
+            try:
+                compiled.enable_caching()
+            except RuntimeError:  # numba can write to none of its folders
+                if _other_folder():
+                    continue
+            else:
+                compiled._cache = _Lenient(compiled._cache)
+            break
+        return compiled
+
+    return decorate
+
+
+def cfunc(signature: Any, *, cache: bool = False) -> Any:
+    """Return numba's decorator for a function that C calls; `cache` is that of `njit`."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        while cache:
+            try:
+                return numba.cfunc(signature, cache=True)(function)
+            except (
+                Exception
+            ):  # there is no folder, or half a file in it; an error of the function comes again below
+                if not _other_folder():
+                    break
+        return numba.cfunc(signature)(function)
+
+    return decorate
+
+
+def _other_folder() -> bool:
+    """Have numba use a folder of the user's own; return False where it does already, or there can be none."""
+    if os.environ.get(_SAID) or os.environ.get(_OWN) == numba.config.CACHE_DIR:
+        return False
+    folder = own_folder()
+    if folder is None:
+        os.environ[_SAID] = "1"  # once is enough, also for the processes that this one starts
+        print(REMARK, file=sys.stderr)
+        return False
+    os.environ[FOLDER] = os.environ[_OWN] = numba.config.CACHE_DIR = str(folder)
+    return True
+
+
+def own_folder() -> Path | None:
+    """Return a folder in the system's temporary folder that is this user's alone; None where there can be none.
+
+    Compiled code is run as it is found, so a folder that another user could write to is not taken.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    try:
+        folder = Path(tempfile.gettempdir()) / f"nmer-numba-{user}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return None
+    mine = stat.S_ISDIR(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == user)
+    return folder if mine and not found.st_mode & 0o077 else None
+
+
+class _Lenient:
+    """numba's cache of a function, whose damage or lack of room is no reason to fail: it is compiled instead."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def load_overload(self, *values: Any) -> Any:
+        """Return what is kept; None where nothing is, or cannot be read."""
+        try:
+            return self._cache.load_overload(*values)
+        except Exception:  # half a file can fail in any way; without it the next one is whole
+            with suppress(Exception):
+                self._cache.flush()
+            return None
+
+    def save_overload(self, *values: Any) -> None:
+        """Keep what was compiled if there is room."""
+        with suppress(Exception):
+            self._cache.save_overload(*values)
