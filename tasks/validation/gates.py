@@ -191,7 +191,7 @@ def gradient_error(potential: Potential, positions: Floats) -> float:
 
 def switching_error(switching: Switching, positions: Floats) -> float:
     """Return the largest difference between a switching's derivative and finite differences (1/A)."""
-    gradient, largest = _switching_gradient(switching, positions), 0.0
+    gradient, largest = switching.evaluate(positions)[1], 0.0
     step = min(STEP, (switching.r_out - switching.r_in) / 200)
     for atom in range(positions.shape[1]):
         for axis in range(3):
@@ -199,14 +199,6 @@ def switching_error(switching: Switching, positions: Floats) -> float:
             off = _difference(factors, step) - gradient[:, atom, axis]
             largest = max(largest, _largest(off[_on_one_side(factors)]))
     return largest
-
-
-def _switching_gradient(switching: Switching, positions: Floats) -> Floats:
-    gradient = np.zeros_like(positions)
-    first, second = switching.atoms
-    slope = switching.evaluate(positions)[1]
-    gradient[:, first], gradient[:, second] = slope, -slope
-    return gradient
 
 
 def _displaced(positions: Floats, atom: int, axis: int, step: float) -> list[Floats]:

@@ -93,6 +93,36 @@ def test_a_wrong_derivative_of_the_switching_is_caught(
     assert verdict(sound, near) == {}
 
 
+@dataclass(frozen=True)
+class OnePairOnly(Switching):
+    """Its derivative forgets all but the first pair of bodies where more than one switches."""
+
+    def evaluate(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        factor, gradient = super().evaluate(positions)
+        one = Switching(self.atoms[:2], self.r_in, self.r_out).evaluate(positions)[1]
+        several = (self.distances(positions) > self.r_in).sum(axis=1) > 1
+        return factor, np.where(several[:, None, None], one, gradient)
+
+
+@pytest.mark.parametrize(
+    ("nmer", "keys"), [(TRIPLE, (0, 1, 4)), (THREE, (0, 3, 6))], ids=lambda of: getattr(of, "symmetry", "")
+)
+def test_a_wrong_derivative_of_a_product_over_pairs_of_bodies_is_caught(nmer: NMer, keys: tuple[int, ...]) -> None:
+    near = clusters(nmer, 60, 5)
+    sound = build(nmer, Switching(keys, 6.0, 8.0))
+    assert sound.switching is not None and (sound.switching.evaluate(near)[0] == 1.0).all()
+    shell = switching_shell(sound, near)
+    assert len(shell) == SHELL
+    pairs = (sound.switching.distances(shell) > 6.0).sum(axis=1)
+    assert (pairs == 2).any()
+    assert verdict(sound, near) == {}
+    for planted in (WrongSlope(keys, 6.0, 8.0, 0.99), OnePairOnly(keys, 6.0, 8.0)):
+        assert gradient_error(build(nmer, planted), near[:FIRST]) < 1e-8
+        assert list(verdict(build(nmer, planted), near)) == ["gradient"]
+    asymmetric = build(nmer, Switching((*keys[:2], keys[2] + 1), 6.0, 8.0))  # another atom of the last body
+    assert "permutation" in verdict(asymmetric, near)
+
+
 def test_a_wrong_derivative_is_caught_where_the_data_are_in_the_shell() -> None:
     planted = build(METHYL_WATER, WrongSlope((0, 5), 4.5, 7.0, 0.9))
     factor = Switching((0, 5), 4.5, 7.0).evaluate(DATA)[0]
