@@ -8,7 +8,8 @@ from potentials.errors import InputError, MissingProgramError
 from recipes.checks import check_molecules
 from recipes.schema import Recipe
 from storage.keys import STAGES
-from tasks.labelling.engines import get_engine
+from tasks.labelling.protocol import check_labelling
+from tasks.labelling.reference import check_start
 from tasks.sampling.bias import window_bias
 from tasks.sampling.cvs import families
 from tasks.sampling.forcefield import check_force_field
@@ -46,13 +47,8 @@ def check_selection(recipe: Recipe) -> None:
 def check_labels(recipe: Recipe) -> None:
     """Raise InputError if the engine is missing, or does not know the method, a basis, or the functional."""
     nmer, settings = recipe.build_nmer(), recipe.labelling
-    ghosts = settings.counterpoise and len(nmer.fragments) > 1
-    engine = get_engine(settings.engine)
-    for basis in (settings.basis, settings.mp2_basis):
-        if basis:
-            engine.check(
-                settings.method, basis, ghosts, nmer.symbols, settings.functional, settings.density_fitting
-            )
+    check_labelling(nmer, settings)
+    check_start(nmer, settings)
 
 
 CHECKS: tuple[tuple[str, Callable[[Recipe], None]], ...] = (

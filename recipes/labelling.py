@@ -52,10 +52,13 @@ class Labelling(Section):
         "single_precision": False,
         "fno_threshold": 1e-5,
         "max_d1": 1.0,
+        "max_instability": 0.1,
         "keep_flagged": False,
         "reference": "optimized",
     }
-    FLAGS: ClassVar[frozenset[str]] = frozenset({"max_t1", "max_t2", "max_d1", "keep_flagged", "reference"})
+    FLAGS: ClassVar[frozenset[str]] = frozenset(
+        {"max_t1", "max_t2", "max_d1", "max_instability", "keep_flagged", "reference"}
+    )
     """Fields that decide what is done with a label and not its energies."""
 
     engine: Literal["pyscf", "pyscf-lno", "psi4", "orca", "xtb"] = "pyscf"
@@ -82,6 +85,9 @@ class Labelling(Section):
     max_t1: float = Field(0.02, gt=0, le=1, description="T1 diagnostic above which a label is flagged")
     max_t2: float = Field(0.2, gt=0, le=10, description="largest |t2| above which a label is flagged")
     max_d1: float = Field(1.0, gt=0, le=10, description="D1 diagnostic above which a label is flagged")
+    max_instability: float = Field(
+        0.1, gt=0, le=10, description="instability of RHF towards UHF above which a label is flagged (hartree)"
+    )
     keep_flagged: bool = Field(False, description="take flagged labels into the dataset all the same")
 
     @model_validator(mode="after")

@@ -300,6 +300,13 @@ def _sane(smiles: str, name: str) -> Any:
 
 
 def _of(mol: Any, name: str) -> Molecule:
+    """Return an rdkit molecule as one of ours; raises InputError if an atom is of an isotope that is named."""
+    named = [a for a in mol.GetAtoms() if a.GetIsotope()]
+    if named:
+        raise InputError(
+            f"'{name}' has an atom of an isotope, {named[0].GetIsotope()}{named[0].GetSymbol()}; isotopes are not "
+            "supported: leave it out, since energies do not depend on masses"
+        )
     bonds = sorted(tuple(sorted((b.GetBeginAtomIdx(), b.GetEndAtomIdx()))) for b in mol.GetBonds())
     return Molecule(name, tuple(a.GetSymbol() for a in mol.GetAtoms()), tuple(bonds))
 

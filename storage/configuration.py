@@ -103,7 +103,11 @@ def _ids(
     return tuple(ids)
 
 
-def protocol_settings(labelling: Labelling, engine_versions: Mapping[str, str]) -> dict[str, object]:
+def protocol_settings(
+    labelling: Labelling,
+    engine_versions: Mapping[str, str],
+    core_electrons: Mapping[str, Mapping[str, int]] | None = None,
+) -> dict[str, object]:
     """Return everything that decides an energy, as plain JSON values.
 
     Parameters
@@ -112,14 +116,24 @@ def protocol_settings(labelling: Labelling, engine_versions: Mapping[str, str]) 
         The recipe section. Its flag thresholds are left out.
     engine_versions
         Version of each program that takes part, for example ``{"pyscf": "2.14.0"}``.
+    core_electrons
+        Electrons that each basis leaves to a core potential, by element: ``{"def2-SVP": {"I": 28}}``. Labels of
+        these elements from before they were set are those of another protocol.
     """
-    return {
+    found: dict[str, object] = {
         "format": STAGE_FORMATS["labelling"],
         "labelling": {k: v for k, v in labelling.content().items() if k not in labelling.FLAGS},
         "versions": dict(engine_versions),
     }
+    if core_electrons:
+        found["core_electrons"] = {basis: dict(electrons) for basis, electrons in core_electrons.items()}
+    return found
 
 
-def protocol_id(labelling: Labelling, engine_versions: Mapping[str, str]) -> str:
+def protocol_id(
+    labelling: Labelling,
+    engine_versions: Mapping[str, str],
+    core_electrons: Mapping[str, Mapping[str, int]] | None = None,
+) -> str:
     """Return the identity of a protocol: the sha256 of the canonical JSON of `protocol_settings`."""
-    return digest(protocol_settings(labelling, engine_versions))
+    return digest(protocol_settings(labelling, engine_versions, core_electrons))

@@ -39,6 +39,10 @@ from storage.spool import SpoolRange, read_spool, spool_files
 __all__ = ["Counts", "LabelArrays", "LabelRow", "Ledger"]
 
 _WANTED = "configuration IN (SELECT value FROM json_each(?))"
+_INSTABILITY = (  # JSON has no infinity, and 9e999 is SQLite's
+    "CASE WHEN json_extract(details, '$.details.scf_saddle') OR json_extract(details, '$.details.scf_unchecked') "
+    "THEN 9e999 ELSE json_extract(details, '$.details.instability') END"
+)
 _ROW = ", ".join(field.name for field in fields(LabelRow))
 
 
@@ -221,16 +225,17 @@ class Ledger:
         """
         marks = ", ".join("?" * len(parts))
         cursor = self._database.execute(
-            "SELECT configuration, sum(cpu_seconds), sum(status != 'ok'), max(t1), max(t2), max(d1), max(memory)"
+            "SELECT configuration, sum(cpu_seconds), sum(status != 'ok'), max(t1), max(t2), max(d1), max(memory), "
+            f"max({_INSTABILITY})"
             f"{', max(CASE part WHEN ? THEN energy END)' * len(parts)} FROM labels "
             f"WHERE protocol = ? AND part IN ({marks}) AND {_WANTED} GROUP BY configuration",
             (*parts, protocol, *parts, json.dumps(list(ids))),
         )
         known = {row[0]: row[1:] for row in cursor}
-        nothing = (0.0, 0, *(None,) * (4 + len(parts)))
+        nothing = (0.0, 0, *(None,) * (5 + len(parts)))
         table = np.array([known.get(i, nothing) for i in ids], dtype=np.float64).reshape(len(ids), len(nothing))
-        cpu_seconds, bad, t1, t2, d1, memory = table[:, :6].T
-        return LabelArrays(table[:, 6:], t1, t2, d1, cpu_seconds, memory, bad > 0)
+        cpu_seconds, bad, t1, t2, d1, memory, instability = table[:, :7].T
+        return LabelArrays(table[:, 7:], t1, t2, d1, instability, cpu_seconds, memory, bad > 0)
 
     def hosts(self, ids: Sequence[str], protocol: str) -> dict[str, int]:
         """Return how many parts of some labels each machine computed; '' where that is not known."""

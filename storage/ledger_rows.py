@@ -74,6 +74,9 @@ class LabelArrays:
         (configurations, parts), total energies, hartree.
     t1, t2, d1
         (configurations,), largest over the parts.
+    instability
+        (configurations,), largest over the parts, hartree; nan where every SCF was found to be stable, or where
+        that is not known; infinite where an SCF is a saddle point, or was hard to find and not looked at.
     cpu_seconds
         (configurations,), sum over the parts; 0 where nothing is known.
     memory
@@ -86,6 +89,7 @@ class LabelArrays:
     t1: NDArray[np.float64]
     t2: NDArray[np.float64]
     d1: NDArray[np.float64]
+    instability: NDArray[np.float64]
     cpu_seconds: NDArray[np.float64]
     memory: NDArray[np.float64]
     ended_badly: NDArray[np.bool_]

@@ -52,6 +52,7 @@ class ProgressLine:
         self._first: int | None = None
         self._shown = -PLAIN_INTERVAL
         self.done = self.failed = 0
+        self._said = ""
         self._watching = ExitStack()
 
     def __enter__(self) -> Self:
@@ -90,8 +91,9 @@ class ProgressLine:
         self._shown = time.monotonic()
         if self._live:
             self._stream.write(f"\r\x1b[2K{self.line()}" + ("\n" if last else ""))
-        else:
-            self._stream.write(self.line() + "\n")
+        elif (line := self.line()) != self._said:  # the last one may have been said already
+            self._said = line
+            self._stream.write(line + "\n")
         self._stream.flush()
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import sys
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, MaxCoreHours, Yes, print_json, print_table
+from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, Yes, print_json, print_table
 from potentials.errors import InputError
 
 
@@ -51,20 +51,32 @@ def protocols(*, json: Json = False) -> int:
 def label(
     file: Path,
     *,
-    fragments: Annotated[str, Parameter(help="Number of atoms of each fragment, for example 5,3.")],
-    protocol: Annotated[str, Parameter(help="A name from nmer protocols.")],
-    charges: Annotated[str, Parameter(help="Charge of each fragment (e), for example 0,-1; default: all 0.")] = "",
-    timeout: Annotated[float, Parameter(help="Wall time of one label (s).")] = 36_000.0,
-    memory: Annotated[float, Parameter(help="Memory of one label (GiB).")] = 8.0,
+    recipe: Annotated[
+        str | None, Parameter(help="A recipe, whose fragments, charges, caps, and protocol are taken.")
+    ] = None,
+    preset: Preset = None,
+    protocol: ProtocolName = None,
+    fragments: Annotated[
+        str, Parameter(help="Without a recipe: number of atoms of each fragment, for example 5,3.")
+    ] = "",
+    charges: Annotated[
+        str, Parameter(help="Without a recipe: charge of each fragment (e), for example 0,-1; default: all 0.")
+    ] = "",
+    timeout: Annotated[float | None, Parameter(help="Wall time of one label (s); default: 36000.")] = None,
+    memory: Annotated[
+        float | None, Parameter(help="Memory of one label (GiB); default: the recipe's, or 8.")
+    ] = None,
     yes: Yes = False,
     max_core_hours: MaxCoreHours = None,
     json: Json = False,
 ) -> int:
     """Label the configurations of an xyz file by hand: total, sub-calculation, and n-body energies.
 
-    Nothing is kept: a recipe's labels are made with `nmer run`. A single molecule's energy is its total energy.
+    Nothing is kept: a recipe's labels are made with `nmer run`. A single molecule's energy is its total energy,
+    and that of a covalent n-mer counts from no minimum.
 
-    Example: nmer label dimers.xyz --fragments 5,3 --protocol fno-aug-cc-pvdz
+    Examples: nmer label dimers.xyz --recipe ch3-water --preset smoke,
+    nmer label dimers.xyz --fragments 5,3 --protocol fno-aug-cc-pvdz
 
     Parameters
     ----------
@@ -72,26 +84,40 @@ def label(
         An xyz or extended xyz file, Angstrom, with one configuration or many.
     """
     from flows.costs import check_consent, cost_by_hand, cost_limit
-    from recipes.protocols import find_protocol
-    from tasks.labelling.by_hand import label_by_hand, read_configurations
+    from recipes.load import load_recipe
+    from recipes.protocols import find_protocol, with_protocol
+    from tasks.labelling.by_hand import label_by_hand, read_configurations, read_configurations_of
     from tasks.progress import ProgressLine
 
-    if not (0 < timeout < math.inf and 0 < memory < math.inf):
+    if any(not 0 < limit < inf for limit in (timeout, memory) if limit is not None):
         raise InputError("--timeout (s) and --memory (GiB) must be above 0 and finite")
-    labelling = find_protocol(protocol)
-    configurations = read_configurations(
-        file,
-        _numbers("--fragments", fragments),
-        _numbers("--charges", charges),
-        lambda note: print(f"note: {note}", file=sys.stderr),
-    )
+
+    def told(note: str) -> None:
+        print(f"note: {note}", file=sys.stderr)
+
+    if recipe is not None:
+        if fragments or charges:
+            raise InputError("--fragments and --charges are those of the recipe; leave them out with --recipe")
+        loaded = with_protocol(load_recipe(recipe, preset), protocol)
+        labelling, memory = loaded.labelling, memory or loaded.resources.label_memory
+        configurations = read_configurations_of(file, loaded.build_nmer(), told)
+    else:
+        if preset is not None:
+            raise InputError("--preset is one of a recipe's; give --recipe as well")
+        if protocol is None or not fragments:
+            raise InputError("give --recipe RECIPE, or both --fragments, for example 5,3, and --protocol")
+        labelling = find_protocol(protocol)
+        sizes, each = _numbers("--fragments", fragments), _numbers("--charges", charges)
+        configurations = read_configurations(file, sizes, each, told)
+    timeout, memory = timeout or 36_000.0, memory or 8.0
     what = f"labelling the {len(configurations)} configurations of '{file}'"
-    check_consent(what, cost_by_hand(configurations, labelling), cost_limit(max_core_hours), None, yes)
+    check_consent(what, cost_by_hand(configurations, labelling), cost_limit(max_core_hours), preset, yes)
     found: list[dict[str, Any]] = []
     with ProgressLine("labelling", len(configurations), "labels") as progress:
         for one in label_by_hand(configurations, labelling, timeout, memory):
             found.append(one)
-            progress.update(len(found), sum(o["nbody_energy"] is None for o in found))
+            failed = sum(o["nbody_energy"] is None for o in found)
+            progress.update(len(found) - failed, failed)
     if json:
         print_json(found)
     else:

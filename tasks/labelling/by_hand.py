@@ -1,10 +1,11 @@
-"""Label the configurations of an xyz file, without a recipe or a store."""
+"""Label the configurations of an xyz file, without a store: by a protocol of a name, or by a recipe's own."""
 
 from __future__ import annotations
 
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -16,10 +17,10 @@ from potentials.errors import InputError
 from potentials.molecule import Fragment, NMer
 from recipes.labelling import Labelling
 from storage.xyz import read_geometries
+from tasks.labelling.collect import DOUBTFUL, INSTABILITY
 from tasks.labelling.engine import OK
-from tasks.labelling.engines import get_engine
 from tasks.labelling.plan import HARTREE, nbody_energy
-from tasks.labelling.protocol import Protocol, protocol_of
+from tasks.labelling.protocol import Protocol, check_labelling, protocol_of
 from tasks.labelling.runner import Limits, run_label
 
 DIAGNOSTICS = ("t1", "d1", "t2", "triples_fraction")
@@ -65,6 +66,44 @@ def read_configurations(
     return found
 
 
+def read_configurations_of(path: Path, nmer: NMer, told: Callable[[str], None] | None = None) -> list[NMer]:
+    """Return the configurations of an xyz or extended xyz file, each as a recipe's n-mer at another geometry.
+
+    Fragments, charges, bonds, caps, and parts are those of the n-mer.
+
+    Parameters
+    ----------
+    path
+        The file; positions in Angstrom, atoms in the n-mer's order.
+    nmer
+        The recipe's n-mer.
+    told
+        Is given a sentence for each thing in the file that is not used or was changed.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or its atoms are not those of the n-mer in their order.
+    """
+    read = read_geometries(path, [len(fragment.symbols) for fragment in nmer.fragments])
+    found = []
+    for number, (symbols, positions) in enumerate(zip(read.symbols, read.positions, strict=True), 1):
+        if tuple(symbols) != tuple(nmer.symbols):
+            raise InputError(
+                f"'{path}': configuration {number} has the atoms {' '.join(symbols[:30])}; '{nmer.name}' has "
+                f"{' '.join(nmer.symbols)}, in this order"
+            )
+        fragments = tuple(
+            replace(fragment, positions=tuple((float(x), float(y), float(z)) for x, y, z in positions[part]))
+            for fragment, part in zip(nmer.fragments, nmer.slices, strict=True)
+        )
+        found.append(NMer(nmer.name, fragments, nmer.symmetry))
+    if told is not None:
+        for note in read.notes:
+            told(note)
+    return found
+
+
 def label_by_hand(
     configurations: Sequence[NMer], labelling: Labelling, timeout: float, memory: float
 ) -> Iterator[dict[str, Any]]:
@@ -84,25 +123,17 @@ def label_by_hand(
     dict
         ``configuration`` (from 1), ``status``, ``reason``, ``nbody_energy`` (kcal/mol), ``nbody_energy_hartree``,
         ``cpu_seconds``, ``parts`` (one object for each sub-calculation: ``name``, ``coefficient``, ``status``,
-        ``energy`` and ``components`` (hartree), diagnostics, ``cpu_seconds``, ``memory`` (GiB)). Energies are
-        None where something failed. A single molecule's energy is its total energy.
+        ``energy`` and ``components`` (hartree), diagnostics, ``cpu_seconds``, ``memory`` (GiB), ``details``:
+        counts of electrons and orbitals, and what was not ordinary about the SCF). Energies are None where
+        something failed. A single molecule's energy is its total energy.
 
     Raises
     ------
     InputError
         If the engine is missing or cannot do what is asked.
     """
-    engine = get_engine(labelling.engine)
-    for nmer in configurations:
-        ghosts = labelling.counterpoise and len(nmer.fragments) > 1
-        engine.check(
-            labelling.method,
-            labelling.basis,
-            ghosts,
-            nmer.symbols,
-            labelling.functional,
-            labelling.density_fitting,
-        )
+    for nmer in {nmer.symbols: nmer for nmer in configurations}.values():
+        check_labelling(nmer, labelling)
     limits = Limits(timeout, memory)
     with tempfile.TemporaryDirectory(prefix="nmer-by-hand-") as scratch:
         for number, nmer in enumerate(configurations, 1):
@@ -133,11 +164,17 @@ def _summary(protocol: Protocol, entries: list[dict[str, Any]]) -> dict[str, Any
 
 
 def _part(entry: dict[str, Any], coefficient: int) -> dict[str, Any]:
-    kept = ("status", "reason", "energy", "components", *DIAGNOSTICS, "cpu_seconds", "memory")
+    kept = ("status", "reason", "energy", "components", *DIAGNOSTICS, "cpu_seconds", "memory", "details")
     return {"name": entry["part"], "coefficient": coefficient, **{name: entry.get(name) for name in kept}}
 
 
 def _flags(entries: list[dict[str, Any]], limits: Labelling) -> str:
+    told = [entry.get("details") or {} for entry in entries]
+    if any(one.get("scf_saddle") or one.get("scf_unchecked") for one in told):
+        return DOUBTFUL
+    instability = max((one.get("instability", 0.0) for one in told), default=0.0)
+    if instability > limits.max_instability:
+        return f"{INSTABILITY} = {instability:.4f} is above {limits.max_instability:g}"
     for name, limit in (("t1", limits.max_t1), ("t2", limits.max_t2), ("d1", limits.max_d1)):
         largest = max((e[name] for e in entries if e.get(name) is not None), default=0.0)
         if largest > limit:

@@ -18,6 +18,10 @@ from tasks.labelling.protocol import protocol_of
 
 Floats = NDArray[np.float64]
 
+INSTABILITY = "instability of RHF (hartree)"
+DOUBTFUL = "the SCF solution is a saddle point, or was hard to find and its stability is not known"
+"""Why a label is flagged for its SCF."""
+
 USABLE, FLAGGED, MISSING = "ok", "flagged", "missing"
 ENDED_BADLY = (FAILED, TIMEOUT, OUT_OF_MEMORY)
 """With the three above, the values of `LabelTable.status`."""
@@ -45,8 +49,9 @@ class LabelTable:
     memory
         (configurations,), largest over the sub-calculations, GiB; nan where it is not known.
     status
-        ``ok``; ``flagged``: it has an energy, but T1 > max_t1, D1 > max_d1, or |t2| > max_t2; ``failed``,
-        ``timeout``, ``out-of-memory``; ``missing``.
+        ``ok``; ``flagged``: it has an energy, but T1 > max_t1, D1 > max_d1, |t2| > max_t2, or a Hartree-Fock
+        solution that is unstable by more than max_instability; ``failed``, ``timeout``, ``out-of-memory``;
+        ``missing``.
     reason
         Why it is flagged or ended badly; empty otherwise.
     keep_flagged
@@ -109,6 +114,7 @@ def collect_labels(nmer: NMer, positions: Floats, labelling: Labelling, ledger: 
     status = np.where(complete, USABLE, MISSING).astype(object)
     reason = np.full(len(ids), "", dtype=object)
     above = (
+        (INSTABILITY, found.instability, labelling.max_instability),
         ("T1", found.t1, labelling.max_t1),
         ("D1", found.d1, labelling.max_d1),
         ("|t2|", found.t2, labelling.max_t2),
@@ -116,6 +122,8 @@ def collect_labels(nmer: NMer, positions: Floats, labelling: Labelling, ledger: 
     for name, values, limit in reversed(above):  # the first of them has the last word
         for i in np.flatnonzero(complete & (values > limit)).tolist():  # false for nan
             status[i], reason[i] = FLAGGED, f"{name} = {values[i]:.4f} is above {limit:g}"
+    for i in np.flatnonzero(complete & np.isinf(found.instability)).tolist():
+        reason[i] = DOUBTFUL
     bad = np.flatnonzero(found.ended_badly).tolist()
     known = ledger.rows([ids[i] for i in bad], protocol.id)
     for i in bad:

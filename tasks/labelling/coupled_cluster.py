@@ -107,7 +107,7 @@ class Solution:
         return float(abs(self.amplitudes.t2).max())
 
 
-def solve_ccsd(orbitals: Orbitals, tolerance: float, max_cycles: int) -> Solution:
+def solve_ccsd(orbitals: Orbitals, tolerance: float, max_cycles: int, shift: float = 0.0) -> Solution:
     """Solve the CCSD equations, from MP2 amplitudes on.
 
     Parameters
@@ -119,8 +119,10 @@ def solve_ccsd(orbitals: Orbitals, tolerance: float, max_cycles: int) -> Solutio
         has to fall below `NORM_FACTOR` times as much.
     max_cycles
         Iterations allowed.
+    shift
+        By which orbital energy differences are raised to shorten the steps, hartree; the solution is the same.
     """
-    equations = Equations(orbitals)
+    equations = Equations(orbitals, shift)
     amplitudes = equations.start()
     energy = equations.energy(amplitudes)
     diis = Diis(DIIS_SIZE)
@@ -150,8 +152,9 @@ class Equations:
     The letters A to E are those that Helgaker, Jorgensen and Olsen give to its terms.
     """
 
-    def __init__(self, orbitals: Orbitals) -> None:
+    def __init__(self, orbitals: Orbitals, shift: float = 0.0) -> None:
         self.orbitals, self.type = orbitals, orbitals.fitted.dtype
+        self.shift = self.type.type(shift)
         o, v = self.o, self.v = orbitals.occupied, orbitals.virtuals
         self.oo, self.ov, self.vv = (orbitals.block(*kinds) for kinds in ("oo", "ov", "vv"))
         self.gap = orbitals.energies[o:] - orbitals.energies[:o, None]  # i, a
@@ -192,8 +195,8 @@ class Equations:
         doubles = half + half.transpose(1, 0, 3, 2)
         del half
         doubles += self._ladders(dressed, t1, t2)
-        doubles /= -self.gaps
-        return Amplitudes((self._singles(dressed, u, x) / -self.gap).astype(self.type), doubles)
+        doubles /= -(self.gaps + 2 * self.shift)
+        return Amplitudes((self._singles(dressed, u, x) / -(self.gap + self.shift)).astype(self.type), doubles)
 
     def _dress(self, t1: Array) -> Dressed:
         """Return fitted integrals and Fock matrix of the Hamiltonian that the singles have transformed."""

@@ -21,7 +21,7 @@ from tasks.labelling.calibrate import system_of
 from tasks.labelling.engine import OK
 from tasks.labelling.engines import get_engine
 from tasks.labelling.flight import Flight
-from tasks.labelling.protocol import Protocol, protocol_of
+from tasks.labelling.protocol import Protocol, check_labelling, protocol_of
 from tasks.labelling.runner import Limits
 from tasks.labelling.worker import LabelTask, LabelWork
 from tasks.progress import ProgressLine
@@ -99,11 +99,8 @@ def label_configurations(
     StageError
         If the cluster has no workers for too long, is lost, a disk is full, or no label comes to an end.
     """
+    check_labelling(nmer, labelling)
     engine = get_engine(labelling.engine)
-    ghosts = labelling.counterpoise and len(nmer.fragments) > 1
-    engine.check(
-        labelling.method, labelling.basis, ghosts, nmer.symbols, labelling.functional, labelling.density_fitting
-    )
     protocol = protocol_of(nmer, labelling)
     geometries = dict(zip(configuration_ids(nmer, positions), positions, strict=True))
     limits = Limits(resources.label_timeout, resources.label_memory)

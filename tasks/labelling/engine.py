@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from ase.data import atomic_numbers, chemical_symbols
+
 from potentials.errors import InputError
+from recipes.patterns import check_basis_name, check_functional_name
 
 OK = "ok"
 FAILED = "failed"
@@ -113,8 +116,9 @@ class Result:
     triples_fraction
         Part of the correlation energy that is (T); None where the method has none.
     details
-        Counts and flags: ``electrons``, ``frozen_orbitals``, ``basis_functions``, ``scf_converged``,
-        ``cc_converged``.
+        Counts and flags: ``electrons`` and ``frozen_orbitals`` (those that a core potential leaves),
+        ``basis_functions``, ``scf_converged``, ``cc_converged``; and where the SCF was not an ordinary one, what
+        `tasks.labelling.self_consistent.settle` returns.
     """
 
     status: str
@@ -186,11 +190,20 @@ class Engine(ABC):
     def check_elements(self, basis: str, symbols: Iterable[str]) -> None:  # noqa: B027 - optional
         """Raise InputError if the basis does not exist or lacks an element; not every engine can tell."""
 
+    def core_electrons(self, basis: str, symbols: Iterable[str]) -> dict[str, int]:
+        """Return how many electrons of each element a basis leaves to a core potential that this engine sets.
+
+        They become part of the protocol. A program that has always set them by itself returns none.
+        """
+        return {}
+
     def check_functional(self, functional: str) -> None:
         """Raise InputError if the engine does not know a density functional."""
         raise InputError(f"labelling.functional '{functional}': engine '{self.name}' has no density functionals")
 
-    def check_fitting(self, method: str, basis: str, symbols: Iterable[str]) -> None:  # noqa: B027 - optional
+    def check_fitting(  # noqa: B027 - optional
+        self, method: str, basis: str, symbols: Iterable[str], functional: str = ""
+    ) -> None:
         """Raise InputError if a method's fitted integrals have no auxiliary basis; not every engine can tell."""
 
     def check(
@@ -201,6 +214,7 @@ class Engine(ABC):
         symbols: Iterable[str],
         functional: str = "",
         density_fitting: bool = False,
+        mp2_basis: str = "",
     ) -> None:
         """Raise InputError if the engine cannot compute what a recipe asks, before any label is tried."""
         symbols = tuple(symbols)
@@ -213,9 +227,10 @@ class Engine(ABC):
             raise InputError(f"labelling.counterpoise needs ghost atoms, and engine '{self.name}' has none")
         if functional:
             self.check_functional(functional)
-        self.check_elements(basis, symbols)
-        if density_fitting:
-            self.check_fitting(method, basis, symbols)
+        for one in (basis, mp2_basis) if mp2_basis else (basis,):
+            self.check_elements(one, symbols)
+            if density_fitting or mp2_basis or method.startswith("FNO"):
+                self.check_fitting(method, one, symbols, functional)
 
     def run(self, job: Job) -> Result:
         """Return the result of a job. Whatever goes wrong is a failed result, never an exception."""
@@ -226,6 +241,7 @@ class Engine(ABC):
                 return Result(FAILED, f"engine '{self.name}' takes no ghost atoms")
             if len(set(job.ghosts)) >= len(job.symbols):
                 return Result(FAILED, "all atoms are ghosts")
+            check_words(job)
             result = self.parse(job, self.execute(job, self.build(job)))
         except MemoryError as error:
             return Result(OUT_OF_MEMORY, f"the engine could not get memory: {_one_line(error)}")
@@ -237,6 +253,17 @@ class Engine(ABC):
         return result
 
 
+def check_words(job: Job) -> None:
+    """Raise ValueError if a text of a job is not what may reach a program, whoever made the job."""
+    for symbol in job.symbols:
+        if symbol not in chemical_symbols[1:]:
+            raise ValueError(f"there is no element {str(symbol)[:20]!r}")
+    for name in (job.basis, job.mp2_basis):
+        if name:
+            check_basis_name(name)
+    check_functional_name(job.functional)
+
+
 def count_electrons(job: Job) -> int:
     """Return the number of electrons of a job.
 
@@ -245,12 +272,7 @@ def count_electrons(job: Job) -> int:
     ValueError
         If it is odd or an element does not exist: every engine here takes closed shells only.
     """
-    from ase.data import atomic_numbers
-
     ghosts = set(job.ghosts)
-    unknown = sorted(set(job.symbols) - set(atomic_numbers))
-    if unknown:
-        raise ValueError(f"there is no element {unknown[0]}")
     count = sum(atomic_numbers[s] for i, s in enumerate(job.symbols) if i not in ghosts) - job.charge
     if count <= 0 or count % 2:
         raise ValueError(f"{count} electrons are not a closed shell")

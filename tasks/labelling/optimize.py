@@ -18,6 +18,8 @@ from scipy import optimize as scipy_optimize
 
 from potentials.errors import StageError
 from potentials.molecule import NMer
+from tasks.labelling.core_potentials import core_potentials
+from tasks.labelling.self_consistent import converge
 from tasks.sampling.xtb import HARTREE, Xtb
 
 Floats = NDArray[np.float64]
@@ -25,7 +27,7 @@ Energies = Callable[[Floats], Floats]
 """(geometries, atoms, 3) in Angstrom -> (geometries,) in hartree."""
 
 START_BASIS = "def2-svp"
-"""Basis of the Hartree-Fock surface; it has every element up to radon."""
+"""Basis of the Hartree-Fock surface: every element up to radon but Ce to Lu; core potentials from Rb on."""
 
 PROBE = 1e-4
 """Energy by which a central difference leaves the centre on the cheap surface, hartree."""
@@ -205,6 +207,7 @@ class _HartreeFock:
 
     def __init__(self, molecule: NMer) -> None:
         self._molecule = molecule
+        self._potentials = core_potentials(START_BASIS, molecule.symbols)
         self._density: Any = None
 
     def __call__(self, x: Floats) -> tuple[float, Floats]:
@@ -212,10 +215,17 @@ class _HartreeFock:
         from pyscf.scf import hf
 
         atoms = list(zip(self._molecule.symbols, x.tolist(), strict=True))
-        mole = gto.M(atom=atoms, unit="Angstrom", basis=START_BASIS, charge=self._molecule.charge, verbose=0)
+        mole = gto.M(
+            atom=atoms,
+            unit="Angstrom",
+            basis=START_BASIS,
+            ecp=self._potentials,
+            charge=self._molecule.charge,
+            verbose=0,
+        )
         field = hf.RHF(mole)
-        field.conv_tol, field.max_cycle = 1e-10, 100
-        field.kernel(dm0=self._density)
+        field.conv_tol = 1e-10
+        converge(field, self._density)
         if not field.converged:
             raise StageError(f"labelling: Hartree-Fock of '{self._molecule.name}' did not converge")
         self._density = field.make_rdm1()

@@ -9,11 +9,16 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ase.data import atomic_numbers
+
+from potentials.errors import InputError
+from recipes.patterns import shown
+from tasks.labelling.core_potentials import LIGHT, is_made_for_potential
 from tasks.labelling.engine import FAILED, OUT_OF_MEMORY, Capabilities, Engine, Job, Result, count_electrons
 from tasks.labelling.program import last_words, own_folder, read_text, run_program
 from tasks.labelling.pyscf_engine import read_values
@@ -68,9 +73,26 @@ class OrcaEngine(Engine):
         """Return ORCA's version, as the program tells it."""
         return {"orca": _version(_program()) or "unknown"}
 
+    def check_elements(self, basis: str, symbols: Iterable[str]) -> None:
+        """Raise InputError if a basis wants a core potential that is not known to come with it in ORCA.
+
+        The def2 sets bring theirs, from Rb on. ORCA itself says which bases it has.
+        """
+        _check_word(basis)
+        for symbol in sorted(set(symbols)):
+            light = atomic_numbers.get(symbol, 0) <= LIGHT
+            own = re.fullmatch(r"def2-.*", basis, re.IGNORECASE) is not None
+            if own or (light and not is_made_for_potential(basis, symbol)):
+                continue
+            raise InputError(
+                f"labelling.basis '{basis}' for element {symbol}: of ORCA's bases with core potentials only the "
+                "def2 sets are known here to bring theirs; choose one of them"
+            )
+
     def build(self, job: Job) -> Any:
         """Return the text of ORCA's input file."""
         count_electrons(job)
+        self.check_elements(job.basis, job.symbols)
         return write_input(job)
 
     def execute(self, job: Job, built: Any) -> dict[str, Any]:
@@ -105,7 +127,15 @@ class OrcaEngine(Engine):
 
 
 def write_input(job: Job) -> str:
-    """Return ORCA's input file for a job, with the papers' keywords."""
+    """Return ORCA's input file for a job, with the papers' keywords.
+
+    Raises
+    ------
+    InputError
+        If a text of the job is not one word.
+    """
+    for word in (job.method, job.basis, *job.symbols):
+        _check_word(word)
     ghosts = set(job.ghosts)
     atoms = [
         f"{symbol + (':' if i in ghosts else ''):4s} {x:18.12f} {y:18.12f} {z:18.12f}"
@@ -121,6 +151,14 @@ def write_input(job: Job) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _check_word(word: str) -> None:
+    """Raise InputError for a text that is not one word of ORCA's input."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9+*(),._-]{0,63}", word):
+        raise InputError(
+            f"{shown(word)} is not one word of letters, digits, and + - * ( ) , . _, as ORCA reads it"
+        )
 
 
 def _last(pattern: str, output: str) -> str | None:

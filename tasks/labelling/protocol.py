@@ -14,7 +14,7 @@ from potentials.molecule import NMer
 from recipes.schema import Labelling
 from storage.configuration import protocol_id, protocol_settings
 from tasks.labelling.engine import Job
-from tasks.labelling.engines import get_engine
+from tasks.labelling.engines import ENGINES, get_engine
 from tasks.labelling.plan import SubCalculation, plan_label
 
 
@@ -38,13 +38,21 @@ class Protocol:
 
     @cached_property
     def id(self) -> str:
-        """Identity of the protocol. It does not depend on the n-mer."""
-        return protocol_id(self.labelling, dict(self.versions))
+        """Identity of the protocol. It depends on the n-mer by the core potentials of its elements alone."""
+        return protocol_id(self.labelling, dict(self.versions), self.core_electrons)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         """Everything the id stands for."""
-        return protocol_settings(self.labelling, dict(self.versions))
+        return protocol_settings(self.labelling, dict(self.versions), self.core_electrons)
+
+    @cached_property
+    def core_electrons(self) -> dict[str, dict[str, int]]:
+        """Electrons of each element that each basis leaves to a core potential set here; mostly none."""
+        engine, symbols = ENGINES[self.labelling.engine](), self.nmer.symbols
+        names = dict.fromkeys(name for name in (self.labelling.basis, self.labelling.mp2_basis) if name)
+        found = {name: engine.core_electrons(name, symbols) for name in names}
+        return {name: electrons for name, electrons in found.items() if electrons}
 
     @cached_property
     def plan(self) -> tuple[SubCalculation, ...]:
@@ -110,3 +118,16 @@ def protocol_of(nmer: NMer, labelling: Labelling) -> Protocol:
     """
     engine = get_engine(labelling.engine)
     return Protocol(nmer, labelling, tuple(sorted(engine.versions().items())))
+
+
+def check_labelling(nmer: NMer, labelling: Labelling) -> None:
+    """Raise InputError if a labelling section's engine is missing or cannot compute an n-mer, before any label."""
+    get_engine(labelling.engine).check(
+        labelling.method,
+        labelling.basis,
+        labelling.counterpoise and len(nmer.fragments) > 1,
+        nmer.symbols,
+        labelling.functional,
+        labelling.density_fitting,
+        labelling.mp2_basis,
+    )

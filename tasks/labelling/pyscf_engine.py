@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
 from potentials.errors import InputError
+from tasks.labelling.core_potentials import core_electrons, core_potentials
 from tasks.labelling.engine import FAILED, OK, Capabilities, Engine, Job, Result
-
-MAX_CYCLES = 100
-"""Iterations allowed to the SCF and to the coupled-cluster equations."""
+from tasks.labelling.self_consistent import MAX_CYCLES, settle
 
 NORM_FACTOR = 100.0
 """Convergence of the amplitudes' norm over that of the energy; PySCF's own ratio."""
+
+AMPLITUDE_SHIFT = 0.3
+"""By which orbital energy differences are raised where CCSD does not converge, hartree."""
 
 MEMORY_SHARE = 0.85
 """Part of a label's memory that PySCF may plan with; the rest is for what it does not count."""
@@ -56,8 +57,18 @@ class PyscfEngine(Engine):
         return {"pyscf": version("pyscf")}
 
     def check_elements(self, basis: str, symbols: Iterable[str]) -> None:
-        """Raise InputError if PySCF does not know the basis for one of the elements."""
-        check_basis(basis, symbols)
+        """Raise InputError if PySCF lacks the basis for one of the elements, or the basis its core potential."""
+        core_potentials(basis, symbols)
+
+    def core_electrons(self, basis: str, symbols: Iterable[str]) -> dict[str, int]:
+        """Return how many electrons of each element the basis leaves to a core potential."""
+        return core_electrons(basis, symbols)
+
+    def check_fitting(self, method: str, basis: str, symbols: Iterable[str], functional: str = "") -> None:
+        """Raise InputError if PySCF has no auxiliary set of the basis for one of the elements."""
+        from tasks.labelling.fitted_tensors import check_auxiliary_sets
+
+        check_auxiliary_sets(basis, symbols, functional)
 
     def check_functional(self, functional: str) -> None:
         """Raise InputError if PySCF does not know a density functional, or needs another package for it."""
@@ -93,9 +104,9 @@ class PyscfEngine(Engine):
         from pyscf.scf import hf
 
         field = hf.RHF(built)
-        field.conv_tol, field.max_cycle = job.scf_tolerance, MAX_CYCLES
-        field.kernel()
-        raw = describe(built, field, job)
+        field.conv_tol = job.scf_tolerance
+        told = settle(field)
+        raw = describe(built, field, job) | told
         if not field.converged or job.method == "HF":
             return raw
         if job.method == "MP2":
@@ -106,10 +117,8 @@ class PyscfEngine(Engine):
         from pyscf.cc import ccsd
 
         cluster = ccsd.CCSD(field, frozen=raw["frozen_orbitals"])
-        cluster.max_cycle, cluster.conv_tol = MAX_CYCLES, job.cc_tolerance
-        cluster.conv_tol_normt = NORM_FACTOR * job.cc_tolerance
         integrals = cluster.ao2mo()
-        cluster.kernel(eris=integrals)
+        solve_amplitudes(cluster, integrals, job.cc_tolerance)
         raw |= {"cc_converged": bool(cluster.converged)}
         raw |= {"mp2": float(cluster.emp2), "ccsd": float(cluster.e_corr)}
         if not cluster.converged:
@@ -139,11 +148,13 @@ def run_functional(job: Job, mole: Any) -> dict[str, Any]:
 
     field = rks.RKS(mole, xc=job.functional)
     if job.density_fitting:
-        field = field.density_fit()
+        from tasks.labelling.fitted_tensors import auxiliary_sets
+
+        field = field.density_fit(auxbasis=auxiliary_sets(mole, xc=job.functional))
     field.grids.level = GRID_LEVEL
-    field.conv_tol, field.max_cycle = job.scf_tolerance, MAX_CYCLES
-    field.kernel()
-    raw = describe(mole, field, job)
+    field.conv_tol = job.scf_tolerance
+    told = settle(field)
+    raw = describe(mole, field, job) | told
     return raw | {"total": raw.pop("hf"), "frozen_orbitals": 0}
 
 
@@ -153,36 +164,33 @@ def is_fitted(job: Job) -> bool:
 
 
 def build_mole(job: Job) -> Any:
-    """Return the closed-shell `pyscf.gto.Mole` of a job, ghosts included."""
+    """Return the closed-shell `pyscf.gto.Mole` of a job, ghosts included: they have the basis alone."""
     from pyscf import gto
 
     ghosts = set(job.ghosts)
+    potentials = core_potentials(job.basis, (s for i, s in enumerate(job.symbols) if i not in ghosts))
     atoms = [
         (f"ghost-{symbol}" if i in ghosts else symbol, xyz)
         for i, (symbol, xyz) in enumerate(zip(job.symbols, job.positions, strict=True))
     ]
     memory = MEMORY_SHARE * job.memory * 1024**3 / 1e6  # PySCF counts in MB
     return gto.M(
-        atom=atoms, unit="Angstrom", basis=job.basis, charge=job.charge, spin=0, verbose=0, max_memory=memory
+        atom=atoms,
+        unit="Angstrom",
+        basis=job.basis,
+        ecp=potentials,
+        charge=job.charge,
+        spin=0,
+        verbose=0,
+        max_memory=memory,
     )
 
 
-def check_basis(basis: str, symbols: Iterable[str]) -> None:
-    """Raise InputError if PySCF does not know the basis for one of the elements."""
-    from pyscf.gto import basis as library
-
-    for symbol in sorted(set(symbols)):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # where else the basis may be found: not here
-                library.load(basis, symbol)
-        except Exception as error:  # KeyError, PySCF's own errors, and those of its text parser
-            message = f"labelling.basis '{basis}' is not known to PySCF for element {symbol}"
-            raise InputError(message) from error
-
-
 def describe(mole: Any, field: Any, job: Job) -> dict[str, Any]:
-    """Return the SCF's energy (hartree), its convergence, and the counts of a calculation."""
+    """Return the SCF's energy (hartree), its convergence, and the counts of a calculation.
+
+    Electrons and frozen orbitals are those that a core potential leaves.
+    """
     from pyscf.data.elements import chemcore
 
     return {
@@ -192,6 +200,24 @@ def describe(mole: Any, field: Any, job: Job) -> dict[str, Any]:
         "basis_functions": int(mole.nao),
         "frozen_orbitals": int(chemcore(mole)) if job.frozen_core and job.method != "HF" else 0,
     }
+
+
+def solve_amplitudes(cluster: Any, integrals: Any, tolerance: float) -> None:
+    """Solve the CCSD equations, with a level shift where they do not converge without; none is in the solution.
+
+    Parameters
+    ----------
+    cluster, integrals
+        PySCF's CCSD object and its integrals.
+    tolerance
+        Convergence of the energy, hartree.
+    """
+    cluster.max_cycle, cluster.conv_tol = MAX_CYCLES, tolerance
+    cluster.conv_tol_normt = NORM_FACTOR * tolerance
+    for cluster.level_shift in (0.0, AMPLITUDE_SHIFT):
+        cluster.kernel(eris=integrals)
+        if cluster.converged:
+            return
 
 
 def amplitudes(cluster: Any) -> dict[str, float]:
@@ -215,11 +241,13 @@ def read_values(parts: tuple[str, ...], raw: Mapping[str, Any]) -> Result:
     """
     counts = (
         *("electrons", "frozen_orbitals", "basis_functions", "large_basis_functions", "virtuals"),
-        *("scf_converged", "cc_converged", "fragments"),
+        *("scf_converged", "cc_converged", "fragments", "scf_route", "instability", "scf_saddle"),
+        "scf_unchecked",
     )
     details = {name: raw[name] for name in counts if name in raw}
     if not raw["scf_converged"]:
-        return Result(FAILED, f"the SCF did not converge in {MAX_CYCLES} iterations", details=details)
+        tried = "its own iterations, a level shift, and second-order steps"
+        return Result(FAILED, f"the SCF did not converge by {tried}", details=details)
     if not raw.get("cc_converged", True):
         return Result(FAILED, f"CCSD did not converge in {MAX_CYCLES} iterations", details=details)
     names = ("total", "hf", "mp2", "ccsd", "dccsd", "triples", "triples_unscaled", "dmp2")

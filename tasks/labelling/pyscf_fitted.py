@@ -18,34 +18,15 @@ from numpy.typing import NDArray
 
 from tasks.labelling.coupled_cluster import Orbitals, ccsd_memory, solve_ccsd
 from tasks.labelling.engine import Job
-from tasks.labelling.pyscf_engine import MAX_CYCLES, NORM_FACTOR, amplitudes, build_mole, describe
+from tasks.labelling.fitted_tensors import Tensors, fit, transform, triplet_product
+from tasks.labelling.pyscf_engine import AMPLITUDE_SHIFT, amplitudes, build_mole, describe, solve_amplitudes
+from tasks.labelling.self_consistent import MAX_CYCLES, converge, settle
 from tasks.labelling.triples import triples_energy, triples_memory
 
 Floats = NDArray[np.float64]
-_BLOCK = 64
-"""Auxiliary functions transformed at once."""
 
 PROCESS_MEMORY = 0.25
 """Of Python and PySCF themselves, GiB."""
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """Fitted three-centre integrals of one set of atoms in one basis, (auxiliary, pairs of basis functions).
-
-    Attributes
-    ----------
-    coulomb
-        With the ``jkfit`` set, for the SCF.
-    correlation
-        With the ``ri`` set.
-    coulomb_basis
-        The ``jkfit`` set.
-    """
-
-    coulomb: Floats
-    correlation: Floats
-    coulomb_basis: Any
 
 
 @dataclass(frozen=True)
@@ -126,7 +107,7 @@ class FittedIntegrals:
         if atoms != self._atoms:
             self._atoms, self._kept, self.ratio = atoms, {}, 0.0
         if job.basis not in self._kept:
-            self._kept[job.basis] = _fit(mole)
+            self._kept[job.basis] = fit(mole)
         return self._kept[job.basis]
 
 
@@ -177,8 +158,10 @@ def run_fitted(job: Job, integrals: FittedIntegrals) -> dict[str, Any]:
 def _ratio_of_the_whole(job: Job, integrals: FittedIntegrals) -> float:
     """Return MP2/mp2_basis over MP2/basis of all atoms, where the part that has them all was not run before."""
     whole = replace(job, ghosts=(), charge=job.whole_charge)
-    small, _ = solve_field(whole, integrals)
-    large, _ = solve_field(replace(whole, basis=job.mp2_basis), integrals, start=small)
+    small, values = solve_field(whole, integrals)
+    large, more = solve_field(replace(whole, basis=job.mp2_basis), integrals, start=small)
+    if not (values["scf_converged"] and more["scf_converged"]):
+        raise RuntimeError("the SCF of the whole n-mer, whose MP2 energies scale the triples, did not converge")
     integrals.ratio = mp2(large, large.virtuals)[0] / mp2(small, small.virtuals)[0]
     return integrals.ratio
 
@@ -204,20 +187,22 @@ def solve_field(job: Job, integrals: FittedIntegrals, start: Field | None = None
     fitted = DF(mole, auxbasis=tensors.coulomb_basis)
     fitted._cderi = tensors.coulomb
     scf = hf.RHF(mole).density_fit(auxbasis=tensors.coulomb_basis, with_df=fitted)
-    scf.conv_tol, scf.max_cycle = job.scf_tolerance, MAX_CYCLES
-    guess = None
-    if start is not None:
+    scf.conv_tol = job.scf_tolerance
+    if start is None:
+        told = settle(scf, product=triplet_product(tensors.correlation))
+    else:
         occupied = addons.project_mo_nr2nr(start.scf.mol, start.scf.mo_coeff[:, : start.occupied], mole)
         # with its orbitals beside it the first exchange matrix is as cheap as the later ones
         guess = lib.tag_array(2 * occupied @ occupied.T, mo_coeff=occupied, mo_occ=np.full(start.occupied, 2.0))
-    scf.kernel(dm0=guess)
-    values = describe(mole, scf, job)
+        route = converge(scf, guess)  # the stability is that of the solution it begins from
+        told = {"scf_route": route} if route else {}
+    values = describe(mole, scf, job) | told
     return Field(scf, values["frozen_orbitals"], mole.nelectron // 2, tensors.correlation), values
 
 
 def mp2(field: Field, space: Virtuals) -> tuple[float, Floats]:
     """Return the MP2 correlation energy (hartree) in a space and the density of its orbitals (both spins)."""
-    fitted = _transform(field.integrals, field.correlated, space.orbitals)
+    fitted = transform(field.integrals, field.correlated, space.orbitals)
     ov = np.ascontiguousarray(fitted.transpose(1, 2, 0))  # i, a, auxiliary
     eo, gaps = field.energies, space.energies[:, None] + space.energies
     total, density = 0.0, np.zeros_like(gaps)
@@ -250,9 +235,11 @@ def single_precision(field: Field, space: Virtuals, job: Job) -> dict[str, Any]:
     needed = max(ccsd_memory(*sizes), triples_memory(*sizes) if job.method.endswith("(T)") else 0.0)
     _check_memory(virtuals, PROCESS_MEMORY + needed, job)
     every = np.hstack([field.correlated, space.orbitals])
-    fitted = _transform(field.integrals, every, every, np.float32)
+    fitted = transform(field.integrals, every, every, np.float32)
     orbitals = Orbitals(fitted, np.concatenate([field.energies, space.energies]), occupied)
     solution = solve_ccsd(orbitals, job.cc_tolerance, MAX_CYCLES)
+    if not solution.converged:
+        solution = solve_ccsd(orbitals, job.cc_tolerance, MAX_CYCLES, AMPLITUDE_SHIFT)
     values: dict[str, Any] = {"cc_converged": solution.converged}
     if not solution.converged:
         return values
@@ -295,10 +282,8 @@ def coupled_cluster(field: Field, space: Virtuals, job: Job) -> dict[str, Any]:
     orbitals = np.hstack([field.scf.mo_coeff[:, : field.occupied], space.orbitals])
     occupation = np.repeat([2.0, 0.0], [field.occupied, virtuals])
     cluster = ccsd.CCSD(field.scf, frozen=field.core, mo_coeff=orbitals, mo_occ=occupation)
-    cluster.max_cycle, cluster.conv_tol = MAX_CYCLES, job.cc_tolerance
-    cluster.conv_tol_normt = NORM_FACTOR * job.cc_tolerance
     integrals = _all_integrals(cluster, field.integrals, orbitals)
-    cluster.kernel(eris=integrals)
+    solve_amplitudes(cluster, integrals, job.cc_tolerance)
     values: dict[str, Any] = {"cc_converged": bool(cluster.converged)}
     if not cluster.converged:
         return values
@@ -318,37 +303,9 @@ def components(job: Job, raw: Mapping[str, Any]) -> tuple[str, ...]:
     return ("hf", "ccsd", *triples, *(("dmp2",) if "dmp2" in raw else ()))
 
 
-def _fit(mole: Any) -> Tensors:
-    from pyscf import df
-
-    coulomb = df.make_auxbasis(mole)
-    fitted = {}
-    for name, auxiliary in (("coulomb", coulomb), ("correlation", df.make_auxbasis(mole, mp2fit=True))):
-        one = df.DF(mole, auxbasis=auxiliary)
-        one.max_memory = 1e9  # in memory whatever they need: the process has its limit, and a disk would be slow
-        one.build()
-        fitted[name] = np.asarray(one._cderi)
-    return Tensors(**fitted, coulomb_basis=coulomb)
-
-
 def _check_memory(virtuals: int, needed: float, job: Job) -> None:
     if needed > job.memory:
         raise MemoryError(f"the integrals of {virtuals} virtual orbitals need {needed:.1f} GiB")
-
-
-def _transform(
-    integrals: Floats, left: Floats, right: Floats, precision: type[np.floating[Any]] = np.float64
-) -> NDArray[Any]:
-    """Return fitted integrals between two sets of orbitals, (auxiliary, left, right)."""
-    from pyscf import lib
-
-    first, second = left.T.astype(precision), right.astype(precision)
-    out = np.empty((len(integrals), left.shape[1], right.shape[1]), precision)
-    for start in range(0, len(integrals), _BLOCK):
-        block = lib.unpack_tril(integrals[start : start + _BLOCK]).astype(precision, copy=False)
-        half = np.matmul(first, block).reshape(-1, len(second))  # (auxiliary and left, basis)
-        out[start : start + _BLOCK] = (half @ second).reshape(-1, *out.shape[1:])
-    return out
 
 
 def _all_integrals(cluster: Any, fitted: Floats, orbitals: Floats) -> Any:
@@ -359,7 +316,7 @@ def _all_integrals(cluster: Any, fitted: Floats, orbitals: Floats) -> Any:
     integrals = ccsd._ChemistsERIs()
     integrals._common_init_(cluster, orbitals)
     o = integrals.nocc
-    every = _transform(fitted, integrals.mo_coeff, integrals.mo_coeff)
+    every = transform(fitted, integrals.mo_coeff, integrals.mo_coeff)
     v = every.shape[1] - o
     oo = every[:, :o, :o].reshape(len(every), -1)
     ov = every[:, :o, o:].reshape(len(every), -1)

@@ -12,15 +12,13 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
+
+from tasks.labelling.core_potentials import core_electrons, core_potentials
 from tasks.labelling.engine import Capabilities, Engine, Job, Result
-from tasks.labelling.pyscf_engine import (
-    MAX_CYCLES,
-    NORM_FACTOR,
-    build_mole,
-    check_basis,
-    describe,
-    read_values,
-)
+from tasks.labelling.fitted_tensors import auxiliary_sets, check_auxiliary_sets, triplet_product
+from tasks.labelling.pyscf_engine import NORM_FACTOR, build_mole, describe, read_values
+from tasks.labelling.self_consistent import MAX_CYCLES, Product, by_response, settle
 
 OCCUPIED_FACTOR = 10.0
 """Threshold of the occupied natural orbitals over that of the virtual ones, as in the paper."""
@@ -59,8 +57,13 @@ class PyscfLnoEngine(Engine):
         return {"pyscf": version("pyscf"), "pyscf-forge": version("pyscf-forge")}
 
     def check_elements(self, basis: str, symbols: Iterable[str]) -> None:
-        """Raise InputError if PySCF does not know the basis for one of the elements."""
-        check_basis(basis, symbols)
+        """Raise InputError if PySCF lacks the basis, its core potential, or its auxiliary sets for an element."""
+        core_potentials(basis, symbols)
+        check_auxiliary_sets(basis, symbols)
+
+    def core_electrons(self, basis: str, symbols: Iterable[str]) -> dict[str, int]:
+        """Return how many electrons of each element the basis leaves to a core potential."""
+        return core_electrons(basis, symbols)
 
     def build(self, job: Job) -> Any:
         """Return the `pyscf.gto.Mole` of a job."""
@@ -72,13 +75,13 @@ class PyscfLnoEngine(Engine):
         from pyscf.mp import dfmp2
         from pyscf.scf import hf
 
-        field = hf.RHF(built).density_fit(auxbasis=df.make_auxbasis(built))
-        field.conv_tol, field.max_cycle = job.scf_tolerance, MAX_CYCLES
-        field.kernel()
-        raw = describe(built, field, job)
+        field = hf.RHF(built).density_fit(auxbasis=auxiliary_sets(built))
+        field.conv_tol = job.scf_tolerance
+        told = settle(field, product=_product)
+        raw = describe(built, field, job) | told
         if not field.converged:
             return raw
-        field.with_df = df.DF(built, auxbasis=df.make_auxbasis(built, mp2fit=True))
+        field.with_df = df.DF(built, auxbasis=auxiliary_sets(built, mp2fit=True))
         frozen = raw["frozen_orbitals"]
         full = dfmp2.DFMP2(field, frozen=frozen)
         full.with_df = field.with_df
@@ -90,6 +93,12 @@ class PyscfLnoEngine(Engine):
     def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
         """Return the result; ``ccsd`` and ``triples`` are the local sums, ``dmp2`` the MP2 correction."""
         return read_values(("hf", "ccsd", "triples", "dmp2"), raw)
+
+
+def _product(field: Any) -> Product:
+    """Return the product with the triplet orbital Hessian, from the fitted integrals where they are in memory."""
+    integrals = field.with_df._cderi
+    return triplet_product(integrals)(field) if isinstance(integrals, np.ndarray) else by_response(field)
 
 
 def localize(field: Any, frozen: int) -> Any:

@@ -26,7 +26,8 @@ from recipes.schema import Labelling
 from storage.configuration import configuration_id
 from storage.keys import digest
 from storage.version import write_text
-from tasks.labelling.optimize import hartree_fock_start, minimise, xtb_start
+from tasks.labelling.core_potentials import core_potentials
+from tasks.labelling.optimize import START_BASIS, hartree_fock_start, minimise, xtb_start
 from tasks.labelling.protocol import protocol_of
 
 Floats = NDArray[np.float64]
@@ -48,6 +49,19 @@ def reference_terms(nmer: NMer, labelling: Labelling) -> tuple[tuple[NMer, int],
     if len(fragment.parts) > 1:
         return tuple((_alone(f"{nmer.name} {one.fragment.name}", one.fragment), n) for one, n in pieces(nmer))
     return ((_alone(nmer.name, fragment), 1),)
+
+
+def check_start(nmer: NMer, labelling: Labelling) -> None:
+    """Raise InputError if the search of an n-mer's minima could not begin for want of a basis for an element."""
+    if labelling.engine == "xtb" or not reference_terms(nmer, labelling):
+        return
+    try:
+        core_potentials(START_BASIS, nmer.symbols)
+    except InputError:
+        raise InputError(
+            f"labelling.reference = 'optimized': the search of the minimum begins with HF/{START_BASIS}, "
+            f"which PySCF does not have for an element of '{nmer.name}'; set labelling.reference = 'none'"
+        ) from None
 
 
 def reference_energy(nmer: NMer, labelling: Labelling, folder: Path, label: Label | None = None) -> float | None:

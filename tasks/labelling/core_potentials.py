@@ -1,0 +1,165 @@
+"""Which effective core potential belongs to a basis set for an element, in PySCF's library.
+
+A basis made for a core potential has no functions for the core: with all electrons in it an energy is wrong, and
+nothing shows it. A potential is set wherever the basis was made for one, and nowhere else; a basis that was, and
+whose potential PySCF does not have, is refused. Ghost atoms have the basis alone.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase.data import atomic_numbers
+
+from potentials.errors import InputError
+
+LEAST_CORE = 0.9
+"""Part of the energy of one electron on the bare nucleus that a basis of all electrons gives at least: STO-3G has
+0.93 for H, and 0.97 or more for all others. Sets for a core potential have less than 0.8 where a core is missing.
+So have sets contracted for a relativistic Hamiltonian on heavy elements; no engine here has such a Hamiltonian.
+"""
+
+LIGHT = 36
+"""Krypton: up to here the common families have all electrons."""
+
+_COMMON = re.compile(
+    r"sto\d?g|[346]\d+\+*g.*|(heavy|d|t)?(aug)?cc(p|pw|pc|pwc)v[dtq56]z|(ma)?def2(sv|tz|qz|mtz)[a-z]*|(aug)?pc(seg)?\d"
+)
+"""Names, as PySCF reduces them, of sets that have all electrons up to `LIGHT`."""
+
+_MADE_FOR_POTENTIALS = (
+    (r"(bfd|ccecp).*|.*(gth|molopt).*", 1),
+    (r"(aug)?cc.*pp(nr)?", 1),
+    (r"(crenb|sbkjc|stuttgart|sdd).*|.*vszps?", 3),
+    (r".*lanl.*", 11),
+    (r"(ma)?def2.*|pob.*", 37),
+)
+"""Families of sets, and the first element for which they have a core potential."""
+
+
+def core_electrons(basis: str, symbols: Iterable[str]) -> dict[str, int]:
+    """Return how many electrons of each element a basis leaves to a core potential; others are left out.
+
+    Raises
+    ------
+    InputError
+        As `core_potentials` does.
+    """
+    return {symbol: int(found[0]) for symbol, found in core_potentials(basis, symbols).items()}
+
+
+def core_potentials(basis: str, symbols: Iterable[str]) -> dict[str, Any]:
+    """Return the core potentials that belong to a basis, by element, as PySCF has them.
+
+    Parameters
+    ----------
+    basis
+        Name of the basis.
+    symbols
+        Elements. Those that have all their electrons in the basis are left out of what is returned.
+
+    Raises
+    ------
+    InputError
+        If PySCF does not know the basis for an element, or not the core potential that it was made for.
+    """
+    found = {symbol: _potential(basis, symbol) for symbol in sorted(set(symbols))}
+    return {symbol: potential for symbol, potential in found.items() if potential is not None}
+
+
+def is_made_for_potential(basis: str, symbol: str) -> bool:
+    """Return whether a basis is of a family that has a core potential on an element, by its name."""
+    name, number = _reduced(basis), atomic_numbers.get(symbol, 0)
+    return any(re.fullmatch(family, name) and number >= first for family, first in _MADE_FOR_POTENTIALS)
+
+
+@cache
+def _potential(basis: str, symbol: str) -> Any:
+    name = _reduced(basis)
+    number = atomic_numbers.get(symbol, 0)
+    shells = _shells(basis, symbol)
+    if number <= LIGHT and _COMMON.fullmatch(name):
+        return None
+    for source in _sources(basis, name):
+        potential = _load(source, symbol)
+        if potential is not None:
+            return potential
+    if is_made_for_potential(basis, symbol):
+        raise InputError(
+            f"labelling.basis '{basis}' is made for a core potential on {symbol}, which PySCF does not have; "
+            "choose a basis that comes with one, such as def2-TZVP, or one of all electrons"
+        )
+    if _core_part(shells, number) < LEAST_CORE:
+        raise InputError(
+            f"labelling.basis '{basis}' does not describe the core of {symbol}: it is made for a core potential "
+            "that PySCF does not have, or for a relativistic Hamiltonian; choose a basis that comes with its core "
+            "potential, such as def2-TZVP, or one of all electrons"
+        )
+    return None
+
+
+def _reduced(basis: str) -> str:
+    return re.sub(r"[-_ ]", "", basis.lower()).partition("@")[0]
+
+
+def _shells(basis: str, symbol: str) -> Any:
+    """Return the shells of a basis; a file that happens to have its name is not read."""
+    from pyscf.gto import basis as library
+
+    unknown = InputError(f"labelling.basis '{basis}' is not known to PySCF for element {symbol}")
+    if Path(basis).is_file():
+        raise InputError(f"labelling.basis '{basis}' is the name of a file here, which PySCF would read instead")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # where else the basis may be found: not here
+            shells = library.load(basis, symbol)
+    except Exception as error:  # KeyError, PySCF's own errors, and those of its text parser
+        raise unknown from error
+    if not shells:
+        raise unknown
+    return shells
+
+
+def _sources(basis: str, name: str) -> Iterator[str]:
+    """Yield the names under which PySCF may have the potential of a basis."""
+    if found := re.fullmatch(r"(?:aug)?ccpw?c?v([dtq5])zpp", name):
+        yield f"ccpv{found[1]}zpp"  # one potential for the whole family
+    elif found := re.fullmatch(r"(ccecp(?:28|36|he|reg)?).*", name):
+        yield found[1]
+    elif name.startswith("bfd"):
+        yield "bfdpp"
+    elif name.startswith("def2m"):
+        yield "def2svp"
+    else:
+        yield basis.partition("@")[0]
+
+
+def _load(source: str, symbol: str) -> Any:
+    from pyscf.gto import basis as library
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return library.load_ecp(source, symbol) or None
+    except Exception:  # PySCF has many ways to say that there is none
+        return None
+
+
+def _core_part(shells: Any, number: int) -> float:
+    """Return the lowest energy of one electron on a bare nucleus in a basis over the exact one."""
+    from pyscf import gto
+
+    spherical = [shell for shell in shells if shell[0] == 0]
+    if not spherical:
+        return 0.0
+    mole = gto.M(atom=[(number, (0.0, 0.0, 0.0))], basis={number: spherical}, spin=number % 2, verbose=0)
+    size, vectors = np.linalg.eigh(mole.intor("int1e_ovlp"))
+    kept = vectors[:, size > 1e-9] / np.sqrt(size[size > 1e-9])
+    bare = mole.intor("int1e_kin") + mole.intor("int1e_nuc")
+    return float(np.linalg.eigvalsh(kept.T @ bare @ kept)[0] / (-0.5 * number**2))
