@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
+import tempfile
+from pathlib import Path
 
 PREFECT_DEFAULTS = {
     "DO_NOT_TRACK": "1",
@@ -25,3 +28,29 @@ def set_prefect_defaults() -> None:
     ours = PREFECT_DEFAULTS if "PREFECT_LOGGING_LEVEL" in os.environ else PREFECT_DEFAULTS | RUN_LOGS
     for name, value in ours.items():
         os.environ.setdefault(name, value)
+    if not os.environ.get("PREFECT_HOME") and not _home_is_writable() and (folder := _own_folder()) is not None:
+        os.environ["PREFECT_HOME"] = str(folder)
+
+
+def _home_is_writable() -> bool:
+    """Return whether Prefect can keep its database where it would."""
+    try:
+        usual = Path.home() / ".prefect"
+        usual.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=usual).close()
+    except (OSError, RuntimeError):  # the second: the user has no home at all
+        return False
+    return True
+
+
+def _own_folder() -> Path | None:
+    """Return a folder of the temporary folder that is this user's alone; None where there can be none."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    try:
+        folder = Path(tempfile.gettempdir()) / f"nmer-prefect-{user}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError:
+        return None
+    mine = stat.S_ISDIR(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == user)
+    return folder if mine and not found.st_mode & 0o077 else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -60,3 +61,23 @@ def test_the_submit_script_hands_its_words_to_nmer(tmp_path: Path) -> None:
         "[slurm]",
         f"{tmp_path}/prefect-me-0",
     ]
+
+
+def test_prefect_keeps_its_database_elsewhere_where_the_home_cannot_be_written_to(tmp_path: Path) -> None:
+    code = (
+        "from deploy.environment import set_prefect_defaults; set_prefect_defaults(); "
+        "import os; print(os.environ.get('PREFECT_HOME'))"
+    )
+    free = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | {"TMPDIR": str(tmp_path)}
+
+    def home(**more: str) -> str:
+        words = [sys.executable, "-c", code]
+        done = subprocess.run(words, env=free | more, cwd=ROOT, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    own = tmp_path / f"nmer-prefect-{os.getuid()}"
+    assert home(HOME=str(tmp_path / "home")) == "None"
+    assert home(HOME="/dev/null/x", PREFECT_HOME="/dev/null/y") == "/dev/null/y"
+    assert home(HOME="/dev/null/x") == str(own) and own.stat().st_mode & 0o777 == 0o700
+    own.chmod(0o777)
+    assert home(HOME="/dev/null/x") == "None"  # others could write to it
