@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from potentials.errors import InputError, MissingProgramError
-from recipes.checks import check_molecules
+from potentials.molecule import NMer
+from recipes.checks import check_electrons, check_molecules
+from recipes.places import check_places
 from recipes.schema import Recipe
 from storage.keys import STAGES
 from tasks.labelling.protocol import check_labelling
@@ -16,6 +19,29 @@ from tasks.sampling.forcefield import check_force_field
 from tasks.sampling.plumed_engine import check_widths, new_plumed
 from tasks.sampling.scan import check_scan
 from tasks.selection.descriptor import check_descriptor
+
+
+def check_configurations(file: Path, configurations: Sequence[NMer]) -> None:
+    """Raise InputError if a configuration of a file has atoms in one place, or a fragment with open shells.
+
+    Parameters
+    ----------
+    file
+        Where they were read from.
+    configurations
+        Each as an n-mer.
+    """
+    seen: set[tuple[tuple[tuple[str, ...], int], ...]] = set()
+    for number, nmer in enumerate(configurations, start=1):
+        where = f"'{file}', configuration {number}"
+        check_places(where, nmer.symbols, nmer.positions)
+        kinds = tuple((f.symbols, f.charge) for f in nmer.fragments)
+        if kinds not in seen:
+            seen.add(kinds)
+            try:
+                check_electrons(nmer)
+            except InputError as error:
+                raise InputError(f"{where}: {error}; give the charge of each fragment") from None
 
 
 def check_force_fields(recipe: Recipe) -> None:

@@ -1,6 +1,6 @@
 """What a recipe must be before anything runs, as far as its own text tells: geometry, electrons, and sizes.
 
-What needs a program or its tables is checked in `tasks.checks`, which is the whole list.
+What needs a program or its tables is checked in `flows.checks`, which is the whole list.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from potentials.basis import Basis
 from potentials.capping import pieces
 from potentials.errors import InputError
 from potentials.molecule import CAP_LENGTHS, Fragment, NMer
+from recipes.fitting import MOST_MONOMIALS
 from recipes.places import check_geometry, check_places
 from recipes.schema import Recipe
 from recipes.species import closed_shell_problem
@@ -27,9 +28,6 @@ MOST_ATOMS = 200
 """Atoms of an n-mer."""
 
 MOST_WALKERS = 10_000
-
-MOST_MONOMIALS = 5_000_000
-"""Products of distances that are written down to find the terms; the papers' largest n-mer has 85,000."""
 
 
 def check_molecules(recipe: Recipe) -> None:

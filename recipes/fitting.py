@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import comb
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, WrapValidator, field_validator, model_validator
@@ -16,6 +17,9 @@ from potentials.sites import LonePairs
 from potentials.variables import Forms
 from recipes.patterns import Rule
 from recipes.section import Atom, Section
+
+MOST_MONOMIALS = 5_000_000
+"""Products of distances that are written down to find the terms; the papers' largest n-mer has 85,000."""
 
 Form = Literal["exp", "exp0", "coul", "coul0", "gau", "gau0"]
 
@@ -221,5 +225,11 @@ class Fitting(Section):
     def check(self, nmer: NMer) -> None:
         """Raise InputError if the degree, the rules or the lone pairs do not suit an n-mer."""
         least = max(1, len(nmer.fragments) - 1)  # what this degree leaves empty, all degrees do
+        distances = comb(nmer.natoms + 2 * len(self.lone_pairs), 2)
+        if (count := comb(distances + least, least)) > MOST_MONOMIALS:
+            raise InputError(
+                f"{distances:,} distances make {count:,} products of degree {least}; allowed: up to "
+                f"{MOST_MONOMIALS:,}: fewer atoms"
+            )
         if self.rules or self.lone_pairs or (self.terms == "intermolecular" and self.degree < least):
             Basis.build(nmer, min(self.degree, least), self.terms, self.basis_options())

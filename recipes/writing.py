@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
@@ -167,7 +168,7 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
     """
     pair = len(nmer.fragments) > 1
     lines = _comment(settings.comment)
-    lines += ["format = 1", f'name = "{nmer.name}"', f'title = "{settings.title}"', "", "[nmer]"]
+    lines += ["format = 1", f"name = {_text(nmer.name)}", f"title = {_text(settings.title)}", "", "[nmer]"]
     lines += [f"# {line}" for line in _symmetry_comment(nmer)]
     lines += [f'symmetry = "{nmer.symmetry}"', ""]
     for fragment in nmer.fragments:
@@ -289,7 +290,7 @@ def _atoms_in_words(fragment: Fragment, part: tuple[int, ...]) -> str:
 
 
 def _fragment_lines(fragment: Fragment) -> list[str]:
-    lines = ["[[nmer.fragments]]", f'name = "{fragment.name}"', f"bonds = {_nested(fragment.bonds)}"]
+    lines = ["[[nmer.fragments]]", f"name = {_text(fragment.name)}", f"bonds = {_nested(fragment.bonds)}"]
     if fragment.caps:
         lines += [f"caps = {list(fragment.caps)}"]
     if fragment.charge:
@@ -300,6 +301,11 @@ def _fragment_lines(fragment: Fragment) -> list[str]:
     for symbol, (x, y, z) in zip(fragment.symbols, fragment.positions, strict=True):
         lines += [f"{symbol:<2} {x:10.6f} {y:10.6f} {z:10.6f}"]
     return [*lines, '"""']
+
+
+def _text(text: str) -> str:
+    """Return a text as a TOML string; JSON escapes it the same way."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _nested(rows: Sequence[tuple[int, ...]]) -> str:

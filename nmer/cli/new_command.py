@@ -21,6 +21,7 @@ from recipes.degrees import Terms
 from recipes.estimate import estimate
 from recipes.load import load_recipe, shipped_recipes
 from recipes.own import OwnRecipe, own_nmer, own_recipe
+from recipes.patterns import LONGEST_NAME, NAME, shown
 from recipes.schema import Recipe
 from recipes.species import read_species
 from storage.version import write_text
@@ -81,10 +82,10 @@ def new(name: str, *, from_smiles: FromSmiles, partner: With = None, out: Out = 
 
 def _free_path(name: str, out: str | None) -> Path:
     """Return the file to write, or say why it cannot be."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+    if not re.fullmatch(NAME, name) or len(name) > LONGEST_NAME:
         raise InputError(
-            f"name '{name}' must be lowercase letters, digits and dashes, a letter or digit first, for example "
-            "methanol-water"
+            f"name {shown(name)} must be lowercase letters, digits and dashes, up to {LONGEST_NAME} of them, "
+            "a letter or digit first, for example methanol-water"
         )
     if name in shipped_recipes():
         raise InputError(f"name '{name}' is that of a recipe that comes with nmer; choose another")

@@ -83,6 +83,7 @@ def label(
     file
         An xyz or extended xyz file, Angstrom, with one configuration or many.
     """
+    from flows.checks import check_configurations
     from flows.costs import check_consent, cost_by_hand, cost_limit
     from recipes.load import load_recipe
     from recipes.protocols import find_protocol, with_protocol
@@ -91,7 +92,6 @@ def label(
 
     if any(not 0 < limit < inf for limit in (timeout, memory) if limit is not None):
         raise InputError("--timeout (s) and --memory (GiB) must be above 0 and finite")
-
     def told(note: str) -> None:
         print(f"note: {note}", file=sys.stderr)
 
@@ -110,6 +110,7 @@ def label(
         sizes, each = _numbers("--fragments", fragments), _numbers("--charges", charges)
         configurations = read_configurations(file, sizes, each, told)
     timeout, memory = timeout or 36_000.0, memory or 8.0
+    check_configurations(file, configurations)
     what = f"labelling the {len(configurations)} configurations of '{file}'"
     check_consent(what, cost_by_hand(configurations, labelling), cost_limit(max_core_hours), preset, yes)
     found: list[dict[str, Any]] = []

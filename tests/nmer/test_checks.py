@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from deploy.machine import LocalMachine
+from flows.checks import check_recipe
 from nmer.cli.main import main
+from potentials.errors import InputError
+from recipes.load import load_recipe, presets, recipe_of_text, shipped_recipes
 from tests.conftest import TINY
 
 WATER = (
@@ -219,3 +223,86 @@ def test_a_wrong_recipe_is_refused_alike_by_every_command(
         said.add(captured.err)
     assert len(said) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
+XYZ = "3\n\nO 0 0 0\nH 0 0.76 0.59\nH 0 -0.76 0.59\n"
+BY_HAND: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "an ion of open shells": (
+        XYZ,
+        ("3", "--charges", "1"),
+        "nmer.fragments.0 'fragment 1' has 9",
+    ),
+    "a radical": (XYZ, ("2,1",), "'fragment 1' has 9 electrons at charge +0, an odd number"),
+    "an open atom": ("1\n\nO 0 0 0\n", ("1",), "is an atom of 8 electrons, whose shells are open"),
+    "atoms in one place": (
+        XYZ.replace("-0.76", "0.76"),
+        ("3",),
+        "1: atoms 1 (H) and 2 (H) are 0.00 A",
+    ),
+    "the second one": (XYZ + XYZ.replace("0.76 0.59", "0 0.1"), ("3",), "configuration 2: atoms 0 (O) and 1 (H)"),
+    "an atom at nan": (XYZ.replace("-0.76", "nan"), ("3",), "mine.xyz"),
+    "an atom at inf": (XYZ.replace("-0.76", "inf"), ("3",), "mine.xyz"),
+    "no time": (XYZ, ("3", "--timeout", "nan"), "--timeout"),
+    "time without end": (XYZ, ("3", "--timeout", "inf"), "--timeout"),
+    "memory below nothing": (XYZ, ("3", "--memory", "-1"), "--memory"),
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_labels_by_hand_are_checked_before_any_is_computed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, words, expected = BY_HAND[name]
+    monkeypatch.chdir(tmp_path)
+    Path("mine.xyz").write_text(text)
+    code = main(["label", "mine.xyz", "--protocol", "ccsd-t-cc-pvdz", "--fragments", *words])
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (2, ""), captured
+    assert captured.err.startswith("nmer: ") and captured.err.count("\n") == 1
+    assert expected in captured.err, captured.err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.xyz"]
+
+
+@pytest.mark.parametrize("name", ["a" * 81, "A", "", "../x", "a b", "$(x)", "x" * 100_000, "a_b", "\u00fc"])
+def test_a_new_recipe_has_a_name_of_its_own(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = main(["new", "--from-smiles", "CO", "--with", "water", "--name", name])
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (2, "") and captured.err.count("\n") == 1 and len(captured.err) < 400
+    assert "must be lowercase letters, digits and dashes" in captured.err, captured.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_prefect_runs_pass_the_same_checks(tmp_path: Path) -> None:
+    """A flow takes a recipe as a parameter, which no command has seen."""
+    from flows.stages import run_stages
+
+    text = TINY.replace(*charged(1)).replace(*XTB)
+    recipe = recipe_of_text(text)
+    with pytest.raises(InputError, match=r"'water' has 9 electrons at charge \+1"):
+        run_stages(recipe, tmp_path / "store", LocalMachine(), "sampling")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_only_missing_here_is_noted_where_nothing_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A recipe for a program of another machine can be shown, planned, and deployed, and not run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    Path("mine.toml").write_text(TINY.replace('method = "HF"', 'engine = "orca"\nmethod = "DLPNO-CCSD(T)"'))
+    for words in (["show"], ["plan"]):
+        assert main([*words, "mine.toml"]) == 0
+        said = capsys.readouterr().err
+        assert said.startswith("note: tiny-water cannot run here: labelling.engine 'orca' needs the program orca")
+    assert main(["run", "mine.toml"]) == 2
+    assert "mine.toml: labelling.engine 'orca' needs the program orca" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
+def test_every_shipped_recipe_passes() -> None:
+    for name, path in shipped_recipes().items():
+        for preset in presets(path):
+            assert check_recipe(load_recipe(name, preset)) == []

@@ -52,7 +52,7 @@ def test_fragment_refuses_in_one_sentence(capsys: pytest.CaptureFixture[str], tm
     for words, expected in (
         (("CCO",), "O2 (counted from 0) belong to no 1-mer"),
         (("AceXyzNme",), "residue 'Xyz' is unknown"),
-        (("CCC", "--draw", "--out", str(tmp_path / "afile")), "cannot be written to"),
+        (("CCC", "--draw", "--out", str(tmp_path / "afile")), "cannot write into"),
     ):
         code, out, err = call(capsys, "fragment", *words)
         assert code == 2 and not out and expected in err and err.count("\n") == 1
