@@ -237,9 +237,9 @@ BY_HAND: dict[str, tuple[str, tuple[str, ...], str]] = {
     "atoms in one place": (
         XYZ.replace("-0.76", "0.76"),
         ("3",),
-        "1: atoms 1 (H) and 2 (H) are 0.00 A",
+        "one place",
     ),
-    "the second one": (XYZ + XYZ.replace("0.76 0.59", "0 0.1"), ("3",), "configuration 2: atoms 0 (O) and 1 (H)"),
+    "the second one": (XYZ + XYZ.replace("0.76 0.59", "0 0.1"), ("3",), "configuration 2"),
     "an atom at nan": (XYZ.replace("-0.76", "nan"), ("3",), "mine.xyz"),
     "an atom at inf": (XYZ.replace("-0.76", "inf"), ("3",), "mine.xyz"),
     "no time": (XYZ, ("3", "--timeout", "nan"), "--timeout"),
