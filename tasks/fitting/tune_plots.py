@@ -41,7 +41,8 @@ def settings_png(title: str, trials: Rows) -> bytes:
         )
     with_gradients = any(t["gradient_rmsd"] is not None for t in trials)
     what = "validation error of energies and gradients" if with_gradients else "validation RMSD"
-    axes.set(xscale="log", yscale="log", title=title, xlabel="Gamma", ylabel=f"{what} (kcal/mol)")
+    axes.set_title(title, parse_math=False)
+    axes.set(xscale="log", yscale="log", xlabel="Gamma", ylabel=f"{what} (kcal/mol)")
     axes.legend(frameon=False, fontsize="small")
     return _png(figure)
 
@@ -61,7 +62,8 @@ def curve_png(title: str, rows: Rows, against: str, label: str) -> bytes:
         if name in rows[0]:
             x, y = zip(*((row[against], row[name]) for row in rows), strict=True)
             axes.plot(x, y, marker="o", color=colour, label=meaning)
-    axes.set(xscale="log", yscale="log", title=title, xlabel=label, ylabel="RMSD (kcal/mol)")
+    axes.set_title(title, parse_math=False)
+    axes.set(xscale="log", yscale="log", xlabel=label, ylabel="RMSD (kcal/mol)")
     axes.legend(frameon=False)
     return _png(figure)
 

@@ -85,7 +85,8 @@ def parity_png(
         style = {"s": size, "color": colour, "alpha": 0.75, "linewidths": 0, "zorder": 2 + part}
         top.scatter(reference[chosen], predicted[chosen], label=label, **style)
         bottom.scatter(reference[chosen], (predicted - reference)[chosen], **style)
-    top.set(title=title, ylabel=f"fitted {what} ({unit})", xlim=ends, ylim=ends)
+    top.set_title(title, parse_math=False)  # a title is text, whatever signs are in it
+    top.set(ylabel=f"fitted {what} ({unit})", xlim=ends, ylim=ends)
     top.legend(loc="upper left", frameon=False)
     bottom.set(xlabel=f"reference {what} ({unit})", ylabel=f"error ({unit})")
     buffer = io.BytesIO()

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tomli_w
 from ruamel.yaml import YAML
@@ -25,6 +26,9 @@ from recipes.load import expanded_toml, load_recipe, recipe_of_text
 from recipes.schema import Recipe
 from recipes.section import Section
 from storage.keys import pool_key
+from storage.records import TRAIN
+from tasks.validation.metrics import errors
+from tasks.validation.plots import parity_png
 from tests.conftest import TINY
 
 Place = tuple[str | int, ...]
@@ -54,6 +58,7 @@ HOSTILE: dict[str, str] = {
     "a file for output": "> pwned",
     "ORCA": "cc-pVDZ\n%compound end",
     "C": "*/ int main(){} /*",
+    "mathematics": "$\\undefined{$",
     "HTML": "<script>alert(1)</script>",
     "XML": "]]><!ENTITY x SYSTEM 'file:///etc/passwd'>",
     "TOML": '"\n[resources]\nworkers = 9999\nx = "',
@@ -184,3 +189,11 @@ def test_a_free_line_stays_text_wherever_it_goes(place: Place, name: str, tmp_pa
     written = updated_file("", [of_recipe(recipe, Plan(), "1")])
     assert len(YAML(typ="safe").load(io.StringIO(written))["deployments"]) == 1
     assert YAML(typ="safe").load(written)["deployments"][0]["parameters"]["recipe"][str(place[0])] == text
+
+
+@pytest.mark.parametrize("name", [n for n, text in HOSTILE.items() if text.isprintable() and len(text) <= 200])
+def test_a_title_above_a_picture_is_text(name: str) -> None:
+    """Between two dollars a title was read as mathematics, and the validation failed at the end of a run."""
+    x = np.array([0.0, 1.0, 2.0])
+    split, some = np.array([TRAIN, TRAIN, 1 - TRAIN]), errors(x, x)
+    assert parity_png(f"${HOSTILE[name]}$", x, x, split, some, some).startswith(b"\x89PNG")
