@@ -13,7 +13,7 @@ from recipes.schema import Recipe
 from storage.contents import selection_from_version
 from storage.keys import STAGES, pool_key, potential_key, selection_key, validation_key
 from storage.ledger import Ledger
-from storage.store import MARKER, Store, default_store
+from storage.store import Store, default_store
 from storage.version import Version
 from tasks.labelling.calibrate import expected_cost_in
 from tasks.labelling.collect import FLAGGED, MISSING, collect_labels
@@ -65,9 +65,11 @@ def open_store(path: str | None) -> Store | None:
         If the folder exists and is not a store of ours.
     """
     folder = Path(path) if path else default_store()
-    if not (folder / MARKER).exists() and not (folder.exists() and (folder.is_file() or any(folder.iterdir()))):
-        return None
-    return Store(folder)
+    try:
+        there = folder.is_file() or (folder.exists() and any(folder.iterdir()))
+    except OSError as error:
+        raise InputError(f"the store at '{folder}' cannot be read: {error.strerror}") from None
+    return Store(folder) if there else None
 
 
 def check_complete(recipe: Recipe, states: Sequence[StageState], since: str) -> None:

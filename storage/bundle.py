@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,9 +21,12 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from potentials.errors import InputError
+from storage.archive import damaged, open_archive, read_member
+from storage.arrays import check_regular
 from storage.bundle_labels import SPOOL, label_files
-from storage.durable import sync_folder
-from storage.keys import canonical_json
+from storage.canonical import canonical_json
+from storage.durable import sync_folder, temporary_for
+from storage.foreign import check_whole
 from storage.store import MARKER, Store
 from storage.version import KINDS, Version
 
@@ -43,6 +45,9 @@ _MEMBERS = re.compile(
     rf"|{re.escape(MANIFEST)}|{re.escape(README)}|{re.escape(MARKER)}"
 )
 _CHUNK = 1 << 20
+
+MOST_MANIFEST = 8 * 2**20
+"""Bytes of the manifest; a bundle of 20,000 members needs three millions."""
 
 _README = """This file is a bundle of nmer: a version with all it was made from, and the labels' ledger rows.
 
@@ -172,12 +177,12 @@ def write_bundle(
     for one in family:
         if one.kind == "potential":
             report = store.report(one)
-            paths |= {f"reports/{report.name}/{p.name}": p for p in sorted(report.glob("[!.]*")) if p.is_file()}
+            paths |= {f"reports/{report.name}/{p.name}": p for p in sorted(report.glob("[!.]*")) if _is_own(p)}
     files: dict[str, tuple[int, str]] = {}
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    temporary = temporary_for(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(temporary, "w", allowZip64=True) as archive:
+        with temporary.open("xb") as whole, zipfile.ZipFile(whole, "w", allowZip64=True) as archive:
             for name, content in sorted(texts.items()):
                 files[name] = len(content), hashlib.sha256(content).hexdigest()
                 archive.writestr(_info(name), content)
@@ -212,29 +217,40 @@ def read_bundle(path: Path, progress: Progress | None = None) -> Bundle:
     InputError
         If it is no bundle, of a newer format, or damaged.
     """
-    if not path.is_file():
-        raise InputError(f"'{path}' does not exist; give a bundle, as nmer bundle writes it")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            bundle = _read_manifest(path, archive)
-            for name, expected in bundle.files.items():
-                with archive.open(name) as source:
-                    if _copy(source, None, progress) != expected:
-                        raise _damaged(path, f"'{name}' is not what was written")
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise _damaged(path, f"it cannot be read as a zip file ({error})") from None
+    check_regular(path, "give a bundle, as nmer bundle writes it")
+    with open_archive(path) as archive:
+        bundle = _read_manifest(path, archive)
+        for name in bundle.files:
+            _take_out(bundle, archive, name, None, progress)
     return bundle
 
 
 def unpack(bundle: Bundle, names: Iterable[str], folder: Path) -> None:
-    """Write members of a checked bundle into a folder under their own names, which all stay within it."""
-    with zipfile.ZipFile(bundle.path) as archive:
+    """Write members of a checked bundle into a folder under their own names, which all stay within it.
+
+    Raises
+    ------
+    InputError
+        If the bundle is not what it was when it was checked.
+    """
+    with open_archive(bundle.path) as archive:
         for name in names:
-            assert name in bundle.files  # so its name was checked
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(name) as source, target.open("wb") as handle:
-                shutil.copyfileobj(source, handle, _CHUNK)
+            with target.open("wb") as handle:
+                _take_out(bundle, archive, name, handle, None)
+
+
+def _take_out(
+    bundle: Bundle, archive: zipfile.ZipFile, name: str, target: IO[bytes] | None, progress: Progress | None
+) -> None:
+    """Read a member, into a file if one is given, and compare it with what the manifest says."""
+    expected = bundle.files[name]  # so its name was checked
+    if archive.getinfo(name).file_size != expected[0]:
+        raise damaged(bundle.path, f"'{name}' is not what was written")
+    with archive.open(name) as source:
+        if _copy(source, target, progress) != expected:
+            raise damaged(bundle.path, f"'{name}' is not what was written")
 
 
 @contextmanager
@@ -248,7 +264,10 @@ def bundle_as_store(path: Path, kinds: Sequence[str] = ("potential", "validation
     """
     bundle = read_bundle(path)
     with TemporaryDirectory(prefix="nmer-bundle-") as folder:
-        unpack(bundle, [MARKER, *(v.member for v in bundle.versions if v.kind in kinds)], Path(folder))
+        chosen = [v.member for v in bundle.versions if v.kind in kinds]
+        unpack(bundle, [MARKER, *chosen], Path(folder))
+        for name in chosen:
+            check_whole(Path(folder) / name)
         yield Store(folder)
 
 
@@ -269,8 +288,10 @@ def _read_manifest(path: Path, archive: zipfile.ZipFile) -> Bundle:
     if MANIFEST not in names:
         raise InputError(f"'{path}' is not a bundle of nmer: it has no {MANIFEST}")
     try:
-        found = json.loads(archive.read(MANIFEST))
-        number = int(found["nmer_bundle_format"])
+        found = json.loads(read_member(path, archive, MANIFEST, MOST_MANIFEST))
+        number = found["nmer_bundle_format"]
+        if type(number) is not int or number < 1:
+            raise damaged(path, f"the nmer_bundle_format of its {MANIFEST} is {str(number)[:40]!r}")
         if number > BUNDLE_FORMAT:
             raise InputError(
                 f"'{path}' has the newer bundle format {number}; allowed: up to {BUNDLE_FORMAT}; use a newer nmer"
@@ -282,22 +303,23 @@ def _read_manifest(path: Path, archive: zipfile.ZipFile) -> Bundle:
         missing, protocols = tuple(str(ref) for ref in found["missing"]), dict(found["protocols"])
         canonical_json(protocols)
         bundle = Bundle(path, str(found["ref"]), versions, files, missing, protocols)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(path, f"its {MANIFEST} is not readable ({error})") from None
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise damaged(path, f"its {MANIFEST} is not readable ({error})") from None
     for name in {*names, *files}:
         if not _MEMBERS.fullmatch(name):
-            raise _damaged(path, f"'{name}' has no place in a bundle")
+            raise damaged(path, f"'{name}' has no place in a bundle")
     if sorted(names) != sorted([*files, MANIFEST]):
-        raise _damaged(path, f"its members are not those of its {MANIFEST}")
+        raise damaged(path, f"its members are not those of its {MANIFEST}")
     if {v.member for v in versions} != {name for name in files if name.endswith(".h5")} or MARKER not in files:
-        raise _damaged(path, f"its versions are not those of its {MANIFEST}")
-    if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
-        raise _damaged(path, "its members are compressed, which those of a bundle are not")
+        raise damaged(path, f"its versions are not those of its {MANIFEST}")
     return bundle
 
 
-def _damaged(path: Path, why: str) -> InputError:
-    return InputError(f"'{path}' is damaged or not a bundle of nmer: {why}; get it again")
+def _is_own(path: Path) -> bool:
+    """Return whether something in a report's folder is a file, and no link to a file of elsewhere."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _info(name: str, size: int = 0) -> zipfile.ZipInfo:

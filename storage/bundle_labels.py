@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from potentials.errors import InputError
+from storage.attributes import content_of
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model
 from storage.ledger import Ledger
-from storage.ledger_file import COUNTS, connect_to_read, show_also
+from storage.ledger_file import COLUMNS, COUNTS, connect_to_read, show_also
 from storage.ledger_rows import LabelRow
 from storage.spool import encode, read_spool
 from storage.store import Store
@@ -42,9 +44,9 @@ def label_files(store: Store, versions: Sequence[Version]) -> tuple[dict[str, by
         if v.kind == "dataset":
             ids |= dict.fromkeys(v.column("ids").tolist())
         elif v.kind == "selection":
-            ids |= dict.fromkeys(
-                configuration_ids(nmer_model(v.attributes()).build(v.nmer), v.column("positions"))
-            )
+            with content_of(v.path):
+                nmer = nmer_model(v.attributes()).build(v.nmer)
+            ids |= dict.fromkeys(configuration_ids(nmer, v.column("positions")))
     with Ledger.read(store.labels) as ledger:
         lines = [
             encode(entry_of(row, protocol))
@@ -69,6 +71,21 @@ def entry_of(row: LabelRow, protocol: str) -> dict[str, Any]:
     return {**values, **rest, "protocol": protocol, **({"details": nested} if nested else {})}
 
 
+def _check_entry(entry: dict[str, Any]) -> None:
+    """Raise ValueError if a value is not of the kind of its column."""
+    nested = entry.get("details", {})
+    given = {**entry, **{name: nested[name] for name in COUNTS if name in nested}}
+    for name, kind in COLUMNS.items():
+        value = given.get(name)
+        if value is None or name == "details":
+            continue
+        number = isinstance(value, int | float) and math.isfinite(value)
+        if not (isinstance(value, str) if kind.startswith("TEXT") else number):
+            raise ValueError(f"its {name} is {str(value)[:40]!r}")
+    if entry["status"] == "ok" and entry.get("energy") is None:
+        raise ValueError("it is ok and has no energy")
+
+
 def read_labels(path: Path, protocols: Iterable[str]) -> list[dict[str, Any]]:
     """Return the entries of a bundle's unpacked spool file; none if there is no such file.
 
@@ -84,6 +101,7 @@ def read_labels(path: Path, protocols: Iterable[str]) -> list[dict[str, Any]]:
         for entry in part.entries:
             if entry["protocol"] not in protocols:
                 raise ValueError("its protocol is not in the bundle")
+            _check_entry(entry)
         with closing(connect_to_read(path.with_name("no ledger"))) as nothing:
             show_also(nothing, part.entries)  # into an empty ledger, which forgets it again
     except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -17,7 +17,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from storage.keys import canonical_json
+from storage.arrays import ROWS, most_bytes, own_array
+from storage.canonical import canonical_json
 
 ARRAY = "sha256"
 """Attribute of an array with its checksum."""
@@ -27,9 +28,6 @@ ROOT = "content_sha256"
 
 BLOCK = 16 * 2**20
 """Bytes of an array that are read at once."""
-
-MOST_COMPRESSED = 1100
-"""Nothing that zlib has compressed is longer than so many times its file."""
 
 
 def seal(file: h5py.File) -> None:
@@ -41,7 +39,8 @@ def seal(file: h5py.File) -> None:
 
 def is_sealed(file: h5py.File) -> bool:
     """Return whether a file has checksums."""
-    return ROOT in file.attrs or any(ARRAY in file[name].attrs for name in file)
+    own = (name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink))
+    return ROOT in file.attrs or any(ARRAY in file[name].attrs for name in own)
 
 
 def broken_seals(file: h5py.File) -> Iterator[tuple[str, str]]:
@@ -56,7 +55,7 @@ def broken_seals(file: h5py.File) -> Iterator[tuple[str, str]]:
     written: dict[str, str] = {}
     for name in sorted(file):
         try:
-            dataset = file[name]
+            dataset = own_array(file, name)
             found[name] = array_sha256(dataset)
             written[name] = str(dataset.attrs[ARRAY])
         except Exception as error:  # HDF5 stumbles over damage in many ways, each of which is the finding
@@ -79,7 +78,7 @@ def array_sha256(dataset: h5py.Dataset) -> str:
     Raises
     ------
     ValueError
-        If the array claims to be longer than its file could hold.
+        If its strings are longer than its file could hold.
     """
     strings = h5py.check_string_dtype(dataset.dtype) is not None
     little = dataset.dtype if strings else dataset.dtype.newbyteorder("<")
@@ -91,13 +90,15 @@ def array_sha256(dataset: h5py.Dataset) -> str:
     }
     found = hashlib.sha256(canonical_json(head).encode())
     row = prod(dataset.shape[1:]) * dataset.dtype.itemsize
-    if prod(dataset.shape) * dataset.dtype.itemsize > MOST_COMPRESSED * dataset.file.id.get_filesize():
-        raise ValueError(f"its shape {dataset.shape} is larger than the file")
-    for start in range(0, len(dataset), max(BLOCK // max(row, 1), 1)):
-        values = dataset[start : start + max(BLOCK // max(row, 1), 1)]
+    step, total = ROWS if strings else max(BLOCK // max(row, 1), 1), 0
+    for start in range(0, len(dataset), step):
+        values = dataset[start : start + step]
         if strings:
             for text in values.ravel():
                 found.update(len(text).to_bytes(8, "little") + text)
+                total += len(text)
+            if total > most_bytes(dataset.file):
+                raise ValueError("its strings are longer than the file can hold")
         else:
             found.update(np.ascontiguousarray(values, dtype=little).tobytes())
     return found.hexdigest()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from potentials.molecule import NMer
 from recipes.labelling import Labelling
 from recipes.schema import NMerModel
+from storage.attributes import content_of
 from storage.version import NOT_STATED, Version
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ def citations(store: Store | None, version: Version) -> list[Citation]:
     version
         A potential, a dataset, a selection, or a pool.
     """
-    found = (c for kind, attributes in _lineage(store, version) for c in _papers_of(kind, attributes))
-    return list(dict.fromkeys(found))
+    with content_of(version.path):
+        found = (c for kind, attributes in _lineage(store, version) for c in _papers_of(kind, attributes))
+        return list(dict.fromkeys(found))
 
 
 def citation_text(

@@ -20,8 +20,10 @@ from potentials.sites import LonePairs
 from potentials.switching import Switching
 from potentials.variables import Forms
 from recipes.schema import NMerModel
+from storage.attributes import of_version
+from storage.foreign import read_foreign
 from storage.records import Dataset, Pool, Selection
-from storage.version import Column, Version, read_version
+from storage.version import Column, Version
 
 _NAME = re.compile(r"[^\W_][^$\\]{0,199}")
 """What a name in an array may be."""
@@ -91,6 +93,7 @@ def pool_columns(pool: Pool) -> dict[str, Column]:
     }
 
 
+@of_version
 def pool_from_version(version: Version) -> Pool:
     """Read a pool; one written before there were several sources is all PBMetaD with ff14SB."""
     names = [name for name in Pool.__dataclass_fields__ if version.has_column(name)]
@@ -133,6 +136,7 @@ def selection_columns(selection: Selection) -> dict[str, Column]:
     }
 
 
+@of_version
 def selection_from_version(version: Version) -> Selection:
     """Read a selection."""
     return Selection(**{name: version.column(name) for name in Selection.__dataclass_fields__})
@@ -169,6 +173,7 @@ def dataset_columns(dataset: Dataset, imported: bool = False) -> dict[str, Colum
     }
 
 
+@of_version
 def dataset_from_version(version: Version) -> Dataset:
     """Read a dataset; one of the first release has no D1."""
     names = [name for name in Dataset.__dataclass_fields__ if version.has_column(name)]
@@ -255,6 +260,7 @@ def read_switching(found: dict[str, Any] | None) -> Switching | None:
     return Switching(atoms, found["r_in"], found["r_out"])
 
 
+@of_version
 def potential_from_version(version: Version, status: str) -> Potential:
     """Read a potential; its status (candidate or released) comes from the gates' verdict."""
     facts = version.attributes()["facts"]
@@ -291,9 +297,7 @@ def potential_of_file(path: Path) -> Potential:
     InputError
         If the file does not exist, is damaged, or holds something else.
     """
-    if not path.is_file():
-        raise InputError(f"'{path}' does not exist; give the file of a potential, or NAME@NUMBER of a store")
-    version = read_version(path)
+    version = read_foreign(path, "give the file of a potential, or NAME@NUMBER of a store")
     if version.kind != "potential":
         raise InputError(f"'{path}' holds a {version.kind}, not a potential")
     return potential_from_version(version, "candidate")

@@ -10,6 +10,7 @@ import numpy as np
 
 from potentials.errors import InputError
 from recipes.load import flattened, recipe_of_text
+from storage.attributes import content_of
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model
 from storage.records import TEST, TRAIN
@@ -39,6 +40,11 @@ def difference(store: Store, left: Version, right: Version) -> dict[str, Any]:
     """
     if left.kind != right.kind:
         raise InputError(f"{left.ref} is a {left.kind} and {right.ref} a {right.kind}; give two of one kind")
+    with content_of(left.path, right.path):
+        return _difference(store, left, right)
+
+
+def _difference(store: Store, left: Version, right: Version) -> dict[str, Any]:
     chains = chain(store, left), chain(store, right)
     found: dict[str, Any] = {
         "left": left.ref,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from typing import Any
 
 from recipes.sampling import Sampling
 from recipes.schema import Recipe, Section
+from storage.canonical import canonical_json as canonical_json
+from storage.canonical import digest as digest
 
 STAGES = ("sampling", "selection", "labelling", "fitting", "validation")
 """The stages in the order they run."""
@@ -27,16 +27,6 @@ _DESIGN = ("degree", "terms", "gamma", "k_bounds", "switching")
 
 _DESIGN_LATER = ("k", "d", "variables", "rules", "lone_pairs")
 """The same, of fields that came later: in a key only where they say something new; see `Section.LATER`."""
-
-
-def canonical_json(value: Any) -> str:
-    """Return JSON with sorted keys and no spaces: the same content, the same text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def digest(value: Any) -> str:
-    """Return the sha256 of a value's canonical JSON, as 64 hexadecimal digits."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def stage_format(stage: str, recipe: Recipe) -> int:

@@ -7,6 +7,7 @@ holds ``ledger.sqlite``, which needs a local disk, ``spool/`` with what workers 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -22,6 +23,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from potentials.errors import InputError
+from storage.attributes import content_of
 from storage.durable import make_folder
 from storage.file_system import take_lock
 from storage.keys import canonical_json
@@ -77,8 +79,13 @@ class Ledger:
         StageError
             If the disk is full.
         """
-        make_folder(folder)
-        lock = _take_lock(folder, wait)
+        try:
+            make_folder(folder)
+            lock = _take_lock(folder, wait)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise InputError(f"{folder}: its label ledger cannot be written: {error.strerror}") from None
         try:
             ledger = cls(folder, connect_to_write(folder / "ledger.sqlite"), lock)
             try:
@@ -105,6 +112,9 @@ class Ledger:
         ledger = cls(folder, connect_to_read(folder / "ledger.sqlite"), None)
         try:
             show_also(ledger._database, (entry for _, entries in ledger._new_in_spool() for entry in entries))
+        except OSError as error:
+            ledger._database.close()
+            raise InputError(f"'{error.filename or folder}' cannot be read: {error.strerror}") from None
         except BaseException:
             ledger._database.close()
             raise
@@ -180,7 +190,8 @@ class Ledger:
     def protocols(self) -> dict[str, dict[str, Any]]:
         """Return the settings of every protocol by its id."""
         rows = self._database.execute("SELECT protocol, settings FROM protocols")
-        return {protocol: json.loads(settings) for protocol, settings in rows}
+        with content_of(self.folder / "ledger.sqlite"):
+            return {protocol: json.loads(settings) for protocol, settings in rows}
 
     def counts(self, ids: Sequence[str], protocol: str, parts: Sequence[str]) -> Counts:
         """Count configurations; one that occurs twice among the ids counts once.

@@ -116,7 +116,7 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
     InputError
         If it is not a ledger that this version can read.
     """
-    database = sqlite3.connect(str(path), timeout=PATIENCE)
+    database = _connect(path, str(path))
     with _closed_if_refused(database, path), full_disk_in_words(path):
         number = _format(database, path)
         _keep_journal(database, path)
@@ -136,9 +136,12 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     InputError
         If it is not a ledger that this version can read.
     """
-    if not path.exists():
-        return _empty()
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?{_way_of_reading(path)}", timeout=PATIENCE, uri=True)
+    try:
+        if not path.exists():
+            return _empty()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    database = _connect(path, f"{path.resolve().as_uri()}?{_way_of_reading(path)}", uri=True)
     with _closed_if_refused(database, path):
         number = _format(database, path)
         if number == 0:
@@ -149,6 +152,13 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
             values = ", ".join(f"{_FROM_DETAILS.get(name, name)} AS {name}" for name in COLUMNS)
             database.execute(f"CREATE TEMP VIEW labels AS SELECT {values} FROM main.labels")
     return database
+
+
+def _connect(path: Path, name: str, uri: bool = False) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(name, timeout=PATIENCE, uri=uri)
+    except sqlite3.OperationalError as error:
+        raise InputError(f"{path}: is not readable as a label ledger: {error}") from None
 
 
 def _empty() -> sqlite3.Connection:

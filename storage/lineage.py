@@ -10,6 +10,7 @@ import numpy as np
 
 from recipes.load import flattened, recipe_of_text
 from recipes.section import Section
+from storage.attributes import content_of
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model
 from storage.keys import digest
@@ -51,6 +52,11 @@ def lineage(store: Store, version: Version, labels: bool = False) -> dict[str, A
 
 
 def _node(store: Store, version: Version, tags: tuple[Tag, ...], labels: bool) -> dict[str, Any]:
+    with content_of(version.path):
+        return _checked_node(store, version, tags, labels)
+
+
+def _checked_node(store: Store, version: Version, tags: tuple[Tag, ...], labels: bool) -> dict[str, Any]:
     attributes = version.attributes()
     inputs = []
     for made_from in attributes["inputs"]:

@@ -7,25 +7,25 @@ that is still there or one that is gone, and the same command again goes on. Lab
 
 from __future__ import annotations
 
+import errno
 import json
-import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-
 from potentials.errors import InputError
 from storage.durable import sync_folder
+from storage.foreign import Entry
 from storage.store import REMOVED, Store
 from storage.tags import read_tags, tags_of
-from storage.version import Version, write_text
+from storage.version import KINDS, Version, write_text
 
 OLD = 3600.0
-"""Seconds after which a temporary file of an ended process is left over."""
+"""Seconds after which a temporary file that nobody has touched is left over."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +47,21 @@ class Gone:
     size: int
 
 
-def dependants(store: Store, version: Version, versions: Sequence[Version]) -> list[Version]:
+def dependants(version: Version, entries: Sequence[Entry]) -> list[Version]:
     """Return the versions that were made from one.
 
     Parameters
     ----------
-    store
-        The store.
     version
         What they may be made from.
-    versions
+    entries
         All versions of the store.
     """
-    found = []
-    for other in versions:
-        inputs = other.attributes()["inputs"]
-        if any((i["kind"], i["key"]) == (version.kind, version.key) for i in inputs) and other != version:
-            found.append(other)
-    return found
+    return [
+        e.version
+        for e in entries
+        if any((i["kind"], i["key"]) == (version.kind, version.key) for i in e.inputs) and e.version != version
+    ]
 
 
 def remove(store: Store, versions: Sequence[Version]) -> list[Gone]:
@@ -80,12 +77,13 @@ def remove(store: Store, versions: Sequence[Version]) -> list[Gone]:
     Raises
     ------
     InputError
-        If another version was made from one of them, one carries a tag, or one is a potential's verdict.
+        If another version was made from one of them, one carries a tag, or one is a potential's verdict; or a
+        file that cannot be read may have been made from one.
     """
-    every = store.versions()
+    every, hidden = store.entries(), store.unreadable()
     leaving = list(dict.fromkeys(versions))
     for potential in [v for v in leaving if v.kind == "potential"]:
-        leaving += [v for v in dependants(store, potential, every) if v.kind == "validation" and v not in leaving]
+        leaving += [v for v in dependants(potential, every) if v.kind == "validation" and v not in leaving]
     tags = read_tags(store.path)
     for version in leaving:
         carried = tags_of(version, tags)
@@ -94,21 +92,43 @@ def remove(store: Store, versions: Sequence[Version]) -> list[Gone]:
                 f"{version.ref} carries the tag '{carried[0]}' and stays; "
                 f"'nmer tag {version.ref} {carried[0]} --remove --force' takes it off"
             )
-        others = [v.ref for v in dependants(store, version, every) if v not in leaving]
+        others = [v.ref for v in dependants(version, every) if v not in leaving]
         if others:
             verb = "depends" if len(others) == 1 else "depend"
             raise InputError(f"{version.ref} stays, because {', '.join(others)} {verb} on it")
+        doubtful = [bad for bad in hidden if _kind(store, bad.path) > KINDS.index(version.kind)]
+        if doubtful:
+            raise InputError(
+                f"{version.ref} stays, because something that cannot be read may depend on it: {doubtful[0].why}; "
+                "bring that back from a copy, or delete it"
+            )
     for version in (v for v in leaving if v.kind == "validation"):
-        judged = [v for v in every if v.kind == "potential" and v not in leaving and store.verdict(v) == version]
+        potentials = [e.version for e in every if e.version.kind == "potential" and e.version not in leaving]
+        judged = [v for v in potentials if store.verdict(v) == version]
         if judged:
             raise InputError(
                 f"{version.ref} stays, because it is the verdict on {judged[0].ref}; remove that and it goes too"
             )
-    order = ("validation", "potential", "dataset", "selection", "pool")
     gone: list[Gone] = []
-    for version in sorted(leaving, key=lambda v: order.index(v.kind)):
-        gone += _take_away(store, version)
+    for version in sorted(leaving, key=lambda v: -KINDS.index(v.kind)):
+        with _in_words(version.path):
+            gone += _take_away(store, version)
     return gone
+
+
+def _kind(store: Store, path: Path) -> int:
+    """Return the place in `KINDS` of the kind whose folder a path lies in."""
+    return KINDS.index(path.relative_to(store.path).parts[0].removesuffix("s"))
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(f"'{error.filename or path}' cannot be removed: {error.strerror}") from None
 
 
 def _take_away(store: Store, version: Version) -> list[Gone]:
@@ -129,8 +149,8 @@ def _take_away(store: Store, version: Version) -> list[Gone]:
 def leftovers(store: Store) -> list[Gone]:
     """Return what nothing needs any more; the caller holds the store's writer lock, so that no run is under way.
 
-    Scratch of versions that are finished, temporary files of processes of this machine that have ended, and what
-    a removal that was interrupted has left. Never versions, labels, or scratch of unfinished work.
+    Scratch of versions that are finished, temporary files that nobody has touched for an hour, and what a removal
+    that was interrupted has left. Never versions, labels, or scratch of unfinished work.
     """
     versions = store.versions()
     finished = {v.key[:16]: v.ref for v in versions}
@@ -140,25 +160,24 @@ def leftovers(store: Store) -> list[Gone]:
             found.append(Gone(f"scratch of {finished[folder.name]}, which is finished", folder, _size(folder)))
         elif folder.name in ("dask", "labels") and _untouched(folder):
             found.append(Gone(f"scratch of {folder.name}, whose processes have ended", folder, _size(folder)))
+    # whose process it was, cannot be told by a number: containers and hosts count on their own
     for path in sorted(store.path.rglob(".*.tmp")):
-        match = re.search(r"\.(\d+)\.tmp$", path.name)
-        if match and not psutil.pid_exists(int(match[1])) and _untouched(path):
-            found.append(Gone("temporary file of a process that has ended", path, path.stat().st_size))
-    present = {v.path for v in versions}
+        if not any(path.is_relative_to(each.path) for each in found) and _untouched(path):
+            found.append(Gone("temporary file of a process that has ended", path, _size(path)))
     for mark in sorted(store.path.glob(f"potentials/*/*{REMOVED}")):
         report = store.path / "reports" / f"{mark.parent.name}@{mark.stem}"
-        if report.exists() and mark.with_suffix(".h5") not in present:
+        if report.exists() and not mark.with_suffix(".h5").exists():
             found.append(Gone("report of a potential that was removed", report, _size(report)))
     return found
 
 
 def unused(store: Store) -> list[Version]:
     """Return the pools, selections, and datasets that nothing was made from and that carry no tag."""
-    versions, tags = store.versions(), read_tags(store.path)
-    needed = {(i["kind"], i["key"]) for v in versions for i in v.attributes()["inputs"]}
+    entries, tags = store.entries(), read_tags(store.path)
+    needed = {(i["kind"], i["key"]) for e in entries for i in e.inputs}
     return [
         v
-        for v in versions
+        for v in (e.version for e in entries)
         if v.kind in ("pool", "selection", "dataset") and (v.kind, v.key) not in needed and not tags_of(v, tags)
     ]
 
@@ -166,10 +185,11 @@ def unused(store: Store) -> list[Version]:
 def clear(gone: Sequence[Gone]) -> None:
     """Remove leftovers; the caller has held the store's writer lock since they were found."""
     for each in gone:
-        if each.path.is_dir():
-            shutil.rmtree(each.path)
-        else:
-            each.path.unlink(missing_ok=True)
+        with _in_words(each.path):
+            if each.path.is_dir():
+                shutil.rmtree(each.path)
+            else:
+                each.path.unlink(missing_ok=True)
 
 
 def _untouched(path: Path) -> bool:
@@ -183,7 +203,8 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _size(path: Path) -> int:
-    return sum(p.lstat().st_size for p in path.rglob("*") if p.is_file())
+    every = path.rglob("*") if path.is_dir() else [path]
+    return sum(p.lstat().st_size for p in every if p.is_file())
 
 
 def _now() -> str:

@@ -119,7 +119,10 @@ def decode(line: bytes) -> dict[str, Any] | None:
     crc, _, text = line.partition(b" ")
     if crc != b"%08x" % zlib.crc32(text):
         return None
-    entry = json.loads(text)
+    try:
+        entry = json.loads(text)
+    except (ValueError, RecursionError):  # no worker of ours wrote it
+        return None
     return entry if isinstance(entry, dict) else None
 
 

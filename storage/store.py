@@ -3,17 +3,20 @@
 Layout: ``nmer-store.json`` marks the folder and its format; ``pools/``, ``selections/``, ``datasets/``,
 ``potentials/``, and ``validations/`` hold ``<n-mer>/<number>.h5``, and ``<number>.removed`` where one was removed;
 ``tags.json`` holds the names people gave to versions; ``labels/`` the ledger and its spool;
-``reports/<n-mer>@<number>/`` the page, the plot, and the expanded recipe; ``scratch/`` what a run resumes from.
+``reports/<n-mer>@<number>/`` the page, the plot, and the expanded recipe; ``scratch/`` what a run resumes from;
+``.index`` what was found before, see `storage.index`. A file that cannot be read is left out with a warning, and
+only asking for it by its number is an error.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +26,14 @@ from filelock import Timeout
 from potentials.errors import InputError
 from potentials.potential import Potential
 from storage import tags
+from storage.attributes import NewerError, allowed_name
 from storage.citations import citation_text, licence_of
 from storage.contents import potential_from_version
 from storage.durable import clear_temporaries
 from storage.file_system import take_lock
-from storage.version import KINDS, Column, Version, read_version, write_text, write_version
+from storage.foreign import Entry
+from storage.index import Index, Unreadable, number_of
+from storage.version import KINDS, NMER, Column, Version, write_text, write_version
 
 STORE_FORMAT = 1
 MARKER = "nmer-store.json"
@@ -53,30 +59,43 @@ class Store:
 
     def __init__(self, path: str | Path | None = None, create: bool = False) -> None:
         self.path = Path(path) if path is not None else default_store()
+        self._index = Index(self.path)
         marker = self.path / MARKER
-        if not marker.is_file():
-            self._check_free(create)
-            if not create:
-                raise InputError(
-                    f"there is no store at '{self.path}'; 'nmer run' makes one, or give --store PATH or NMER_STORE"
-                )
-            try:
-                write_text(marker, json.dumps({"nmer_store_format": STORE_FORMAT}) + "\n")
-            except OSError as error:
-                raise InputError(
-                    f"no store can be made at '{self.path}': {error.strerror}; give another folder with --store"
-                ) from None
         try:
-            found = json.loads(marker.read_text())["nmer_store_format"]
-        except (ValueError, KeyError, TypeError):
+            if not os.path.lexists(marker):
+                self._check_free(create)
+                if not create:
+                    raise InputError(
+                        f"there is no store at '{self.path}'; 'nmer run' makes one, or give --store PATH or "
+                        "NMER_STORE"
+                    )
+                self._make(marker)
+            found = json.loads(marker.read_text(encoding="utf-8"))["nmer_store_format"]
+        except OSError as error:
+            raise InputError(f"the store at '{self.path}' cannot be read: {error.strerror}") from None
+        except InputError:
+            raise
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise InputError(
                 f"'{marker}' does not name a store format; the folder is not a store of ours"
             ) from None
-        if not isinstance(found, int) or found > STORE_FORMAT:
+        if type(found) is not int or found < 1:
+            raise InputError(
+                f"'{marker}' names the store format {str(found)[:40]!r}; allowed: 1 to {STORE_FORMAT}"
+            )
+        if found > STORE_FORMAT:
             raise InputError(
                 f"the store at '{self.path}' has the newer format {found}; allowed: up to {STORE_FORMAT}; "
                 "use a newer nmer"
             )
+
+    def _make(self, marker: Path) -> None:
+        try:
+            write_text(marker, json.dumps({"nmer_store_format": STORE_FORMAT}) + "\n")
+        except OSError as error:
+            raise InputError(
+                f"no store can be made at '{self.path}': {error.strerror}; give another folder with --store"
+            ) from None
 
     def _check_free(self, create: bool) -> None:
         # a killed maker leaves its temporary marker
@@ -105,11 +124,19 @@ class Store:
 
     def versions(self, kind: str | None = None, nmer: str | None = None) -> list[Version]:
         """Return the versions, oldest first within each kind and n-mer."""
-        found = []
-        for each in KINDS if kind is None else (kind,):
-            paths = (self.path / f"{each}s").glob(f"{nmer or '*'}/*.h5")
-            found += [read_version(p) for p in sorted(paths, key=lambda p: (p.parent.name, _number(p)))]
-        return found
+        return [entry.version for entry in self.entries(kind, nmer)]
+
+    def entries(self, kind: str | None = None, nmer: str | None = None) -> list[Entry]:
+        """Return the versions as `versions` does, each with what it was made from."""
+        return [entry for each in self._kinds(kind) for entry in self._index.look(each, nmer)[0]]
+
+    def unreadable(self, kind: str | None = None, nmer: str | None = None) -> list[Unreadable]:
+        """Return the files that `versions` leaves out, and why."""
+        return [bad for each in self._kinds(kind) for bad in self._index.look(each, nmer, warn=False)[1]]
+
+    @staticmethod
+    def _kinds(kind: str | None) -> tuple[str, ...]:
+        return KINDS if kind is None else (kind,)
 
     def find(self, kind: str, key: str, nmer: str | None = None) -> Version | None:
         """Return the version with this key, or None."""
@@ -138,31 +165,41 @@ class Store:
 
         The caller holds the store's writer lock.
         """
+        if wanted := allowed_name("nmer", nmer):
+            raise InputError(f"an n-mer cannot be called '{nmer[:120]}' in a store; allowed: {wanted}")
         present = self.find(kind, key, nmer)
         if present is not None:
             return present
         path = self.next_path(kind, nmer)
         clear_temporaries(path.parent)
-        return write_version(
+        made_from = [{"kind": v.kind, "ref": v.ref, "key": v.key} for v in inputs]
+        version = write_version(
             path,
             kind,
             nmer,
-            _number(path),
+            number_of(path.name),
             key,
             columns=columns,
             recipe=recipe,
-            inputs=[{"kind": v.kind, "ref": v.ref, "key": v.key} for v in inputs],
+            inputs=made_from,
             engines=engines,
             facts=facts,
             citation=citation_text(kind, nmer, recipe, engines, facts, inputs),
             licence=licence_of(recipe),
         )
+        self.take(Entry(version, tuple(made_from), kind == "validation" and facts.get("passed") is True))
+        return version
+
+    def take(self, entry: Entry) -> None:
+        """Know from now on of a version that was just written into the store; the caller holds the writer lock."""
+        self._index.put(entry)
+        self._index.save()
 
     def next_path(self, kind: str, nmer: str) -> Path:
         """Return the file that the next version of an n-mer gets."""
         folder = self.path / f"{kind}s" / nmer
         taken = [*folder.glob("*.h5"), *folder.glob(f"*{REMOVED}")]
-        return folder / f"{1 + max((_number(p) for p in taken), default=0)}.h5"
+        return folder / f"{1 + max((number_of(p.name) for p in taken), default=0)}.h5"
 
     def resolve(self, ref: str) -> Version:
         """Return the version that a reference names.
@@ -179,7 +216,7 @@ class Store:
         InputError
             If the reference is not readable or names nothing.
         """
-        match = re.fullmatch(rf"(?:(\w+):)?([a-z0-9][a-z0-9-]*)@(\d+|{tags.NAME})", ref)
+        match = re.fullmatch(rf"(?:(\w+):)?({NMER})@([0-9]{{1,18}}|{tags.NAME})", ref)
         kind = (match[1] or "potential") if match else ""
         if not match or kind not in KINDS:
             raise InputError(
@@ -200,7 +237,7 @@ class Store:
     def _numbered(self, kind: str, nmer: str, which: str) -> list[Version]:
         """Return the version with a number or a tag; damage to others does not matter."""
         key = None
-        if not which.isdigit():
+        if not which.isdecimal():
             tag = next(
                 (t for t in tags.read_tags(self.path) if (t.kind, t.nmer, t.name) == (kind, nmer, which)), None
             )
@@ -208,29 +245,42 @@ class Store:
                 return []
             which, key = str(tag.number), tag.key
         path = self.path / f"{kind}s" / nmer / f"{int(which)}.h5"
-        found = [read_version(path)] if path.is_file() else []
-        if key is not None and found and found[0].key != key:
+        found = self._index.one(kind, nmer, int(which))
+        if isinstance(found, Unreadable):
+            raise (NewerError if found.newer else InputError)(found.why)
+        if found is None:
+            return []
+        if key is not None and found.version.key != key:
             raise InputError(f"'{path}' is not the version that was tagged: its key is not {key[:12]}")
-        return found
+        return [found.version]
 
     def _unknown(self, ref: str, kind: str, nmer: str, which: str) -> InputError:
         mark = self.path / f"{kind}s" / nmer / f"{which}{REMOVED}"
-        if mark.is_file():
+        if os.path.isfile(mark):
             return InputError(f"'{ref}' was removed from the store at '{self.path}'")
         have = [v.ref for v in self.versions(kind)]
-        have += [t.ref for t in tags.read_tags(self.path) if t.kind == kind]
-        return InputError(f"'{ref}' is not in the store at '{self.path}'; it has: {', '.join(have) or 'none'}")
+        with suppress(InputError):  # damaged tags are no answer to this question
+            have += [t.ref for t in tags.read_tags(self.path) if t.kind == kind]
+        bad = self.unreadable(kind, nmer)
+        more = f"; what cannot be read: {bad[0].why}" if bad else ""
+        return InputError(
+            f"'{ref}' is not in the store at '{self.path}'; it has: {', '.join(have) or 'none'}{more}"
+        )
 
     def status(self, potential: Version) -> str:
         """Return ``released`` if the newest verdict on a potential passed every gate, else ``candidate``."""
-        verdict = self.verdict(potential)
-        return "released" if verdict is not None and verdict.attributes()["facts"]["passed"] else "candidate"
+        verdict = self._verdict(potential)
+        return "released" if verdict is not None and verdict.passed else "candidate"
 
     def verdict(self, potential: Version) -> Version | None:
         """Return the newest validation of a potential, or None."""
-        for validation in reversed(self.versions("validation", potential.nmer)):
-            if any(i["key"] == potential.key for i in validation.attributes()["inputs"]):
-                return validation
+        verdict = self._verdict(potential)
+        return None if verdict is None else verdict.version
+
+    def _verdict(self, potential: Version) -> Entry | None:
+        for entry in reversed(self.entries("validation", potential.nmer)):
+            if any(i["key"] == potential.key for i in entry.inputs):
+                return entry
         return None
 
     def potential(self, ref: str) -> Potential:
@@ -260,9 +310,14 @@ class Store:
         except Timeout:
             who = _holder(holder)
             raise InputError(f"the store at '{self.path}' is being written by {who}; wait for it to end") from None
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise InputError(f"the store at '{self.path}' cannot be written: {error.strerror}") from None
         try:
             holder.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
             yield
+            self._index.save()
         finally:
             holder.unlink(missing_ok=True)
             lock.release()
@@ -287,7 +342,3 @@ def _holder(path: Path) -> str:
     if not match or (match[2] == socket.gethostname() and not psutil.pid_exists(int(match[1]))):
         return "another process"
     return who
-
-
-def _number(path: Path) -> int:
-    return int(path.stem) if path.stem.isdigit() else 0

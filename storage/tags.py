@@ -6,20 +6,23 @@ that a process that dies leaves the tags of before or of after. A tag holds the 
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from potentials.errors import InputError
-from storage.keys import digest
+from storage.attributes import allowed_name
+from storage.canonical import digest
 from storage.version import Version, write_text
 
 FILE = "tags.json"
 TAGS_FORMAT = 1
-NAME = r"[a-z][a-z0-9-]*"
+NAME = r"[a-z][a-z0-9-]{0,99}"
 """What a tag may look like, as a regular expression."""
 
 RESERVED = ("latest", "released")
@@ -71,17 +74,22 @@ def read_tags(store: Path) -> tuple[Tag, ...]:
     path = store / FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        if values["nmer_tags_format"] > TAGS_FORMAT:
+        number = values["nmer_tags_format"]
+        if type(number) is not int or number < 1:
+            raise ValueError(f"its format is {str(number)[:40]!r}")
+        if number > TAGS_FORMAT:
             raise InputError(
-                f"'{path}' has the newer format {values['nmer_tags_format']}; allowed: up to {TAGS_FORMAT}"
+                f"'{path}' has the newer format {number}; allowed: up to {TAGS_FORMAT}; use a newer nmer"
             )
-        tags = tuple(Tag(**tag) for tag in values["tags"])
+        tags = tuple(_tag(tag) for tag in values["tags"])
         good = values["sha256"] == digest(values["tags"])
     except FileNotFoundError:
         return ()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"'{path}' is damaged: {' '.join(str(error).split())}; {_CURE}") from None
     if not good:
         raise InputError(f"'{path}' is damaged: its checksum does not fit; {_CURE}")
@@ -89,6 +97,17 @@ def read_tags(store: Path) -> tuple[Tag, ...]:
 
 
 _CURE = "bring it back from a copy, or delete it and set the tags again"
+
+
+def _tag(values: dict[str, Any]) -> Tag:
+    tag = Tag(**values)
+    for name, value in values.items():
+        wanted = allowed_name(name, value)
+        if wanted:
+            raise ValueError(f"the {name} of a tag is {str(value)[:40]!r}; allowed: {wanted}")
+    if not re.fullmatch(NAME, tag.name):
+        raise ValueError(f"a tag is called {tag.name[:40]!r}")
+    return tag
 
 
 def tags_of(version: Version, tags: Sequence[Tag]) -> list[str]:
@@ -122,7 +141,7 @@ def set_tag(store: Path, version: Version, name: str, force: bool = False) -> bo
     if not re.fullmatch(NAME, name) or name in RESERVED:
         raise InputError(
             f"tag '{name}' is not allowed; allowed: lowercase letters, digits, and dashes, with a letter first, "
-            f"and neither {' nor '.join(RESERVED)}"
+            f"at most 100, and neither {' nor '.join(RESERVED)}"
         )
     tags = read_tags(store)
     now = Tag(
@@ -162,4 +181,9 @@ def remove_tag(store: Path, version: Version, name: str) -> None:
 def _write(store: Path, tags: Sequence[Tag]) -> None:
     rows = [asdict(tag) for tag in sorted(tags, key=lambda tag: tag.ref)]
     values = {"nmer_tags_format": TAGS_FORMAT, "sha256": digest(rows), "tags": rows}
-    write_text(store / FILE, json.dumps(values, indent=1) + "\n")
+    try:
+        write_text(store / FILE, json.dumps(values, indent=1) + "\n")
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(f"'{store / FILE}' cannot be written: {error.strerror}") from None

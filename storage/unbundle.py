@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import h5py
 
 from potentials.errors import InputError
 from storage.bundle import Bundle, Bundled, unpack
 from storage.bundle_labels import SPOOL, read_labels
-from storage.checksum import broken_seals, is_sealed
-from storage.durable import clear_temporaries, make_folder, sync_folder
+from storage.durable import clear_temporaries, make_folder, sync_folder, temporary_for
+from storage.foreign import Entry, check_whole, copy_renumbered, look_at
 from storage.ledger import Ledger
 from storage.ledger_rows import LabelRow
 from storage.spool import SUFFIX, encode
 from storage.store import Store
-from storage.version import Version, own_array, read_version, write_bytes
+from storage.version import Version, write_bytes
 
 
 @dataclass(frozen=True)
@@ -108,17 +104,15 @@ def _is_news(entry: dict[str, Any], row: LabelRow | None) -> bool:
 
 
 def _check(path: Path, version: Bundled, bundle: Path) -> None:
-    """Compare a file with what the manifest says it is; see that all its arrays are its own."""
-    found = read_version(path)
-    if (found.kind, found.nmer, found.number, found.key) != tuple(vars(version).values()):
-        raise InputError(f"'{bundle}': its member {version.member} is {found.ref} with another key or name")
-    found.attributes()
-    with h5py.File(path) as file:
-        for name in file:
-            own_array(file, name)
-        if is_sealed(file):
-            for name, what in broken_seals(file):
-                raise InputError(f"'{bundle}': its member {version.member} is damaged: {name}: {what}")
+    """Compare a file with its checksums, and with what the manifest says it is, in a process of its own."""
+    try:
+        found = look_at(path).version
+        if (found.kind, found.nmer, found.number, found.key) != tuple(vars(version).values()):
+            raise InputError(f"'{path}' is {found.ref} with another key or name")
+        check_whole(path)
+    except InputError as error:
+        said = str(error).replace(f"'{path}'", f"its member {version.member}")
+        raise InputError(f"'{bundle}': {said}") from None
 
 
 def _taken(version: Bundled, store: Store, folder: Path) -> Taken:
@@ -128,29 +122,26 @@ def _taken(version: Bundled, store: Store, folder: Path) -> Taken:
     target = store.next_path(version.kind, version.nmer)
     make_folder(target.parent)
     clear_temporaries(target.parent)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.move(folder / version.member, temporary)
+    temporary = temporary_for(target)
     try:
-        _renumber(temporary, int(target.stem), store)
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
+        entry = _renumbered(folder / version.member, temporary, int(target.stem), store)
         temporary.chmod(0o444)
         temporary.replace(target)
         sync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
-    return Taken(version.ref, read_version(target), True)
+    entry = replace(entry, version=replace(entry.version, path=target))
+    store.take(entry)
+    return Taken(version.ref, entry.version, True)
 
 
-def _renumber(path: Path, number: int, store: Store) -> None:
-    """Give a version its number in the store, and its inputs the names that they have there."""
-    with h5py.File(path, "r+") as file:
-        inputs = json.loads(file.attrs["inputs"])
-        for made_from in inputs:
-            here = store.find(made_from["kind"], made_from["key"])
-            made_from["ref"] = here.ref if here else made_from["ref"]
-        file.attrs["number"] = number
-        file.attrs["inputs"] = json.dumps(inputs)
+def _renumbered(path: Path, target: Path, number: int, store: Store) -> Entry:
+    """Copy a version with its number in the store, and its inputs with the names that they have there."""
+    inputs = []
+    for made_from in look_at(path).inputs:
+        here = store.find(made_from["kind"], made_from["key"])
+        inputs.append({**made_from, "ref": here.ref if here else made_from["ref"]})
+    return copy_renumbered(path, target, number, inputs)
 
 
 def _reports(bundle: Bundle, store: Store, taken: list[Taken], folder: Path) -> None:

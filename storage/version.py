@@ -7,8 +7,8 @@ the disk, and renamed; a process that dies at any moment leaves either the whole
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
@@ -20,15 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
+from storage.arrays import check_regular, has_own, own_array, read_array
+from storage.attributes import FILE_FORMAT as FILE_FORMAT
+from storage.attributes import KINDS as KINDS
+from storage.attributes import NMER as NMER
+from storage.attributes import content_in, names_in, root_attributes
 from storage.checksum import seal
-from storage.durable import make_folder, sync_folder
-
-FILE_FORMAT = 1
-"""Number of the layout of a version's file; a newer number than this is refused."""
-
-KINDS = ("pool", "selection", "dataset", "potential", "validation")
-"""What can be a version, in the order in which one follows from another."""
-
+from storage.durable import make_folder
+from storage.durable import write_bytes as write_bytes
+from storage.durable import write_text as write_text
 
 NOT_STATED = "not stated"
 """What a file says where nobody has said anything."""
@@ -93,15 +93,19 @@ class Version:
         """Root attributes: ``recipe``, ``inputs``, ``engines``, ``facts``, and what names the version.
 
         Versions of the first release have no ``citation`` and no ``licence``.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged, or an attribute is not what it should be.
         """
-        with _open(self.path) as file:
-            values = dict(file.attrs)
-        return {k: json.loads(v) if k in _JSON_ATTRIBUTES else _plain(v) for k, v in values.items()}
+        with open_version(self.path) as (_, found):
+            return content_in(found, self.path)
 
     def has_column(self, name: str) -> bool:
         """Return whether the version has an array of that name; older ones lack what came later."""
-        with _open(self.path) as file:
-            return name in file
+        with open_version(self.path) as (file, _):
+            return has_own(file, name)
 
     def column(self, name: str) -> NDArray[Any]:
         """Return one array; strings come back as an array of str.
@@ -111,22 +115,18 @@ class Version:
         InputError
             If the array holds anything but numbers and strings, or is not in this file itself.
         """
-        with _open(self.path) as file:
-            dataset = own_array(file, name)
-            return np.asarray(dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()])
+        with open_version(self.path) as (file, _):
+            return read_array(own_array(file, name))
 
     def length(self, name: str) -> int:
-        """Return the number of rows of an array without reading it."""
-        with _open(self.path) as file:
-            return len(file[name])
+        """Return the number of rows of an array without reading it; raises as `column` does."""
+        with open_version(self.path) as (file, _):
+            return len(own_array(file, name))
 
     def rows(self, name: str, start: int, stop: int, step: int = 1) -> NDArray[Any]:
         """Return every `step`-th row of an array of numbers from `start` to `stop`, reading no others."""
-        with _open(self.path) as file:
+        with open_version(self.path) as (file, _):
             return np.asarray(own_array(file, name)[start:stop:step])
-
-
-_JSON_ATTRIBUTES = ("inputs", "engines", "facts")
 
 
 def write_version(
@@ -212,46 +212,8 @@ def read_version(path: Path) -> Version:
     InputError
         If the file is damaged, not ours, or of a newer format.
     """
-    with _open(path) as file:
-        a = file.attrs
-        try:
-            return Version(
-                str(a["kind"]), str(a["nmer"]), int(a["number"]), str(a["key"]), str(a["created"]), path
-            )
-        except (OSError, KeyError, ValueError, RuntimeError) as error:
-            raise InputError(f"'{path}' is damaged: {error}") from None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or as it was before."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes, mode: int | None = None) -> None:
-    """Write a file so that it is there whole or as it was before, and nothing of it where the disk is full.
-
-    Parameters
-    ----------
-    path
-        The file; its folder is made.
-    content
-        What is to be in it.
-    mode
-        Who may read and write it, if that is not for the system to say.
-    """
-    make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        if mode is not None:
-            temporary.chmod(mode)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    with open_version(path) as (_, found):
+        return Version(*names_in(found, path), path)
 
 
 def _write_column(file: h5py.File, name: str, column: Column) -> None:
@@ -266,43 +228,27 @@ def _write_column(file: h5py.File, name: str, column: Column) -> None:
     dataset.attrs["source"] = column.source
 
 
-def own_array(file: h5py.File, name: str) -> h5py.Dataset:
-    """Return an array of numbers or strings whose values are in the file itself.
-
-    HDF5 can also point to other files, and h5py keep Python's objects; a version has neither.
+@contextmanager
+def open_version(path: Path) -> Iterator[tuple[h5py.File, dict[str, Any]]]:
+    """Open a version's file to read it, for as long as the block lasts; give its root attributes too, as they are.
 
     Raises
     ------
     InputError
-        If it is anything else.
+        If it is damaged, not ours, or of a newer format; also in the place of what HDF5 says in the block.
     """
-    link = file.get(name, getlink=True)
-    found = file[name] if isinstance(link, h5py.HardLink) else None
-    if (
-        isinstance(found, h5py.Dataset)
-        and not found.is_virtual
-        and found.external is None
-        and (found.dtype.kind in "biuf" or h5py.check_string_dtype(found.dtype))
-    ):
-        return found
-    raise InputError(f"'{file.filename}' has '{name}', which is not an array of numbers or strings of its own")
-
-
-def _open(path: Path) -> h5py.File:
+    check_regular(path)
     try:
         file = h5py.File(path, "r")
-    except OSError as error:
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise InputError(f"'{path}' cannot be read as HDF5: {error}") from None
-    found = file.attrs.get("nmer_format")
-    if found is None or int(found) > FILE_FORMAT:
-        file.close()
-        what = "is not a version of ours" if found is None else f"has the newer format {int(found)}"
-        raise InputError(f"'{path}' {what}; allowed: nmer_format up to {FILE_FORMAT}")
-    return file
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+    with file:
+        try:
+            yield file, root_attributes(file, path)
+        except InputError:
+            raise
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            raise InputError(f"'{path}' is damaged: {' '.join(str(error).split())}") from None
 
 
 def package_versions(*names: str) -> dict[str, str]:

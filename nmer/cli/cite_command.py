@@ -23,15 +23,12 @@ def cite(
 
     Example: nmer cite ch3-water@latest
     """
-    from potentials.errors import InputError
     from storage.citations import citations
+    from storage.foreign import read_foreign
     from storage.store import Store
-    from storage.version import read_version
 
     if ref.endswith(".h5"):
-        if not Path(ref).is_file():
-            raise InputError(f"'{ref}' does not exist; give the file of a version, or NAME@NUMBER of a store")
-        found = citations(None, read_version(Path(ref)))
+        found = citations(None, read_foreign(Path(ref), "give the file of a version, or NAME@NUMBER of a store"))
     else:
         opened = Store(store)
         found = citations(opened, opened.resolve(ref))

@@ -34,7 +34,7 @@ from nmer.cli import (
     verify_command,
 )
 from nmer.cli.failures import bug_report, os_failure
-from nmer.cli.output import printing_printable
+from nmer.cli.output import printing_printable, remarks
 from potentials.errors import InputError, StageError, printable
 
 app = App(
@@ -83,7 +83,8 @@ def main(tokens: list[str] | None = None) -> int:
     words = sys.argv[1:] if tokens is None else tokens
     try:
         _check_words(words)
-        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        with remarks():
+            code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         return _fail(2, f"{error}; see 'nmer --help'")
     except InputError as error:

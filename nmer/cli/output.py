@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import redirect_stdout
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TextIO, TypeVar, cast
@@ -14,6 +15,7 @@ from typing import Annotated, Any, TextIO, TypeVar, cast
 from cyclopts import Parameter
 
 from potentials.errors import InputError, printable
+from storage.index import DamagedWarning
 
 Result = TypeVar("Result")
 
@@ -85,6 +87,32 @@ def printing_printable(command: Callable[..., Result]) -> Callable[..., Result]:
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
     print(json.dumps(value, indent=2, allow_nan=False))
+
+
+@contextmanager
+def remarks() -> Iterator[None]:
+    """Name each file of a store that cannot be read on standard error, once, as long as the block lasts."""
+    said: set[str] = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DamagedWarning)
+        usual = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if not issubclass(category, DamagedWarning):
+                usual(message, category, filename, lineno, file, line)
+            elif str(message) not in said:
+                said.add(str(message))
+                print(f"nmer: note: {printable(' '.join(str(message).split()))}", file=sys.stderr)
+
+        warnings.showwarning = show
+        yield
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,14 +12,19 @@ from cyclopts import Parameter
 
 from nmer.cli.output import Json, StorePath, print_json, print_table
 from potentials.errors import InputError
+from storage.index import DamagedWarning, Unreadable
 from storage.lineage import lineage as lineage_of
 from storage.lineage import lineage_text
 from storage.store import Store
-from storage.tags import read_tags, tags_of
+from storage.tags import Tag, read_tags, tags_of
+from storage.version import Version
 
 
 def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = False) -> int:
     """List the versions in the store.
+
+    A file that cannot be read is left out and named on standard error; with --json it is a row with the status
+    damaged. Ends with 2 if a version is of a format that a newer nmer writes.
 
     Example: nmer versions ch3-water
 
@@ -27,7 +34,7 @@ def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = F
         Only those of this n-mer.
     """
     opened = Store(store)
-    tags = read_tags(opened.path)
+    tags = _tags(opened)
     rows: list[dict[str, Any]] = [
         {
             "ref": v.ref,
@@ -40,8 +47,9 @@ def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = F
         }
         for v in opened.versions(nmer=nmer)
     ]
+    bad = opened.unreadable(nmer=nmer)
     if json:
-        print_json(rows)
+        print_json(rows + [_unreadable_row(opened, each) for each in bad])
     else:
         print_table(
             ("version", "kind", "created", "status", "kB", "key", "tags"),
@@ -58,7 +66,31 @@ def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = F
                 for r in rows
             ],
         )
-    return 0
+    return 2 if any(each.newer for each in bad) else 0
+
+
+def _tags(store: Store) -> tuple[Tag, ...]:
+    """Return a store's tags; none, with a remark, where their file is damaged."""
+    try:
+        return read_tags(store.path)
+    except InputError as error:
+        warnings.warn(f"{error}; tags are left out", DamagedWarning, stacklevel=2)
+        return ()
+
+
+def _unreadable_row(store: Store, bad: Unreadable) -> dict[str, Any]:
+    """Return the row of a file that cannot be read: it has no key, and `damage` says why."""
+    kind, nmer, number = (*bad.path.relative_to(store.path).with_suffix("").parts, "", "")[:3]
+    return {
+        "ref": Version(kind[:-1], nmer, 0, "", "", bad.path).ref.removesuffix("0") + number,
+        "kind": kind[:-1],
+        "created": "",
+        "key": "",
+        "status": "newer" if bad.newer else "damaged",
+        "size_bytes": bad.path.stat().st_size if bad.path.is_file() else 0,
+        "tags": [],
+        "damage": bad.why,
+    }
 
 
 def lineage(
@@ -124,7 +156,7 @@ def get(
     version = opened.resolve(ref)
     files = {version.path: out / f"{version.ref.replace(':', '-')}.h5"}
     if version.kind == "potential":
-        files |= {path: out / path.name for path in sorted(opened.report(version).glob("*"))}
+        files |= {path: out / path.name for path in _files(opened.report(version))}
     taken = [str(target) for target in files.values() if target.exists()]
     if taken:
         raise InputError(f"'{taken[0]}' exists already; give another folder with --out")
@@ -133,7 +165,14 @@ def get(
         for source, target in files.items():
             shutil.copyfile(source, target)
     except OSError as error:
-        raise InputError(f"cannot write into '{out}': {error.strerror}") from None
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        at = (
+            f"'{error.filename}' cannot be read"
+            if error.filename in map(str, files)
+            else f"cannot write into '{out}'"
+        )
+        raise InputError(f"{at}: {error.strerror}") from None
     written = [str(target) for target in files.values()]
     if json:
         print_json({"ref": version.ref, "key": version.key, "files": written})
@@ -141,6 +180,14 @@ def get(
         print(f"{version.ref} is in:")
         print("\n".join(written))
     return 0
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files of a report; a link could lead to a file of its reader's that is not for others."""
+    try:
+        return sorted(path for path in folder.glob("*") if path.is_file() and not path.is_symlink())
+    except OSError as error:
+        raise InputError(f"'{folder}' cannot be read: {error.strerror}") from None
 
 
 COMMANDS = (versions, lineage, get)

@@ -26,8 +26,8 @@ def verify(
     Example: nmer verify
     """
     from potentials.molecule import NMer
+    from storage.apart import Apart
     from storage.store import Store
-    from storage.verify.apart import Apart
     from storage.verify.whole import NO_CHECKSUM, files_of
     from storage.verify.whole import verify as verify_versions
     from tasks.labelling.plan import plan_label

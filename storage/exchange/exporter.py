@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from potentials.errors import InputError
+from storage.durable import temporary_for
 from storage.exchange.subject import DatasetSubject, PotentialSubject
 
 Subject = TypeVar("Subject", PotentialSubject, DatasetSubject)
@@ -70,7 +70,7 @@ def write_export(exporter: Exporter[Subject], subject: Subject, out: Path) -> tu
     if out.exists():
         raise InputError(f"'{out}' exists already; give another path with --out")
     texts = exporter.files(subject)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    temporary = temporary_for(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         _write(temporary, texts if exporter.folder else next(iter(texts.values())))
@@ -93,7 +93,8 @@ def template(name: str, values: Mapping[str, str]) -> str:
 
 def _write(path: Path, content: Files | str) -> None:
     if isinstance(content, str):
-        path.write_text(content, encoding="utf-8")
+        with path.open("x", encoding="utf-8") as file:
+            file.write(content)
         return
     path.mkdir()
     for name, text in content.items():

@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from potentials.capping import pieces
+from potentials.errors import InputError
 from potentials.molecule import NMer
+from storage.attributes import content_of
 
 SAME = 1e-9
 """Hartree; energies closer than this are one."""
+
+
+def read_minimum(path: Path) -> dict[str, Any]:
+    """Return a minimum as the store keeps it, its energy (hartree) a finite number.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    with content_of(path):
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"'{path}' cannot be read: {error.strerror}") from None
+        found["energy"] = float(found["energy"])
+        if not math.isfinite(found["energy"]):
+            raise InputError(f"'{path}' is damaged: its energy is {found['energy']}")
+    return found
 
 
 def minima_of(labels: Path, nmer: NMer, facts: dict[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -33,13 +56,15 @@ def minima_of(labels: Path, nmer: NMer, facts: dict[str, Any]) -> tuple[dict[str
     reference = facts.get("reference_hartree")
     if not reference or len(nmer.fragments) > 1:
         return ()
-    folder = labels / "references" / str(facts.get("protocol_id", ""))[:16]
-    known = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("[!.]*.json"))]
+    protocol = str(facts.get("protocol_id", ""))[:16]
+    if not re.fullmatch("[0-9a-f]{16}", protocol):
+        return ()
+    known = [read_minimum(path) for path in sorted((labels / "references" / protocol).glob("[!.]*.json"))]
     fragment = nmer.fragments[0]
     wanted = [(fragment, 1)]
     if len(fragment.parts) > 1:
         wanted = [(piece.fragment, factor) for piece, factor in pieces(nmer)]
-    choices = [[m for m in known if tuple(m["symbols"]) == one.symbols] for one, _ in wanted]
+    choices = [[m for m in known if tuple(m.get("symbols", ())) == one.symbols] for one, _ in wanted]
     for minima in product(*choices):  # another conformer has another minimum: the sum tells which were meant
         total = sum(factor * m["energy"] for m, (_, factor) in zip(minima, wanted, strict=True))
         if abs(total - reference) < SAME:

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from potentials.errors import InputError
 from potentials.molecule import NMer
 from potentials.potential import Potential
+from storage.attributes import content_of
 from storage.contents import dataset_from_version, nmer_model, potential_from_version
 from storage.exchange.minima import minima_of
 from storage.exchange.references import References, references_of
 from storage.exchange.text import check_elements, plain
+from storage.foreign import read_foreign
 from storage.records import TRAIN, Dataset
 from storage.store import Store
-from storage.version import Version, read_version
+from storage.version import Version
 
 LONGEST_IDENTIFIER = 100
 """Characters of a name that become one of C and of files."""
@@ -117,9 +119,8 @@ def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | 
         If there is nothing of that name, or it is neither a potential nor a dataset.
     """
     if ref.endswith(".h5"):
-        if not Path(ref).is_file():
-            raise InputError(f"'{ref}' does not exist; give the file of a potential, or NAME@NUMBER of a store")
-        version, status, training, opened = read_version(Path(ref)), "candidate", None, None
+        version = read_foreign(Path(ref), "give the file of a potential, or NAME@NUMBER of a store")
+        status, training, opened = "candidate", None, None
     else:
         opened = Store(store)
         version = opened.resolve(ref)
@@ -127,18 +128,13 @@ def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | 
         training = _training(opened, version) if version.kind == "potential" else None
     if version.kind not in ("potential", "dataset"):
         raise InputError(f"'{ref}' is a {version.kind}; what can be exported are potentials and datasets")
-    try:
+    with content_of(version.path):
         if version.kind == "potential":
             return PotentialSubject(potential_from_version(version, status), version.attributes(), training)
         attributes = version.attributes()
         nmer = nmer_model(attributes).build(version.nmer)
         minima = () if opened is None else minima_of(opened.labels, nmer, attributes["facts"])
         return DatasetSubject(dataset_from_version(version), nmer, attributes, version.ref, minima)
-    except InputError:
-        raise
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        said = f"it has no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
-        raise InputError(f"the content of '{version.path}' is not what nmer writes: {said}") from error
 
 
 def _training(store: Store, version: Version) -> Floats | None:

@@ -10,18 +10,19 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from recipes.load import recipe_of_text
 from recipes.schema import Recipe
+from storage.arrays import check_arrays
+from storage.attributes import content_in, names_in
 from storage.checksum import broken_seals, is_sealed
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model
 from storage.keys import digest, selection_inputs, stage_digest, stage_format
 from storage.lineage import SECTIONS
 from storage.verify.damage import Damage, in_words
-from storage.version import KINDS, Version, read_version
+from storage.version import KINDS, Version, open_version
 
 STAGE_OF = dict(zip(KINDS, ("sampling", "selection", "labelling", "fitting", "validation"), strict=True))
 
@@ -64,10 +65,13 @@ def check_file(path: Path, store: Path) -> FileCheck:
     name = str(path.relative_to(store))
     sealed, notes = True, []
     try:
-        version = read_version(path)
-        with h5py.File(path, "r") as file:
+        with open_version(path) as (file, found):
+            version = Version(*names_in(found, path), path)
             sealed = is_sealed(file)
             damages = [Damage(name, what, problem) for what, problem in broken_seals(file)] if sealed else []
+            if not damages:
+                check_arrays(file)
+                content_in(found, path)
         damages += [Damage(name, "attributes", problem) for problem in _own_name(version)]
         if not damages:
             damages += [Damage(name, what, problem) for what, problem in _content(version)]
@@ -96,7 +100,7 @@ def _own_name(version: Version) -> Iterator[str]:
 
 def _content(version: Version) -> Iterator[tuple[str, str]]:
     """Yield the arrays whose numbers cannot be right."""
-    with h5py.File(version.path, "r") as file:
+    with open_version(version.path) as (file, _):
         names = sorted(file)
     for name in names:
         values = version.column(name)  # reads it to the end, so that damage to its blocks shows

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from potentials.errors import InputError
+from storage.apart import Apart, CrashedError
 from storage.ledger import Ledger
 from storage.store import Store
 from storage.tags import FILE, read_tags
-from storage.verify.apart import Apart, CrashedError
 from storage.verify.damage import Damage, in_words
 from storage.verify.labels import check_labels
 from storage.verify.links import Factors, Links, named_file

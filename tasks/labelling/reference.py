@@ -24,6 +24,7 @@ from potentials.errors import InputError, StageError
 from potentials.molecule import Fragment, NMer
 from recipes.schema import Labelling
 from storage.configuration import configuration_id
+from storage.exchange.minima import read_minimum
 from storage.keys import digest
 from storage.version import write_text
 from tasks.labelling.core_potentials import core_potentials
@@ -94,7 +95,7 @@ def reference_energy(nmer: NMer, labelling: Labelling, folder: Path, label: Labe
             if label is None:
                 return None
             _find(molecule, labelling, path, label)
-        total += factor * float(json.loads(path.read_text())["energy"])
+        total += factor * read_minimum(path)["energy"]
     return total
 
 

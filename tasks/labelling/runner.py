@@ -6,20 +6,16 @@ import errno
 import json
 import os
 import shutil
-import socket
-import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from tasks.clock import Clock
 from tasks.labelling.engine import FAILED, OK, OUT_OF_MEMORY, TIMEOUT, Job
 from tasks.labelling.process import EngineProcess
+from tasks.labelling.scratch import label_folder
 
 POLL = 0.1
 """Seconds between two looks at a label's memory."""
@@ -29,8 +25,6 @@ LONGEST_LOOK = 5.0
 
 FULL = 1024**2
 """Bytes free on the disk of the temporary files below which a label that failed is not to blame."""
-
-_FOLDER = "nmer-label-"
 
 Entry = dict[str, Any]
 
@@ -102,34 +96,9 @@ def run_labels(
         If there is no room for temporary files: no label has failed then.
     """
     work = deque(_Work(place, deque(jobs)) for place, jobs in enumerate(labels) if jobs)
-    scratch.mkdir(parents=True, exist_ok=True)
     while work:
-        folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{socket.gethostname()}-{os.getpid()}-", dir=scratch))
-        try:
+        with label_folder(scratch) as folder:
             yield from _one_process(engine, work, limits, folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def sweep_scratch(scratch: Path) -> None:
-    """Clean up after processes of this host that were killed: end what still runs in their folders, remove those.
-
-    An engine's program dies with its parent; the programs that it has started itself may not.
-    """
-    left = []
-    for folder in scratch.glob(f"{_FOLDER}{socket.gethostname()}-*-*"):
-        pid = folder.name.rsplit("-", 2)[1]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            left.append(folder.resolve())
-    if not left:
-        return
-    for process in psutil.process_iter(["cwd"]):
-        where = process.info["cwd"]
-        if where and any(Path(where).is_relative_to(folder) for folder in left):
-            with suppress(psutil.Error):
-                process.kill()
-    for folder in left:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _one_process(

@@ -12,7 +12,8 @@ from typing import Any
 
 from storage.spool import SpoolRange, SpoolWriter
 from tasks.labelling.engine import Job
-from tasks.labelling.runner import Limits, run_labels, sweep_scratch
+from tasks.labelling.runner import Limits, run_labels
+from tasks.labelling.scratch import sweep_scratch
 
 _spools: dict[tuple[int, int, Path], SpoolWriter] = {}
 """The spool file of this process and thread for each folder; the process id guards against a forked copy."""

@@ -14,6 +14,7 @@ from distributed.scheduler import NoValidWorkerError
 from potentials.errors import StageError
 from potentials.molecule import NMer
 from recipes.schema import Sampling
+from storage.durable import temporary_for
 from tasks.sampling.frames import Frames
 from tasks.sampling.plumed_output import plumed_input, write_hill_files
 from tasks.sampling.walker import Walker, bias_spec, read_frames, read_hills, run_walker, segments
@@ -132,14 +133,18 @@ def write_runs(folder: Path, walkers: list[Walker]) -> None:
     walkers
         Walkers that ran to their end.
     """
-    unfinished = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    for walker in walkers:
-        one = unfinished / walker.name.replace(", ", "_").replace(" ", "")
-        one.mkdir(parents=True)
-        spec = bias_spec(walker)
-        stride = max(1, round(walker.settings.stride / walker.settings.timestep))
-        (one / "plumed.dat").write_text(plumed_input(spec, stride))
-        write_hill_files(one, spec, read_hills(walker.folder, spec))
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.replace(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = temporary_for(folder)
+    unfinished.mkdir()
+    try:
+        for walker in walkers:
+            one = unfinished / walker.name.replace(", ", "_").replace(" ", "")
+            one.mkdir()
+            spec = bias_spec(walker)
+            stride = max(1, round(walker.settings.stride / walker.settings.timestep))
+            (one / "plumed.dat").write_text(plumed_input(spec, stride))
+            write_hill_files(one, spec, read_hills(walker.folder, spec))
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.replace(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

@@ -19,6 +19,7 @@ import numpy as np
 from potentials.molecule import NMer
 from recipes.sampling import ForceField
 from recipes.schema import Sampling
+from storage.durable import temporary_for
 from storage.records import Floats
 from tasks.sampling.bias import BiasSpec, window_bias
 from tasks.sampling.biasing import biased
@@ -316,9 +317,9 @@ def _seed(*parts: object) -> int:
 def _write(path: Path, segment: Segment, count: int) -> None:
     """Write a segment with its first `count` frames, so that it is there whole or not at all."""
     end = segment.end
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = temporary_for(path)  # a worker that was given up may write the same segment
     try:
-        with temporary.open("wb") as handle:
+        with temporary.open("xb") as handle:
             np.savez(
                 handle,
                 positions=segment.positions[:count],

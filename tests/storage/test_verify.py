@@ -16,11 +16,11 @@ import pytest
 
 from potentials.errors import InputError
 from potentials.molecule import NMer
+from storage.apart import Apart, CrashedError
 from storage.checksum import ARRAY, ROOT
 from storage.spool import spool_files
 from storage.store import Store
 from storage.tags import set_tag
-from storage.verify.apart import Apart, CrashedError
 from storage.verify.versions import check_file
 from storage.verify.whole import Verified, files_of, verify
 from tests.storage.family import FACTORS, family

@@ -18,7 +18,8 @@ import pytest
 
 from tasks.labelling.engine import Job
 from tasks.labelling.process import child_environment
-from tasks.labelling.runner import Limits, run_label, sweep_scratch
+from tasks.labelling.runner import Limits, run_label
+from tasks.labelling.scratch import sweep_scratch
 
 ROOT = Path(__file__).resolve().parents[3]
 WIDE = Limits(timeout=120.0, memory=3.0)

@@ -1,0 +1,267 @@
+"""A process that reads files for another one: damage can crash HDF5, keep it busy for ever, or use up the memory.
+
+It is a plain start of Python, so that a script that reads a potential needs no guard around its main part.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from potentials.errors import StageError
+
+Result = TypeVar("Result")
+
+START = 120.0
+"""Seconds that the process may take to start, and beyond what is asked for to read a file."""
+
+GIB = 2**30
+
+_CODE = "import sys; from storage.apart import serve; serve(int(sys.argv[1]))"
+
+
+class CrashedError(RuntimeError):
+    """What was called has crashed, did not end, or wanted too much memory; the message says which."""
+
+
+class HelperError(StageError):
+    """The process cannot do its work for a reason that has nothing to do with any file."""
+
+
+class _KilledError(Exception):
+    """The process was killed from outside."""
+
+
+class Apart:
+    """Calls functions in a process of its own, which is started again after a crash. A context manager."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ours: Connection[Any, Any] | None = None
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._turn = threading.Lock()
+        self._owner = os.getpid()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
+        self._end()
+        self._errors.close()
+
+    def call(
+        self,
+        function: Callable[..., Result],
+        *values: Any,
+        seconds: float = 0.0,
+        memory: float | None = None,
+    ) -> Result:
+        """Return what a function gives.
+
+        Parameters
+        ----------
+        function
+            A function of a module.
+        values
+            Its arguments; these and the result are sent from process to process.
+        seconds
+            How long it may take beyond `START`.
+        memory
+            How much memory it may take beyond that of the process, bytes; by default as much as there is. Only on
+            Linux is it held to that.
+
+        Raises
+        ------
+        CrashedError
+            If the process crashed, did not end in time, or wanted more memory.
+        HelperError
+            If the process cannot be started, or cannot import the function.
+        Exception
+            What the function raises.
+        """
+        with self._turn:
+            try:
+                how, result = self._answer((function, values, START + seconds, memory))
+            except _KilledError:  # by the system or an administrator, as a rule; the file is not to blame at once
+                try:
+                    how, result = self._answer((function, values, START + seconds, memory))
+                except _KilledError:
+                    raise HelperError(
+                        "the process that reads HDF5 files was killed twice; the system may have run out of memory"
+                    ) from None
+            if how == "memory":
+                self._end()
+                raise CrashedError(f"HDF5 wants more than {(memory or 0.0) / GIB:.1f} GiB of memory to read it")
+            if how == "helper":
+                raise HelperError(f"the process that reads HDF5 files cannot work: {result}")
+            if how == "error":
+                raise result
+            found: Result = result
+            return found
+
+    def _answer(self, request: tuple[Any, ...]) -> tuple[str, Any]:
+        ours = self._running()
+        try:
+            ours.send(request)
+            if not ours.poll(request[2]):
+                self._end()
+                raise CrashedError(f"HDF5 had not read it after {request[2]:.0f} s")
+            answer: tuple[str, Any] = ours.recv()
+            return answer
+        except (EOFError, OSError):
+            assert self._process is not None
+            with suppress(subprocess.TimeoutExpired):  # it is about to end
+                self._process.wait(timeout=10.0)
+            code, said = self._process.poll(), self._last_words()
+            self._end()
+            if code == -signal.SIGKILL:
+                raise _KilledError from None
+            if code is not None and code >= 0:
+                raise HelperError(f"the process that reads HDF5 files has ended{said}") from None
+            raise CrashedError("HDF5 crashes when it reads it") from None
+
+    def _running(self) -> Connection[Any, Any]:
+        if self._owner != os.getpid():  # a copy of the one that forked has the other's process
+            self._process, self._ours, self._owner = None, None, os.getpid()
+            self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        if self._process is not None and self._process.poll() is not None:
+            self._end()  # somebody else has ended it while it had nothing to do
+        return self._start() if self._ours is None else self._ours
+
+    def _start(self) -> Connection[Any, Any]:
+        house = str(Path(__file__).resolve().parents[1])
+        others = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p and p != house]
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([house, *others]),
+            "PYTHONSAFEPATH": "1",
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "MKL_NUM_THREADS": "1",
+            "HDF5_PLUGIN_PRELOAD": "::",  # no filter is loaded from a library that a file names
+        }
+        ours, theirs = Pipe()
+        self._errors.seek(0)
+        self._errors.truncate()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _CODE, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._errors,
+                stderr=self._errors,
+                env=environment,
+                start_new_session=True,  # an interrupt from the keyboard is for its parent
+            )
+        except OSError as error:
+            raise HelperError(f"no process can be started to read HDF5 files: {error.strerror}") from None
+        finally:
+            theirs.close()
+        self._ours = ours
+        try:
+            ready = ours.poll(START) and ours.recv() == "ready"
+        except (EOFError, OSError):
+            ready = False
+        if not ready:
+            said = self._last_words()
+            self._end()
+            raise HelperError(f"the process that reads HDF5 files does not start{said}")
+        return ours
+
+    def _last_words(self) -> str:
+        with suppress(OSError):
+            self._errors.seek(0)
+            words = self._errors.read()[-4000:].decode(errors="replace").strip().splitlines()
+            return f": {words[-1].strip()[:300]}" if words else ""
+        return ""
+
+    def _end(self) -> None:
+        if self._ours is not None:
+            self._ours.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._ours = self._process = None
+
+
+_shared: Apart | None = None
+_making = threading.Lock()
+
+
+def reader() -> Apart:
+    """Return the process that reads files for this one; it starts at its first call and ends with this process."""
+    global _shared
+    with _making:
+        if _shared is None:
+            _shared = Apart()
+        return _shared
+
+
+def serve(number: int) -> None:
+    """Answer calls that come through a descriptor until the other side is gone."""
+    with suppress(ImportError, ValueError, OSError):  # there is none on Windows, or it is not allowed
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    import h5py  # noqa: F401 - before memory is counted
+
+    connection: Connection[Any, Any] = Connection(number)
+    connection.send("ready")
+    while True:
+        try:
+            function, values, seconds, memory = connection.recv()
+        except EOFError:
+            return
+        except Exception as error:  # what the call needs cannot be imported here
+            connection.send(("helper", f"{type(error).__name__}: {' '.join(str(error).split())}"))
+            continue
+        signal.alarm(int(seconds) + 60)  # nobody waits for it any more by then
+        try:
+            with _Limit(memory):
+                answer = ("good", function(*values))
+        except MemoryError:
+            answer = ("memory", None)
+        except Exception as error:  # it is raised on the other side
+            answer = ("error", error)
+        signal.alarm(0)
+        try:
+            connection.send(answer)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+
+class _Limit:
+    """Holds this process to some memory beyond what it has, where the system can."""
+
+    def __init__(self, memory: float | None) -> None:
+        self._memory = memory
+        self._before: tuple[int, int] | None = None
+
+    def __enter__(self) -> None:
+        if self._memory is None or sys.platform != "linux":
+            return
+        import resource
+
+        self._before = resource.getrlimit(resource.RLIMIT_AS)
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        wanted = pages * os.sysconf("SC_PAGESIZE") + int(self._memory)
+        hard = self._before[1]
+        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard < 0 else min(wanted, hard), hard))
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_AS, self._before)

@@ -1,0 +1,198 @@
+"""What the root attributes of a version's file say, each checked before anyone relies on it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+import h5py
+
+from potentials.errors import InputError
+from storage.arrays import attributes_of
+
+FILE_FORMAT = 1
+"""Number of the layout of a version's file; a newer number than this is refused."""
+
+KINDS = ("pool", "selection", "dataset", "potential", "validation")
+"""What can be a version, in the order in which one follows from another."""
+
+NMER = r"[a-z0-9][a-z0-9-]{0,99}"
+"""What an n-mer may be called in a store, as a regular expression: it is the name of a folder too."""
+
+_REF = re.compile(rf"(?:(?:{'|'.join(KINDS)}):)?{NMER}@[1-9][0-9]{{0,17}}")
+_JSON = {"inputs": (list, "list"), "engines": (dict, "object"), "facts": (dict, "object")}
+_NAMES = ("kind", "nmer", "number", "key", "created")
+
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+OfAFile = TypeVar("OfAFile", bound="_OfAFile")
+
+
+class NewerError(InputError):
+    """A file of a format that a newer nmer writes."""
+
+
+def root_attributes(file: h5py.File, path: Path) -> dict[str, Any]:
+    """Return the root attributes of an open HDF5 file, if it is a version of ours in a format known here.
+
+    Parameters
+    ----------
+    file
+        The file.
+    path
+        What messages call it.
+
+    Raises
+    ------
+    NewerError
+        If a newer nmer has written it.
+    InputError
+        If it is anything else.
+    """
+    if "nmer_format" not in file.attrs:
+        raise InputError(f"'{path}' is not a version of ours; allowed: nmer_format up to {FILE_FORMAT}")
+    found: dict[str, Any] = dict(attributes_of(file, f"'{path}'"))
+    number = found["nmer_format"]
+    if type(number) is not int or number < 1:
+        raise InputError(
+            f"'{path}' is damaged: its nmer_format is {_short(number)}; allowed: whole numbers, 1 to {FILE_FORMAT}"
+        )
+    if number > FILE_FORMAT:
+        raise NewerError(
+            f"'{path}' has the newer format {number}; allowed: nmer_format up to {FILE_FORMAT}; use a newer nmer"
+        )
+    return found
+
+
+def names_in(found: Mapping[str, Any], path: Path) -> tuple[str, str, int, str, str]:
+    """Return kind, n-mer, number, key, and time from what `root_attributes` gave.
+
+    Raises
+    ------
+    InputError
+        If one is missing, or is not what it should be.
+    """
+    for name in _NAMES:
+        if name not in found:
+            raise InputError(f"'{path}' is damaged: it has no attribute '{name}'")
+        wanted = allowed_name(name, found[name])
+        if wanted:
+            raise InputError(
+                f"'{path}' is damaged: its attribute '{name}' is {_short(found[name])}; allowed: {wanted}"
+            )
+    return found["kind"], found["nmer"], found["number"], found["key"], found["created"]
+
+
+def allowed_name(name: str, value: Any) -> str:
+    """Return what is allowed for a part of a version's name, or an empty string where the value is."""
+    if name == "kind":
+        return "" if value in KINDS else ", ".join(KINDS)
+    if name == "nmer":
+        good = isinstance(value, str) and re.fullmatch(NMER, value)
+        return "" if good else "up to 100 lowercase letters, digits, and dashes"
+    if name == "number":
+        return "" if type(value) is int and 0 < value < 10**18 else "1, 2, 3, ..."
+    return "" if isinstance(value, str) and value.isprintable() and len(value) <= 200 else "one line of text"
+
+
+def content_in(attributes: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return what `root_attributes` gave, with those that are JSON as what they say.
+
+    Raises
+    ------
+    InputError
+        If one is not what it should be.
+    """
+    found = dict(attributes)
+    damaged = f"'{path}' is damaged: its attribute"
+    for name in ("recipe", *_JSON):
+        if not isinstance(found.get(name), str):
+            raise InputError(f"{damaged} '{name}' is missing, or not a text")
+    for name, (kind, said) in _JSON.items():
+        found[name] = _json(found[name], f"{damaged} '{name}'")
+        if not isinstance(found[name], kind):
+            raise InputError(f"{damaged} '{name}' is not a JSON {said}")
+    for made_from in found["inputs"]:
+        if not is_input(made_from):
+            raise InputError(
+                f"{damaged} 'inputs' has an entry that is not the kind, the reference, and the key of a version"
+            )
+    for name in ("citation", "licence"):
+        if not isinstance(found.get(name, ""), str):
+            raise InputError(f"{damaged} '{name}' is not a text")
+    if not all(isinstance(number, str) for number in found["engines"].values()):
+        raise InputError(f"{damaged} 'engines' has a version that is not a text")
+    return found
+
+
+def is_input(value: Any) -> bool:
+    """Return whether a value is what names a version that another one was made from."""
+    return (
+        isinstance(value, dict)
+        and all(isinstance(value.get(name), str) for name in ("kind", "ref", "key"))
+        and value["kind"] in KINDS
+        and _REF.fullmatch(value["ref"]) is not None
+    )
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        found = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(found, ensure_ascii=False).encode()  # half a character can be written in JSON
+    except RecursionError:
+        raise InputError(f"{where} is nested too deeply") from None
+    except ValueError as error:
+        raise InputError(f"{where} is not readable as JSON: {error}") from None
+    return found
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"it holds {word}")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+class _OfAFile(Protocol):
+    @property
+    def path(self) -> Path: ...
+
+
+def of_version(
+    function: Callable[Concatenate[OfAFile, Given], Result],
+) -> Callable[Concatenate[OfAFile, Given], Result]:
+    """Decorate a function that uses what a version holds, its first argument; see `content_of`."""
+
+    @wraps(function)
+    def checked(version: OfAFile, /, *values: Given.args, **more: Given.kwargs) -> Result:
+        with content_of(version.path):
+            return function(version, *values, **more)
+
+    return checked
+
+
+@contextmanager
+def content_of(*paths: Path) -> Iterator[None]:
+    """Turn errors of code that uses what files of versions hold into one sentence that names them.
+
+    Raises
+    ------
+    InputError
+        In the place of the errors that missing, misspelt, or misshapen values cause.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        said = f"it has no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
+        named = " or ".join(f"'{path}'" for path in paths)
+        raise InputError(f"the content of {named} is not what nmer writes: {said}") from error
