@@ -40,8 +40,8 @@ TEXT = 64
 FILTERS = {h5py.h5z.FILTER_DEFLATE: "gzip", h5py.h5z.FILTER_SHUFFLE: "shuffle", h5py.h5z.FILTER_FLETCHER32: "crc"}
 """The filters that HDF5 brings with it and a version may use."""
 
-ROWS = 4096
-"""Strings that are read at once."""
+ROWS = 256
+"""Strings that are read at once: many may share one place in the file, and are as many in memory."""
 
 
 def check_regular(path: Path, hint: str = "") -> int:
@@ -124,6 +124,11 @@ def most_bytes(file: h5py.File) -> int:
     return int(MOST_EXPANDED * file.id.get_filesize() + SLACK)
 
 
+def most_text(array: h5py.Dataset) -> int:
+    """Return how long an array's strings may be together: those of no fixed length are not compressed."""
+    return int(array.file.id.get_filesize()) if array.dtype.kind == "O" else most_bytes(array.file)
+
+
 def check_arrays(file: h5py.File) -> int:
     """Check every array of a file, and the attributes of each; return the bytes that they take in memory.
 
@@ -139,7 +144,7 @@ def check_arrays(file: h5py.File) -> int:
         raise InputError(f"'{file.filename}' has {len(file)} arrays; allowed: up to {MOST_NAMES}")
     total = 0
     for name in file:
-        if not NAME.fullmatch(name):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
             raise InputError(f"'{file.filename}' has an array called {name[:80]!r}; {_ALLOWED}")
         array = own_array(file, name)
         attributes_of(array, f"'{file.filename}': '{name}'")
@@ -162,7 +167,7 @@ def read_array(array: h5py.Dataset) -> NDArray[Any]:
     if not h5py.check_string_dtype(array.dtype):
         return np.asarray(array[()])
     found: list[NDArray[Any]] = []
-    total, most = 0, most_bytes(array.file)
+    total, most = 0, most_text(array)
     try:
         for start in range(0, len(array), ROWS):
             block = np.asarray(array.asstr()[start : start + ROWS], dtype=object)
@@ -195,7 +200,7 @@ def attributes_of(thing: h5py.File | h5py.Dataset, where: str) -> dict[str, str 
         raise InputError(f"{where} has {len(attributes)} attributes; allowed: up to {MOST_NAMES}")
     found: dict[str, str | int | float] = {}
     for name in attributes:
-        if not NAME.fullmatch(name):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
             raise InputError(f"{where} has an attribute called {name[:80]!r}; {_ALLOWED}")
         found[name] = _value(attributes.get_id(name), f"{where} has the attribute '{name}'")
     return found

@@ -173,8 +173,13 @@ def of_version(
 
     @wraps(function)
     def checked(version: OfAFile, /, *values: Given.args, **more: Given.kwargs) -> Result:
-        with content_of(version.path):
-            return function(version, *values, **more)
+        try:
+            with content_of(version.path):
+                return function(version, *values, **more)
+        except InputError as error:
+            if str(version.path) in str(error):
+                raise
+            raise InputError(f"'{version.path}': {error}") from None
 
     return checked
 

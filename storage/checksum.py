@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from storage.arrays import ROWS, most_bytes, own_array
+from storage.arrays import ROWS, most_text, own_array
 from storage.canonical import canonical_json
 
 ARRAY = "sha256"
@@ -97,7 +97,7 @@ def array_sha256(dataset: h5py.Dataset) -> str:
             for text in values.ravel():
                 found.update(len(text).to_bytes(8, "little") + text)
                 total += len(text)
-            if total > most_bytes(dataset.file):
+            if total > most_text(dataset):
                 raise ValueError("its strings are longer than the file can hold")
         else:
             found.update(np.ascontiguousarray(values, dtype=little).tobytes())

@@ -167,6 +167,7 @@ def entry_of_whole(path: Path) -> Entry:
     """Do what `check_whole` does, in this process."""
     with open_version(path) as (file, found):
         check_arrays(file)
+        entry = _entry(found, path)
         if is_sealed(file):
             for name, what in broken_seals(file):
                 raise InputError(f"'{path}' is damaged: {name}: {what}")
@@ -175,7 +176,7 @@ def entry_of_whole(path: Path) -> Entry:
                 array = own_array(file, name)
                 for start in range(0, len(array), BLOCK):
                     array[start : start + BLOCK]
-        return _entry(found, path)
+        return entry
 
 
 def _entry(found: Mapping[str, Any], path: Path) -> Entry:

@@ -2,8 +2,10 @@
 
 ``.index`` in the store's folder keeps what each file says it is, with the file's size, times, and inode. It is
 never the truth: what is there is what the folders hold, and an entry counts only while its file is the very one
-that was looked at; of a copied store, none is. What no entry covers is looked at in a process of its own. Only who
-holds the writer lock writes the index; without it, or with a damaged one, everything is found as well.
+that was looked at; of a copied store, none is. What no entry covers is looked at in a process of its own. The
+index is written by who holds the writer lock, and by who has had to look at many files. It is replaced as a whole:
+the last one to write it decides, and what it lacks is looked at again. Without an index, with a damaged one, or
+where it cannot be written, everything is found as well.
 """
 
 from __future__ import annotations
@@ -26,6 +28,9 @@ from storage.version import Version
 
 FILE = ".index"
 INDEX_FORMAT = 1
+
+MANY = 50
+"""Files that a process which only reads looks at before it writes the index, for others not to have to."""
 
 At = tuple[int, int, int, int]
 """Size, times of change of the content and of the inode (ns), and number of the inode."""
@@ -71,6 +76,7 @@ class Index:
         self._bad: dict[str, tuple[At, Unreadable]] = {}
         self._read_at: At | None = None
         self._unsaved = False
+        self._looked = 0
 
     def look(self, kind: str, nmer: str | None = None, warn: bool = True) -> tuple[list[Entry], list[Unreadable]]:
         """Return the versions of a kind by n-mer and number, and what cannot be read.
@@ -95,6 +101,8 @@ class Index:
         for name in folders:
             for found in self._folder(kind, name):
                 (entries if isinstance(found, Entry) else bad).append(found)  # type: ignore[arg-type]
+        if self._looked >= MANY:
+            self._write()
         for one in bad if warn else ():
             warnings.warn(f"{one.why}; it is left out", DamagedWarning, stacklevel=3)
         return entries, bad
@@ -118,8 +126,11 @@ class Index:
         """
         for kind in KINDS:
             self.look(kind, warn=False)
-        if not self._unsaved:
-            return
+        if self._unsaved:
+            self._write()
+
+    def _write(self) -> None:
+        self._looked = 0
         rows = {name: _row(*known) for name, known in self._known.items() if (self._store / name).is_file()}
         text = json.dumps({"nmer_index_format": INDEX_FORMAT, "files": rows}, separators=(",", ":"))
         with suppress(OSError):
@@ -156,6 +167,7 @@ class Index:
         if isinstance(found, Entry):
             self._known[short] = (at, found)
             self._unsaved = True
+            self._looked += 1
         else:
             self._bad[short] = (at, found)
         return found

@@ -245,9 +245,9 @@ def open_version(path: Path) -> Iterator[tuple[h5py.File, dict[str, Any]]]:
     with file:
         try:
             yield file, root_attributes(file, path)
-        except InputError:
+        except (InputError, MemoryError):
             raise
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
+        except Exception as error:  # HDF5 and h5py stumble over damage in many ways
             raise InputError(f"'{path}' is damaged: {' '.join(str(error).split())}") from None
 
 
