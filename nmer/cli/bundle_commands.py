@@ -75,11 +75,18 @@ def unbundle(
     return 0
 
 
+QUICK = 20_000_000
+"""Bytes that are read and written within a second."""
+
+
 @contextmanager
 def _progress(stage: str, size: int) -> Iterator[Progress]:
-    """Show how many MB are done."""
+    """Show how many MB are done, of a file that takes longer than a moment."""
     from tasks.progress import ProgressLine
 
+    if size < QUICK:
+        yield lambda more: None
+        return
     done = 0
     with ProgressLine(stage, round(size / 1e6), "MB") as line:
 

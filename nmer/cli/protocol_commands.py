@@ -92,6 +92,7 @@ def label(
 
     if any(not 0 < limit < inf for limit in (timeout, memory) if limit is not None):
         raise InputError("--timeout (s) and --memory (GiB) must be above 0 and finite")
+
     def told(note: str) -> None:
         print(f"note: {note}", file=sys.stderr)
 

@@ -37,6 +37,7 @@ def tag(
     opened = Store(store)
     if remove and not force:
         raise InputError(f"a tag may be written in a paper; add --force to take '{name}' off {ref}")
+    opened.resolve(ref)  # before the lock, whose files are written
     with opened.writing():
         version = opened.resolve(ref)
         if remove:
@@ -64,6 +65,8 @@ def remove(refs: Refs, *, store: StorePath = None, json: Json = False) -> int:
     from storage.store import Store
 
     opened = Store(store)
+    for each in refs:
+        opened.resolve(each)  # before the lock, whose files are written
     with opened.writing():
         gone = remove_versions(opened, [opened.resolve(ref) for ref in refs])
     if json:

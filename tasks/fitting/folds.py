@@ -47,8 +47,7 @@ def cross_validate(
     InputError
         If there are fewer than two parts, or more than configurations.
     """
-    if not 2 <= folds <= len(energy):
-        raise InputError(f"folds is {folds}; allowed: 2 to the number of configurations, {len(energy)}")
+    check_folds(folds, len(energy))
     problem = make_problem(nmer, positions, energy, settings, gradient, baseline)
     if selected is not None:
         problem = replace(problem, basis=problem.basis.select(selected))
@@ -59,3 +58,9 @@ def cross_validate(
         held = problem.part(part == number)
         found.append(held.residuals(k, coefficients).energy_rmsd())
     return tuple(found)
+
+
+def check_folds(folds: int, count: int) -> None:
+    """Raise InputError if so many configurations cannot be divided into so many parts."""
+    if not 2 <= folds <= count:
+        raise InputError(f"folds is {folds}; allowed: 2 to the number of configurations, {count}")

@@ -20,7 +20,7 @@ from storage.records import TEST, TRAIN, Floats
 from storage.version import package_versions, write_bytes, write_text, write_version
 from storage.xyz import Labelled
 from tasks.fitting.fit import FitResult, fit_potential
-from tasks.fitting.folds import cross_validate
+from tasks.fitting.folds import check_folds, cross_validate
 from tasks.progress import ProgressLine
 from tasks.validation.holes import Hole, find_holes
 from tasks.validation.metrics import Errors, WindowErrors, errors, errors_by_energy
@@ -183,6 +183,8 @@ def fit_files(
     """
     if test is not None and test.symbols != train.symbols:
         raise InputError(f"the test set has the atoms {' '.join(test.symbols)}, not {' '.join(train.symbols)}")
+    if folds:
+        check_folds(folds, len(train.energy))
     nmer = model.build("")
     with ProgressLine("fitting", settings.starts, "starts") as progress:
         result = fit_potential(nmer, train.positions, train.energy, settings, progress, gradient=train.gradient)
