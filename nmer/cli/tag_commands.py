@@ -65,8 +65,8 @@ def remove(refs: Refs, *, store: StorePath = None, json: Json = False) -> int:
     from storage.store import Store
 
     opened = Store(store)
-    for each in refs:
-        opened.resolve(each)  # before the lock, whose files are written
+    for ref in refs:
+        opened.resolve(ref)  # before the lock, whose files are written
     with opened.writing():
         gone = remove_versions(opened, [opened.resolve(ref) for ref in refs])
     if json:
