@@ -93,6 +93,11 @@ class Switching:
         first, second = np.triu_indices(len(self.atoms), 1)
         return np.asarray(np.linalg.norm(points[:, first] - points[:, second], axis=2))
 
+    def regions(self, positions: Floats) -> Ints:
+        """Return for each pair of bodies, (n, pairs), whether it is full (0), being switched (1), or off (2)."""
+        distances = self.distances(positions)
+        return (distances > self.r_in).astype(np.int64) + (distances >= self.r_out)
+
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _switch(

@@ -184,7 +184,7 @@ def gradient_error(potential: Potential, positions: Floats) -> float:
             slope = _difference([np.asarray(potential.energy(places)) for places in moved], STEP)
             told = np.ones(len(positions), dtype=np.bool_)
             if potential.switching is not None:
-                told = _on_one_side([potential.switching.evaluate(places)[0] for places in moved])
+                told = _on_one_side(potential.switching, moved)
             largest = max(largest, _largest((slope - gradient[:, atom, axis])[told]))
     return largest
 
@@ -195,9 +195,10 @@ def switching_error(switching: Switching, positions: Floats) -> float:
     step = min(STEP, (switching.r_out - switching.r_in) / 200)
     for atom in range(positions.shape[1]):
         for axis in range(3):
-            factors = [switching.evaluate(places)[0] for places in _displaced(positions, atom, axis, step)]
-            off = _difference(factors, step) - gradient[:, atom, axis]
-            largest = max(largest, _largest(off[_on_one_side(factors)]))
+            moved = _displaced(positions, atom, axis, step)
+            slope = _difference([switching.evaluate(places)[0] for places in moved], step)
+            off = slope - gradient[:, atom, axis]
+            largest = max(largest, _largest(off[_on_one_side(switching, moved)]))
     return largest
 
 
@@ -214,10 +215,10 @@ def _difference(values: list[Floats], step: float) -> Floats:
     return np.asarray((8 * (more - less) - (two_more - two_less)) / (12 * step))
 
 
-def _on_one_side(factors: list[Floats]) -> NDArray[np.bool_]:
-    """Return where a switching factor is 0 or 1 on none of some displaced configurations, or on all of them."""
-    flat = (np.array(factors) == 0.0) | (np.array(factors) == 1.0)
-    return np.asarray(flat.all(axis=0) | ~flat.any(axis=0))
+def _on_one_side(switching: Switching, moved: list[Floats]) -> NDArray[np.bool_]:
+    """Return which of some displaced configurations cross no edge of the switching of any two bodies."""
+    regions = np.array([switching.regions(places) for places in moved])
+    return np.asarray((regions == regions[0]).all(axis=(0, 2)))
 
 
 def _largest(change: Any) -> float:
