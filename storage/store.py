@@ -311,16 +311,24 @@ class Store:
             who = _holder(holder)
             raise InputError(f"the store at '{self.path}' is being written by {who}; wait for it to end") from None
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise InputError(f"the store at '{self.path}' cannot be written: {error.strerror}") from None
+            raise self._unwritable(error) from None
         try:
-            holder.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
+            try:
+                holder.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
+            except OSError as error:
+                raise self._unwritable(error) from None
             yield
             self._index.save()
         finally:
-            holder.unlink(missing_ok=True)
+            with suppress(OSError):
+                holder.unlink(missing_ok=True)
             lock.release()
+
+    def _unwritable(self, error: OSError) -> OSError | InputError:
+        """Return what to raise where the store's folder cannot be written; a full disk is no one's mistake."""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return error
+        return InputError(f"the store at '{self.path}' cannot be written: {error.strerror}")
 
 
 def default_store() -> Path:

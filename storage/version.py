@@ -6,7 +6,9 @@ the disk, and renamed; a process that dies at any moment leaves either the whole
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -240,6 +242,8 @@ def open_version(path: Path) -> Iterator[tuple[h5py.File, dict[str, Any]]]:
     check_regular(path)
     try:
         file = h5py.File(path, "r")
+    except PermissionError:
+        raise InputError(f"'{path}' cannot be read: {os.strerror(errno.EACCES)}") from None
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise InputError(f"'{path}' cannot be read as HDF5: {error}") from None
     with file:
