@@ -15,7 +15,8 @@ import pytest
 
 from potentials.basis import Basis
 from potentials.potential import Potential
-from recipes.schema import NMerModel
+from potentials.switching import Switching
+from recipes.schema import FragmentModel, NMerModel
 from storage.contents import (
     dataset_from_version,
     potential_columns,
@@ -101,9 +102,25 @@ def test_the_page_exchanges_like_fragments(tmp_path: Path) -> None:
     compare(small_family(tmp_path / "store").resolve("dataset:toy@1").path, path, tmp_path)
 
 
-@pytest.mark.parametrize("kind", three_bodies.KINDS)
-def test_the_page_knows_the_switching_of_three_fragments(kind: str, tmp_path: Path) -> None:
-    path = three_bodies.written(three_bodies.potential_of(kind), tmp_path / "three.h5")
+@pytest.mark.parametrize("keys", [(0, 1, 4), (0, (2, 3), (5, 6))])
+def test_the_page_knows_the_switching_of_three_fragments(
+    keys: tuple[int | tuple[int, ...], ...], tmp_path: Path
+) -> None:
+    ion = FragmentModel(name="F-", geometry="F -2.4 0.3 0.2", bonds=(), charge=-1)
+    near = RECIPE.nmer.fragments[1]
+    lines = [line.split() for line in near.geometry.strip().splitlines()]
+    waters = [
+        near.model_copy(update={"geometry": "\n".join(f"{s} {float(x) + d} {y} {z}" for s, x, y, z in lines)})
+        for d in (0.0, 2.9)
+    ]
+    model = NMerModel(symmetry="A1_B1C2_B1C2", fragments=(ion, *waters))
+    nmer = model.build("ion")
+    basis, rng = Basis.build(nmer, 2, "intermolecular"), np.random.default_rng(4)
+    k, c = rng.uniform(0.3, 0.9, len(basis.pair_names)), rng.normal(scale=9.0, size=basis.n_terms)
+    potential = Potential(nmer, 2, "intermolecular", k, c, Switching(keys, 3.5, 9.0))
+    factor = potential.switching.evaluate(nmer.positions[None])[0] if potential.switching else 0.0
+    assert 0.0 < factor < 1.0
+    path = three_bodies.written(potential, tmp_path / "three.h5", model)
     compare(small_family(tmp_path / "store").resolve("dataset:toy@1").path, path, tmp_path)
 
 
