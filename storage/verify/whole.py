@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from potentials.errors import InputError
-from storage.apart import Apart, CrashedError
+from storage.apart import GIB, Apart, CrashedError
 from storage.ledger import Ledger
 from storage.store import Store
 from storage.tags import FILE, read_tags
@@ -108,7 +108,8 @@ def verify(
 
 def _check(reader: Apart, path: Path, store: Path) -> FileCheck:
     try:
-        return reader.call(check_file, path, store, seconds=path.stat().st_size / SLOWEST)
+        size = path.stat().st_size
+        return reader.call(check_file, path, store, seconds=size / SLOWEST, memory=4 * GIB + 8.0 * size)
     except CrashedError as error:
         return FileCheck(None, True, (Damage(str(path.relative_to(store)), "", f"cannot be read: {error}"),))
 

@@ -105,7 +105,8 @@ def test_a_program_in_a_folder_of_the_same_path_elsewhere_is_left_alone(tmp_path
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("only the superuser can make a namespace of mounts")
     dead = Holder(tmp_path)
-    code = f"mount -t tmpfs none {tmp_path} && mkdir {dead.folder} && cd {dead.folder} && echo ready; exec sleep 99"
+    there = dead.folder
+    code = f"mount -t tmpfs none {tmp_path} && mkdir {there} && cd {there} && echo ready && exec sleep 99"
     words = ["unshare", "--mount", "sh", "-c", code]
     other = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
