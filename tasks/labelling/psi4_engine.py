@@ -47,17 +47,20 @@ class Psi4Engine(Engine):
     capabilities = Capabilities(methods=(*COMPONENTS, "FNO-CCSD(T)", DLPNO), ghosts=True, threads=True)
 
     def available(self) -> str | None:
-        """Return None if psi4 is on the path, otherwise how to install it."""
-        if shutil.which(PROGRAM) is None:
+        """Return None if a psi4 that starts is on the path, otherwise how to install it."""
+        found = shutil.which(PROGRAM)
+        if found is None:
             return (
                 "needs the program psi4, which is not on the path; install it with: apt-get install psi4 "
                 "(Debian), or: conda install -c conda-forge psi4"
             )
+        if _version(Path(found).absolute()) is None:
+            return f"needs the program psi4; '{found}' does not tell its version: see what 'psi4 --version' says"
         return None
 
     def versions(self) -> dict[str, str]:
         """Return psi4's version, as the program tells it."""
-        return {"psi4": _version(_program())}
+        return {"psi4": _version(_program()) or "unknown"}
 
     def check_elements(self, basis: str, symbols: Iterable[str]) -> None:
         """Raise InputError if psi4 does not know the basis for one of the elements."""
@@ -329,9 +332,16 @@ def _program() -> Path:
 
 
 @cache
-def _version(program: Path) -> str:
-    told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=True)
-    return told.stdout.split()[-1]
+def _version(program: Path) -> str | None:
+    """Return what psi4 says of its version; None if it does not say it."""
+    try:
+        told = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, errors="replace", timeout=60, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    words = told.stdout.split()
+    return words[-1] if words else None
 
 
 @cache

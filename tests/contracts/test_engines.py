@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -173,3 +174,15 @@ def test_the_recipes_schema_knows_what_each_engine_runs() -> None:
     assert {name: set(methods) for name, methods in METHODS.items()} == {
         name: set(engine.capabilities.methods) for name, engine in ENGINES.items()
     }
+
+
+@pytest.mark.parametrize("script", ["exit 3", "echo", "kill -9 $$"])
+def test_a_psi4_that_cannot_tell_its_version_is_named(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "psi4"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(InputError, match=f"'{program}' does not tell its version"):
+        get_engine("psi4")
