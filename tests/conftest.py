@@ -87,6 +87,12 @@ def _quiet_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _as_a_user_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what Dask sets in this process for the workers it starts: a user's shell does not have it."""
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+
+
 @pytest.fixture(scope="session")
 def reference_data() -> Callable[[str], Path]:
     """Return the folder of a reference data set; skip where it is not beside the checkout."""
