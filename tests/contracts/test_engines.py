@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from potentials.errors import InputError
 from recipes.labelling import METHODS
-from tasks.labelling.engine import OK, Engine, Job
+from tasks.labelling.engine import FAILED, OK, Engine, Job
 from tasks.labelling.engines import ENGINES, get_engine
 
 WATER_HYDROGEN = (
@@ -186,3 +186,22 @@ def test_a_psi4_that_cannot_tell_its_version_is_named(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(InputError, match=f"'{program}' does not tell its version"):
         get_engine("psi4")
+
+
+HOSTILE = (
+    "cc-pvdz\nimport os",
+    "cc-pvdz'); import os; ('",
+    "../../etc/passwd",
+    "%pal nprocs 9 end",
+    "a\0",
+    "x" * 9000,
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("field", ["basis", "mp2_basis", "functional"])
+def test_no_text_of_a_job_reaches_a_program_unchecked(case: tuple[Engine, Job], field: str, text: str) -> None:
+    engine, job = case
+    result = engine.run(replace(job, **{field: text}))  # type: ignore[arg-type]
+    assert result.status == FAILED and result.energy is None
+    assert any(word in result.reason for word in ("letters, digits", "characters; allowed"))
