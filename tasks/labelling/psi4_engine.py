@@ -7,28 +7,30 @@ library has with a basis (def2, LANL2DZ) by itself, in version 1.3.2 on ghost at
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-import subprocess
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ase.data import atomic_numbers
-
 from potentials.errors import InputError
-from recipes.patterns import check_basis_name
-from tasks.labelling.core_potentials import LIGHT, is_made_for_potential
+from tasks.labelling.core_potentials import is_made_for_potential
 from tasks.labelling.engine import FAILED, OUT_OF_MEMORY, Capabilities, Engine, Job, Result, count_electrons
-from tasks.labelling.program import last_words, own_folder, read_text, run_program
+from tasks.labelling.program import last_words
+from tasks.labelling.psi4_program import (
+    PROGRAM,
+    has_dlpno,
+    look_up,
+    molecule_of,
+    potential_on_ghosts,
+    program_path,
+    run_script,
+    version_of,
+)
 from tasks.labelling.pyscf_engine import COMPONENTS, MEMORY_SHARE, NORM_FACTOR, read_values
 from tasks.labelling.self_consistent import MAX_CYCLES, UNSTABLE
 
-PROGRAM = "psi4"
 DLPNO = "DLPNO-CCSD(T)"
-INPUT, JOB, OUTPUT, FOUND, PRINTED = "input.dat", "job.json", "output.dat", "found.json", "printed"
 
 SMALLEST_MEMORY = 0.5
 """psi4 wants no less, GiB."""
@@ -54,18 +56,18 @@ class Psi4Engine(Engine):
                 "needs the program psi4, which is not on the path; install it with: apt-get install psi4 "
                 "(Debian), or: conda install -c conda-forge psi4"
             )
-        if _version(Path(found).absolute()) is None:
+        if version_of(Path(found).absolute()) is None:
             return f"needs the program psi4; '{found}' does not tell its version: see what 'psi4 --version' says"
         return None
 
     def versions(self) -> dict[str, str]:
         """Return psi4's version, as the program tells it."""
-        return {"psi4": _version(_program()) or "unknown"}
+        return {"psi4": version_of(program_path()) or "unknown"}
 
     def check_elements(self, basis: str, symbols: Iterable[str]) -> None:
         """Raise InputError if psi4 does not know the basis for one of the elements."""
         for symbol in sorted(set(symbols)):
-            found = _look_up(_program(), basis, symbol, "")
+            found = look_up(program_path(), basis, symbol, "")
             if found is None:
                 raise InputError(f"labelling.basis '{basis}' is not known to psi4 for element {symbol}")
             if not found["core"] and is_made_for_potential(basis, symbol):
@@ -87,17 +89,17 @@ class Psi4Engine(Engine):
         symbols = tuple(symbols)
         super().check(method, basis, counterpoise, symbols, functional, density_fitting, mp2_basis)
         for symbol in sorted(set(symbols)) if counterpoise else ():
-            if _potential_on_ghosts(basis, symbol):
+            if potential_on_ghosts(basis, symbol):
                 raise InputError(
                     f"labelling.basis '{basis}' has a core potential on {symbol}, which psi4 "
-                    f"{_version(_program())} sets on ghost atoms as well, so that counterpoise energies would be "
-                    "wrong; use engine 'pyscf', or set counterpoise = false"
+                    f"{version_of(program_path())} sets on ghost atoms as well, so that counterpoise energies "
+                    "would be wrong; use engine 'pyscf', or set counterpoise = false"
                 )
 
     def check_fitting(self, method: str, basis: str, symbols: Iterable[str], functional: str = "") -> None:
         """Raise InputError if psi4 has no auxiliary set of the basis for one of the elements."""
         for symbol in sorted(set(symbols)):
-            if not all(_look_up(_program(), basis, symbol, role) for role in ("JKFIT", "RIFIT")):
+            if not all(look_up(program_path(), basis, symbol, role) for role in ("JKFIT", "RIFIT")):
                 raise InputError(
                     f"labelling.basis '{basis}' has no auxiliary set in psi4 to fit integrals with for element "
                     f"{symbol}; set density_fitting = false, or choose another basis"
@@ -105,21 +107,21 @@ class Psi4Engine(Engine):
 
     def lacks(self, method: str) -> str | None:
         """Return None unless DLPNO-CCSD(T) is asked of a psi4 that does not have it."""
-        if method != DLPNO or _has_dlpno(_program()):
+        if method != DLPNO or has_dlpno(program_path()):
             return None
-        return f"is not in psi4 {_version(_program())}, which is installed here; it needs a newer psi4"
+        return f"is not in psi4 {version_of(program_path())}, which is installed here; it needs a newer psi4"
 
     def build(self, job: Job) -> Any:
         """Return what psi4's script reads."""
         count_electrons(job)
         for symbol in sorted({job.symbols[i] for i in job.ghosts}):
-            if _potential_on_ghosts(job.basis, symbol):
+            if potential_on_ghosts(job.basis, symbol):
                 raise ValueError(f"psi4 sets the core potential of {symbol} on ghost atoms as well")
         return make_input(job)
 
     def execute(self, job: Job, built: Any) -> dict[str, Any]:
         """Run psi4 in a folder of its own; return what it found, its exit code, and its output."""
-        return _run(built)
+        return run_script(built)
 
     def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
         """Return the result, or why there is none: from psi4's own exception, or its last words."""
@@ -131,60 +133,6 @@ class Psi4Engine(Engine):
             return Result(FAILED, f"psi4 ended with exit code {raw['code']}: {words}")
         return read_values(*read_found(job, found, raw["output"]))
 
-
-SCRIPT = """
-import json
-
-with open("job.json", encoding="utf-8") as file:
-    job = json.load(file)
-
-
-def put(options):
-    for module, name, value in options:
-        if module:
-            psi4.core.set_local_option(module, name, value)
-        else:
-            psi4.core.set_global_option(name, value)
-
-
-def compute():
-    psi4.set_memory(job["memory"])
-    molecule = psi4.core.Molecule.from_arrays(**job["molecule"])
-    put(job["options"])
-    for number, attempt in enumerate(job["attempts"]):
-        put(attempt)
-        try:
-            e, w = psi4.energy(job["method"], molecule=molecule, return_wfn=True)
-            break
-        except Exception as error:
-            if type(error).__name__ != "SCFConvergenceError" or number + 1 == len(job["attempts"]):
-                raise
-            psi4.core.clean()
-    found = {k: float(v) for k, v in psi4.core.variables().items() if isinstance(v, (int, float))}
-    found.update(energy=e, functions=w.basisset().nbf(), electrons=2 * w.nalpha(), attempt=number)
-    found["frozen"] = sum(w.frzcpi().to_tuple())
-    return found
-
-
-def look():
-    molecule = psi4.core.Molecule.from_arrays(**job["molecule"])
-    target = job["basis"] if job["role"] == "ORBITAL" else ""
-    built = psi4.core.BasisSet.build(molecule, job["key"], target, job["role"], job["basis"])
-    found = {"functions": built.nbf(), "core": built.n_ecp_core(), "on_ghosts": False}
-    if len(job["molecule"]["real"]) == 2 and built.has_ECP():  # a ghost, and far away the atom itself
-        half = built.nbf() // 2
-        found["on_ghosts"] = bool(abs(psi4.core.MintsHelper(built).ao_ecp().np[:half, :half]).max() > 1e-10)
-    return found
-
-
-try:
-    result = {"compute": compute, "look": look}[job["task"]]()
-except BaseException as error:
-    result = {"error": type(error).__name__ + ": " + str(error)}
-with open("found.json", "w", encoding="utf-8") as file:
-    json.dump(result, file)
-"""
-"""What psi4 runs, always the same; everything that a job decides is data in a file beside it."""
 
 ATTEMPTS: tuple[list[tuple[str, str, Any]], ...] = (
     [],
@@ -226,25 +174,10 @@ def make_input(job: Job) -> dict[str, Any]:
     return {
         "task": "compute",
         "memory": int(max(SMALLEST_MEMORY, MEMORY_SHARE * job.memory) * 1024**3),
-        "molecule": _molecule(job.symbols, job.positions, real) | {"molecular_charge": job.charge},
+        "molecule": molecule_of(job.symbols, job.positions, real) | {"molecular_charge": job.charge},
         "options": options,
         "attempts": ATTEMPTS,
         "method": "scf" if job.method == "HF" else job.method.lower(),
-    }
-
-
-def _molecule(
-    symbols: Sequence[str], positions: Sequence[Sequence[float]], real: Sequence[bool]
-) -> dict[str, Any]:
-    return {
-        "elem": list(symbols),
-        "geom": [x for position in positions for x in position],
-        "real": list(real),
-        "units": "Angstrom",
-        "molecular_multiplicity": 1,
-        "fix_com": True,
-        "fix_orientation": True,
-        "fix_symmetry": "c1",
     }
 
 
@@ -322,78 +255,3 @@ def _failure(error: str) -> Result:
     if "CCSD iterations did not converge" in text:
         return Result(FAILED, f"CCSD did not converge in {MAX_CYCLES} iterations")
     return Result(FAILED, f"psi4: {text[:300]}")
-
-
-def _program() -> Path:
-    found = shutil.which(PROGRAM)
-    if found is None:
-        raise FileNotFoundError("the program psi4 is not on the path")
-    return Path(found).absolute()
-
-
-@cache
-def _version(program: Path) -> str | None:
-    """Return what psi4 says of its version; None if it does not say it."""
-    try:
-        told = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, errors="replace", timeout=60, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    words = told.stdout.split()
-    return words[-1] if words else None
-
-
-@cache
-def _has_dlpno(program: Path) -> bool:
-    """Return whether a psi4 has DLPNO-CCSD(T): it is asked, for versions are named in many ways."""
-    return _answers_yes(program, "print('YES' * ('dlpno-ccsd(t)' in psi4.driver.procedures['energy']))")
-
-
-def _potential_on_ghosts(basis: str, symbol: str) -> bool:
-    """Return whether psi4 would set the core potential of a basis on a ghost atom."""
-    if atomic_numbers[symbol] <= LIGHT and not is_made_for_potential(basis, symbol):
-        return False
-    found = _look_up(_program(), basis, symbol, "", ghost=True)
-    return found is not None and bool(found["on_ghosts"])
-
-
-@cache
-def _look_up(program: Path, basis: str, symbol: str, role: str, ghost: bool = False) -> dict[str, int] | None:
-    """Return psi4's counts of a basis, or of its auxiliary set of a role, on one atom; None if there is none.
-
-    With `ghost` the atom is 1000 A from a ghost of its own.
-    """
-    check_basis_name(basis)
-    molecule = _molecule([symbol], [(0.0, 0.0, 0.0)], [True])
-    if ghost:
-        molecule = _molecule([symbol] * 2, [(0.0, 0.0, 0.0), (0.0, 0.0, 1000.0)], [False, True])
-    del molecule["molecular_multiplicity"]  # an atom may have an odd number of electrons
-    key = {"": "BASIS", "JKFIT": "DF_BASIS_SCF", "RIFIT": "DF_BASIS_MP2"}[role]
-    found: dict[str, int] = _run(
-        {"task": "look", "molecule": molecule, "basis": basis, "role": role or "ORBITAL", "key": key}
-    )["found"]
-    return None if not found or "error" in found else found
-
-
-def _run(values: dict[str, Any]) -> dict[str, Any]:
-    """Run the script in a folder of its own; return what it found, its exit code, and its output."""
-    with own_folder(PROGRAM) as folder:
-        (folder / INPUT).write_text(SCRIPT, encoding="utf-8")
-        (folder / JOB).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
-        command: list[str | Path] = [_program(), "-n", "1", "-i", INPUT, "-o", OUTPUT]
-        code = run_program(command, folder, folder / PRINTED, {"PSI_SCRATCH": str(folder)})
-        found = read_text(folder / FOUND)
-        return {
-            "code": code,
-            "found": json.loads(found) if found else {},
-            "output": read_text(folder / OUTPUT),
-            "printed": read_text(folder / PRINTED),
-        }
-
-
-def _answers_yes(program: Path, question: str) -> bool:
-    with own_folder(PROGRAM) as folder:
-        (folder / INPUT).write_text(question, encoding="utf-8")
-        run_program([program, "-i", INPUT, "-o", OUTPUT], folder, folder / PRINTED, {"PSI_SCRATCH": str(folder)})
-        return "YES" in read_text(folder / PRINTED).splitlines()
