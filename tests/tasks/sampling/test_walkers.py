@@ -304,12 +304,13 @@ def test_a_walker_outlives_its_workers(tmp_path: Path, monkeypatch: pytest.Monke
     def kill() -> None:
         kept = 0
         while len(killed) < 3 and not over.wait(0.01):
-            if (now := frames_so_far(scratch)) > kept:
-                kept = now
+            if frames_so_far(scratch) > kept:
                 for worker in psutil.Process().children(recursive=True):
                     if "spawn_main" in " ".join(worker.cmdline()) and worker.pid not in killed:
                         worker.kill()
+                        psutil.wait_procs([worker], timeout=60)
                         killed.append(worker.pid)
+                kept = frames_so_far(scratch)  # what it wrote until it was dead
 
     killer = threading.Thread(target=kill)
     with local_cluster(1, tmp_path / "dask") as address, Client(address) as client:
