@@ -60,7 +60,11 @@ def label(
         str, Parameter(help="Without a recipe: number of atoms of each fragment, for example 5,3.")
     ] = "",
     charges: Annotated[
-        str, Parameter(help="Without a recipe: charge of each fragment (e), for example 0,-1; default: all 0.")
+        str,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="Without a recipe: charge of each fragment (e), for example 0,-1; default: all 0.",
+        ),
     ] = "",
     timeout: Annotated[float | None, Parameter(help="Wall time of one label (s); default: 36000.")] = None,
     memory: Annotated[

@@ -246,7 +246,7 @@ def read_values(parts: tuple[str, ...], raw: Mapping[str, Any]) -> Result:
     )
     details = {name: raw[name] for name in counts if name in raw}
     if not raw["scf_converged"]:
-        tried = "its own iterations, a level shift, and second-order steps"
+        tried = "its own iterations nor, where they oscillate, by a level shift and second-order steps"
         return Result(FAILED, f"the SCF did not converge by {tried}", details=details)
     if not raw.get("cc_converged", True):
         return Result(FAILED, f"CCSD did not converge in {MAX_CYCLES} iterations", details=details)

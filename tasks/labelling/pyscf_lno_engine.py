@@ -17,7 +17,7 @@ import numpy as np
 from tasks.labelling.core_potentials import core_electrons, core_potentials
 from tasks.labelling.engine import Capabilities, Engine, Job, Result
 from tasks.labelling.fitted_tensors import auxiliary_sets, check_auxiliary_sets, triplet_product
-from tasks.labelling.pyscf_engine import NORM_FACTOR, build_mole, describe, read_values
+from tasks.labelling.pyscf_engine import AMPLITUDE_SHIFT, NORM_FACTOR, build_mole, describe, read_values
 from tasks.labelling.self_consistent import MAX_CYCLES, Product, by_response, settle
 
 OCCUPIED_FACTOR = 10.0
@@ -149,13 +149,16 @@ def solve_local(field: Any, orbitals: Any, frozen: int, job: Job) -> dict[str, A
         ) -> Any:
             """Solve one local problem, as the parent does."""
             frozen, active = lnoccsd.get_maskact(frozen, self.mo_occ.size)
-            solver = lnoccsd.CCSD(mf, mo_coeff=mo_coeff, frozen=frozen).set(verbose=0)
-            solver._s1e, solver._h1e, solver._vhf = self._s1e, self._h1e, self._vhf
-            solver.max_cycle, solver.conv_tol = MAX_CYCLES, job.cc_tolerance
-            solver.conv_tol_normt = NORM_FACTOR * job.cc_tolerance
-            found = lnoccsd.impurity_solve(
-                solver, mo_coeff, uocc_loc, self.mo_occ, active, eris, ccsd_t=True, verbose_imp=0
-            )
+            for shift in (0.0, AMPLITUDE_SHIFT):
+                solver = lnoccsd.CCSD(mf, mo_coeff=mo_coeff, frozen=frozen).set(verbose=0, level_shift=shift)
+                solver._s1e, solver._h1e, solver._vhf = self._s1e, self._h1e, self._vhf
+                solver.max_cycle, solver.conv_tol = MAX_CYCLES, job.cc_tolerance
+                solver.conv_tol_normt = NORM_FACTOR * job.cc_tolerance
+                found = lnoccsd.impurity_solve(
+                    solver, mo_coeff, uocc_loc, self.mo_occ, active, eris, ccsd_t=True, verbose_imp=0
+                )
+                if solver.e_corr is None or solver.converged:
+                    break
             if solver.e_corr is not None:  # None where nothing was left to correlate
                 solved.append(
                     {

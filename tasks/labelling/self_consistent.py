@@ -29,6 +29,9 @@ LEVEL_SHIFT = 0.5
 SECOND_ORDER_CYCLES = 50
 """Macro-iterations allowed to the second-order method."""
 
+STATIONARY = 1e-6
+"""Norm of the orbital gradient, hartree, below which no other way converges better: the tolerance is too small."""
+
 UNSTABLE = 1e-5
 """An eigenvalue of the orbital Hessian below minus this is an instability, hartree."""
 
@@ -95,7 +98,7 @@ def converge(field: Any, guess: Any = None) -> str:
     """
     field.max_cycle = MAX_CYCLES
     field.kernel(dm0=guess)
-    if field.converged:
+    if field.converged or np.linalg.norm(field.get_grad(field.mo_coeff, field.mo_occ)) < STATIONARY:
         return ""
     field.level_shift = LEVEL_SHIFT
     field.kernel(dm0=guess)  # PySCF takes the shift away again at the end
