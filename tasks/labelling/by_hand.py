@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from potentials.errors import InputError
 from potentials.molecule import Fragment, NMer
+from potentials.units import HARTREE
 from recipes.labelling import Labelling
 from storage.xyz import read_geometries
 from tasks.labelling.collect import DOUBTFUL, INSTABILITY
 from tasks.labelling.engine import OK
-from tasks.labelling.plan import HARTREE, nbody_energy
+from tasks.labelling.plan import nbody_energy
 from tasks.labelling.protocol import Protocol, check_labelling, protocol_of
 from tasks.labelling.runner import Limits, run_label
 

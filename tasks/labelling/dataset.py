@@ -7,11 +7,11 @@ from collections import Counter
 import numpy as np
 
 from potentials.errors import StageError
+from potentials.units import HARTREE
 from recipes.schema import Recipe
 from storage.keys import dataset_key
 from storage.records import TEST, TRAIN, Dataset, Selection
 from tasks.labelling.collect import LabelTable
-from tasks.labelling.plan import HARTREE
 from tasks.labelling.reference import reference_terms
 
 

@@ -18,9 +18,10 @@ from scipy import optimize as scipy_optimize
 
 from potentials.errors import StageError
 from potentials.molecule import NMer
+from potentials.units import BOHR, HARTREE
 from tasks.labelling.core_potentials import core_potentials
 from tasks.labelling.self_consistent import converge
-from tasks.sampling.xtb import HARTREE, Xtb
+from tasks.sampling.xtb import Xtb
 
 Floats = NDArray[np.float64]
 Energies = Callable[[Floats], Floats]
@@ -52,9 +53,6 @@ LEAST = 0.2
 
 LARGEST = 0.1
 """Largest move of an atom in one step, Angstrom."""
-
-BOHR = 0.529177210903
-"""Angstrom."""
 
 
 @dataclass(frozen=True)

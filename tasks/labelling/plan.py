@@ -9,9 +9,7 @@ from string import ascii_uppercase
 
 from potentials.capping import Piece, pieces
 from potentials.molecule import NMer
-
-HARTREE = 627.5094740631
-"""One hartree in kcal/mol (CODATA 2018)."""
+from potentials.units import HARTREE
 
 
 @dataclass(frozen=True)

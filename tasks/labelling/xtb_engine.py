@@ -13,13 +13,11 @@ from typing import Any, NamedTuple
 from ase.data import atomic_numbers
 
 from potentials.errors import InputError
+from potentials.units import BOHR
 from storage.records import Floats
 from tasks.labelling.engine import FAILED, OK, Capabilities, Engine, Job, Result, count_electrons
 
 METHOD = "GFN2-xTB"
-BOHR = 0.529177210903
-"""Angstrom."""
-
 ENERGY_THRESHOLD = 1e-6
 """Convergence of the energy that tblite calls an accuracy of 1, hartree."""
 

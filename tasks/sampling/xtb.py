@@ -9,12 +9,10 @@ from typing import Any
 
 from potentials.errors import InputError, MissingProgramError
 from potentials.molecule import NMer
+from potentials.units import BOHR, HARTREE
 from storage.records import Floats
 
 METHOD = "GFN2-xTB"
-
-HARTREE, BOHR = 627.5094740631, 0.529177210903
-"""Atomic units in kcal/mol and Angstrom."""
 
 ACCURACY = 1e-3
 """tblite's factor on its thresholds.

@@ -13,10 +13,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from potentials.manybody import Surface
+from potentials.units import HARTREE
 from recipes.molecules import Molecule, read_molecule
 from storage.records import Floats
 from tasks.labelling.engine import Job
-from tasks.labelling.plan import HARTREE
 from tasks.labelling.xtb_engine import METHOD, XtbEngine
 
 DIPEPTIDE = "AceAlaNme"

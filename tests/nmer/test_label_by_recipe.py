@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nmer.cli.main import main
-from tasks.labelling.plan import HARTREE
+from potentials.units import HARTREE
 
 RECIPE = """
 format = 1

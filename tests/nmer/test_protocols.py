@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from nmer.cli.main import main
+from potentials.units import HARTREE
 from recipes.load import load_recipe
 from recipes.protocols import protocols, with_protocol
-from tasks.labelling.plan import HARTREE
 
 HELIUM = """2
 two helium atoms

@@ -9,10 +9,11 @@ import pytest
 
 from potentials.molecule import NMer
 from potentials.placement import Placement, Placements
+from potentials.units import HARTREE
 from recipes.fragmentation import FoundNMer, fragment_molecule
 from recipes.molecules import read_molecule
 from tasks.labelling.engine import Job
-from tasks.labelling.plan import HARTREE, plan_label
+from tasks.labelling.plan import plan_label
 from tasks.labelling.xtb_engine import XtbEngine
 
 CHAIN = read_molecule("AceAlaNme").embedded()

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from ase.io import read
 
+from potentials.units import HARTREE
 from recipes.labelling import Labelling
 from tasks.labelling.engine import OK, OUT_OF_MEMORY, Job, Result
-from tasks.labelling.plan import HARTREE
 from tasks.labelling.pyscf_engine import PyscfEngine
 
 PARTS = {"AB": 1, "A": -1, "B": -1}

@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 
 from potentials.errors import StageError
 from potentials.molecule import Fragment, NMer
+from potentials.units import HARTREE
 from recipes.load import load_recipe
 from tasks.labelling.engine import Job
 from tasks.labelling.optimize import (
@@ -22,7 +23,7 @@ from tasks.labelling.optimize import (
     xtb_start,
 )
 from tasks.labelling.pyscf_engine import PyscfEngine
-from tasks.sampling.xtb import HARTREE, Xtb
+from tasks.sampling.xtb import Xtb
 
 METHANE = NMer("ch3", load_recipe("ch3-water").build_nmer().fragments[:1], "A1B1C3")
 WATER = NMer("water", load_recipe("ch3-water").build_nmer().fragments[1:], "A1B2")

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from potentials.molecule import Fragment, NMer
+from potentials.units import HARTREE
 from recipes.schema import Labelling
 from tasks.labelling.engines import get_engine
-from tasks.labelling.plan import HARTREE, nbody_energy, plan_label
+from tasks.labelling.plan import nbody_energy, plan_label
 from tasks.labelling.protocol import protocol_of
 
 WATER = Fragment(

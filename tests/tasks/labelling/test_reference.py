@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from potentials.errors import InputError
+from potentials.units import HARTREE
 from tasks.labelling.engine import Engine, Job, Result
 from tasks.labelling.engines import get_engine
-from tasks.labelling.plan import HARTREE
 
 SIZES = {"M": 5, "F": 6}
 SYSTEMS = {"M": "methane-water", "F": "formamide-water"}

@@ -23,6 +23,7 @@ from tblite.interface import Calculator
 
 from potentials.errors import InputError, StageError
 from potentials.molecule import CAP_LENGTHS, Fragment, NMer
+from potentials.units import BOHR, HARTREE
 from recipes.load import load_recipe
 from recipes.sampling import ForceField
 from recipes.schema import Sampling
@@ -39,7 +40,7 @@ from tasks.sampling.residues import residue_atoms
 from tasks.sampling.surface import Surface, surface
 from tasks.sampling.terms import combine
 from tasks.sampling.walker import segments
-from tasks.sampling.xtb import ACCURACY, BOHR, HARTREE
+from tasks.sampling.xtb import ACCURACY
 
 CH3_WATER = load_recipe("ch3-water").build_nmer()
 WATER = CH3_WATER.fragments[1]
