@@ -53,7 +53,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 
 def test_the_readme_has_the_two_commands() -> None:
     assert CONSOLE[:2] == ["make demo", "make test"]
-    assert make_would_run("test").endswith("-m pytest")
+    assert make_would_run("test").endswith("-m pytest -n 2 --dist loadfile")
 
 
 @pytest.mark.timeout(1600)
