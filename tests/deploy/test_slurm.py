@@ -49,10 +49,11 @@ def running(slurm: Slurm) -> list[str]:
 
 
 def until(condition: Callable[[], bool], seconds: float = 90.0) -> bool:
+    """Return whether a condition was seen to hold in time; it may hold for a moment only."""
     deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
+    while not (held := condition()) and time.monotonic() < deadline:
         time.sleep(0.2)
-    return condition()
+    return held
 
 
 class Counter:

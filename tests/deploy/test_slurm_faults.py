@@ -86,7 +86,8 @@ def test_a_node_that_hangs_is_given_up(slurm: Slurm, tmp_path: Path, monkeypatch
     assert until(lambda: not running(slurm))
     assert len(in_ledger(tmp_path, values)) == 1200
     twice = [key for key, times in Counter(spooled(tmp_path)).items() if times > 1]
-    assert set(spooled(tmp_path)) == in_ledger(tmp_path, values) and len(twice) <= 3
+    assert set(spooled(tmp_path)) == in_ledger(tmp_path, values)
+    assert len(twice) <= 120, "Slurm wakes a job that it cancels, which then computes until it is killed"
 
 
 def test_jobs_that_leave_before_their_walltime_are_replaced(
@@ -95,9 +96,9 @@ def test_jobs_that_leave_before_their_walltime_are_replaced(
     monkeypatch.setattr(script, "lifetime", lambda jobs, work: (6, 1))
     values = slow_labels(600)
     with cluster(tmp_path, LabelJobs(jobs=2, cores=1)) as client:
-        first = running(slurm)
+        first = set(running(slurm))
         counts = label(tmp_path, client, values)
-        assert until(lambda: len(running(slurm)) == 2 and not set(first) & set(running(slurm)))
+        assert until(lambda: len(now := set(running(slurm))) == 2 and not first & now)
     assert until(lambda: not running(slurm))
     assert (counts.ok, counts.failed, counts.missing) == (600, {}, 0)
     assert len(spooled(tmp_path)) == len(in_ledger(tmp_path, values)) == 1800
