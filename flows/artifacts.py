@@ -13,7 +13,7 @@ from prefect.logging import get_run_logger
 from flows.machines import print_dashboard
 from flows.server import without_patience
 from flows.state import outcome
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.store import Store
 from storage.version import package_versions
 

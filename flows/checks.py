@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from potentials.errors import InputError, MissingProgramError
-from potentials.molecule import NMer
-from recipes.checks import check_electrons, check_molecules
-from recipes.places import check_places
-from recipes.schema import Recipe
+from potentials.nmers.nmer import NMer
+from recipes.chemistry.places import check_places
+from recipes.schema.checks import check_electrons, check_molecules
+from recipes.schema.recipe import Recipe
 from storage.keys import STAGES
 from tasks.labelling.protocol import check_labelling
 from tasks.labelling.reference import check_start
-from tasks.sampling.bias import window_bias
-from tasks.sampling.cvs import families
-from tasks.sampling.forcefield import check_force_field
-from tasks.sampling.plumed_engine import check_widths, new_plumed
-from tasks.sampling.scan import check_scan
+from tasks.sampling.bias.cvs import families
+from tasks.sampling.bias.plumed_engine import check_widths, new_plumed
+from tasks.sampling.bias.specification import window_bias
+from tasks.sampling.force_fields.registry import check_force_field
+from tasks.sampling.samplers.scan import check_scan
 from tasks.selection.descriptor import check_descriptor
 
 

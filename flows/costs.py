@@ -11,10 +11,10 @@ from typing import Any
 from deploy.machine import AnyMachine
 from flows.state import StageState, label_cost_now, recipe_state
 from potentials.errors import InputError
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
 from recipes.estimate import LabelCost, estimate, label_cost
-from recipes.labelling import Labelling
-from recipes.schema import Recipe
+from recipes.schema.labelling import Labelling
+from recipes.schema.recipe import Recipe
 from storage.keys import STAGES
 from storage.store import Store
 

@@ -24,7 +24,7 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 
 from flows.names import tags_of
 from potentials.errors import InputError, StageError
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 
 FILE = "prefect.yaml"
 ONE, FAMILY = "flows.train.train_nmer", "flows.family.train_family"

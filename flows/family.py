@@ -13,7 +13,7 @@ from deploy.machine import LocalMachine, Machine
 from flows.names import tagged
 from flows.stages import Stage
 from flows.train import train_nmer
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 
 
 @flow(name="train-family", flow_run_name="train {name}")

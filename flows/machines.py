@@ -16,7 +16,7 @@ from deploy.opening import open_fit, open_machine
 from deploy.script import Work
 from potentials.errors import InputError, StageError
 from recipes.estimate import LabelCost, estimate
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.keys import STAGES
 
 

@@ -12,7 +12,7 @@ from prefect.context import TagsContext
 from prefect.tasks import Task
 
 from flows.server import without_patience
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 
 TAG = "nmer"
 """The tag of every run of ours."""

@@ -13,7 +13,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
 from flows.server import without_patience
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.keys import STAGES
 from tasks.progress import ProgressLine
 

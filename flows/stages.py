@@ -18,7 +18,7 @@ from flows.names import run_name, run_stage
 from flows.progress import show_progress
 from flows.state import check_complete, label_cost_now, recipe_state
 from flows.timing import record
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.store import Store, default_store
 from tasks.fitting.task import fitting_task
 from tasks.labelling.task import labelling_task

@@ -9,7 +9,7 @@ from typing import Any
 
 from potentials.errors import InputError, StageError
 from recipes.estimate import LabelCost, label_cost
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.contents import selection_from_version
 from storage.keys import STAGES, pool_key, potential_key, selection_key, validation_key
 from storage.ledger import Ledger
@@ -19,7 +19,7 @@ from tasks.labelling.calibrate import expected_cost_in
 from tasks.labelling.collect import FLAGGED, MISSING, collect_labels
 from tasks.labelling.dataset import key_of
 from tasks.labelling.protocol import protocol_of
-from tasks.sampling.pbmetad import frames_so_far
+from tasks.sampling.samplers.pbmetad import frames_so_far
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from prefect import flow
 from deploy.machine import LocalMachine, Machine
 from flows.names import run_name
 from flows.stages import Stage, run_stages
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 
 
 @flow(name="train-nmer", flow_run_name=run_name("train"))

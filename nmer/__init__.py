@@ -15,7 +15,7 @@ from importlib.metadata import version
 from nmer.loading import load
 from nmer.sums import sum_potential
 from potentials.errors import InputError, StageError
-from potentials.potential import Potential
+from potentials.pip.potential import Potential
 from storage.store import Store
 
 __version__ = version("nmer")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from potentials.potential import Potential
+from potentials.pip.potential import Potential
 from storage.bundle import bundle_as_store
 from storage.contents import potential_of_file
 from storage.exchange.json_document import read_document

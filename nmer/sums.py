@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nmer.loading import load
-from potentials.manybody import ManyBodyPotential, Surface
-from potentials.placement import Placement
-from potentials.potential import Potential
-from recipes.fragmentation import fragment_molecule
-from recipes.molecules import Molecule, read_molecule
+from potentials.pip.potential import Potential
+from potentials.systems.manybody import ManyBodyPotential, Surface
+from potentials.systems.placement import Placement
+from recipes.chemistry.fragmentation import fragment_molecule
+from recipes.chemistry.molecules import Molecule, read_molecule
 
 WATER = ("O", "H", "H")
 
@@ -30,7 +30,8 @@ def sum_potential(
     Parameters
     ----------
     molecule
-        A chain by its name (``AceAla9Nme``), SMILES, a file, or what `recipes.molecules.read_molecule` returns.
+        A chain by its name (``AceAla9Nme``), SMILES, a file, or what
+        `recipes.chemistry.molecules.read_molecule` returns.
     potentials
         The potential of each n-mer by its name (``nmer fragment`` lists them), or its reference in the store
         (``ch-ch3@released``).

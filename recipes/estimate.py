@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 from ase.data import atomic_numbers
 
-from potentials.capping import pieces
-from potentials.molecule import NMer
-from recipes.sampling import Sampling
-from recipes.schema import Labelling, Recipe, Selection
+from potentials.nmers.capping import pieces
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Labelling, Recipe, Selection
+from recipes.schema.sampling import Sampling
 
 FUNCTIONS = {  # basis functions on H and He, and on B to Ne
     "sto-3g": (1, 5),

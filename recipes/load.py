@@ -15,10 +15,10 @@ import tomli_w
 from pydantic import ValidationError
 
 from potentials.errors import InputError
-from recipes.checks import check_molecules
-from recipes.patterns import LONGEST_NAME, shown
-from recipes.schema import Recipe
-from recipes.section import Section, section_in
+from recipes.schema.checks import check_molecules
+from recipes.schema.patterns import LONGEST_NAME, shown
+from recipes.schema.recipe import Recipe
+from recipes.schema.section import Section, section_in
 
 SectionType = TypeVar("SectionType", bound=Section)
 

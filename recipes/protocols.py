@@ -9,8 +9,8 @@ from importlib import resources
 from pathlib import Path
 
 from potentials.errors import InputError
-from recipes.labelling import Labelling
-from recipes.schema import Recipe
+from recipes.schema.labelling import Labelling
+from recipes.schema.recipe import Recipe
 
 FILE = "protocols.toml"
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.cell import Cell
 from potentials.errors import InputError
+from potentials.systems.cell import Cell
 from potentials.units import length_unit
 from recipes.xyz_words import element, number_of
 

@@ -13,9 +13,9 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from potentials.molecule import NMer
-from recipes.labelling import Labelling
-from recipes.schema import NMerModel
+from potentials.nmers.nmer import NMer
+from recipes.schema.labelling import Labelling
+from recipes.schema.recipe import NMerModel
 from storage.attributes import content_of
 from storage.version import NOT_STATED, Version
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from potentials.errors import InputError
-from potentials.molecule import NMer
-from recipes.schema import Labelling
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Labelling
 from storage.keys import STAGE_FORMATS, digest
 
 RESOLUTION = 1e-8

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.basis import BasisOptions
 from potentials.errors import InputError
-from potentials.molecule import NMer
-from potentials.potential import Potential
-from potentials.sites import LonePairs
-from potentials.switching import Switching
-from potentials.variables import Forms
-from recipes.schema import NMerModel
+from potentials.nmers.nmer import NMer
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import BasisOptions
+from potentials.pip.potential import Potential
+from potentials.pip.sites import LonePairs
+from potentials.pip.variables import Forms
+from recipes.schema.recipe import NMerModel
 from storage.attributes import of_version
 from storage.foreign import read_foreign
 from storage.records import Dataset, Pool, Selection

@@ -10,8 +10,8 @@ import numpy as np
 import tomli_w
 
 from potentials.errors import InputError
-from potentials.molecule import parse_symmetry
-from recipes.schema import FragmentModel, NMerModel
+from potentials.nmers.nmer import parse_symmetry
+from recipes.schema.recipe import FragmentModel, NMerModel
 from storage.configuration import configuration_ids
 from storage.contents import dataset_columns
 from storage.keys import digest

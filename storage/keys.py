@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from recipes.sampling import Sampling
-from recipes.schema import Recipe, Section
+from recipes.schema.recipe import Recipe, Section
+from recipes.schema.sampling import Sampling
 from storage.canonical import canonical_json as canonical_json
 from storage.canonical import digest as digest
 

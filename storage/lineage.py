@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recipes.load import flattened, recipe_of_text
-from recipes.section import Section
+from recipes.schema.section import Section
 from storage.attributes import content_of
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model

@@ -24,7 +24,7 @@ import psutil
 from filelock import Timeout
 
 from potentials.errors import InputError
-from potentials.potential import Potential
+from potentials.pip.potential import Potential
 from storage import tags
 from storage.attributes import NewerError, allowed_name
 from storage.citations import citation_text, licence_of

@@ -16,8 +16,8 @@ import numpy as np
 from ase.data import atomic_numbers, covalent_radii
 from numpy.typing import NDArray
 
-from potentials.cell import AmbiguousImagesError, Cell, make_whole
 from potentials.errors import InputError
+from potentials.systems.cell import AmbiguousImagesError, Cell, make_whole
 from potentials.units import ENERGY
 from recipes.xyz_frames import Frame, read_frames
 from recipes.xyz_words import NUMBER

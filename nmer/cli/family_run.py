@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nmer.cli.output import print_table
 from nmer.cli.recipe_input import checked_recipe
 from recipes.families import PUBLISHED, family
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.keys import STAGES
 from storage.store import Store
 

@@ -67,7 +67,7 @@ def fit(
     Example: nmer fit --train train.xyz --test test.xyz --symmetry A1B4 --degree 5 --out ch4
     """
     from recipes.load import validated
-    from recipes.schema import Fitting
+    from recipes.schema.recipe import Fitting
     from storage.imported import nmer_of
     from tasks.fitting.of_files import fit_files, write_fit
 

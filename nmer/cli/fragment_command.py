@@ -10,9 +10,9 @@ from cyclopts import Parameter
 
 from nmer.cli.output import Json, check_folder, print_json, print_table
 from potentials.errors import InputError
-from recipes.fragmentation import FoundNMer, fragment_molecule
+from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
+from recipes.chemistry.molecules import read_molecule
 from recipes.load import shipped_recipes
-from recipes.molecules import read_molecule
 
 Draw = Annotated[bool, Parameter(negative="", help="Make a picture of each n-mer, its caps marked.")]
 Out = Annotated[str, Parameter(help="Folder of the pictures.")]
@@ -97,7 +97,7 @@ def _elements(found: FoundNMer) -> str:
 
 def _draw(found: tuple[FoundNMer, ...], folder: Path) -> dict[str, str]:
     """Write a picture of each n-mer; returns the path of each."""
-    from recipes.pictures import picture
+    from recipes.authoring.pictures import picture
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,12 +11,12 @@ from nmer.cli.machine_commands import On, machine_of
 from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, StorePath, Yes, print_json
 from nmer.cli.recipe_input import checked_recipe
 from potentials.errors import InputError
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 
 if TYPE_CHECKING:
     from deploy.machine import AnyMachine
     from storage.records import Floats
-    from tasks.labelling.dispatch import LabelCounts
+    from tasks.labelling.execution.dispatch import LabelCounts
 
 
 def retry(
@@ -125,7 +125,7 @@ def _label_again(recipe: Recipe, path: Path, positions: Floats, reason: str, mac
     from flows.machines import Clusters, check_fits, for_machine
     from flows.state import label_cost_now
     from storage.store import Store
-    from tasks.labelling.dispatch import label_configurations, scratch_folder
+    from tasks.labelling.execution.dispatch import label_configurations, scratch_folder
     from tasks.progress import ProgressLine
 
     store, recipe = Store(path), for_machine(recipe, machine)

@@ -16,16 +16,16 @@ from threadpoolctl import threadpool_limits
 from flows.checks import check_recipe
 from nmer.cli.output import Json, print_json, print_table
 from potentials.errors import InputError
-from potentials.molecule import NMer
-from recipes.degrees import Terms
+from potentials.nmers.nmer import NMer
+from recipes.authoring.degrees import Terms
+from recipes.authoring.own import OwnRecipe, own_nmer, own_recipe
+from recipes.chemistry.species import read_species
 from recipes.estimate import estimate
 from recipes.load import load_recipe, shipped_recipes
-from recipes.own import OwnRecipe, own_nmer, own_recipe
-from recipes.patterns import LONGEST_NAME, NAME, shown
-from recipes.schema import Recipe
-from recipes.species import read_species
+from recipes.schema.patterns import LONGEST_NAME, NAME, shown
+from recipes.schema.recipe import Recipe
 from storage.version import write_text
-from tasks.sampling.forcefield import choose_force_field
+from tasks.sampling.force_fields.registry import choose_force_field
 
 PRESETS = ("smoke", "laptop", "paper")
 
@@ -101,8 +101,8 @@ def _free_path(name: str, out: str | None) -> Path:
 
 def relaxed(nmer: NMer) -> NDArray[np.float64]:
     """Return a molecule's minimum on GFN2-xTB, (atoms, 3), Angstrom."""
-    from tasks.sampling.minimum import find_minimum
-    from tasks.sampling.xtb import Xtb
+    from tasks.sampling.force_fields.minimum import find_minimum
+    from tasks.sampling.force_fields.xtb import Xtb
 
     with threadpool_limits(limits=1):  # more threads than one make a small molecule slower
         return find_minimum(nmer, Xtb(nmer)).positions

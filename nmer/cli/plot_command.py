@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from nmer.cli.output import Json, Preset, StorePath, check_folder, print_json
 from potentials.errors import InputError
 from recipes.load import load_recipe, recipe_of_text
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.keys import pool_key
 from storage.store import Store
 from storage.version import Version

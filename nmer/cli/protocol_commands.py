@@ -19,7 +19,7 @@ def protocols(*, json: Json = False) -> int:
     Example: nmer protocols
     """
     from recipes.protocols import protocols as named
-    from tasks.labelling.engines import ENGINES
+    from tasks.labelling.engines.registry import ENGINES
 
     engines = {name: engine() for name, engine in ENGINES.items()}
     missing = {name: engine.available() for name, engine in engines.items()}

@@ -36,11 +36,11 @@ def ramachandran(
     Example: nmer ramachandran --step 30
     """
     from nmer.sums import sum_potential
-    from recipes.fragmentation import fragment_molecule
-    from recipes.molecules import read_molecule
+    from recipes.chemistry.fragmentation import fragment_molecule
+    from recipes.chemistry.molecules import read_molecule
     from storage.store import Store
     from storage.version import write_bytes, write_text
-    from tasks.labelling.engines import get_engine
+    from tasks.labelling.engines.registry import get_engine
     from tasks.progress import ProgressLine
     from tasks.validation.ramachandran import scan_csv, scan_dipeptide, scan_png
 

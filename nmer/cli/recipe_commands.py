@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json, print_table
 from nmer.cli.recipe_input import checked_recipe
 from recipes.load import expanded_toml, load_recipe, presets, shipped_recipes
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.version import package_versions
 
 
@@ -74,7 +74,7 @@ def show(
 
 
 def _show_cvs(recipe: Recipe, json: bool) -> int:
-    from tasks.sampling.cvs import families
+    from tasks.sampling.bias.cvs import families
 
     nmer = recipe.build_nmer()
     found = families(nmer, recipe.sampling.bias.families)
@@ -90,7 +90,7 @@ def _show_cvs(recipe: Recipe, json: bool) -> int:
 
 
 def _show_types(recipe: Recipe, json: bool) -> int:
-    from tasks.sampling.forcefield import RULES, nmer_terms
+    from tasks.sampling.force_fields.registry import RULES, nmer_terms
 
     nmer, found = recipe.build_nmer(), []
     for name in recipe.sampling.force_fields:

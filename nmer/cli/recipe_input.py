@@ -7,7 +7,7 @@ import sys
 from potentials.errors import InputError
 from recipes.load import find_recipe, load_recipe
 from recipes.protocols import with_protocol
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 
 MOST_WORKERS = 10_000
 

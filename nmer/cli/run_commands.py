@@ -15,7 +15,7 @@ from potentials.errors import InputError
 from recipes.families import FAMILIES
 from recipes.load import load_recipe
 from recipes.protocols import with_protocol
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.keys import STAGES
 
 if TYPE_CHECKING:

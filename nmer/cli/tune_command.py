@@ -13,8 +13,8 @@ from nmer.cli.xyz_input import AS_THEY_ARE, XyzInput, print_readings, readings
 from potentials.errors import InputError
 
 if TYPE_CHECKING:
-    from potentials.molecule import NMer
-    from recipes.schema import Fitting
+    from potentials.nmers.nmer import NMer
+    from recipes.schema.recipe import Fitting
     from storage.records import Floats
     from storage.xyz import Labelled
 
@@ -112,7 +112,7 @@ def _data(
     xyz: XyzInput,
 ) -> Data:
     """Return the training set that the command names; its test set stays where it is."""
-    from recipes.schema import Fitting
+    from recipes.schema.recipe import Fitting
 
     if (recipe is None) == (train is None):
         raise InputError("give a recipe, or --train FILE and --symmetry; one of the two")

@@ -25,7 +25,7 @@ def verify(
 
     Example: nmer verify
     """
-    from potentials.molecule import NMer
+    from potentials.nmers.nmer import NMer
     from storage.apart import Apart
     from storage.store import Store
     from storage.verify.whole import NO_CHECKSUM, files_of

@@ -6,8 +6,8 @@ from itertools import combinations
 
 import numpy as np
 
-from potentials.held import CAP_SPRING
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
+from potentials.pip.held import CAP_SPRING
 from storage.exchange.c_source import c_files, c_names
 from storage.exchange.exporter import Exporter, Files, template
 from storage.exchange.python_source import json_lines, plain_references

@@ -9,9 +9,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from potentials.capping import pieces
 from potentials.errors import InputError
-from potentials.molecule import NMer
+from potentials.nmers.capping import pieces
+from potentials.nmers.nmer import NMer
 from storage.attributes import content_of
 
 SAME = 1e-9

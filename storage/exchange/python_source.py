@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from potentials.held import CAP_SPRING
+from potentials.pip.held import CAP_SPRING
 from storage.exchange.exporter import Exporter, Files, template
 from storage.exchange.references import References
 from storage.exchange.subject import PotentialSubject

@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from potentials.capping import Piece, pieces
 from potentials.errors import InputError
-from potentials.molecule import NMer
-from recipes.labelling import Labelling
+from potentials.nmers.capping import Piece, pieces
+from potentials.nmers.nmer import NMer
+from recipes.schema.labelling import Labelling
 from storage.exchange.exporter import Exporter, Files
 from storage.exchange.subject import DatasetSubject
 from storage.exchange.text import plain

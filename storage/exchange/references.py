@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.molecule import NMer
-from potentials.pip import design_matrix, morse
-from potentials.potential import Potential
-from potentials.switching import Switching
+from potentials.nmers.nmer import NMer
+from potentials.nmers.switching import Switching
+from potentials.pip.evaluation import design_matrix, morse
+from potentials.pip.potential import Potential
 
 Floats = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
-from potentials.molecule import NMer
-from potentials.potential import Potential
+from potentials.nmers.nmer import NMer
+from potentials.pip.potential import Potential
 from storage.attributes import content_of
 from storage.contents import dataset_from_version, nmer_model, potential_from_version
 from storage.exchange.minima import minima_of

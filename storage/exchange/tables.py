@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.pip import Polynomial
-from potentials.potential import Potential
-from potentials.switching import Key
+from potentials.nmers.switching import Key
+from potentials.pip.evaluation import Polynomial
+from potentials.pip.potential import Potential
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -11,7 +11,7 @@ import re
 from ase.data import chemical_symbols
 
 from potentials.errors import InputError
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
 
 LONGEST = 200
 """Characters of a line."""

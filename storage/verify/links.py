@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
 from recipes.load import recipe_of_text
 from storage.configuration import configuration_ids
 from storage.contents import PoolFile, nmer_model, potential_from_version

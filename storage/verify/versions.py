@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from recipes.load import recipe_of_text
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.arrays import check_arrays
 from storage.attributes import content_in, names_in
 from storage.checksum import broken_seals, is_sealed

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from potentials.basis import Basis
 from potentials.errors import InputError, StageError
-from potentials.molecule import NMer
-from potentials.potential import Potential
-from recipes.schema import Fitting
+from potentials.nmers.nmer import NMer
+from potentials.pip.basis import Basis
+from potentials.pip.potential import Potential
+from recipes.schema.recipe import Fitting
 from storage.records import Floats
 from tasks.fitting.baseline import Baseline, checked, remainder
 from tasks.fitting.forward import choose_terms

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from potentials.errors import InputError
-from potentials.molecule import NMer
-from recipes.schema import Fitting
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Fitting
 from storage.records import Floats
 from tasks.fitting.baseline import Baseline
 from tasks.fitting.fit import make_problem

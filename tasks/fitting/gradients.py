@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from potentials.basis import Basis
-from potentials.pip import design_matrix, morse
-from potentials.slopes import design_slopes
+from potentials.pip.basis import Basis
+from potentials.pip.evaluation import design_matrix, morse
+from potentials.pip.slopes import design_slopes
 from storage.records import Floats
 
 

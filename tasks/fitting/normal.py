@@ -12,9 +12,9 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 
-from potentials.basis import Basis
 from potentials.errors import InputError
-from potentials.pip import design_matrix
+from potentials.pip.basis import Basis
+from potentials.pip.evaluation import design_matrix
 from storage.records import Floats
 
 BLOCK = 2048

@@ -12,7 +12,7 @@ import numpy as np
 
 from potentials.errors import InputError
 from recipes.load import section_toml
-from recipes.schema import Fitting, NMerModel
+from recipes.schema.recipe import Fitting, NMerModel
 from storage.citations import citation_text
 from storage.contents import potential_columns, potential_facts
 from storage.keys import digest

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.basis import Basis
-from potentials.pip import Polynomial, design_matrix, morse
-from potentials.switching import Switching
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis
+from potentials.pip.evaluation import Polynomial, design_matrix, morse
 from storage.records import Floats
 from tasks.fitting.gradients import gradient_rows
 from tasks.fitting.normal import Normal, normal_equations, solve_equations, with_rows

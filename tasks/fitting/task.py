@@ -11,7 +11,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from recipes.load import expanded_toml
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.contents import dataset_from_version, potential_columns, potential_facts
 from storage.keys import potential_key
 from storage.origins import strata

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
-from potentials.molecule import NMer
-from recipes.schema import Fitting
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Fitting
 from storage.records import Floats
 from tasks.fitting.baseline import Baseline
 from tasks.fitting.fit import first_start, low_degrees, make_problem, parameter_bounds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from potentials.potential import Potential
+from potentials.pip.potential import Potential
 from storage.records import Floats
 
 APART = 200.0

@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
-from potentials.molecule import Fragment, NMer
+from potentials.nmers.nmer import Fragment, NMer
 from potentials.units import HARTREE
-from recipes.labelling import Labelling
+from recipes.schema.labelling import Labelling
 from storage.xyz import read_geometries
 from tasks.labelling.collect import DOUBTFUL, INSTABILITY
-from tasks.labelling.engine import OK
+from tasks.labelling.engines.interface import OK
+from tasks.labelling.execution.runner import Limits, run_label
 from tasks.labelling.plan import nbody_energy
 from tasks.labelling.protocol import Protocol, check_labelling, protocol_of
-from tasks.labelling.runner import Limits, run_label
 
 DIAGNOSTICS = ("t1", "d1", "t2", "triples_fraction")
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
 from recipes.estimate import JobSize, LabelCost, cost_of_jobs, job_sizes, label_cost
-from recipes.schema import Labelling
+from recipes.schema.recipe import Labelling
 from storage.configuration import protocol_settings
 from storage.ledger import LabelRow, Ledger
 from tasks.labelling.collect import LabelTable
-from tasks.labelling.engine import OK
+from tasks.labelling.engines.interface import OK
 from tasks.labelling.plan import plan_label
 
 ENOUGH = 3

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
-from recipes.schema import Labelling
+from recipes.schema.recipe import Labelling
 from storage.configuration import configuration_ids
 from storage.ledger import LabelRow, Ledger
-from tasks.labelling.engine import FAILED, OUT_OF_MEMORY, TIMEOUT
+from tasks.labelling.engines.interface import FAILED, OUT_OF_MEMORY, TIMEOUT
 from tasks.labelling.protocol import protocol_of
 
 Floats = NDArray[np.float64]

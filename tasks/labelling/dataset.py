@@ -8,7 +8,7 @@ import numpy as np
 
 from potentials.errors import StageError
 from potentials.units import HARTREE
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.keys import dataset_key
 from storage.records import TEST, TRAIN, Dataset, Selection
 from tasks.labelling.collect import LabelTable

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from scipy import optimize as scipy_optimize
 
 from potentials.errors import StageError
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
 from potentials.units import BOHR, HARTREE
-from tasks.labelling.core_potentials import core_potentials
-from tasks.labelling.self_consistent import converge
-from tasks.sampling.xtb import Xtb
+from tasks.labelling.engines.core_potentials import core_potentials
+from tasks.labelling.engines.self_consistent import converge
+from tasks.sampling.force_fields.xtb import Xtb
 
 Floats = NDArray[np.float64]
 Energies = Callable[[Floats], Floats]

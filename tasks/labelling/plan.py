@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from string import ascii_uppercase
 
-from potentials.capping import Piece, pieces
-from potentials.molecule import NMer
+from potentials.nmers.capping import Piece, pieces
+from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
 
 
@@ -50,8 +50,8 @@ def plan_label(nmer: NMer, counterpoise: bool) -> tuple[SubCalculation, ...]:
     E(AB) - E(A in AB) - E(B in AB).
 
     For a covalent n-mer (one fragment with `parts`) the sub-calculations are its connected pieces, each closed
-    with caps in its own basis; see `potentials.capping.pieces`. A single fragment without parts has one, ``A``.
-    What their energies count from is the business of `tasks.labelling.reference`.
+    with caps in its own basis; see `potentials.nmers.capping.pieces`. A single fragment without parts has one,
+    ``A``. `tasks.labelling.reference` has the energies from which theirs are counted.
 
     Parameters
     ----------

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.molecule import NMer
-from recipes.schema import Labelling
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Labelling
 from storage.configuration import protocol_id, protocol_settings
-from tasks.labelling.engine import Job
-from tasks.labelling.engines import ENGINES, get_engine
+from tasks.labelling.engines.interface import Job
+from tasks.labelling.engines.registry import ENGINES, get_engine
 from tasks.labelling.plan import SubCalculation, plan_label
 
 

@@ -19,15 +19,15 @@ from string import ascii_uppercase
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.capping import pieces
 from potentials.errors import InputError, StageError
-from potentials.molecule import Fragment, NMer
-from recipes.schema import Labelling
+from potentials.nmers.capping import pieces
+from potentials.nmers.nmer import Fragment, NMer
+from recipes.schema.recipe import Labelling
 from storage.configuration import configuration_id
 from storage.exchange.minima import read_minimum
 from storage.keys import digest
 from storage.version import write_text
-from tasks.labelling.core_potentials import core_potentials
+from tasks.labelling.engines.core_potentials import core_potentials
 from tasks.labelling.optimize import START_BASIS, hartree_fock_start, minimise, xtb_start
 from tasks.labelling.protocol import protocol_of
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from storage.ledger import Ledger
-from tasks.labelling.engine import OK
+from tasks.labelling.engines.interface import OK
 from tasks.labelling.protocol import Protocol
 
 

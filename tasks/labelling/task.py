@@ -12,10 +12,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from potentials.errors import StageError
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
 from recipes.load import expanded_toml
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.contents import dataset_columns, selection_from_version
 from storage.keys import selection_key
 from storage.ledger import Ledger
@@ -24,10 +24,10 @@ from storage.version import package_versions
 from tasks.labelling.calibrate import expected_cost, label_costs
 from tasks.labelling.collect import ENDED_BADLY, MISSING, USABLE, LabelTable, collect_labels
 from tasks.labelling.dataset import freeze, key_of
-from tasks.labelling.dispatch import label_configurations, scratch_folder, work_left
+from tasks.labelling.execution.dispatch import label_configurations, scratch_folder, work_left
+from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import Protocol, protocol_of
 from tasks.labelling.reference import Floats, reference_energy, reference_terms
-from tasks.labelling.runner import Limits
 from tasks.progress import ProgressLine
 
 

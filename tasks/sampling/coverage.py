@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from potentials.molecule import NMer
-from recipes.schema import Bias, Sampling
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Bias, Sampling
 from storage.records import Floats, Pool
-from tasks.sampling.cvs import CV, Family, families
+from tasks.sampling.bias.cvs import CV, Family, families
 
 
 @dataclass(frozen=True)

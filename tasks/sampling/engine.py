@@ -16,19 +16,19 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from potentials.errors import MissingProgramError
-from potentials.molecule import NMer
-from recipes.sampling import AtomType, ForceField
+from potentials.nmers.nmer import NMer
+from recipes.schema.sampling import AtomType, ForceField
 from storage.records import Floats
-from tasks.sampling.forcefield import RULES, nmer_terms
-from tasks.sampling.kernel import lammps_callback
-from tasks.sampling.lammps_input import (
+from tasks.sampling.bias.kernel import lammps_callback
+from tasks.sampling.force_fields.lammps_input import (
     force_field_commands,
     lammps_data,
     motion_commands,
     no_force_field_commands,
 )
-from tasks.sampling.terms import Terms
-from tasks.sampling.xtb import Xtb
+from tasks.sampling.force_fields.registry import RULES, nmer_terms
+from tasks.sampling.force_fields.terms import Terms
+from tasks.sampling.force_fields.xtb import Xtb
 
 
 class ExplosionError(RuntimeError):

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from potentials.molecule import NMer
-from recipes.schema import Sampling
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Sampling
 from storage.records import Floats, Pool
 from tasks.sampling.coverage import Variable, centres_label, telling_pairs
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from distributed import Client
 
-from potentials.molecule import NMer
-from recipes.schema import Sampling
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Sampling
 from storage.records import Pool
 from tasks.progress import ProgressLine
-from tasks.sampling.frames import Frames, gather
-from tasks.sampling.normal_modes import sample_normal_modes
-from tasks.sampling.pbmetad import frames_so_far, run_walkers
-from tasks.sampling.scan import sample_scan
+from tasks.sampling.samplers.frames import Frames, gather
+from tasks.sampling.samplers.normal_modes import sample_normal_modes
+from tasks.sampling.samplers.pbmetad import frames_so_far, run_walkers
+from tasks.sampling.samplers.scan import sample_scan
 
 
 def sample_pool(

@@ -11,14 +11,14 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from recipes.load import expanded_toml
-from recipes.schema import Recipe, Sampling
+from recipes.schema.recipe import Recipe, Sampling
 from storage.contents import pool_columns
 from storage.keys import pool_key
 from storage.store import Store
 from storage.version import package_versions
 from tasks.progress import ProgressLine
-from tasks.sampling.pbmetad import walkers, write_runs
 from tasks.sampling.pool import sample_pool
+from tasks.sampling.samplers.pbmetad import walkers, write_runs
 
 
 @task(name="sampling", cache_policy=NO_CACHE)

@@ -12,9 +12,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from potentials.errors import InputError, StageError
-from potentials.molecule import NMer
-from recipes.schema import Fitting
-from recipes.schema import Selection as SelectionSettings
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Fitting
+from recipes.schema.recipe import Selection as SelectionSettings
 from storage.records import TEST, TRAIN, Ints, Pool, Selection
 from tasks.selection.coverage import coverage
 from tasks.selection.descriptor import DESCRIPTORS

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from potentials.molecule import NMer
-from recipes.schema import Selection as SelectionSettings
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Selection as SelectionSettings
 from storage.records import Floats
 from tasks.selection.distances import weighted_distances
 from tasks.selection.soap import check_soap, soap

@@ -7,8 +7,8 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.molecule import NMer
-from recipes.schema import Selection as SelectionSettings
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Selection as SelectionSettings
 from storage.records import Floats
 
 

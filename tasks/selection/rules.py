@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from sklearn.metrics import pairwise_distances_argmin_min
 
-from recipes.schema import Selection as SelectionSettings
+from recipes.schema.recipe import Selection as SelectionSettings
 from storage.records import Floats, Ints
 from tasks.selection.kmeans import NONE
 from tasks.selection.table import Table

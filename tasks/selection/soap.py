@@ -18,8 +18,8 @@ import numpy as np
 from ase import Atoms
 
 from potentials.errors import InputError, MissingProgramError
-from potentials.molecule import NMer
-from recipes.schema import Selection as SelectionSettings
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Selection as SelectionSettings
 from storage.records import Floats
 from tasks.selection.distances import weighted_distances
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from recipes.schema import Selection as SelectionSettings
+from recipes.schema.recipe import Selection as SelectionSettings
 from storage.records import Floats, Ints, Pool
 from tasks.selection.table import spans
 

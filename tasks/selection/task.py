@@ -8,7 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from recipes.load import expanded_toml
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.contents import PoolFile, selection_columns
 from storage.keys import pool_key, selection_key
 from storage.store import Store

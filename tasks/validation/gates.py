@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.molecule import Fragment, NMer
-from potentials.potential import Potential
-from potentials.switching import Switching
-from recipes.schema import Gates
+from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.switching import Switching
+from potentials.pip.potential import Potential
+from recipes.schema.recipe import Gates
 from storage.records import Floats, Ints
 from tasks.validation.metrics import Errors
 from tasks.validation.probes import choose_probes

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
 from storage.records import Floats
 
 DEPTH = 10.0

@@ -11,8 +11,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.molecule import NMer
-from potentials.potential import Potential
+from potentials.nmers.nmer import NMer
+from potentials.pip.potential import Potential
 from storage.records import Floats
 from tasks.strata import evenly
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from potentials.manybody import Surface
+from potentials.systems.manybody import Surface
 from potentials.units import HARTREE
-from recipes.molecules import Molecule, read_molecule
+from recipes.chemistry.molecules import Molecule, read_molecule
 from storage.records import Floats
-from tasks.labelling.engine import Job
-from tasks.labelling.xtb_engine import METHOD, XtbEngine
+from tasks.labelling.engines.interface import Job
+from tasks.labelling.engines.xtb import METHOD, XtbEngine
 
 DIPEPTIDE = "AceAlaNme"
 PHI, PSI = (1, 3, 4, 6), (3, 4, 6, 8)
@@ -180,7 +180,7 @@ def scan_dipeptide(potential: Surface, step: int, told: Told | None = None) -> S
     Parameters
     ----------
     potential
-        Of the dipeptide's atoms in the order of `recipes.molecules.read_molecule`.
+        Of the dipeptide's atoms in the order of `recipes.chemistry.molecules.read_molecule`.
     step
         Of the grid, degrees.
     told

@@ -10,7 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from recipes.load import expanded_toml
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.contents import dataset_from_version, potential_from_version
 from storage.keys import validation_key
 from storage.origins import strata

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from potentials.potential import Potential
+from potentials.pip.potential import Potential
 from storage.records import TEST, TRAIN, Dataset, Floats
 from tasks.validation.holes import Hole, find_holes
 from tasks.validation.metrics import WindowErrors, errors_by_energy

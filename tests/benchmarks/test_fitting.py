@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from potentials.basis import Basis
-from potentials.pip import morse
+from potentials.pip.basis import Basis
+from potentials.pip.evaluation import morse
 from recipes.load import load_recipe
-from recipes.schema import Fitting
+from recipes.schema.recipe import Fitting
 from storage.records import Floats
 from tasks.fitting.fit import fit_potential
 from tasks.fitting.forward import choose_terms

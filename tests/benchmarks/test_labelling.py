@@ -12,13 +12,13 @@ import pytest
 from distributed import Client
 
 from deploy.cluster import local_cluster
-from recipes.schema import Labelling, Resources
+from recipes.schema.recipe import Labelling, Resources
 from storage.configuration import configuration_ids
 from storage.ledger import Ledger
 from tasks.labelling.collect import collect_labels
-from tasks.labelling.dispatch import label_configurations, work_left
+from tasks.labelling.execution.dispatch import label_configurations, work_left
+from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import protocol_of
-from tasks.labelling.runner import Limits
 from tests.tasks.labelling.conftest import instant  # noqa: F401 - a fixture
 from tests.tasks.labelling.test_dispatch import DIMER, distances
 

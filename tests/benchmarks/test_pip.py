@@ -16,13 +16,13 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from potentials.basis import Basis, BasisOptions
-from potentials.kernels import potential_one_by_one
-from potentials.molecule import NMer
-from potentials.pip import Polynomial, design_matrix
-from potentials.potential import Potential
-from potentials.sites import LonePairs
-from potentials.switching import Switching
+from potentials.nmers.nmer import NMer
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis, BasisOptions
+from potentials.pip.evaluation import Polynomial, design_matrix
+from potentials.pip.kernels import potential_one_by_one
+from potentials.pip.potential import Potential
+from potentials.pip.sites import LonePairs
 from recipes.load import load_recipe
 
 pytestmark = pytest.mark.benchmark

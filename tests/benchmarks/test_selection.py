@@ -33,7 +33,7 @@ SELECT = """
 import json, resource, sys, time
 from pathlib import Path
 from recipes.load import load_recipe
-from recipes.schema import Fitting, Selection
+from recipes.schema.recipe import Fitting, Selection
 from storage.contents import PoolFile
 from storage.version import read_version
 from tasks.selection.choose import select

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from potentials.molecule import Fragment, NMer
-from recipes.schema import Fitting, Selection
+from potentials.nmers.nmer import Fragment, NMer
+from recipes.schema.recipe import Fitting, Selection
 from storage.records import TRAIN, Floats, Ints, Pool
 from tasks.fitting.fit import fit_potential
 from tasks.selection.choose import select

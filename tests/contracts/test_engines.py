@@ -10,9 +10,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from potentials.errors import InputError
-from recipes.labelling import METHODS
-from tasks.labelling.engine import FAILED, OK, Engine, Job
-from tasks.labelling.engines import ENGINES, get_engine
+from recipes.schema.labelling import METHODS
+from tasks.labelling.engines.interface import FAILED, OK, Engine, Job
+from tasks.labelling.engines.registry import ENGINES, get_engine
 
 WATER_HYDROGEN = (
     ("O", (0.0, 0.0, 0.1173)),

@@ -17,13 +17,13 @@ import pytest
 
 import nmer
 from nmer.cli.main import main
-from potentials.basis import Basis, BasisOptions
 from potentials.errors import InputError
-from potentials.molecule import NMer
-from potentials.potential import Potential
-from potentials.sites import LonePairs
-from potentials.switching import Switching
-from potentials.variables import Forms
+from potentials.nmers.nmer import NMer
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis, BasisOptions
+from potentials.pip.potential import Potential
+from potentials.pip.sites import LonePairs
+from potentials.pip.variables import Forms
 from recipes.load import expanded_toml, load_recipe
 from storage.configuration import configuration_ids
 from storage.contents import dataset_columns, dataset_from_version, potential_columns, potential_facts

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import nmer
-from potentials.basis import Basis, BasisOptions
-from potentials.potential import Potential
-from potentials.switching import Switching
-from potentials.variables import Forms
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis, BasisOptions
+from potentials.pip.potential import Potential
+from potentials.pip.variables import Forms
 from recipes.load import load_recipe
-from recipes.schema import NMerModel
+from recipes.schema.recipe import NMerModel
 from storage.contents import potential_columns, potential_facts
 from storage.exchange.exporter import write_export
 from storage.exchange.formats import EXPORTERS

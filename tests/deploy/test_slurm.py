@@ -25,10 +25,10 @@ from deploy.opening import open_fit, open_machine
 from deploy.script import Work
 from recipes.load import load_recipe
 from recipes.protocols import with_protocol
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.spool import read_spool, spool_files
 from storage.store import Store
-from tasks.labelling.engines import get_engine
+from tasks.labelling.engines.registry import get_engine
 from tasks.labelling.protocol import protocol_of
 from tasks.sampling.pool import sample_pool
 

@@ -23,7 +23,7 @@ from nmer.cli.main import main
 from potentials.errors import InputError
 from recipes.families import FAMILIES
 from recipes.load import load_recipe
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.keys import STAGES
 from storage.store import Store
 

@@ -24,7 +24,12 @@ from tests.conftest import free_port
 
 BIN = Path(sys.executable).parent
 SEED = 20261121
-ROLES = {"tasks.labelling.child": "label", "spawn_main": "worker", "uvicorn": "server", "bin/nmer": "run"}
+ROLES = {
+    "tasks.labelling.execution.child": "label",
+    "spawn_main": "worker",
+    "uvicorn": "server",
+    "bin/nmer": "run",
+}
 """Who is who in a run's process tree."""
 
 KILLS = {"label": 26, "worker": 17, "run": 4, "server": 3}

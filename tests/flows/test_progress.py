@@ -21,7 +21,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 from flows import progress
 from flows.progress import show_progress
 from recipes.load import load_recipe
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from tasks.progress import ProgressLine, watched_by
 
 

@@ -10,9 +10,9 @@ import pytest
 
 import nmer
 from nmer.cli.main import main
-from potentials.basis import Basis
-from potentials.potential import Potential
-from potentials.switching import Switching
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis
+from potentials.pip.potential import Potential
 from recipes.load import expanded_toml, load_recipe
 from storage.configuration import configuration_ids
 from storage.contents import dataset_columns, potential_columns, potential_facts

@@ -12,8 +12,8 @@ import pytest
 
 import nmer
 from nmer.cli.main import main
-from potentials.molecule import Fragment, NMer
-from potentials.potential import Potential
+from potentials.nmers.nmer import Fragment, NMer
+from potentials.pip.potential import Potential
 from storage.xyz import read_labelled
 
 WATER = Fragment(

@@ -13,7 +13,7 @@ import pytest
 from deploy.cluster import local_cluster
 from nmer.cli.main import main
 from recipes.load import load_recipe
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.configuration import configuration_ids
 from storage.contents import dataset_from_version, selection_columns
 from storage.keys import selection_key

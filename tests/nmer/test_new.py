@@ -14,10 +14,10 @@ from threadpoolctl import threadpool_limits
 from nmer.cli.main import main
 from recipes.load import load_recipe
 from recipes.protocols import find_protocol
-from recipes.schema import Labelling, Recipe
+from recipes.schema.recipe import Labelling, Recipe
 from storage.records import Floats
 from tasks.fitting.fit import fit_potential
-from tasks.labelling.engines import get_engine
+from tasks.labelling.engines.registry import get_engine
 from tasks.labelling.plan import nbody_energy
 from tasks.labelling.protocol import protocol_of
 from tasks.sampling.pool import sample_pool

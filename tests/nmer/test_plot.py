@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 
 from nmer.cli.main import main
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
 from recipes.load import expanded_toml, load_recipe
-from recipes.schema import Recipe, Sampling
+from recipes.schema.recipe import Recipe, Sampling
 from storage.contents import pool_columns
 from storage.keys import pool_key
 from storage.records import Pool
 from storage.store import Store
 from tasks.sampling.coverage import telling_pairs
-from tasks.sampling.frames import gather
-from tasks.sampling.normal_modes import sample_normal_modes
 from tasks.sampling.plots import Plot, _even_edges, draw_pool
 from tasks.sampling.pool import sample_pool
-from tasks.sampling.scan import sample_scan
+from tasks.sampling.samplers.frames import gather
+from tasks.sampling.samplers.normal_modes import sample_normal_modes
+from tasks.sampling.samplers.scan import sample_scan
 
 QUICK = """
 [sampling]

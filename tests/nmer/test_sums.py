@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import nmer
-from potentials.basis import Basis
-from potentials.molecule import NMer
-from potentials.potential import Potential
-from recipes.fragmentation import fragment_molecule
+from potentials.nmers.nmer import NMer
+from potentials.pip.basis import Basis
+from potentials.pip.potential import Potential
+from recipes.chemistry.fragmentation import fragment_molecule
+from recipes.chemistry.molecules import read_molecule
 from recipes.load import load_recipe
-from recipes.molecules import read_molecule
 
 CHAIN = read_molecule("AceAla2Nme").embedded()
 NMERS = {found.name: found for found in fragment_molecule(CHAIN)}

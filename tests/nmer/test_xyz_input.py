@@ -225,7 +225,7 @@ def test_label_says_what_it_does_not_use(tmp_path: Path, capsys: pytest.CaptureF
 def test_a_molecule_that_a_box_has_cut_is_taken_apart_whole(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from recipes.molecules import read_molecule
+    from recipes.chemistry.molecules import read_molecule
 
     ethane = read_molecule("CC").embedded()
     assert ethane.positions is not None

@@ -7,11 +7,11 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from potentials.basis import Basis, BasisOptions
 from potentials.errors import InputError
-from potentials.molecule import Fragment, NMer
-from potentials.points import Points
-from potentials.variables import Variables
+from potentials.nmers.nmer import Fragment, NMer
+from potentials.pip.basis import Basis, BasisOptions
+from potentials.pip.points import Points
+from potentials.pip.variables import Variables
 
 ELEMENTS = {"A": "C", "B": "H", "C": "H", "D": "O", "E": "H"}
 

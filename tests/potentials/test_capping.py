@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from potentials.capping import Piece, pieces
 from potentials.errors import InputError
-from potentials.molecule import Fragment, NMer
+from potentials.nmers.capping import Piece, pieces
+from potentials.nmers.nmer import Fragment, NMer
 
 # butane: CH3-CH2-CH2-CH3, four 1-mers in a row
 BUTANE = Fragment(

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
-from potentials.cell import AmbiguousImagesError, Cell, make_whole
 from potentials.errors import InputError
+from potentials.systems.cell import AmbiguousImagesError, Cell, make_whole
 
 SKEWED = ((18.0, 0.0, 0.0), (70.0, 16.0, 0.0), (-7.0, 45.0, 17.0))
 BOX = ((12.0, 0.0, 0.0), (0.0, 13.0, 0.0), (0.0, 0.0, 14.0))

@@ -17,7 +17,7 @@ ROOMS = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials")
 
 EVALUATE = """
 import numpy as np
-from potentials.switching import Switching
+from potentials.nmers.switching import Switching
 x = np.zeros((1, 2, 3)); x[0, 0, 0] = 5.0
 print(Switching((0, 1), 4.0, 6.0).evaluate(x)[0][0])
 """
@@ -105,7 +105,10 @@ def test_a_damaged_cache_is_made_anew(damage: bytes, tmp_path: Path) -> None:
 
 def test_a_function_for_c_is_compiled_without_a_cache(installed: Path, tmp_path: Path) -> None:
     done = run(
-        installed, tmp_path, "-c", "from tasks.sampling.kernel import lammps_callback as f; print(f.address > 0)"
+        installed,
+        tmp_path,
+        "-c",
+        "from tasks.sampling.bias.kernel import lammps_callback as f; print(f.address > 0)",
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
 

@@ -7,13 +7,13 @@ from math import prod
 import numpy as np
 import pytest
 
-from potentials.basis import Basis, BasisOptions
-from potentials.molecule import NMer
-from potentials.pip import CHUNK, FEW, Polynomial
-from potentials.points import Points
-from potentials.potential import Potential
-from potentials.sites import LonePairs
-from potentials.variables import Forms
+from potentials.nmers.nmer import NMer
+from potentials.pip.basis import Basis, BasisOptions
+from potentials.pip.evaluation import CHUNK, FEW, Polynomial
+from potentials.pip.points import Points
+from potentials.pip.potential import Potential
+from potentials.pip.sites import LonePairs
+from potentials.pip.variables import Forms
 from recipes.load import load_recipe
 
 NMER = load_recipe("ch3-water").build_nmer()

@@ -13,19 +13,19 @@ from ase.constraints import FixBondLengths
 from ase.md.verlet import VelocityVerlet
 from ase.optimize import BFGS
 
-from potentials.basis import Basis
 from potentials.errors import InputError
-from potentials.held import CAP_SPRING
-from potentials.manybody import ManyBodyPotential
-from potentials.molecule import NMer
-from potentials.placement import Placement
-from potentials.potential import Potential
-from potentials.switching import Switching
-from recipes.fitting import Fitting
+from potentials.nmers.nmer import NMer
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis
+from potentials.pip.held import CAP_SPRING
+from potentials.pip.potential import Potential
+from potentials.systems.manybody import ManyBodyPotential
+from potentials.systems.placement import Placement
 from recipes.load import load_recipe
+from recipes.schema.fitting import Fitting
 from tasks.fitting.fit import fit_potential
 from tasks.labelling.optimize import xtb_start
-from tasks.sampling.xtb import Xtb
+from tasks.sampling.force_fields.xtb import Xtb
 
 KCAL = units.kcal / units.mol
 CAPPED = ["ch3", "ch", "conh", "ch3-water", "conh-water"]

@@ -8,14 +8,14 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from potentials.basis import Basis, BasisOptions
-from potentials.manybody import ManyBodyPotential
-from potentials.molecule import NMer
-from potentials.placement import Placement
-from potentials.potential import Potential
-from potentials.sites import LonePairs
-from potentials.switching import Switching
-from potentials.variables import FORMS, Forms
+from potentials.nmers.nmer import NMer
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis, BasisOptions
+from potentials.pip.potential import Potential
+from potentials.pip.sites import LonePairs
+from potentials.pip.variables import FORMS, Forms
+from potentials.systems.manybody import ManyBodyPotential
+from potentials.systems.placement import Placement
 from tests.potentials.test_basis import make
 
 WATERS = make("D1E2_D1E2_D1E2")

@@ -7,13 +7,13 @@ import pytest
 from ase import Atoms
 from ase.units import kcal, mol
 
-from potentials.basis import Basis
 from potentials.errors import InputError
-from potentials.manybody import ManyBodyPotential
-from potentials.molecule import Fragment, NMer
-from potentials.placement import Placement, Placements
-from potentials.potential import Potential
-from potentials.switching import Switching
+from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis
+from potentials.pip.potential import Potential
+from potentials.systems.manybody import ManyBodyPotential
+from potentials.systems.placement import Placement, Placements
 
 # ethane, cut into two CH3; each is closed with a cap at 1.14 A along the bond
 ETHANE = np.array(

@@ -9,12 +9,12 @@ import pytest
 from ase import Atoms, units
 from ase.md.verlet import VelocityVerlet
 
-from potentials.basis import Basis
 from potentials.errors import InputError
-from potentials.molecule import NMer
-from potentials.pip import CHUNK, FEW, design_matrix, morse
-from potentials.potential import Potential
-from potentials.switching import Switching
+from potentials.nmers.nmer import NMer
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis
+from potentials.pip.evaluation import CHUNK, FEW, design_matrix, morse
+from potentials.pip.potential import Potential
 from recipes.load import load_recipe
 
 NMER = load_recipe("ch3-water").build_nmer()

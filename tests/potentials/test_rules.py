@@ -8,13 +8,13 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pytest
 
-from potentials.basis import Basis, BasisOptions
 from potentials.errors import InputError
-from potentials.molecule import NMer
-from potentials.points import Points
-from potentials.rules import EXAMPLES, parse_rules
-from potentials.sites import LonePairs
-from potentials.variables import Variables
+from potentials.nmers.nmer import NMer
+from potentials.pip.basis import Basis, BasisOptions
+from potentials.pip.points import Points
+from potentials.pip.rules import EXAMPLES, parse_rules
+from potentials.pip.sites import LonePairs
+from potentials.pip.variables import Variables
 from tests.potentials.test_basis import make
 from tests.potentials.test_symmetry import molecule
 

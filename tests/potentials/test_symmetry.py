@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from potentials.basis import Basis
 from potentials.errors import InputError
-from potentials.molecule import Fragment, NMer
-from potentials.symmetry import bond_distances, derive_symmetry
+from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.symmetry import bond_distances, derive_symmetry
+from potentials.pip.basis import Basis
 from recipes.load import load_recipe, shipped_recipes
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from potentials.basis import Basis
-from potentials.kernels import matrix_product
-from potentials.potential import Potential
+from potentials.pip.basis import Basis
+from potentials.pip.kernels import matrix_product
+from potentials.pip.potential import Potential
 from recipes.load import load_recipe
 from storage.exchange.exporter import write_export
 from storage.exchange.formats import EXPORTERS
@@ -22,10 +22,10 @@ from storage.exchange.subject import PotentialSubject
 WORK = """
 import json, sys, time
 import numpy as np
-from potentials.basis import Basis
-from potentials.manybody import ManyBodyPotential
-from potentials.placement import Placement
-from potentials.potential import Potential
+from potentials.pip.basis import Basis
+from potentials.systems.manybody import ManyBodyPotential
+from potentials.systems.placement import Placement
+from potentials.pip.potential import Potential
 from recipes.load import load_recipe
 
 nmer = load_recipe("ch3-water").build_nmer()

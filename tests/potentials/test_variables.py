@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError
-from potentials.molecule import NMer
-from potentials.points import Points
-from potentials.sites import LonePairs, Sites
-from potentials.variables import FORMS, Forms, Variables
+from potentials.nmers.nmer import NMer
+from potentials.pip.points import Points
+from potentials.pip.sites import LonePairs, Sites
+from potentials.pip.variables import FORMS, Forms, Variables
 from recipes.load import load_recipe
 
 NMER = load_recipe("ch3-water").build_nmer()

@@ -7,7 +7,7 @@ import pytest
 from recipes.estimate import JobSize, cost_of_jobs, estimate, job_sizes, label_cost
 from recipes.load import load_recipe
 from recipes.protocols import find_protocol
-from recipes.schema import Labelling
+from recipes.schema.recipe import Labelling
 
 METHANE_WATER = load_recipe("ch3-water", "smoke").build_nmer()
 FORMAMIDE_WATER = (JobSize(137, 13, 4, 299), JobSize(137, 9, 3, 299), JobSize(137, 4, 1, 299))

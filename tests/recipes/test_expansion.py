@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from potentials.molecule import NMer
-from potentials.placement import Placement, Placements
+from potentials.nmers.nmer import NMer
+from potentials.systems.placement import Placement, Placements
 from potentials.units import HARTREE
-from recipes.fragmentation import FoundNMer, fragment_molecule
-from recipes.molecules import read_molecule
-from tasks.labelling.engine import Job
+from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
+from recipes.chemistry.molecules import read_molecule
+from tasks.labelling.engines.interface import Job
+from tasks.labelling.engines.xtb import XtbEngine
 from tasks.labelling.plan import plan_label
-from tasks.labelling.xtb_engine import XtbEngine
 
 CHAIN = read_molecule("AceAlaNme").embedded()
 POSITIONS = np.array(CHAIN.positions)

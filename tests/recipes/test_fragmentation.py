@@ -9,13 +9,13 @@ import ase.io
 import numpy as np
 import pytest
 
-from potentials.capping import pieces
 from potentials.errors import InputError
-from potentials.molecule import CAP_LENGTHS
-from potentials.placement import Placements
-from recipes.fragmentation import FoundNMer, fragment_molecule
-from recipes.molecules import Molecule, chain, from_smiles, read_molecule
-from recipes.onemers import CH3, OneMer
+from potentials.nmers.capping import pieces
+from potentials.nmers.nmer import CAP_LENGTHS
+from potentials.systems.placement import Placements
+from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
+from recipes.chemistry.molecules import Molecule, chain, from_smiles, read_molecule
+from recipes.chemistry.onemers import CH3, OneMer
 
 POLYALANINE = {
     "ch3": "A1B1C3",

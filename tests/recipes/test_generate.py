@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recipes import generate
+from recipes.authoring import generate
+from recipes.authoring.generate import BY_HAND, recipe_texts
 from recipes.families import FAMILIES, PUBLISHED, family
-from recipes.generate import BY_HAND, recipe_texts
 from recipes.load import load_recipe, shipped_recipes
-from tasks.sampling.forcefield import check_force_field
+from tasks.sampling.force_fields.registry import check_force_field
 
 POLYALANINE, WATER = FAMILIES["polyalanine"], FAMILIES["polyalanine-water"]
 ALL = (*POLYALANINE, *WATER)
@@ -44,7 +44,7 @@ def test_the_shipped_files_are_what_the_generator_writes() -> None:
     shipped = shipped_recipes()
     for name, text in recipe_texts().items():
         written = shipped[name].read_text()
-        assert _without_geometry(text) == _without_geometry(written), f"run python -m recipes.generate for {name}"
+        assert _without_geometry(text) == _without_geometry(written), f"{name}: run recipes.authoring.generate"
         mine, theirs = (
             [f["geometry"].split() for f in tomllib.loads(t)["nmer"]["fragments"]] for t in (text, written)
         )
@@ -59,7 +59,7 @@ def _without_geometry(text: str) -> list[str]:
 
 
 def test_the_generator_writes_beside_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate, "__file__", str(tmp_path / "generate.py"))
+    monkeypatch.setattr(generate, "RECIPES", tmp_path)
     assert generate.main() == 0
     assert sorted(p.stem for p in tmp_path.glob("*.toml")) == sorted(set(ALL) - {BY_HAND})
 

@@ -23,8 +23,8 @@ from ruamel.yaml import YAML
 from flows.deployments import Plan, of_recipe, updated_file
 from potentials.errors import InputError
 from recipes.load import expanded_toml, load_recipe, recipe_of_text
-from recipes.schema import Recipe
-from recipes.section import Section
+from recipes.schema.recipe import Recipe
+from recipes.schema.section import Section
 from storage.keys import pool_key
 from storage.records import TRAIN
 from tasks.validation.metrics import errors

@@ -11,8 +11,8 @@ import pytest
 
 from recipes.load import expanded_toml, load_recipe, presets, recipe_of_text, shipped_recipes
 from recipes.protocols import protocols
-from recipes.schema import Recipe, Selection
-from recipes.section import Section, section_in
+from recipes.schema.recipe import Recipe, Selection
+from recipes.schema.section import Section, section_in
 from storage.configuration import protocol_id
 from storage.keys import dataset_key, pool_key, potential_key, selection_key, validation_key
 

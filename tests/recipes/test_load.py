@@ -11,7 +11,7 @@ from potentials.errors import InputError
 from recipes.estimate import estimate
 from recipes.load import expanded_toml, load_recipe, presets, shipped_recipes
 from recipes.protocols import find_protocol
-from recipes.schema import Fitting, Recipe
+from recipes.schema.recipe import Fitting, Recipe
 from storage.citations import licence_of
 from storage.keys import dataset_key, pool_key, potential_key, selection_key, stage_digest, validation_key
 

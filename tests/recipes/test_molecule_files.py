@@ -8,8 +8,8 @@ import pytest
 
 from nmer.cli.main import main
 from potentials.errors import InputError
-from recipes.fragmentation import fragment_molecule
-from recipes.molecules import Molecule, from_smiles, read_molecule
+from recipes.chemistry.fragmentation import fragment_molecule
+from recipes.chemistry.molecules import Molecule, from_smiles, read_molecule
 
 CHAIN = read_molecule("AceAlaNme").embedded()
 

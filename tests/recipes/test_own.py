@@ -11,15 +11,15 @@ import pytest
 
 from nmer.cli.new_command import relaxed
 from potentials.errors import InputError
-from potentials.molecule import Fragment, NMer
-from recipes.degrees import CANDIDATES, PAPER_TERMS, count_terms, exchanges, plan_terms
+from potentials.nmers.nmer import Fragment, NMer
+from recipes.authoring.degrees import CANDIDATES, PAPER_TERMS, count_terms, exchanges, plan_terms
+from recipes.authoring.own import MOST_ATOMS, OwnRecipe, own_nmer, own_recipe
+from recipes.chemistry.molecules import lowest_conformer
+from recipes.chemistry.placing import GAP, beside, central_atom, windows_of, windows_of_three
+from recipes.chemistry.species import read_species
 from recipes.load import expanded_toml, load_recipe, shipped_recipes
-from recipes.molecules import lowest_conformer
-from recipes.own import MOST_ATOMS, OwnRecipe, own_nmer, own_recipe
-from recipes.placing import GAP, beside, central_atom, windows_of, windows_of_three
-from recipes.species import read_species
-from tasks.sampling.cvs import families
-from tasks.sampling.forcefield import check_force_field, choose_force_field
+from tasks.sampling.bias.cvs import families
+from tasks.sampling.force_fields.registry import check_force_field, choose_force_field
 
 
 def placed(smiles: str, partner: str | None = "water") -> NMer:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.basis import Basis
-from potentials.potential import Potential
-from potentials.switching import Switching
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis
+from potentials.pip.potential import Potential
 from recipes.load import expanded_toml, load_recipe
 from storage.configuration import configuration_ids
 from storage.contents import (

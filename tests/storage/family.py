@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from potentials.potential import Potential
-from potentials.switching import Switching
+from potentials.nmers.switching import Switching
+from potentials.pip.potential import Potential
 from recipes.load import expanded_toml, recipe_of_text
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.configuration import configuration_ids, protocol_id, protocol_settings
 from storage.contents import (
     dataset_columns,

@@ -16,9 +16,9 @@ from ase import Atoms, units
 from ase.optimize import BFGS
 
 import nmer
-from potentials.basis import Basis
-from potentials.pip import design_matrix, morse
-from potentials.potential import Potential
+from potentials.pip.basis import Basis
+from potentials.pip.evaluation import design_matrix, morse
+from potentials.pip.potential import Potential
 from recipes.load import load_recipe
 from storage.exchange.exporter import write_export
 from storage.exchange.formats import EXPORTERS

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from potentials.basis import Basis
-from potentials.potential import Potential
-from potentials.switching import Switching
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis
+from potentials.pip.potential import Potential
 from recipes.load import load_recipe
 from storage.exchange.exporter import write_export
 from storage.exchange.formats import EXPORTERS

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from potentials.basis import Basis
-from potentials.pip import design_matrix, morse
-from potentials.potential import Potential
-from potentials.switching import Switching
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis
+from potentials.pip.evaluation import design_matrix, morse
+from potentials.pip.potential import Potential
 from recipes.load import load_recipe
 from storage.exchange.exporter import write_export
 from storage.exchange.formats import EXPORTERS

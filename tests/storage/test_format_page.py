@@ -13,10 +13,10 @@ import h5py
 import numpy as np
 import pytest
 
-from potentials.basis import Basis
-from potentials.potential import Potential
-from potentials.switching import Switching
-from recipes.schema import FragmentModel, NMerModel
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis
+from potentials.pip.potential import Potential
+from recipes.schema.recipe import FragmentModel, NMerModel
 from storage.contents import (
     dataset_from_version,
     potential_columns,

@@ -19,10 +19,10 @@ import pytest
 
 import nmer
 from nmer.cli.main import main
-from potentials.basis import Basis
 from potentials.errors import InputError, printable
-from potentials.molecule import NMer
-from potentials.potential import Potential
+from potentials.nmers.nmer import NMer
+from potentials.pip.basis import Basis
+from potentials.pip.potential import Potential
 from recipes.load import expanded_toml, load_recipe
 from storage.checksum import seal
 from storage.configuration import configuration_ids

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError, StageError
-from recipes.schema import Labelling
+from recipes.schema.recipe import Labelling
 from storage.configuration import configuration_id, protocol_id
 from storage.ledger import Counts, Ledger
 from storage.ledger_file import FORMAT

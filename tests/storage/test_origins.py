@@ -10,7 +10,7 @@ import pytest
 
 from potentials.errors import StageError
 from recipes.load import load_recipe, presets, shipped_recipes
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.keys import STAGE_FORMATS, potential_key, stage_digest, stage_format
 from storage.origins import strata
 from storage.store import Store

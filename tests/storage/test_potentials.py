@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from potentials.basis import Basis, BasisOptions
-from potentials.potential import Potential
-from potentials.sites import LonePairs
-from potentials.switching import Switching
-from potentials.variables import Forms
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis, BasisOptions
+from potentials.pip.potential import Potential
+from potentials.pip.sites import LonePairs
+from potentials.pip.variables import Forms
 from recipes.load import load_recipe
 from storage.contents import potential_columns, potential_facts, potential_from_version
 from storage.version import write_version

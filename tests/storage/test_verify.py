@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
 from storage.apart import Apart, CrashedError
 from storage.checksum import ARRAY, ROOT
 from storage.spool import spool_files

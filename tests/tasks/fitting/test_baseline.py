@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError
-from potentials.potential import Potential
-from potentials.switching import Switching
-from recipes.schema import Fitting
-from recipes.schema import Switching as SwitchingModel
+from potentials.nmers.switching import Switching
+from potentials.pip.potential import Potential
+from recipes.schema.recipe import Fitting
+from recipes.schema.recipe import Switching as SwitchingModel
 from tasks.fitting.baseline import Baseline
 from tasks.fitting.fit import FitResult, fit_potential, make_problem
 from tasks.fitting.folds import cross_validate

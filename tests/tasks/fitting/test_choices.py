@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError
-from potentials.potential import Potential
-from recipes.schema import Fitting
+from potentials.pip.potential import Potential
+from recipes.schema.recipe import Fitting
 from storage.contents import potential_columns, potential_facts, potential_from_version
 from storage.version import read_version, write_version
 from tasks.fitting.fit import fit_potential, make_problem

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from potentials.basis import Basis
 from potentials.errors import InputError, StageError
-from potentials.molecule import Fragment, NMer
-from potentials.pip import design_matrix, morse
-from potentials.potential import Potential
-from potentials.switching import Switching
+from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis
+from potentials.pip.evaluation import design_matrix, morse
+from potentials.pip.potential import Potential
 from recipes.load import load_recipe
-from recipes.schema import Fitting
-from recipes.schema import Switching as SwitchingModel
+from recipes.schema.recipe import Fitting
+from recipes.schema.recipe import Switching as SwitchingModel
 from tasks.fitting.fit import fit_potential
 from tasks.fitting.normal import Normal, solve_equations
 from tasks.fitting.projection import Problem

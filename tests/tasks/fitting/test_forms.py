@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from potentials.basis import Basis, BasisOptions
-from potentials.sites import LonePairs
-from potentials.variables import Forms
-from recipes.schema import Fitting
+from potentials.pip.basis import Basis, BasisOptions
+from potentials.pip.sites import LonePairs
+from potentials.pip.variables import Forms
+from recipes.schema.recipe import Fitting
 from tasks.fitting.fit import first_start, fit_potential, make_problem, parameter_bounds
 from tasks.fitting.projection import Problem, Slopes
 from tasks.fitting.ridge import weights

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from potentials.basis import Basis
 from potentials.errors import InputError
-from potentials.pip import design_matrix, morse
+from potentials.pip.basis import Basis
+from potentials.pip.evaluation import design_matrix, morse
 from tasks.fitting import normal
 from tasks.fitting.forward import choose_terms
 from tasks.fitting.normal import Normal, normal_equations

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from potentials.basis import Basis
 from potentials.errors import InputError
-from potentials.pip import design_matrix, morse
-from potentials.potential import Potential
-from potentials.slopes import design_slopes
-from potentials.switching import Switching
-from recipes.schema import Fitting
-from recipes.schema import Switching as SwitchingModel
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis
+from potentials.pip.evaluation import design_matrix, morse
+from potentials.pip.potential import Potential
+from potentials.pip.slopes import design_slopes
+from recipes.schema.recipe import Fitting
+from recipes.schema.recipe import Switching as SwitchingModel
 from tasks.fitting.fit import fit_potential, make_problem
 from tasks.fitting.gradients import gradient_rows
 from tasks.fitting.projection import Problem, Slopes

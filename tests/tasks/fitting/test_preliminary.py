@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recipes.schema import Fitting
+from recipes.schema.recipe import Fitting
 from tasks.fitting.fit import first_start, fit_potential, make_problem, parameter_bounds
 from tasks.fitting.projection import Problem
 from tasks.fitting.search import search

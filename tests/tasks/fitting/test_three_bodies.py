@@ -11,8 +11,8 @@ import pytest
 
 import nmer
 from nmer.cli.main import main
-from potentials.potential import Potential
-from recipes.schema import Fitting, NMerModel
+from potentials.pip.potential import Potential
+from recipes.schema.recipe import Fitting, NMerModel
 from storage.imported import nmer_of
 from storage.xyz import Labelled, read_labelled
 from tasks.fitting.fit import fit_potential, low_degrees

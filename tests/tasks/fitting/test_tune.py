@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError
-from recipes.schema import Fitting
+from recipes.schema.recipe import Fitting
 from tasks.fitting.fit import fit_potential
 from tasks.fitting.tune import LearningPoint, Split, learning_curve, scan, terms_curve, worth
 from tests.tasks.fitting.test_choices import TRAIN

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.labelling.engines import ENGINES
+from tasks.labelling.engines.registry import ENGINES
 
 INSTANT = Path(__file__).parent / "instant"
 

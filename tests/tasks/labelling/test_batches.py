@@ -10,14 +10,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from recipes.schema import Labelling
+from recipes.schema.recipe import Labelling
 from storage.spool import read_spool, spool_files
-from tasks.labelling import worker
-from tasks.labelling.dispatch import batch_size
-from tasks.labelling.engine import Job
+from tasks.labelling.engines.interface import Job
+from tasks.labelling.execution import worker
+from tasks.labelling.execution.dispatch import batch_size
+from tasks.labelling.execution.runner import Limits, run_labels
+from tasks.labelling.execution.worker import LabelTask, LabelWork, run_task
 from tasks.labelling.protocol import protocol_of
-from tasks.labelling.runner import Limits, run_labels
-from tasks.labelling.worker import LabelTask, LabelWork, run_task
 from tests.tasks.labelling.test_dispatch import DIMER, distances
 
 pytestmark = pytest.mark.usefixtures("instant")

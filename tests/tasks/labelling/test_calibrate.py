@@ -12,7 +12,7 @@ import pytest
 from recipes.estimate import FORMULA, JobSize, cost_of_jobs, estimate, job_sizes, label_cost
 from recipes.load import load_recipe
 from recipes.protocols import protocols
-from recipes.schema import Labelling
+from recipes.schema.recipe import Labelling
 from storage.configuration import protocol_id, protocol_settings
 from storage.ledger import Ledger
 from tasks.labelling.calibrate import expected_cost, expected_cost_in, label_costs, system_of

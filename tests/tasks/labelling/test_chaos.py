@@ -20,12 +20,12 @@ from distributed import Client
 
 from deploy.cluster import local_cluster
 from potentials.errors import StageError
-from recipes.schema import Labelling, Resources
+from recipes.schema.recipe import Labelling, Resources
 from storage.configuration import configuration_ids
 from storage.ledger import Ledger
 from storage.spool import read_spool, spool_files
-from tasks.labelling import flight
-from tasks.labelling.dispatch import LabelCounts, label_configurations
+from tasks.labelling.execution import flight
+from tasks.labelling.execution.dispatch import LabelCounts, label_configurations
 from tasks.labelling.protocol import protocol_of
 from tests.storage.conftest import small_disk  # noqa: F401 - a fixture
 from tests.tasks.labelling.test_dispatch import DIMER, distances
@@ -116,7 +116,7 @@ def check_workers_and_engines(
     folder: Path, client: Client, hunt: Callable[[str, int, float], None], count: int, kills: int
 ) -> None:
     values = slow_labels(count)
-    hunt("tasks.labelling.child", 2 * kills, 0.5)
+    hunt("tasks.labelling.execution.child", 2 * kills, 0.5)
     hunt("spawn_main", kills, 2.0)
     counts = label(folder, client, values)
     assert counts.missing == 0
@@ -149,7 +149,7 @@ def test_a_label_that_kills_its_worker_fails_and_the_others_do_not(tmp_path: Pat
 
     def hunt() -> None:
         while not over.wait(0.2):
-            for engine in below("tasks.labelling.child"):
+            for engine in below("tasks.labelling.execution.child"):
                 with suppress(psutil.Error):
                     if time.time() - engine.create_time() > 1.2:
                         engine.parent().kill()
@@ -184,7 +184,7 @@ if __name__ == "__main__":
 
 SHORT = """
 from deploy import watch
-from tasks.labelling import flight
+from tasks.labelling.execution import flight
 
 watch.PATIENCE = 5.0
 flight.GRACE = flight.LOOK = 0.5
@@ -251,7 +251,7 @@ def test_workers_that_end_no_label_are_started_anew_once(
     def stop_workers() -> None:
         while not over.wait(0.05):
             if always or len(spooled(tmp_path)) > 30:
-                for engine in below("tasks.labelling.child"):
+                for engine in below("tasks.labelling.execution.child"):
                     with suppress(psutil.Error):
                         engine.parent().suspend()
                         if not always:

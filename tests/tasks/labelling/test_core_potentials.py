@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError
-from potentials.molecule import Fragment, NMer
-from recipes.labelling import Labelling
+from potentials.nmers.nmer import Fragment, NMer
+from recipes.schema.labelling import Labelling
 from storage.configuration import protocol_id
 from tasks.labelling.by_hand import label_by_hand, read_configurations
-from tasks.labelling.core_potentials import core_electrons, core_potentials
-from tasks.labelling.engine import OK, Job
-from tasks.labelling.engines import ENGINES, get_engine
+from tasks.labelling.engines.core_potentials import core_electrons, core_potentials
+from tasks.labelling.engines.interface import OK, Job
+from tasks.labelling.engines.pyscf import PyscfEngine, build_mole
+from tasks.labelling.engines.registry import ENGINES, get_engine
 from tasks.labelling.optimize import hartree_fock_start
 from tasks.labelling.protocol import check_labelling, protocol_of
-from tasks.labelling.pyscf_engine import PyscfEngine, build_mole
 
 METHYL_IODIDE = NMer(
     "methyl-iodide",

@@ -17,15 +17,15 @@ from distributed import Client
 
 from deploy.cluster import local_cluster
 from potentials.errors import InputError
-from potentials.molecule import Fragment, NMer
-from recipes.schema import Labelling, Resources
+from potentials.nmers.nmer import Fragment, NMer
+from recipes.schema.recipe import Labelling, Resources
 from storage.configuration import configuration_ids
 from storage.ledger import LabelRow, Ledger
 from storage.spool import read_spool, spool_files
 from tasks.labelling.collect import collect_labels
-from tasks.labelling.dispatch import LabelCounts, label_configurations, missing_parts
+from tasks.labelling.execution.dispatch import LabelCounts, label_configurations, missing_parts
+from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import protocol_of
-from tasks.labelling.runner import Limits
 
 ROOT = Path(__file__).resolve().parents[3]
 HELIUM = Fragment("helium", ("He",), ((0.0, 0.0, 0.0),), ())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from deploy.cluster import local_cluster
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.spool import read_spool, spool_files
 from storage.store import Store
 from tasks.labelling.task import labelling_task

@@ -11,9 +11,9 @@ import pytest
 from ase.io import read
 
 from potentials.units import HARTREE
-from recipes.labelling import Labelling
-from tasks.labelling.engine import OK, OUT_OF_MEMORY, Job, Result
-from tasks.labelling.pyscf_engine import PyscfEngine
+from recipes.schema.labelling import Labelling
+from tasks.labelling.engines.interface import OK, OUT_OF_MEMORY, Job, Result
+from tasks.labelling.engines.pyscf import PyscfEngine
 
 PARTS = {"AB": 1, "A": -1, "B": -1}
 

@@ -10,10 +10,11 @@ import pytest
 from scipy.optimize import minimize
 
 from potentials.errors import StageError
-from potentials.molecule import Fragment, NMer
+from potentials.nmers.nmer import Fragment, NMer
 from potentials.units import HARTREE
 from recipes.load import load_recipe
-from tasks.labelling.engine import Job
+from tasks.labelling.engines.interface import Job
+from tasks.labelling.engines.pyscf import PyscfEngine
 from tasks.labelling.optimize import (
     Start,
     _CapsInPlace,
@@ -22,8 +23,7 @@ from tasks.labelling.optimize import (
     minimise,
     xtb_start,
 )
-from tasks.labelling.pyscf_engine import PyscfEngine
-from tasks.sampling.xtb import Xtb
+from tasks.sampling.force_fields.xtb import Xtb
 
 METHANE = NMer("ch3", load_recipe("ch3-water").build_nmer().fragments[:1], "A1B1C3")
 WATER = NMer("water", load_recipe("ch3-water").build_nmer().fragments[1:], "A1B2")

@@ -15,11 +15,11 @@ import pytest
 
 from potentials.errors import InputError
 from recipes.protocols import find_protocol
-from tasks.labelling.engine import Job
-from tasks.labelling.engines import get_engine
-from tasks.labelling.orca_engine import OrcaEngine, _version, write_input
-from tasks.labelling.runner import Limits, run_label
-from tasks.labelling.scratch import sweep_scratch
+from tasks.labelling.engines.interface import Job
+from tasks.labelling.engines.orca import OrcaEngine, _version, write_input
+from tasks.labelling.engines.registry import get_engine
+from tasks.labelling.execution.runner import Limits, run_label
+from tasks.labelling.execution.scratch import sweep_scratch
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = Path(__file__).parent / "orca"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from potentials.molecule import Fragment, NMer
+from potentials.nmers.nmer import Fragment, NMer
 from potentials.units import HARTREE
-from recipes.schema import Labelling
-from tasks.labelling.engines import get_engine
+from recipes.schema.recipe import Labelling
+from tasks.labelling.engines.registry import get_engine
 from tasks.labelling.plan import nbody_energy, plan_label
 from tasks.labelling.protocol import protocol_of
 

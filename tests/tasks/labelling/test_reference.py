@@ -11,8 +11,8 @@ import pytest
 
 from potentials.errors import InputError
 from potentials.units import HARTREE
-from tasks.labelling.engine import Engine, Job, Result
-from tasks.labelling.engines import get_engine
+from tasks.labelling.engines.interface import Engine, Job, Result
+from tasks.labelling.engines.registry import get_engine
 
 SIZES = {"M": 5, "F": 6}
 SYSTEMS = {"M": "methane-water", "F": "formamide-water"}

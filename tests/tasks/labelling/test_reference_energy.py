@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from potentials.errors import StageError
-from potentials.molecule import Fragment, NMer
-from recipes.labelling import Labelling
+from potentials.nmers.nmer import Fragment, NMer
 from recipes.load import load_recipe
-from tasks.labelling.engine import Job
+from recipes.schema.labelling import Labelling
+from tasks.labelling.engines.interface import Job
+from tasks.labelling.engines.pyscf import PyscfEngine
 from tasks.labelling.plan import plan_label
 from tasks.labelling.protocol import protocol_of
-from tasks.labelling.pyscf_engine import PyscfEngine
 from tasks.labelling.reference import reference_energy, reference_terms
 
 DIMER = load_recipe("ch3-water").build_nmer()

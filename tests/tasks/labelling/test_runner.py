@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tasks.labelling.engine import Job
-from tasks.labelling.process import child_environment
-from tasks.labelling.runner import Limits, run_label
-from tasks.labelling.scratch import sweep_scratch
+from tasks.labelling.engines.interface import Job
+from tasks.labelling.execution.process import child_environment
+from tasks.labelling.execution.runner import Limits, run_label
+from tasks.labelling.execution.scratch import sweep_scratch
 
 ROOT = Path(__file__).resolve().parents[3]
 WIDE = Limits(timeout=120.0, memory=3.0)
@@ -36,7 +36,7 @@ GREEDY = Job("A in AB", ("Ne",) * 10, RING[:10], (), 0, "HF", "aug-cc-pVDZ", mem
 def children() -> list[psutil.Process]:
     """Return the labels' processes of this test process; others may be testing beside it."""
     alive = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
-    return [p for p in alive if "tasks.labelling.child" in p.cmdline()]
+    return [p for p in alive if "tasks.labelling.execution.child" in p.cmdline()]
 
 
 def test_results_come_in_order_and_nothing_is_left(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_the_process_dies_with_its_parent_and_its_scratch_is_swept(tmp_path: Pat
     code = (
         "import sys, pathlib\n"
         "from tests.tasks.labelling.test_runner import LONG, QUICK, WIDE\n"
-        "from tasks.labelling.runner import run_label\n"
+        "from tasks.labelling.execution.runner import run_label\n"
         "for entry in run_label('pyscf', [QUICK, LONG], WIDE, pathlib.Path(sys.argv[1])):\n"
         "    print(entry['part'], flush=True)\n"
     )

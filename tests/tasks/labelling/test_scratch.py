@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from tasks.labelling.scratch import LOCK, label_folder, sweep_scratch
+from tasks.labelling.execution.scratch import LOCK, label_folder, sweep_scratch
 
 ROOT = Path(__file__).resolve().parents[3]
 
 HOLDER = """
 import subprocess, sys
 from pathlib import Path
-from tasks.labelling.scratch import label_folder
+from tasks.labelling.execution.scratch import label_folder
 with label_folder(Path(sys.argv[1])) as folder:
     print(folder, flush=True)
     nothing = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)

@@ -11,12 +11,12 @@ import pytest
 from numpy.typing import DTypeLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from recipes.labelling import Labelling
-from tasks.labelling.coupled_cluster import Amplitudes, Orbitals, Solution, ccsd_memory, solve_ccsd
-from tasks.labelling.engine import FAILED, OK, OUT_OF_MEMORY, Job, Result
-from tasks.labelling.ladder import ParticleLadder
-from tasks.labelling.pyscf_engine import PyscfEngine
-from tasks.labelling.triples import triples_energy, triples_memory
+from recipes.schema.labelling import Labelling
+from tasks.labelling.coupled_cluster.ccsd import Amplitudes, Orbitals, Solution, ccsd_memory, solve_ccsd
+from tasks.labelling.coupled_cluster.ladder import ParticleLadder
+from tasks.labelling.coupled_cluster.triples import triples_energy, triples_memory
+from tasks.labelling.engines.interface import FAILED, OK, OUT_OF_MEMORY, Job, Result
+from tasks.labelling.engines.pyscf import PyscfEngine
 
 WATER = (("O", "H", "H"), ((0.0, 0.0, 0.1173), (0.0, 0.7572, -0.4692), (0.0, -0.7572, -0.4692)))
 HYDROGEN = (("H", "H"), ((0.3, 0.1, 2.8), (0.3, 0.4, 3.5)))

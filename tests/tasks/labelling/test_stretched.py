@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pyscf import gto, scf
 
-from tasks.labelling.engine import OK, Job
-from tasks.labelling.pyscf_engine import PyscfEngine
-from tasks.labelling.self_consistent import UNSTABLE, by_response, lowest_triplet, settle
+from tasks.labelling.engines.interface import OK, Job
+from tasks.labelling.engines.pyscf import PyscfEngine
+from tasks.labelling.engines.self_consistent import UNSTABLE, by_response, lowest_triplet, settle
 
 
 def stretched(distance: float, **changes: object) -> Job:

@@ -12,14 +12,14 @@ from pydantic import ValidationError
 
 from nmer.cli.main import main
 from potentials.errors import InputError
-from potentials.molecule import Fragment, NMer
+from potentials.nmers.nmer import Fragment, NMer
 from recipes.load import load_recipe
-from recipes.sampling import AtomType, Sampling
+from recipes.schema.sampling import AtomType, Sampling
 from storage.keys import pool_key
-from tasks.sampling.ff14sb import ff14sb_system
-from tasks.sampling.forcefield import check_force_field, nmer_terms
-from tasks.sampling.surface import surface
-from tasks.sampling.terms import Given
+from tasks.sampling.force_fields.ff14sb import ff14sb_system
+from tasks.sampling.force_fields.registry import check_force_field, nmer_terms
+from tasks.sampling.force_fields.surface import surface
+from tasks.sampling.force_fields.terms import Given
 
 DIMER = load_recipe("ch3-water").build_nmer()
 METHANOL = Fragment(

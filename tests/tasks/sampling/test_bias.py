@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from potentials.molecule import Fragment, NMer
+from potentials.nmers.nmer import Fragment, NMer
 from recipes.load import load_recipe
-from tasks.sampling.bias import BiasSpec, Grid, Walls, evaluate_trajectory, window_bias
-from tasks.sampling.cvs import CV, cv_values, families
-from tasks.sampling.kernel import (
+from tasks.sampling.bias.cvs import CV, cv_values, families
+from tasks.sampling.bias.kernel import (
     ATOMS_LOST,
     COM,
     ERROR,
@@ -27,6 +26,7 @@ from tasks.sampling.kernel import (
     lammps_callback,
     variable,
 )
+from tasks.sampling.bias.specification import BiasSpec, Grid, Walls, evaluate_trajectory, window_bias
 
 NMER = load_recipe("ch3-water").build_nmer()
 SETTINGS = load_recipe("ch3-water").sampling.bias

@@ -22,25 +22,25 @@ from scipy.spatial.transform import Rotation
 from tblite.interface import Calculator
 
 from potentials.errors import InputError, StageError
-from potentials.molecule import CAP_LENGTHS, Fragment, NMer
+from potentials.nmers.nmer import CAP_LENGTHS, Fragment, NMer
 from potentials.units import BOHR, HARTREE
 from recipes.load import load_recipe
-from recipes.sampling import ForceField
-from recipes.schema import Sampling
+from recipes.schema.recipe import Sampling
+from recipes.schema.sampling import ForceField
 from storage.records import Pool
-from tasks.sampling.bias import window_bias
+from tasks.sampling.bias.kernel import BIAS, CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias, record
+from tasks.sampling.bias.specification import window_bias
 from tasks.sampling.engine import ExplosionError, install_bias, install_python_bias, run_recorded, simulation
-from tasks.sampling.ff14sb import FF14SB, ff14sb_system
-from tasks.sampling.forcefield import check_force_field, fragment_terms
-from tasks.sampling.kernel import BIAS, CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias, record
-from tasks.sampling.minimum import find_minimum
-from tasks.sampling.oplsaa import CAP_TYPE, LIBRARY, TYPE, read_library
+from tasks.sampling.force_fields.ff14sb import FF14SB, ff14sb_system
+from tasks.sampling.force_fields.minimum import find_minimum
+from tasks.sampling.force_fields.oplsaa import CAP_TYPE, LIBRARY, TYPE, read_library
+from tasks.sampling.force_fields.registry import check_force_field, fragment_terms
+from tasks.sampling.force_fields.residues import residue_atoms
+from tasks.sampling.force_fields.surface import Surface, surface
+from tasks.sampling.force_fields.terms import combine
+from tasks.sampling.force_fields.xtb import ACCURACY
 from tasks.sampling.pool import sample_pool
-from tasks.sampling.residues import residue_atoms
-from tasks.sampling.surface import Surface, surface
-from tasks.sampling.terms import combine
-from tasks.sampling.walker import segments
-from tasks.sampling.xtb import ACCURACY
+from tasks.sampling.samplers.walker import segments
 
 CH3_WATER = load_recipe("ch3-water").build_nmer()
 WATER = CH3_WATER.fragments[1]
@@ -588,9 +588,9 @@ def test_bias_and_frames_of_an_xtb_run(tmp_path: Path) -> None:
 KILLED = """
 import os, pickle, signal, sys
 from pathlib import Path
-from recipes.schema import Sampling
-from tasks.sampling import walker
-from tasks.sampling.pbmetad import walkers
+from recipes.schema.recipe import Sampling
+from tasks.sampling.samplers import walker
+from tasks.sampling.samplers.pbmetad import walkers
 walker.SEGMENT = 8
 nmer = pickle.loads(Path(sys.argv[3]).read_bytes())
 (one,) = walkers(nmer, Sampling.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
@@ -606,7 +606,7 @@ walker.run_walker(one, after)
 def test_an_xtb_walker_killed_between_segments_resumes_bitwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.sampling.walker.SEGMENT", 8)
+    monkeypatch.setattr("tasks.sampling.samplers.walker.SEGMENT", 8)
     whole = sample_pool(DIMER, SMALL, tmp_path / "whole")
     killed, dimer = tmp_path / "killed", tmp_path / "dimer.pickle"
     dimer.write_bytes(pickle.dumps(DIMER))

@@ -11,8 +11,8 @@ import pytest
 
 from nmer.cli.main import main
 from potentials.errors import InputError
-from tasks.sampling.driver import drive, write_hills
-from tasks.sampling.plumed_input import read_plumed
+from tasks.sampling.bias.driver import drive, write_hills
+from tasks.sampling.bias.plumed_input import read_plumed
 
 SMALL = """\
 c: COM ATOMS=1-3   # a comment

@@ -10,9 +10,9 @@ import pytest
 
 from nmer.cli.main import main
 from potentials.errors import InputError
-from tasks.sampling.driver import drive
-from tasks.sampling.nearest import Box, boxes
-from tasks.sampling.plumed_input import parse_plumed
+from tasks.sampling.bias.driver import drive
+from tasks.sampling.bias.nearest import Box, boxes
+from tasks.sampling.bias.plumed_input import parse_plumed
 
 HEAD = "UNITS LENGTH=A ENERGY=kcal/mol TIME=fs\n"
 CELLS = {

@@ -14,21 +14,21 @@ import pytest
 
 from flows.checks import check_samplers
 from potentials.errors import InputError
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
-from recipes.sampling import Bias, FamilyModel, Sampling
+from recipes.schema.sampling import Bias, FamilyModel, Sampling
 from storage.keys import pool_key, stage_digest
-from tasks.sampling.bias import BiasSpec, window_bias
-from tasks.sampling.cvs import families
-from tasks.sampling.driver import drive
+from tasks.sampling.bias.cvs import families
+from tasks.sampling.bias.driver import drive
+from tasks.sampling.bias.kernel import apply_bias
+from tasks.sampling.bias.plumed_engine import PlumedBias, read_hill_files
+from tasks.sampling.bias.plumed_input import read_plumed
+from tasks.sampling.bias.plumed_output import hill_tables, plumed_input, write_hill_files
+from tasks.sampling.bias.recording import Recording
+from tasks.sampling.bias.specification import BiasSpec, window_bias
 from tasks.sampling.engine import install_bias, run_recorded, simulation
-from tasks.sampling.kernel import apply_bias
-from tasks.sampling.pbmetad import run_walkers, walkers, write_runs
-from tasks.sampling.plumed_engine import PlumedBias, read_hill_files
-from tasks.sampling.plumed_input import read_plumed
-from tasks.sampling.plumed_output import hill_tables, plumed_input, write_hill_files
-from tasks.sampling.recording import Recording
-from tasks.sampling.walker import bias_spec, read_frames, read_hills, run_walker
+from tasks.sampling.samplers.pbmetad import run_walkers, walkers, write_runs
+from tasks.sampling.samplers.walker import bias_spec, read_frames, read_hills, run_walker
 
 NMER = load_recipe("ch3-water").build_nmer()
 OWN = Bias(
@@ -106,7 +106,7 @@ SMALL = Sampling(temperatures=(500,), windows=((0, 4), (4, 7)), frames=40, equil
 
 
 def test_every_walker_leaves_its_plumed_dat_and_hills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.sampling.walker.SEGMENT", 8)  # several segments a walker
+    monkeypatch.setattr("tasks.sampling.samplers.walker.SEGMENT", 8)  # several segments a walker
     run_walkers(NMER, SMALL, tmp_path / "scratch")
     every = walkers(NMER, SMALL, tmp_path / "scratch")
     for _ in range(2):  # again: what is there is replaced
@@ -144,9 +144,9 @@ DOUBLED = """
 import sys
 from pathlib import Path
 from recipes.load import load_recipe
-from recipes.sampling import Sampling
-from tasks.sampling import walker
-from tasks.sampling.pbmetad import walkers
+from recipes.schema.sampling import Sampling
+from tasks.sampling.samplers import walker
+from tasks.sampling.samplers.pbmetad import walkers
 walker.SEGMENT = 16
 settings = Sampling(engine="plumed", temperatures=(500,), windows=((0, 50),), frames=32, equilibration=0.2,
                     stride=25, seed=7)
@@ -210,7 +210,7 @@ def test_a_walker_of_plumed_itself_is_the_native_one(tmp_path: Path, monkeypatch
     """Only where PLUMED_KERNEL leads to PLUMED. Two segments, and an equilibration that ends at a hill's step."""
     if not os.environ.get("PLUMED_KERNEL"):
         pytest.skip("PLUMED_KERNEL is not set")
-    monkeypatch.setattr("tasks.sampling.walker.SEGMENT", 16)
+    monkeypatch.setattr("tasks.sampling.samplers.walker.SEGMENT", 16)
     hills, frames = [], []
     for engine in ("native", "plumed"):
         settings = Sampling(

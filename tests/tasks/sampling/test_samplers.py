@@ -10,19 +10,27 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError, StageError
-from potentials.molecule import Fragment, NMer
+from potentials.nmers.nmer import Fragment, NMer
 from recipes.load import load_recipe
-from recipes.schema import Sampling
+from recipes.schema.recipe import Sampling
 from storage.records import Pool
 from tasks.progress import ProgressLine
-from tasks.sampling.cvs import CV, cv_values
-from tasks.sampling.forcefield import ff14sb_system
-from tasks.sampling.frames import Frames, com_distance
-from tasks.sampling.minimum import KCAL, WAVENUMBER, find_minimum, find_modes
-from tasks.sampling.normal_modes import HBAR, KB, SOFTEST, _draw, amplitudes, displaced, sample_normal_modes
+from tasks.sampling.bias.cvs import CV, cv_values
+from tasks.sampling.force_fields.minimum import KCAL, WAVENUMBER, find_minimum, find_modes
+from tasks.sampling.force_fields.registry import ff14sb_system
+from tasks.sampling.force_fields.surface import surface
 from tasks.sampling.pool import sample_pool
-from tasks.sampling.scan import sample_scan
-from tasks.sampling.surface import surface
+from tasks.sampling.samplers.frames import Frames, com_distance
+from tasks.sampling.samplers.normal_modes import (
+    HBAR,
+    KB,
+    SOFTEST,
+    _draw,
+    amplitudes,
+    displaced,
+    sample_normal_modes,
+)
+from tasks.sampling.samplers.scan import sample_scan
 
 NMER = load_recipe("ch3-water").build_nmer()
 METHYL = NMer("methyl", NMER.fragments[:1], "A1B1C3")
@@ -104,7 +112,7 @@ def test_a_search_that_fails_says_what_to_change(monkeypatch: pytest.MonkeyPatch
         StageError, match=r"minimum of water was not found, a force of 1 kcal/mol/A is left; start"
     ):
         find_minimum(WATER, lambda x: (-float(x[1, 0]), np.eye(9)[3].reshape(3, 3)))
-    monkeypatch.setattr("tasks.sampling.minimum.TRIES", 1)
+    monkeypatch.setattr("tasks.sampling.force_fields.minimum.TRIES", 1)
     with (
         surface(DIMER, "ff14SB") as evaluate,
         pytest.raises(
@@ -196,7 +204,7 @@ def test_small_displacements_of_a_dimer_are_the_modes() -> None:
 
 
 def test_too_many_absurd_frames_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.sampling.normal_modes.LIMIT", 1e-6)
+    monkeypatch.setattr("tasks.sampling.samplers.normal_modes.LIMIT", 1e-6)
     settings = Sampling(sampler="normal-modes", frames=10)
     with pytest.raises(
         StageError, match=r"only 0 of \d+ normal-mode frames of ch3-water lie .* lower sampling\.temp"
@@ -266,7 +274,7 @@ def test_a_scan_is_rigid_and_ends_at_the_minimum() -> None:
 
 def test_beyond_a_bond_all_that_hangs_on_it_moves() -> None:
     """Ethane's torsion turns a whole methyl; stretching C-C moves it; an angle's last hydrogen moves alone."""
-    from tasks.sampling.scan import _axis
+    from tasks.sampling.samplers.scan import _axis
 
     bonds = ((0, 1), (0, 2), (0, 3), (0, 4), (4, 5), (4, 6), (4, 7))
     xyz = tuple((0.1 * i, 0.2 * i, 1.0 * i) for i in range(8))

@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe, shipped_recipes
-from recipes.schema import Bias, Sampling
-from tasks.sampling.bias import window_bias
-from tasks.sampling.cvs import families
-from tasks.sampling.driver import drive
-from tasks.sampling.frames import com_distance
-from tasks.sampling.kernel import COM, WALL, apply_bias
-from tasks.sampling.pbmetad import walkers
+from recipes.schema.recipe import Bias, Sampling
+from tasks.sampling.bias.cvs import families
+from tasks.sampling.bias.driver import drive
+from tasks.sampling.bias.kernel import COM, WALL, apply_bias
+from tasks.sampling.bias.plumed_engine import PlumedBias
+from tasks.sampling.bias.plumed_input import read_plumed
+from tasks.sampling.bias.plumed_output import plumed_input
+from tasks.sampling.bias.specification import window_bias
 from tasks.sampling.plots import draw_pool
-from tasks.sampling.plumed_engine import PlumedBias
-from tasks.sampling.plumed_input import read_plumed
-from tasks.sampling.plumed_output import plumed_input
 from tasks.sampling.pool import sample_pool
-from tasks.sampling.walker import _start
+from tasks.sampling.samplers.frames import com_distance
+from tasks.sampling.samplers.pbmetad import walkers
+from tasks.sampling.samplers.walker import _start
 
 RECIPE = load_recipe("water-water-water")
 NMER = RECIPE.build_nmer()

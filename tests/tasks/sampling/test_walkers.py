@@ -19,19 +19,19 @@ from distributed import Client
 
 from deploy.cluster import DASK_SETTINGS, local_cluster
 from potentials.errors import InputError, StageError
-from potentials.molecule import Fragment, NMer
+from potentials.nmers.nmer import Fragment, NMer
 from recipes.load import load_recipe
-from recipes.schema import Sampling
+from recipes.schema.recipe import Sampling
 from storage.records import Pool
 from tasks.progress import ProgressLine
-from tasks.sampling.bias import window_bias
+from tasks.sampling.bias.kernel import CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias
+from tasks.sampling.bias.specification import window_bias
 from tasks.sampling.engine import install_bias, install_python_bias, run, run_recorded, simulation
-from tasks.sampling.forcefield import ff14sb_system, fragment_terms
-from tasks.sampling.frames import com_distance
-from tasks.sampling.kernel import CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias
-from tasks.sampling.pbmetad import frames_so_far, run_walkers, walkers
+from tasks.sampling.force_fields.registry import ff14sb_system, fragment_terms
 from tasks.sampling.pool import sample_pool
-from tasks.sampling.walker import _read_state, _segment_with_retries, _start, run_walker, segments
+from tasks.sampling.samplers.frames import com_distance
+from tasks.sampling.samplers.pbmetad import frames_so_far, run_walkers, walkers
+from tasks.sampling.samplers.walker import _read_state, _segment_with_retries, _start, run_walker, segments
 
 NMER = load_recipe("ch3-water").build_nmer()
 SMALL = Sampling(temperatures=(300, 700), windows=((0, 4), (4, 7)), frames=402, equilibration=0.1, stride=10)
@@ -221,7 +221,7 @@ def test_frames_beyond_either_soft_wall_are_left_out(tmp_path: Path) -> None:
 def test_each_segment_has_noise_of_its_own_and_always_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.sampling.walker.SEGMENT", 5)
+    monkeypatch.setattr("tasks.sampling.samplers.walker.SEGMENT", 5)
     one, two = walkers(NMER, SMALL, tmp_path)[:2]
     one.folder.mkdir()
     start = _start(one)
@@ -234,7 +234,7 @@ def test_each_segment_has_noise_of_its_own_and_always_the_same(
 
 
 def test_the_line_moves_with_every_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.sampling.walker.SEGMENT", 40)
+    monkeypatch.setattr("tasks.sampling.samplers.walker.SEGMENT", 40)
     walker = walkers(NMER, SMALL.model_copy(update={"frames": 400}), tmp_path)[0]
     seen: list[int] = []
     assert run_walker(walker, lambda: seen.append(frames_so_far(tmp_path))) == ""
@@ -269,8 +269,8 @@ SAMPLE = """
 import sys
 from pathlib import Path
 from recipes.load import load_recipe
-from recipes.schema import Sampling
-from tasks.sampling import walker
+from recipes.schema.recipe import Sampling
+from tasks.sampling.samplers import walker
 from tasks.sampling.pool import sample_pool
 walker.SEGMENT = 40
 sample_pool(load_recipe("ch3-water").build_nmer(), Sampling.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
@@ -278,7 +278,7 @@ sample_pool(load_recipe("ch3-water").build_nmer(), Sampling.model_validate_json(
 
 
 def test_kill_9_and_resume_give_bitwise_the_same_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.sampling.walker.SEGMENT", 40)
+    monkeypatch.setattr("tasks.sampling.samplers.walker.SEGMENT", 40)
     settings = SMALL.model_copy(update={"windows": ((0.0, 4.0),), "frames": 800})
     undisturbed = sample_pool(NMER, settings, tmp_path / "whole")
     killed = tmp_path / "killed"

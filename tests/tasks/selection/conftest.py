@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
 from storage.records import Pool
 

@@ -9,10 +9,10 @@ import pytest
 from scipy.spatial.distance import cdist, pdist
 
 from potentials.errors import InputError
-from potentials.molecule import NMer
+from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
-from recipes.schema import Fitting, Switching
-from recipes.schema import Selection as SelectionSettings
+from recipes.schema.recipe import Fitting, Switching
+from recipes.schema.recipe import Selection as SelectionSettings
 from storage.keys import selection_key
 from storage.records import TEST, TRAIN, Pool
 from tasks.selection.choose import select

@@ -10,8 +10,8 @@ import pytest
 from scipy.spatial.distance import cdist, pdist
 
 from potentials.errors import StageError
-from potentials.molecule import NMer
-from recipes.schema import Selection as SelectionSettings
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Selection as SelectionSettings
 from storage.records import TEST, TRAIN, Pool, Selection
 from tasks.selection.choose import select
 from tasks.selection.distances import weighted_distances

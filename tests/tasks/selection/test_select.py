@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from potentials.errors import StageError
-from potentials.molecule import NMer
-from recipes.schema import Selection as SelectionSettings
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Selection as SelectionSettings
 from storage.records import TEST, TRAIN, Pool
 from tasks.selection.choose import select
 from tasks.selection.coverage import coverage

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError
-from potentials.molecule import NMer
-from recipes.schema import Selection as SelectionSettings
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Selection as SelectionSettings
 from storage.records import Pool
 from tasks.selection.choose import select
 from tasks.selection.descriptor import DESCRIPTORS, Describe, check_descriptor

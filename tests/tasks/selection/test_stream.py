@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from potentials.molecule import NMer
-from recipes.schema import Fitting
-from recipes.schema import Selection as SelectionSettings
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Fitting
+from recipes.schema.recipe import Selection as SelectionSettings
 from storage.contents import PoolFile, pool_columns
 from storage.records import Pool
 from storage.store import Store

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from recipes.load import expanded_toml, load_recipe
-from recipes.schema import Recipe
+from recipes.schema.recipe import Recipe
 from storage.contents import pool_columns, selection_from_version
 from storage.keys import pool_key, selection_key
 from storage.records import TRAIN, Pool

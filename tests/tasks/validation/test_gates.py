@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from potentials.potential import Potential
+from potentials.pip.potential import Potential
 from recipes.load import load_recipe
-from recipes.schema import Gates
+from recipes.schema.recipe import Gates
 from tasks.validation.gates import gradient_error, judge, permutation_error
 from tasks.validation.metrics import errors
 from tasks.validation.plots import parity_csv, parity_png

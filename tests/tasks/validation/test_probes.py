@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from potentials.basis import Basis
-from potentials.molecule import Fragment, NMer
-from potentials.potential import Potential
-from potentials.switching import Switching
+from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis
+from potentials.pip.potential import Potential
 from recipes.load import load_recipe
-from recipes.schema import Gates
+from recipes.schema.recipe import Gates
 from tasks.validation.gates import exchanges, gradient_error, judge, motion_error, permutation_error
 from tasks.validation.metrics import errors
 from tasks.validation.probes import EDGE, OF_EACH, SHELL, choose_probes, switching_shell

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from potentials.switching import Switching
+from potentials.nmers.switching import Switching
 from tasks.validation.probes import EDGE, switching_shell
 from tests.tasks.validation.test_probes import THREE, TRIPLE, WrongSlope, build, clusters, verdict
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recipes.schema import Fitting
+from recipes.schema.recipe import Fitting
 from storage.records import Dataset
 from tasks.fitting.fit import fit_potential
 from tasks.validation.metrics import errors, errors_by_energy

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tasks.labelling.engine import OK, Capabilities, Engine, Job, Result
-from tasks.labelling.engines import ENGINES
+from tasks.labelling.engines.interface import OK, Capabilities, Engine, Job, Result
+from tasks.labelling.engines.registry import ENGINES
 
 SLOW, GREEDY, PROGRAM, HANGING, DEADLY_ONCE, DEADLY = 500.0, 600.0, 650.0, 700.0, 800.0, 900.0
 """Distances (Angstrom) from which on a label takes a while, eats memory, has a program do that, hangs, kills its

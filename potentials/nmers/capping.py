@@ -1,0 +1,144 @@
+"""Pieces of a covalent n-mer, closed with caps where bonds are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.errors import InputError
+from potentials.nmers.nmer import CAP_LENGTHS, Fragment, NMer
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some 1-mers of a covalent n-mer, as a molecule of their own.
+
+    Attributes
+    ----------
+    whole
+        The n-mer's only fragment; its `parts` are its 1-mers.
+    parts
+        Which of them belong to the piece, rising.
+    """
+
+    whole: Fragment
+    parts: tuple[int, ...]
+
+    @cached_property
+    def atoms(self) -> tuple[int, ...]:
+        """The piece's atoms in the n-mer's numbers, the n-mer's own caps among them."""
+        return tuple(sorted(a for p in self.parts for a in self.whole.parts[p]))
+
+    @cached_property
+    def cuts(self) -> tuple[tuple[int, int], ...]:
+        """(atom of the piece, atom outside) of each bond that is cut; a cap closes each."""
+        inside = set(self.atoms)
+        return tuple(
+            (i, j) if i in inside else (j, i) for i, j in self.whole.bonds if (i in inside) != (j in inside)
+        )
+
+    @cached_property
+    def fragment(self) -> Fragment:
+        """The piece as a fragment: its atoms in the n-mer's order, then its new caps."""
+        place = {a: n for n, a in enumerate(self.atoms)}
+        bonds = [(place[i], place[j]) for i, j in self.whole.bonds if i in place and j in place]
+        caps = [place[c] for c in self.whole.caps if c in place]
+        for number, (anchor, _) in enumerate(self.cuts, len(place)):
+            bonds.append((place[anchor], number))
+            caps.append(number)
+        positions = self.positions(np.array(self.whole.positions))
+        return Fragment(
+            name="-".join(str(p) for p in self.parts),
+            symbols=(*(self.whole.symbols[a] for a in self.atoms), *("H" for _ in self.cuts)),
+            positions=tuple((float(x), float(y), float(z)) for x, y, z in positions),
+            bonds=tuple(bonds),
+            caps=tuple(caps),
+            charge=self.charge,
+        )
+
+    @property
+    def charge(self) -> int:
+        """The whole's charge if the piece is the whole; a part of a charged n-mer is refused by `pieces`."""
+        return self.whole.charge if len(self.parts) == len(self.whole.parts) else 0
+
+    def positions(self, whole: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the piece's geometry: its atoms as they are, each new cap on its cut bond at the fixed length.
+
+        Parameters
+        ----------
+        whole
+            (..., atoms, 3), Angstrom, of the n-mer.
+
+        Returns
+        -------
+        (..., atoms of the piece and new caps, 3), Angstrom.
+        """
+        placed = [whole[..., list(self.atoms), :]]
+        for anchor, outside in self.cuts:
+            bond = whole[..., outside, :] - whole[..., anchor, :]
+            unit = bond / np.linalg.norm(bond, axis=-1, keepdims=True)
+            length = CAP_LENGTHS[self.whole.symbols[anchor]]
+            placed.append((whole[..., anchor, :] + length * unit)[..., None, :])
+        return np.concatenate(placed, axis=-2)
+
+
+def pieces(nmer: NMer) -> tuple[tuple[Piece, int], ...]:
+    """Return the covalently connected pieces of a covalent n-mer, each with its factor in the n-body energy.
+
+    The n-body energy of a set S of 1-mers is V(S) = E(S) - sum of V(T) over the connected proper subsets T of S;
+    the factors are those of the energies E once every V is written out. Those that come out as 0 are left out. In
+    a 3-mer A-B-C the pair A, C with B between them is not connected: its energy is part of the 3-body energy
+    (Zhou, Bull-Vulpe, Pan, Paesani 2025).
+
+    Parameters
+    ----------
+    nmer
+        A single fragment with its 1-mers in `Fragment.parts`.
+
+    Raises
+    ------
+    InputError
+        If the n-mer has several fragments or a charge.
+    """
+    if len(nmer.fragments) != 1 or nmer.charge:
+        raise InputError(f"n-mer '{nmer.name}' must be one uncharged molecule to be taken apart into its 1-mers")
+    whole = nmer.fragments[0]
+    every = range(len(whole.parts))
+    joined = {(a, b) for a, b in combinations(every, 2) if _bonded(whole, whole.parts[a], whole.parts[b])}
+    connected = [
+        group
+        for size in range(1, len(every) + 1)
+        for group in combinations(every, size)
+        if _is_connected(group, joined)
+    ]
+    factors: dict[tuple[int, ...], dict[tuple[int, ...], int]] = {}
+    for group in connected:  # small ones first
+        mine = {group: 1}
+        for other in connected:
+            if set(other) < set(group):
+                for member, factor in factors[other].items():
+                    mine[member] = mine.get(member, 0) - factor
+        factors[group] = mine
+    found = factors[tuple(every)]
+    largest_first = sorted(connected, key=lambda group: (-len(group), group))
+    return tuple((Piece(whole, group), found[group]) for group in largest_first if found.get(group))
+
+
+def _bonded(whole: Fragment, one: Collection[int], other: Collection[int]) -> bool:
+    return any((i in one and j in other) or (j in one and i in other) for i, j in whole.bonds)
+
+
+def _is_connected(group: tuple[int, ...], joined: set[tuple[int, int]]) -> bool:
+    reached, front = {group[0]}, [group[0]]
+    while front:
+        part = front.pop()
+        for other in group:
+            if other not in reached and (min(part, other), max(part, other)) in joined:
+                reached.add(other)
+                front.append(other)
+    return len(reached) == len(group)

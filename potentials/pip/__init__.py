@@ -1,0 +1,1 @@
+"""One permutationally invariant polynomial: its variables, its basis, and its compiled evaluation."""

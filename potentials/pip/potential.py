@@ -1,0 +1,264 @@
+"""A fitted potential: energies and exact gradients of an n-mer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from potentials.errors import InputError
+from potentials.nmers.nmer import NMer
+from potentials.nmers.switching import Switching
+from potentials.pip.basis import Basis, BasisOptions
+from potentials.pip.evaluation import Polynomial, design_matrix, morse
+from potentials.pip.held import CAP_SPRING, HeldCaps
+from potentials.pip.kernels import matrix_product
+
+if TYPE_CHECKING:
+    from potentials.pip.calculator import PotentialCalculator
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Potential:
+    """V = S * PIP(x), x = exp(-k r) or of another form, S the switching: the n-body energy of one n-mer.
+
+    It is defined where every cap is at its fixed length, `NMer.caps`, as in the data it was fitted to; elsewhere
+    the polynomial has a value that means nothing. `held` keeps caps there, as `calculator`, the sum over a
+    molecule, and exported potentials do.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer; positions are given in its atom order.
+    degree, terms
+        Highest degree, and which monomials: ``all`` or ``intermolecular``.
+    k
+        Non-linear parameter of each kind of distance, 1/Angstrom.
+    coefficients
+        (n_terms,), kcal/mol.
+    switching
+        How an intermolecular potential ends; None where it does not.
+    selected
+        Which terms of the basis have a coefficient, rising; None: all of them.
+    ensemble
+        (members, n_terms), other coefficients that fit nearly as well, kcal/mol; None where there are none.
+    options
+        Rules for the terms, forms of the variables, and virtual sites.
+    d
+        Shift of each kind of distance whose form has one, Angstrom.
+    name, status
+        The version it was read from, and ``candidate`` or ``released``.
+
+    Raises
+    ------
+    InputError
+        If the numbers of k or coefficients do not fit, one is not finite, or a switching atom is not there.
+    """
+
+    nmer: NMer
+    degree: int
+    terms: str
+    k: Floats
+    coefficients: Floats
+    switching: Switching | None = None
+    name: str = ""
+    status: str = "candidate"
+    selected: tuple[int, ...] | None = None
+    ensemble: Floats | None = None
+    options: BasisOptions = field(default_factory=BasisOptions)
+    d: Floats = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        for name in ("k", "d", "coefficients", "ensemble"):
+            if getattr(self, name) is None:
+                continue
+            values = np.array(getattr(self, name), dtype=np.float64)
+            values.flags.writeable = False  # a copy no one can change: what is derived from it is kept
+            object.__setattr__(self, name, values)
+            if not np.isfinite(values).all():
+                raise InputError(f"a potential's {name} hold a number that is not finite")
+        if self.switching is not None and self.switching.highest >= self.nmer.natoms:
+            raise InputError(
+                f"switching atoms are {self.switching.atoms}; allowed: atoms from 0 to {self.nmer.natoms - 1}"
+            )
+        shifts = len(self.basis.variables.shifted)
+        if self.d.shape != (shifts,):
+            raise InputError(
+                f"a potential with forms {self.options.forms} has {shifts} d; {self.d.size} were given"
+            )
+        if self.k.shape != (len(self.basis.pair_names),) or self.coefficients.shape != (self.basis.n_terms,):
+            raise InputError(
+                f"a potential of {self.nmer.symmetry}, degree {self.degree}, has {len(self.basis.pair_names)} k "
+                f"and {self.basis.n_terms} coefficients; {self.k.size} and {self.coefficients.size} were given"
+            )
+
+    @cached_property
+    def basis(self) -> Basis:
+        """The terms."""
+        whole = Basis.build(self.nmer, self.degree, self.terms, self.options)
+        return whole if self.selected is None else whole.select(self.selected)
+
+    @cached_property
+    def parameters(self) -> Floats:
+        """All non-linear parameters: the k, then the d."""
+        return np.concatenate([self.k, self.d])
+
+    @cached_property
+    def _polynomial(self) -> Polynomial:
+        return Polynomial.build(self.basis, self.coefficients)
+
+    @cached_property
+    def _spread(self) -> tuple[Floats, Floats]:
+        return self.basis.variables.spread(self.parameters)
+
+    @cached_property
+    def _deviations(self) -> Floats:
+        """(n_terms, members), how far each member's coefficients are from the potential's."""
+        ensemble = self.coefficients[None] if self.ensemble is None else self.ensemble
+        return np.ascontiguousarray((ensemble - self.coefficients).T)
+
+    def energy(self, positions: ArrayLike) -> float | Floats:
+        """Return the energy.
+
+        Parameters
+        ----------
+        positions
+            (atoms, 3) or (n, atoms, 3), Angstrom.
+
+        Returns
+        -------
+        A float, or (n,), kcal/mol.
+
+        Raises
+        ------
+        InputError
+            If the shape is another, a coordinate is not finite, or two atoms are in one place.
+        """
+        batch, single = self.as_batch(positions)
+        value = self._evaluate(batch)[0]
+        return float(value[0]) if single else value
+
+    def energy_and_gradient(self, positions: ArrayLike) -> tuple[float | Floats, Floats]:
+        """Return the energy and its exact gradient.
+
+        Parameters
+        ----------
+        positions
+            (atoms, 3) or (n, atoms, 3), Angstrom.
+
+        Returns
+        -------
+        energy, gradient
+            A float or (n,) in kcal/mol; the shape of the positions in kcal/mol/Angstrom.
+
+        Raises
+        ------
+        InputError
+            If the shape is another, a coordinate is not finite, or two atoms are in one place.
+        """
+        batch, single = self.as_batch(positions)
+        value, gradient = self._evaluate(batch)
+        return (float(value[0]), gradient[0]) if single else (value, gradient)
+
+    def uncertainty(self, positions: ArrayLike) -> float | Floats:
+        """Return the uncertainty of the energy: the spread of an ensemble of fits.
+
+        It is scaled so that on data held back from the fit errors are as large as it says; far from all training
+        data it grows, and still is the view of this basis alone.
+
+        Parameters
+        ----------
+        positions
+            (atoms, 3) or (n, atoms, 3), Angstrom.
+
+        Returns
+        -------
+        A float, or (n,), kcal/mol.
+
+        Raises
+        ------
+        InputError
+            If the potential has no ensemble, or the positions are not fit for `energy`.
+        """
+        if self.ensemble is None:
+            raise InputError(
+                "this potential has no ensemble of coefficients; set fitting.ensemble and fit it anew"
+            )
+        batch, single = self.as_batch(positions)
+        factor = np.ones(len(batch)) if self.switching is None else self.switching.evaluate(batch)[0]
+        spread = np.zeros(len(batch))
+        inside = np.flatnonzero(factor)
+        design = design_matrix(self.basis, morse(self.basis, self.parameters, batch[inside])[0])
+        off = np.empty((len(design), len(self.ensemble)))
+        matrix_product(design, self._deviations, off)
+        spread[inside] = factor[inside] * np.sqrt(np.mean(np.square(off), axis=1))
+        return float(spread[0]) if single else spread
+
+    def held(self, spring: float = 0.0) -> HeldCaps:
+        """Return the potential with its caps held at their length, with a spring (kcal/mol/Angstrom^2) or none."""
+        return HeldCaps(self, spring)
+
+    def calculator(self, cap_spring: float = CAP_SPRING) -> PotentialCalculator:
+        """Return an ASE calculator of this potential (eV, eV/Angstrom), its caps held at their length.
+
+        Parameters
+        ----------
+        cap_spring
+            K of the energy K (r - L)^2 between each cap and its anchor, kcal/mol/Angstrom^2. It is part of the
+            energy, zero at the length, and in ``calculator.results["cap_energy"]`` (eV). With 0 the energy does
+            not depend on a cap's distance at all: for atoms whose caps have a constraint,
+            ``FixBondLengths([(cap, anchor) for cap, anchor, _ in potential.nmer.caps])``.
+
+        Raises
+        ------
+        InputError
+            If the spring is negative or not finite.
+        """
+        from potentials.pip.calculator import PotentialCalculator
+
+        return PotentialCalculator(self.held(cap_spring) if self.nmer.caps else self, self.nmer.symbols)
+
+    def as_batch(self, positions: ArrayLike) -> tuple[Floats, bool]:
+        """Return positions as (n, atoms, 3), and whether they were of one configuration; raises InputError."""
+        expected = (self.nmer.natoms, 3)
+        try:
+            batch = np.asarray(positions, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"positions are not an array of numbers; allowed: {expected} or (n, {expected[0]}, 3) in Angstrom"
+            ) from None
+        if batch.ndim not in (2, 3) or batch.shape[-2:] != expected:
+            raise InputError(
+                f"positions have shape {batch.shape}; allowed: {expected} or (n, {expected[0]}, 3) in Angstrom, "
+                f"atoms in the order {' '.join(self.nmer.symbols)}"
+            )
+        if not np.isfinite(batch).all():
+            raise InputError("positions hold a number that is not finite")
+        return batch.reshape(-1, *expected), batch.ndim == 2
+
+    def _evaluate(self, positions: Floats) -> tuple[Floats, Floats]:
+        if self.switching is None:
+            return self._unswitched(positions, np.arange(len(positions)))
+        factor, slope = self.switching.evaluate(positions)
+        inside = np.flatnonzero(factor)  # outside nothing is evaluated
+        if len(inside) == len(positions):
+            value, arrow = self._unswitched(positions, inside)
+        else:
+            value, arrow = np.zeros(len(positions)), np.zeros(positions.shape)
+            value[inside], arrow[inside] = self._unswitched(positions[inside], inside)
+        arrow *= factor[:, None, None]
+        arrow += value[:, None, None] * slope
+        return value * factor, arrow
+
+    def _unswitched(self, positions: Floats, numbers: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        value, gradient, touching = self._polynomial.value_and_gradient(*self._spread, positions)
+        if touching:
+            where, variable = np.argwhere(self.basis.variables.distances(positions) == 0.0)[0]
+            i, j = self.basis.variables.pairs[variable]
+            raise InputError(f"atoms {i} and {j} are in one place (configuration {numbers[where]} of those given)")
+        return value, gradient

@@ -1,0 +1,206 @@
+"""Rules for which distances are variables and which monomials are terms; together they all must hold.
+
+Written as a chemist would say them:
+
+============================  ==========================================================================
+``joined``                    the intermolecular distances of every term join all fragments
+``intermolecular``            every term holds at least one intermolecular distance
+``only intermolecular``       every term holds nothing else
+``connected``                 the atoms of a term hang together, its distances taken as lines
+``intra <= 2``                at most degree 2 in distances within fragments; ``inter`` likewise
+``A-B <= 2``                  at most degree 2 in distances between letters A and B
+``A-B intra <= 1``            at most degree 1 in one kind of distance; ``A-B inter`` likewise
+``atoms A C D``               distances between these letters only
+``no caps``                   no distance of a cap
+``intra within 3 bonds``      of the distances within fragments, only those over 3 bonds or fewer
+============================  ==========================================================================
+
+Of two fragments ``joined`` and ``intermolecular`` are the same. Of three, a term of the second kind may hold no
+distance of one of them, and stays when that one leaves; a term of the first kind vanishes when any one does.
+
+An exchange of equivalent atoms takes a kept term to a kept term: where a rule drops one member of an orbit, the
+whole orbit goes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.errors import InputError
+from potentials.pip.points import Points
+from potentials.pip.variables import Variables
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+EXAMPLES = (
+    "intermolecular, joined, only intermolecular, connected, intra <= 2, A-B <= 2, A-B inter <= 1, atoms A B C, "
+    "no caps, intra within 3 bonds"
+)
+"""One of each rule."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that forbids nothing; the others forbid distances, or monomials."""
+
+    def distances(self, variables: Variables, points: Points) -> Bools:
+        """Return which variables there may be, (variables,)."""
+        return np.ones(len(variables), dtype=np.bool_)
+
+    def monomials(self, rows: Ints, variables: Variables) -> Bools:
+        """Return which monomials there may be, (monomials,), of rows of variables (monomials, degree)."""
+        return np.ones(len(rows), dtype=np.bool_)
+
+
+@dataclass(frozen=True)
+class Intermolecular(Rule):
+    """At least one intermolecular distance in every term, or nothing else."""
+
+    only: bool = False
+
+    def distances(self, variables: Variables, points: Points) -> Bools:
+        """Return which variables there may be."""
+        if not variables.intermolecular.any():
+            raise InputError("terms 'intermolecular' needs two fragments; use 'all' for one")
+        return variables.intermolecular if self.only else super().distances(variables, points)
+
+    def monomials(self, rows: Ints, variables: Variables) -> Bools:
+        """Return which monomials there may be."""
+        return np.asarray(variables.intermolecular[rows].any(axis=1))
+
+
+@dataclass(frozen=True)
+class Joined(Rule):
+    """The intermolecular distances of every term, drawn as lines between fragments, join all of these."""
+
+    def distances(self, variables: Variables, points: Points) -> Bools:
+        """Return which variables there may be: all of them."""
+        return Intermolecular().distances(variables, points)
+
+    def monomials(self, rows: Ints, variables: Variables) -> Bools:
+        """Return which monomials there may be."""
+        ends = np.left_shift(1, variables.fragments)  # one bit for each fragment a distance touches
+        lines = np.bitwise_or(ends[:, 0], ends[:, 1])[rows]
+        reached = np.ones(len(rows), dtype=np.int64)
+        for _ in range(variables.bodies - 1):
+            for line in lines.T:
+                reached |= np.where(line & reached, line, 0)
+        return np.asarray(reached == (1 << variables.bodies) - 1)
+
+
+@dataclass(frozen=True)
+class HighestDegree(Rule):
+    """At most a degree in some kinds of distance: those whose name holds all these words, such as ``A-B``."""
+
+    words: tuple[str, ...]
+    most: int
+
+    def distances(self, variables: Variables, points: Points) -> Bools:
+        """Return which variables there may be."""
+        counted = self._counted(variables)
+        if not counted.any():
+            raise InputError(
+                f"rule '{' '.join(self.words)} <= {self.most}' is about no distance; there are: "
+                f"{', '.join(variables.names)}"
+            )
+        return np.logical_not(counted) if self.most == 0 else super().distances(variables, points)
+
+    def monomials(self, rows: Ints, variables: Variables) -> Bools:
+        """Return which monomials there may be."""
+        return np.asarray(self._counted(variables)[rows].sum(axis=1) <= self.most)
+
+    def _counted(self, variables: Variables) -> Bools:
+        kinds = [set(self.words) <= set(name.split()) for name in variables.names]
+        return np.array(kinds, dtype=np.bool_)[variables.kind]
+
+
+@dataclass(frozen=True)
+class Connected(Rule):
+    """The atoms of a term hang together."""
+
+    def monomials(self, rows: Ints, variables: Variables) -> Bools:
+        """Return which monomials there may be."""
+        if variables.pairs.max(initial=0) > 62:
+            raise InputError("rule 'connected' works for up to 63 atoms and sites")
+        ends = np.left_shift(1, variables.pairs).sum(axis=1)[rows]  # one bit for each point a distance touches
+        reached = ends[:, 0].copy()
+        for _ in range(rows.shape[1] - 1):
+            for column in ends.T:
+                reached |= np.where(column & reached, column, 0)
+        return np.asarray(((ends & reached[:, None]) != 0).all(axis=1))
+
+
+@dataclass(frozen=True)
+class Letters(Rule):
+    """Distances between points of these letters only."""
+
+    letters: tuple[str, ...]
+
+    def distances(self, variables: Variables, points: Points) -> Bools:
+        """Return which variables there may be."""
+        unknown = set(self.letters) - set(points.letters)
+        if unknown:
+            known = " ".join(dict.fromkeys(points.letters))
+            raise InputError(f"rule 'atoms' names {' '.join(sorted(unknown))}; allowed: {known}")
+        inside = np.array([letter in self.letters for letter in points.letters])
+        return np.asarray(inside[variables.pairs].all(axis=1))
+
+
+@dataclass(frozen=True)
+class NoCaps(Rule):
+    """No distance of a cap."""
+
+    def distances(self, variables: Variables, points: Points) -> Bools:
+        """Return which variables there may be."""
+        return np.asarray(~points.cap[variables.pairs].any(axis=1))
+
+
+@dataclass(frozen=True)
+class WithinBonds(Rule):
+    """Of the distances within fragments, only those over few bonds."""
+
+    most: int
+
+    def distances(self, variables: Variables, points: Points) -> Bools:
+        """Return which variables there may be."""
+        apart = points.bonds[variables.pairs[:, 0], variables.pairs[:, 1]]
+        return variables.intermolecular | ((apart >= 0) & (apart <= self.most))
+
+
+def parse_rules(texts: Sequence[str]) -> tuple[Rule, ...]:
+    """Return the rules that the texts name.
+
+    Raises
+    ------
+    InputError
+        If one is not a rule.
+    """
+    return tuple(_parse(" ".join(text.split())) for text in texts)
+
+
+def _parse(text: str) -> Rule:
+    plain: dict[str, Rule] = {
+        "joined": Joined(),
+        "intermolecular": Intermolecular(),
+        "only intermolecular": Intermolecular(only=True),
+        "connected": Connected(),
+        "no caps": NoCaps(),
+    }
+    if text in plain:
+        return plain[text]
+    if found := re.fullmatch(r"(intra|inter|[A-Z]-[A-Z](?: intra| inter)?) ?<= ?(\d)", text):
+        words = found[1].split()
+        if "-" in words[0]:
+            words[0] = "-".join(sorted(words[0].split("-")))
+        return HighestDegree(tuple(words), int(found[2]))
+    if found := re.fullmatch(r"atoms((?: [A-Z])+)", text):
+        return Letters(tuple(found[1].split()))
+    if found := re.fullmatch(r"intra within ([1-9]\d?) bonds?", text):
+        return WithinBonds(int(found[1]))
+    raise InputError(f"'{text}' is not a rule for terms; allowed are: {EXAMPLES}")

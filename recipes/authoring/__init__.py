@@ -1,0 +1,1 @@
+"""Recipes that are written: those of the papers, and a user's own."""

@@ -1,0 +1,160 @@
+"""Write the recipes of the papers' n-mers from the fragments of a chain: ``python -m recipes.authoring.generate``.
+
+`ch3-water.toml` came first and is kept as it is, because stores know its keys; all others follow its style.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from potentials.nmers.nmer import Fragment, NMer
+from recipes.authoring.writing import Settings, Size, recipe_text
+from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
+from recipes.chemistry.molecules import chain
+from recipes.families import FAMILIES
+
+CHAIN = "AceAla2Nme"
+"""The shortest chain that has all n-mers of polyalanine."""
+
+BY_HAND = "ch3-water"
+
+RECIPES = Path(__file__).resolve().parents[1]
+"""Where the shipped recipes are."""
+
+ALKANE = ("ch", "ch3")
+"""1-mers whose terms go to degree 5; all others' go to degree 3."""
+
+UNSCREENED = ("conh", "ch-ch3")
+"""Larger n-mers that keep all terms of degree 3; the others keep those whose atoms hang together."""
+
+PAPER_TERMS = 2871
+"""The most terms that paper I gives an n-mer."""
+
+WATER_TERMS = 1267
+"""Terms that paper II gives -CONH- with water."""
+
+ORIGIN = "Made by recipes/authoring/generate.py; docs/fragments.md tells how."
+
+WATER_DISTANCE = 3.6
+"""From the first atom of a 1-mer to the oxygen of the water beside it, Angstrom."""
+
+WATER_HYDROGEN = (0.75908, 0.557641)
+"""Of each H of water from its O, across and along the bisector, Angstrom."""
+
+
+def recipe_texts() -> dict[str, str]:
+    """Return the text of each generated recipe by its name."""
+    found = {nmer.name: nmer for nmer in fragment_molecule(chain(CHAIN))}
+    texts = {
+        name: recipe_text(found[name].nmer, gas_phase_settings(found[name])) for name in FAMILIES["polyalanine"]
+    }
+    for name in FAMILIES["polyalanine-water"]:
+        if name != BY_HAND:
+            one = found[name.removesuffix("-water")].fragment
+            nmer = NMer(name, (one, water_beside(one)))
+            texts[name] = recipe_text(nmer, water_settings(nmer))
+    return texts
+
+
+def gas_phase_settings(found: FoundNMer) -> Settings:
+    """Return the settings of an n-mer of paper I."""
+    order, small = found.order, found.name in ALKANE
+    screened = order > 1 and found.name not in UNSCREENED
+    terms = PAPER_TERMS if order == 3 else None
+    few = None if small or found.name == "ch-ch3" else 60 if order < 3 else 40
+    energy = "those above its own optimized geometry" if order == 1 else f"{order}-body energies"
+    return Settings(
+        comment=f"The {found.label} {order}-mer of a polyalanine chain, closed with caps where bonds are cut: one "
+        "of the 14 gas-phase n-mers of paper I (Zhou, Bull-Vulpe, Pan, Paesani 2025). Energies are "
+        f"{energy}. {ORIGIN}",
+        title=f"{found.label} (capped), {order}-mer of polyalanine",
+        smoke=Size(
+            3000,
+            100 if order < 3 else 60,
+            20 if order < 3 else 12,
+            3 if small else 2,
+            few,
+            (2.0, 4.0) if order == 1 else (1.0, 2.0),
+            3,
+        ),
+        laptop=Size(
+            60_000,
+            (2000, 3000, 4000)[order - 1],
+            (200, 300, 400)[order - 1],
+            5 if small else 3,
+            1000 if screened else None,
+            (0.3, 0.5),
+            2 if order == 3 else 3 if screened else None,
+        ),
+        paper=Size(
+            200_000,
+            47_000 if found.name == "conh-ch-conh" else (10_000, 20_000, 40_000)[order - 1],
+            (1000, 1000, 2000)[order - 1],
+            5 if small else 3,
+            terms,
+            (0.5, 0.5),
+        ),
+        rules=("connected",) if screened else (),
+        small=order == 1,
+    )
+
+
+def water_settings(nmer: NMer) -> Settings:
+    """Return the settings of a dimer with water of paper II."""
+    one = nmer.fragments[0]
+    small = one.name != "-CONH-"
+    return Settings(
+        comment=f"The {one.name} 1-mer, closed with caps where bonds are cut, with one water molecule: a dimer of "
+        "paper II (Zhou and Paesani 2025, polyalanine in water). Energies are counterpoise-corrected two-body "
+        f"energies. {ORIGIN}",
+        title=f"{one.name} (capped) with water",
+        smoke=Size(9000, 100, 20, 2, None if small else 60, (1.0, 2.0), 3),
+        laptop=Size(
+            90_000,
+            2000 if small else 3000,
+            200 if small else 300,
+            3,
+            None if small else 1000,
+            (0.3, 0.5),
+            None if small else 3,
+        ),
+        paper=Size(
+            600_000,
+            43_000 if small else 47_000,
+            2000,
+            3,
+            None if small else WATER_TERMS,
+            (0.1, 0.1) if small else (0.2, 0.3),
+        ),
+        switching=((0, one.natoms), (8.0, 10.0)),
+        small=small,
+    )
+
+
+def water_beside(fragment: Fragment) -> Fragment:
+    """Return a water molecule beside a fragment's first atom, where there is room, its hydrogens turned away."""
+    placed = np.array(fragment.positions)
+    ways = np.vstack([np.eye(3)[::-1], -np.eye(3)[::-1]])
+    room = [round(np.linalg.norm(placed - WATER_DISTANCE * way, axis=1).min(), 1) for way in ways]
+    way = ways[int(np.argmax(room))]
+    side = np.roll(way, 1)
+    across, along = WATER_HYDROGEN
+    oxygen = WATER_DISTANCE * way
+    atoms = (oxygen, oxygen + along * way + across * side, oxygen + along * way - across * side)
+    positions = tuple((float(x) + 0.0, float(y) + 0.0, float(z) + 0.0) for x, y, z in atoms)
+    return Fragment("water", ("O", "H", "H"), positions, ((0, 1), (0, 2)))
+
+
+def main() -> int:
+    """Write the files beside this one."""
+    for name, text in recipe_texts().items():
+        (RECIPES / f"{name}.toml").write_text(text, encoding="utf-8")
+        print(name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

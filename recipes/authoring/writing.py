@@ -1,0 +1,317 @@
+"""A recipe as TOML text that a chemist can read and edit: the n-mer, and its smoke, laptop, and paper presets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from textwrap import wrap
+from typing import Literal
+
+from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.switching import Key
+from potentials.pip.basis import Basis, BasisOptions
+
+LINE = 115
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a run of a recipe is: one preset.
+
+    Attributes
+    ----------
+    frames, train, test
+        Frames of the pool, configurations of the training and of the test set.
+    degree, max_terms
+        Of the PIP; None: all terms that the rules leave.
+    gates
+        Largest RMSD on the training and on the test set, kcal/mol.
+    starts
+        Starting points of the k; None: the default.
+    """
+
+    frames: int
+    train: int
+    test: int
+    degree: int
+    max_terms: int | None
+    gates: tuple[float, float]
+    starts: int | None = None
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Comments of a recipe that say why; each is wrapped where it is written.
+
+    Attributes
+    ----------
+    force_field, max_t1
+        Above the force field, and the largest T1.
+    switching
+        Above the switching function.
+    smoke, laptop, paper
+        Above these presets; an empty one of the laptop preset says how long it takes.
+    """
+
+    force_field: str = ""
+    max_t1: str = ""
+    switching: str = "The papers name the cosine form but not the radii: full up to r_in, nothing from r_out on."
+    smoke: str = "Minutes on two cores: shows every stage, and is not a potential for science."
+    laptop: str = ""
+    paper: str = (
+        "The published settings, but for the labels: the papers' are DLPNO-CCSD(T)/aug-cc-pVTZ, these the open "
+        "composite near CCSD(T)/aug-cc-pVTZ, which is the protocol composite-aug-cc-pvtz."
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a recipe says besides its n-mer.
+
+    Attributes
+    ----------
+    comment
+        At its head.
+    title
+        One line for lists of recipes.
+    smoke, laptop, paper
+        The presets.
+    rules
+        Rules for the terms.
+    switching
+        The key of each fragment, whose distances switch the potential, and (r_in, r_out) in Angstrom.
+    force_field
+        What the frames are sampled with.
+    small
+        Whether canonical CCSD(T)/cc-pVDZ labels take seconds: the smoke preset's labels.
+    windows
+        Of the distance of two fragments' centres of mass, Angstrom.
+    smoke_basis
+        Basis of the smoke preset's labels.
+    memory
+        Of one label's process, GiB; None: what the papers' n-mers need.
+    max_t1
+        Above which T1 a label is flagged; None: the default.
+    notes
+        Comments in the file.
+    """
+
+    comment: str
+    title: str
+    smoke: Size
+    laptop: Size
+    paper: Size
+    rules: tuple[str, ...] = ()
+    switching: tuple[tuple[Key, ...], tuple[float, float]] | None = None
+    force_field: Literal["ff14SB", "OPLS-AA", "GFN2-xTB"] = "ff14SB"
+    small: bool = True
+    windows: tuple[tuple[float, float], ...] = ((0, 4), (4, 7), (7, 10))
+    smoke_basis: str = "cc-pVDZ"
+    memory: int | None = None
+    max_t1: float | None = None
+    notes: Notes = field(default_factory=Notes)
+
+
+SMOKE_SMALL = """\
+labelling = {{ engine = "pyscf", method = "CCSD(T)", basis = "{basis}" }}
+"""
+
+SMOKE_LARGE = """\
+
+[presets.smoke.labelling]
+engine = "pyscf"
+method = "FNO-CCSD(T)"
+basis = "{basis}"
+density_fitting = true
+single_precision = true
+cc_tolerance = 1e-7
+fno_threshold = 3e-5
+"""
+
+LAPTOP_LABELS = """\
+
+[presets.laptop.labelling]
+engine = "pyscf"
+method = "FNO-CCSD(T)"
+basis = "aug-cc-pVDZ"
+density_fitting = true
+single_precision = true
+cc_tolerance = 1e-7
+fno_threshold = 3e-5
+"""
+
+PAPER_LABELS = """\
+
+[presets.paper.labelling]
+engine = "pyscf"
+method = "FNO-CCSD(T)"
+basis = "aug-cc-pVDZ"
+mp2_basis = "aug-cc-pVTZ"
+density_fitting = true
+scale_triples = true
+single_precision = true
+cc_tolerance = 1e-7
+fno_threshold = 3e-5
+"""
+
+
+def recipe_text(nmer: NMer, settings: Settings) -> str:
+    """Return a recipe as TOML.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer; its starting geometry is written to six decimals.
+    settings
+        All else.
+    """
+    pair = len(nmer.fragments) > 1
+    lines = _comment(settings.comment)
+    lines += ["format = 1", f"name = {_text(nmer.name)}", f"title = {_text(settings.title)}", "", "[nmer]"]
+    lines += [f"# {line}" for line in _symmetry_comment(nmer)]
+    lines += [f'symmetry = "{nmer.symmetry}"', ""]
+    for fragment in nmer.fragments:
+        lines += [*_fragment_lines(fragment), ""]
+    lines += ["[sampling]", *_comment(settings.notes.force_field)]
+    if settings.force_field != "ff14SB":
+        lines += [f'force_field = "{settings.force_field}"']
+    lines += [_noted("temperatures = [300, 500, 700]", "K")]
+    if pair:
+        windows = ", ".join(f"[{lower:g}, {upper:g}]" for lower, upper in settings.windows)
+        mean = "" if len(nmer.fragments) == 2 else ", mean over the pairs"
+        lines += [_noted(f"windows = [{windows}]", f"A, distance between the centres of mass{mean}")]
+    else:
+        lines += [f"frames = {settings.paper.frames}"]
+        lines += ["", "[selection]", f"train = {settings.paper.train}", f"test = {settings.paper.test}"]
+    if settings.max_t1:
+        lines += ["", "[labelling]", *_comment(settings.notes.max_t1), f"max_t1 = {settings.max_t1}"]
+    lines += ["", "[fitting]"]
+    lines += [_noted(f"degree = {settings.paper.degree}", _count(nmer, settings, settings.paper))]
+    lines += [f'terms = "{"intermolecular" if pair else "all"}"']
+    if settings.rules:
+        rules = ", ".join(f'"{rule}"' for rule in settings.rules)
+        lines += [_noted(f"rules = [{rules}]", "the atoms of a term hang together")]
+    if settings.paper.max_terms:
+        lines += [_noted(f"max_terms = {settings.paper.max_terms}", "those that lower the error most")]
+    lines += ["gamma = 0.0005", _noted("delta_e = 40", "kcal/mol")]
+    if settings.switching:
+        keys, (inner, outer) = settings.switching
+        several = [list(key) if isinstance(key, tuple) else key for key in keys]
+        ends = "..".join(nmer.symbols[key if isinstance(key, int) else key[0]] for key in keys)
+        lines += _comment(settings.notes.switching)
+        lines += [f"switching = {{ atoms = {several}, r_in = {inner}, r_out = {outer} }}   # {ends}, A"]
+    return "\n".join(lines) + "\n" + _presets(nmer, settings)
+
+
+def _presets(nmer: NMer, settings: Settings) -> str:
+    smoke, laptop, paper = settings.smoke, settings.laptop, settings.paper
+    slow = "Hours" if settings.small else "Days"
+    memory = settings.memory or (3 if settings.small else 4)
+    notes = settings.notes
+    laptop_note = notes.laptop or (
+        f"{slow} on two cores, as `nmer plan` says; minutes with --protocol gfn2-xtb. Labels are those of the "
+        "protocol fno-aug-cc-pvdz."
+    )
+    smoke_labels = (SMOKE_SMALL if settings.small else SMOKE_LARGE).format(basis=settings.smoke_basis)
+    return f"""
+{_lines(notes.smoke)}
+[presets.smoke]
+{_size_lines(nmer, settings, smoke, short=True)}
+resources = {{ label_timeout = 600, label_memory = {memory} }}
+{smoke_labels}
+{_lines(laptop_note)}
+[presets.laptop]
+{_size_lines(nmer, settings, laptop)}
+resources = {{ label_timeout = 3600, label_memory = {memory} }}
+{LAPTOP_LABELS}
+{_lines(notes.paper)}
+[presets.paper]
+{_size_lines(nmer, settings, paper)}
+resources = {{ label_timeout = 7200, label_memory = {memory} }}
+{PAPER_LABELS}"""
+
+
+def _comment(text: str) -> list[str]:
+    """Return a text as lines of a comment; none of an empty one."""
+    return wrap(text, LINE, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+
+
+def _lines(text: str) -> str:
+    return "\n".join(_comment(text))
+
+
+def _size_lines(nmer: NMer, settings: Settings, size: Size, *, short: bool = False) -> str:
+    limit = f", max_terms = {size.max_terms}" if size.max_terms else ""
+    some = f", starts = {size.starts}" if size.starts else ""
+    soon = ", equilibration = 1.0" if short else ""
+    train, test = size.gates
+    return "\n".join(
+        [
+            f"sampling = {{ frames = {size.frames}{soon} }}",
+            f"selection = {{ train = {size.train}, test = {size.test} }}",
+            _noted(f"fitting = {{ degree = {size.degree}{limit}{some} }}", _count(nmer, settings, size)),
+            f"gates = {{ train_rmsd = {train}, test_rmsd = {test} }}",
+        ]
+    )
+
+
+def _count(nmer: NMer, settings: Settings, size: Size) -> str:
+    """Return how many terms there are: ``710 terms``, or ``2871 of 5115 terms``."""
+    kind = "intermolecular" if len(nmer.fragments) > 1 else "all"
+    terms = Basis.build(nmer, size.degree, kind, BasisOptions(rules=settings.rules)).n_terms
+    chosen = min(terms, size.max_terms or terms)
+    return f"{terms} terms" if chosen == terms else f"{chosen} of {terms} terms"
+
+
+def _noted(text: str, note: str) -> str:
+    return f"{text:<46} # {note}"
+
+
+def _symmetry_comment(nmer: NMer) -> list[str]:
+    """Return what the atoms are, in their order: ``C, its cap, 3 H``."""
+    told = []
+    for fragment in nmer.fragments:
+        parts = fragment.parts or (tuple(range(fragment.natoms)),)
+        told.append(" | ".join(_atoms_in_words(fragment, part) for part in parts))
+    text = "; ".join(told)
+    return [f"{text}. Caps are classes of their own." if any(f.caps for f in nmer.fragments) else f"{text}."]
+
+
+def _atoms_in_words(fragment: Fragment, part: tuple[int, ...]) -> str:
+    words: list[list[str | int]] = []
+    for atom in part:
+        word = "cap" if atom in fragment.caps else fragment.symbols[atom]
+        if words and words[-1][0] == word:
+            words[-1][1] = int(words[-1][1]) + 1
+        else:
+            words.append([word, 1])
+    return ", ".join(str(word) if count == 1 else f"{count} {word}" for word, count in words)
+
+
+def _fragment_lines(fragment: Fragment) -> list[str]:
+    lines = ["[[nmer.fragments]]", f"name = {_text(fragment.name)}", f"bonds = {_nested(fragment.bonds)}"]
+    if fragment.caps:
+        lines += [f"caps = {list(fragment.caps)}"]
+    if fragment.charge:
+        lines += [f"charge = {fragment.charge}"]
+    if fragment.parts:
+        lines += [_noted(f"parts = {_nested(fragment.parts)}", "its 1-mers")]
+    lines += ['geometry = """']
+    for symbol, (x, y, z) in zip(fragment.symbols, fragment.positions, strict=True):
+        lines += [f"{symbol:<2} {x:10.6f} {y:10.6f} {z:10.6f}"]
+    return [*lines, '"""']
+
+
+def _text(text: str) -> str:
+    """Return a text as a TOML string; JSON escapes it the same way."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _nested(rows: Sequence[tuple[int, ...]]) -> str:
+    text = str([list(row) for row in rows])
+    if len(text) + len("bonds = ") <= LINE:
+        return text
+    half = (len(rows) + 1) // 2
+    first, second = (", ".join(str(list(row)) for row in part) for part in (rows[:half], rows[half:]))
+    return f"[\n    {first},\n    {second},\n]"

@@ -1,0 +1,1 @@
+"""Molecules and their cutting into 1-mers and n-mers."""

@@ -1,0 +1,238 @@
+"""The distinct n-mers of a molecule, up to three bonded 1-mers, capped where bonds are cut, and where each occurs.
+
+An n-mer's atoms come 1-mer by 1-mer along the chain; within a 1-mer its heavy atoms, then its hydrogens and its
+caps, the fewer of them first (a methyl is C, cap, 3 H). That order is the same wherever the n-mer occurs, so all
+chains share their n-mers. A pair with one 1-mer between its members is no n-mer of its own: it is part of the
+3-mer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise, permutations
+
+from potentials.nmers.nmer import CAP_LENGTHS, Fragment, NMer
+from potentials.systems.placement import Placement
+from recipes.chemistry.geometry import standard_geometry
+from recipes.chemistry.molecules import Molecule
+from recipes.chemistry.onemers import ONE_MERS, Group, OneMer, find_groups
+
+HIGHEST_ORDER = 3
+"""1-mers in the largest n-mers (papers I and II)."""
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What an n-mer is, wherever it occurs: its identity.
+
+    Attributes
+    ----------
+    symbols
+        Element of each atom.
+    bonds
+        Pairs of atoms, rising.
+    caps
+        Atoms that are caps.
+    parts
+        The atoms of each 1-mer, its caps among them.
+    """
+
+    symbols: tuple[str, ...]
+    bonds: tuple[tuple[int, int], ...]
+    caps: tuple[int, ...]
+    parts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class FoundNMer:
+    """A distinct n-mer of a molecule.
+
+    Attributes
+    ----------
+    name
+        For example ``ch3-conh-ch``: its 1-mers along the chain, C before N in -CONH- wherever there is a choice.
+    label
+        What people call it, for example ``CH3-CONH-CH``.
+    skeleton
+        Its atoms and bonds.
+    placements
+        Where it occurs.
+    """
+
+    name: str
+    label: str
+    skeleton: Skeleton
+    placements: tuple[Placement, ...]
+
+    @property
+    def order(self) -> int:
+        """Number of 1-mers."""
+        return len(self.skeleton.parts)
+
+    @cached_property
+    def fragment(self) -> Fragment:
+        """The capped n-mer with a starting geometry of its own, the same wherever it was found."""
+        bare = self.skeleton
+        geometry = standard_geometry(bare.symbols, bare.bonds, bare.caps)
+        parts = bare.parts if self.order > 1 else ()
+        return Fragment(self.label, bare.symbols, geometry, bare.bonds, bare.caps, parts=parts)
+
+    @cached_property
+    def nmer(self) -> NMer:
+        """The n-mer."""
+        return NMer(self.name, (self.fragment,))
+
+
+@dataclass(frozen=True)
+class _Occurrence:
+    """One connected set of 1-mers, its atoms in the n-mer's order."""
+
+    tokens: tuple[str, ...]
+    labels: tuple[str, ...]
+    skeleton: Skeleton
+    placement: Placement
+
+
+def fragment_molecule(
+    molecule: Molecule, one_mers: Sequence[OneMer] = ONE_MERS, order: int = HIGHEST_ORDER
+) -> tuple[FoundNMer, ...]:
+    """Return the distinct n-mers of a molecule by their order, those that come first in it first.
+
+    Parameters
+    ----------
+    molecule
+        The molecule.
+    one_mers
+        The kinds of 1-mer; see `recipes.chemistry.onemers`.
+    order
+        1-mers in the largest n-mers.
+
+    Raises
+    ------
+    InputError
+        If the 1-mers do not cover the molecule: it names the atoms.
+    """
+    groups = find_groups(molecule, one_mers)
+    joined = _joined(molecule, groups)
+    names: dict[tuple[tuple[str, ...], Skeleton], str] = {}
+    found: dict[str, list[_Occurrence]] = {}
+    for members in _connected(joined, order):
+        one = _occurrence(molecule, [groups[m] for m in members])
+        key = (one.tokens, one.skeleton)
+        if key not in names:  # rings can close between the same 1-mers in more than one way
+            same = sum(tokens == one.tokens for tokens, _ in names)
+            names[key] = "-".join(one.tokens) + (f"-{same + 1}" if same else "")
+        found.setdefault(names[key], []).append(one)
+    return tuple(
+        FoundNMer(
+            name,
+            _label(every[0].labels),
+            every[0].skeleton,
+            tuple(replace(o.placement, nmer=name) for o in every),
+        )
+        for name, every in found.items()
+    )
+
+
+def _joined(molecule: Molecule, groups: Sequence[Group]) -> list[list[int]]:
+    """Return which 1-mers each 1-mer is bonded to, rising."""
+    owner = {a: n for n, group in enumerate(groups) for a in group.atoms}
+    found: list[set[int]] = [set() for _ in groups]
+    for i, j in molecule.bonds:
+        if owner[i] != owner[j]:
+            found[owner[i]].add(owner[j])
+            found[owner[j]].add(owner[i])
+    return [sorted(row) for row in found]
+
+
+def _connected(joined: Sequence[Sequence[int]], order: int) -> list[tuple[int, ...]]:
+    """Return every connected set of up to `order` 1-mers, the small ones first."""
+    level: list[tuple[int, ...]] = [(n,) for n in range(len(joined))]
+    every = list(level)
+    for _ in range(order - 1):
+        level = sorted(
+            {
+                tuple(sorted((*group, other)))
+                for group in level
+                for m in group
+                for other in joined[m]
+                if other not in group
+            }
+        )
+        every += level
+    return every
+
+
+def _occurrence(molecule: Molecule, members: Sequence[Group]) -> _Occurrence:
+    """Return a set of 1-mers in the order of its n-mer."""
+    chains = [c for c in permutations(members) if all(_bonded(molecule, a, b) for a, b in pairwise(c))]
+    sequences = chains or list(permutations(members))
+    tokens, sequence = min(
+        ((_tokens(molecule, s), s) for s in sequences),
+        key=lambda found: (
+            sum(t != g.kind.name for t, g in zip(*found, strict=True)),
+            found[0],
+            [g.heavy for g in found[1]],
+        ),
+    )
+    if len(members) == 3 and len(chains) == 6:
+        tokens = ("cyclo", *tokens)
+    skeleton, placement = _capped(molecule, sequence)
+    return _Occurrence(tokens, tuple(g.kind.label for g in sequence), skeleton, placement)
+
+
+def _bonded(molecule: Molecule, one: Group, other: Group) -> bool:
+    return any(b in other.heavy for a in one.heavy for b in molecule.neighbours[a])
+
+
+def _tokens(molecule: Molecule, sequence: Sequence[Group]) -> tuple[str, ...]:
+    """Return the names of 1-mers in a row, each the way round it is there."""
+    neighbours = molecule.neighbours
+    tokens = []
+    for place, group in enumerate(sequence):
+        kind = group.kind
+        if kind.ends is None:
+            tokens.append(kind.name)
+            continue
+        first, last = (set(neighbours[group.heavy[end]]) for end in kind.ends)
+        before = set(sequence[place - 1].heavy) if place else set()
+        after = set(sequence[place + 1].heavy) if place + 1 < len(sequence) else set()
+        tokens.append(kind.reversed if last & before or first & after else kind.name)
+    return tuple(tokens)
+
+
+def _capped(molecule: Molecule, sequence: Sequence[Group]) -> tuple[Skeleton, Placement]:
+    """Return 1-mers in a row as an n-mer, and where it is: caps close the bonds that lead out."""
+    neighbours = molecule.neighbours
+    inside = {a for group in sequence for a in group.atoms}
+    atoms: list[int] = []
+    anchors: list[int] = []
+    parts = []
+    for group in sequence:
+        caps = [(a, b) for a in group.heavy for b in neighbours[a] if b not in inside]
+        hydrogens = [(b, -1) for a in group.heavy for b in neighbours[a] if b in group.hydrogens]
+        closing = [(outside, anchor) for anchor, outside in caps]
+        rest = hydrogens + closing if len(hydrogens) <= len(closing) else closing + hydrogens
+        start = len(atoms)
+        atoms += [*group.heavy, *(a for a, _ in rest)]
+        anchors += [*(-1 for _ in group.heavy), *(anchor for _, anchor in rest)]
+        parts.append(tuple(range(start, len(atoms))))
+    place = {a: n for n, (a, anchor) in enumerate(zip(atoms, anchors, strict=True)) if anchor < 0}
+    bonds = [(n, place[b]) for a, n in place.items() for b in molecule.neighbours[a] if place.get(b, -1) > n]
+    bonds += [(n, place[anchor]) for n, anchor in enumerate(anchors) if anchor >= 0]
+    skeleton = Skeleton(
+        symbols=tuple(
+            "H" if anchor >= 0 else molecule.symbols[a] for a, anchor in zip(atoms, anchors, strict=True)
+        ),
+        bonds=tuple(sorted((min(i, j), max(i, j)) for i, j in bonds)),
+        caps=tuple(n for n, anchor in enumerate(anchors) if anchor >= 0),
+        parts=tuple(parts),
+    )
+    lengths = tuple(CAP_LENGTHS[molecule.symbols[anchor]] if anchor >= 0 else 0.0 for anchor in anchors)
+    return skeleton, Placement("", tuple(atoms), tuple(anchors), lengths)
+
+
+def _label(labels: tuple[str, ...]) -> str:
+    return labels[0] if len(labels) == 1 else "-".join(label.strip("-") for label in labels)

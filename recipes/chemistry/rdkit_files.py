@@ -1,0 +1,129 @@
+"""PDB, mol, and SD files by rdkit: what it cannot read is said in its own words, and hydrogens must be there."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+from potentials.errors import InputError
+from recipes.schema.patterns import shown
+
+LARGEST_FILE = 50_000_000
+"""Bytes: a PDB file of 600,000 atoms."""
+
+OTHERS = {
+    ".cif": "mmCIF",
+    ".mmcif": "mmCIF",
+    ".bcif": "mmCIF",
+    ".pdbx": "mmCIF",
+    ".ent": "PDB of another suffix",
+    ".mol2": "Tripos mol2",
+    ".gro": "GROMACS",
+    ".pdbqt": "PDBQT",
+    ".gz": "compressed",
+    ".zip": "compressed",
+}
+"""Suffixes of files that hold molecules and are not read here, and what they are."""
+
+_ATOM = re.compile(r"(?:ATOM  |HETATM)")
+_NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)\s*", re.ASCII)
+_NO_REASON = re.compile(
+    r"^(?:\**|(?:pre|post)-condition violation|range error|violation occurred.*)$", re.IGNORECASE
+)
+
+
+def read_rdkit_file(path: Path) -> Any:
+    """Return the rdkit molecule of a PDB, mol, or SD file, as it is written: nothing added, nothing left out.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read: with the line, or with rdkit's reason.
+    """
+    from rdkit import Chem, rdBase
+
+    text = _text(path)
+    kind = path.suffix.lower()[1:]
+    if kind == "pdb":
+        _check_columns(path, text)
+    said = io.StringIO()
+    rdBase.LogToPythonStderr()
+    try:
+        with contextlib.redirect_stderr(said):
+            if kind == "pdb":
+                mol = Chem.MolFromPDBBlock(text, sanitize=False, removeHs=False)
+            else:
+                mol = Chem.MolFromMolBlock(text, sanitize=False, removeHs=False)
+    except (RuntimeError, ValueError) as error:  # rdkit's own of a few headers
+        mol = None
+        said.write(str(error))
+    finally:
+        rdBase.LogToCppStreams()
+    if mol is None or not mol.GetNumAtoms():
+        reason = _reason(said.getvalue())
+        why = f"rdkit says: {reason}" if reason else _guess(kind, text)
+        raise InputError(f"file '{path}' cannot be read as a {kind} file: {why}")
+    if any(atom.GetAtomicNum() == 0 for atom in mol.GetAtoms()):
+        raise InputError(f"file '{path}' has an atom that stands for any element; every atom must be one")
+    return mol
+
+
+def implicit_hydrogens(mol: Any) -> list[int]:
+    """Return the atoms of a mol or SD file that lack hydrogens by their valences and the orders of their bonds."""
+    from rdkit import Chem, rdBase
+
+    copy = Chem.Mol(mol)
+    with rdBase.BlockLogs():
+        if Chem.SanitizeMol(copy, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
+            return []
+    return [atom.GetIdx() for atom in copy.GetAtoms() if atom.GetNumImplicitHs()]
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise InputError(f"file '{path}' cannot be read: {error.strerror}") from None
+    if len(content) > LARGEST_FILE:
+        raise InputError(f"file '{path}' is larger than {LARGEST_FILE // 1_000_000} MB")
+    if b"\0" in content:
+        raise InputError(f"file '{path}' is not text: it has a NUL in it")
+    return content.decode("utf-8-sig", errors="replace")
+
+
+def _check_columns(path: Path, text: str) -> None:
+    """Raise InputError if an atom's coordinates are not numbers in columns 31 to 54: rdkit would guess."""
+    models = 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        models += line.startswith("MODEL ")
+        if models > 1:
+            return
+        if not _ATOM.match(line):
+            continue
+        for axis, start in zip("xyz", (30, 38, 46), strict=True):
+            field = line[start : start + 8]
+            if not _NUMBER.fullmatch(field):
+                where = f"line {number}: {axis} in columns {start + 1} to {start + 8}"
+                raise InputError(f"file '{path}', {where} is {shown(field.strip())}, not a number (A)")
+
+
+def _reason(said: str) -> str:
+    """Return the first words of rdkit's log that say something."""
+    lines = [re.sub(r"^\[[0-9:]+\]\s*", "", line).strip() for line in said.splitlines()]
+    lines = lines[: next((n for n, line in enumerate(lines) if line.startswith("Stacktrace")), len(lines))]
+    useful = [line for line in lines if line and not _NO_REASON.match(line) and not set(line) <= set("-*")]
+    return shown(useful[0], 200)[1:-1] if useful else ""
+
+
+def _guess(kind: str, text: str) -> str:
+    if not text.strip():
+        return "it is empty"
+    if text.lstrip().startswith("data_") or "_atom_site." in text:
+        return "it is mmCIF; convert it, for example with: gemmi convert FILE.cif FILE.pdb"
+    if kind == "pdb":
+        return "it has no lines ATOM or HETATM"
+    return "it has no table of atoms of the form V2000 or V3000"

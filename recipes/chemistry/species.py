@@ -1,0 +1,211 @@
+"""A species that a user names by SMILES, or in one sentence why `nmer` can make no potential of it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ase.data import atomic_numbers, chemical_symbols
+
+from potentials.errors import InputError
+from recipes.chemistry.molecules import Molecule, from_smiles
+
+WATER_SMILES = "O"
+
+WORDS = {"water": WATER_SMILES}
+"""What may be written in the place of SMILES."""
+
+OPEN_SHELLS = (range(21, 30), range(39, 48), range(57, 80), range(89, 112))
+"""Atomic numbers of transition metals, lanthanides and actinides, whose shells are open as a rule."""
+
+TRIPLETS = {"O=O": "O2", "S=S": "S2", "O=S": "SO"}
+"""Molecules that SMILES draw with closed shells and nature does not."""
+
+OPEN_FORMULAS = {"OO": "O2", "SS": "S2", "OS": "SO", "HN": "NH", "CHH": "CH2", "BB": "B2", "HP": "PH"}
+"""Neutral molecules of even electrons whose ground state is a triplet, by their atoms in alphabetical order."""
+
+CLOSED_ATOM = frozenset({2, 4, 10, 12, 18, 20, 36, 38, 54, 56, 70, 86, 88, 102})
+"""Electrons of an atom or ion whose shells are closed: a noble gas, with or without two s electrons more."""
+
+_D10 = {
+    **{symbol: {28, 30} for symbol in ("Cu", "Zn", "Ga", "Ge", "As")},
+    **{symbol: {46, 48} for symbol in ("Pd", "Ag", "Cd", "In", "Sn", "Sb")},
+    **{symbol: {78, 80} for symbol in ("Au", "Hg", "Tl", "Pb", "Bi")},
+}
+
+CLOSED_ATOMS = {symbol: CLOSED_ATOM | more for symbol, more in _D10.items()}
+"""The same where a filled d shell comes in: Zn2+, Ag+, Sn2+."""
+
+HEAVIEST = 86
+"""Last element that GFN2-xTB has."""
+
+CHARGES = range(-1, 3)
+"""Total charges (e) that a species in vacuum can have: it loses a second electron, or takes one from a partner."""
+
+
+def read_species(text: str, option: str = "--from-smiles") -> Molecule:
+    """Return the molecule or ion that SMILES describe, under its formula; its SMILES are rdkit's canonical ones.
+
+    Parameters
+    ----------
+    text
+        SMILES, or a word of `WORDS`.
+    option
+        Where the user wrote it: errors name it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is more than one species, has open shells, or a charge that does not hold.
+    """
+    from rdkit import Chem
+    from rdkit.Chem.rdMolDescriptors import CalcMolFormula
+
+    where = f"{option} '{text.strip()}'"
+    mol = _parsed(WORDS.get(text.strip().lower(), text.strip()), where)
+    _check_parts(mol, where)
+    _check_shells(Chem.AddHs(mol), where)
+    return replace(from_smiles(Chem.MolToSmiles(mol)), name=CalcMolFormula(mol))
+
+
+def _parsed(smiles: str, where: str) -> Any:
+    """Return an rdkit molecule, or say in plain words what is wrong with the SMILES."""
+    from rdkit import Chem, rdBase
+
+    if not smiles:
+        raise InputError(f"{where} is empty; give SMILES, for example CO for methanol")
+    if len(smiles.split()) > 1:
+        raise InputError(f"{where} has a blank in it; SMILES have none, for example CO for methanol")
+    said = io.StringIO()
+    settings = Chem.SmilesParserParams()
+    settings.sanitize = settings.allowCXSMILES = settings.parseName = False
+    rdBase.LogToPythonStderr()
+    try:
+        with contextlib.redirect_stderr(said):
+            mol = Chem.MolFromSmiles(smiles, settings)
+    finally:
+        rdBase.LogToCppStreams()
+    if mol is None:
+        raise InputError(f"{where} is not SMILES: {_mistake(said.getvalue(), smiles)}; example: CO for methanol")
+    if not mol.GetNumAtoms() or any(atom.GetAtomicNum() == 0 for atom in mol.GetAtoms()):
+        raise InputError(f"{where} has an atom that stands for any element; every atom must be one")
+    with rdBase.BlockLogs():
+        problems = Chem.DetectChemistryProblems(mol)
+    if problems:
+        raise InputError(f"{where} is no molecule: {_problem(mol, problems[0])}")
+    Chem.SanitizeMol(mol)
+    return mol
+
+
+def _mistake(said: str, smiles: str) -> str:
+    """Return what rdkit's parser complained about."""
+    text = " ".join(said.split()).lower()
+    for sign, meaning in (
+        ("unclosed ring", "a ring is opened by a number and not closed by the same one"),
+        ("extra open paren", "a bracket '(' is not closed"),
+        ("extra close paren", "a bracket ')' was not opened"),
+        ("unclosed branch", "a bracket '(' is not closed"),
+    ):
+        if sign in text:
+            return meaning
+    place = re.search(r"position (\d+)", text)
+    if place and 1 <= int(place[1]) <= len(smiles):
+        number = int(place[1])
+        return f"it cannot be read from character {number}, '{smiles[number - 1]}', on"
+    return "it cannot be read"
+
+
+def _problem(mol: Any, problem: Any) -> str:
+    """Return what is chemically wrong with a molecule that could be read."""
+    if problem.GetType() == "AtomValenceException":
+        atom = mol.GetAtomWithIdx(problem.GetAtomIdx())
+        bonds = re.search(r", (\d+), is greater", problem.Message())
+        return (
+            f"its {atom.GetSymbol()} (atom {atom.GetIdx()}, counted from 0) has "
+            f"{bonds[1] if bonds else 'too many'} bonds, more than {atom.GetSymbol()} can have"
+        )
+    return (
+        "its small letters (aromatic atoms) do not fit together; write double bonds as '=', or a hydrogen on a "
+        "nitrogen as [nH]"
+    )
+
+
+def _check_parts(mol: Any, where: str) -> None:
+    """Raise InputError if SMILES describe more than one species."""
+    from rdkit import Chem
+
+    parts = Chem.GetMolFrags(mol, asMols=True)
+    if len(parts) < 2:
+        return
+    names = [Chem.MolToSmiles(part) for part in parts]
+    salt = all(Chem.GetFormalCharge(part) for part in parts)
+    told = f"{', '.join(names[:-1])} and {names[-1]}"
+    first = next((n for n in names if n != WATER_SMILES), names[0])
+    raise InputError(
+        f"{where} is {'a salt of ' if salt else ''}{len(parts)} {'ions' if salt else 'species'}, {told}: make a "
+        f"recipe for one at a time, for example --from-smiles '{first}' --with water"
+    )
+
+
+def _check_shells(mol: Any, where: str) -> None:
+    """Raise InputError unless a species has closed shells, electrons, and a charge that it keeps in vacuum."""
+    from rdkit import Chem
+
+    charge = Chem.GetFormalCharge(mol)
+    numbers = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
+    closed = "the engines here compute closed shells only"
+    for number in numbers:
+        name = chemical_symbols[number]
+        if any(number in shell for shell in OPEN_SHELLS):
+            raise InputError(f"{where} has {name}, a metal whose shells are open as a rule; {closed}")
+        if number > HEAVIEST:
+            raise InputError(f"{where} has {name}, which GFN2-xTB does not have; allowed: H to Rn")
+    electrons = sum(numbers) - charge
+    unpaired = sum(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms())
+    if electrons < 1:
+        raise InputError(f"{where} has no electrons, so there is nothing to compute")
+    if unpaired or electrons % 2:
+        count = f"{unpaired} unpaired electrons" if unpaired > 1 else "1 unpaired electron"
+        raise InputError(f"{where} is a radical: {count} among {electrons}; {closed}")
+    triplet = TRIPLETS.get(Chem.MolToSmiles(Chem.RemoveHs(mol)))
+    if triplet:
+        raise InputError(f"{where} is {triplet}, whose ground state has two unpaired electrons; {closed}")
+    if charge not in CHARGES:
+        why = "a second electron is not bound" if charge < 0 else "it takes an electron from its partner"
+        raise InputError(
+            f"{where} has the charge {charge:+d}, which does not hold in vacuum: {why}; allowed: -1 to +2"
+        )
+
+
+def closed_shell_problem(symbols: Sequence[str], charge: int) -> str:
+    """Return why a species has no closed shells, as the end of a sentence; empty if it has.
+
+    Every engine here computes closed shells only, and a closed shell of a species whose ground state is open is
+    another state than the user's.
+
+    Parameters
+    ----------
+    symbols
+        Element of each atom, caps among them.
+    charge
+        Total charge, e.
+    """
+    electrons = sum(atomic_numbers[s] for s in symbols) - charge
+    closed = "the engines here compute closed shells only"
+    if electrons < 1:
+        return f"has {electrons} electrons at charge {charge:+d}; allowed: 2 or more"
+    if electrons % 2:
+        return (
+            f"has {electrons} electrons at charge {charge:+d}, an odd number, so its shells are open; {closed}: "
+            "correct charge or geometry"
+        )
+    formula = "".join(sorted(symbols))
+    if len(symbols) == 1 and electrons not in CLOSED_ATOMS.get(symbols[0], CLOSED_ATOM):
+        return f"is an atom of {electrons} electrons, whose shells are open; {closed}"
+    if formula in OPEN_FORMULAS and not charge:
+        return f"is {OPEN_FORMULAS[formula]}, whose ground state has two unpaired electrons; {closed}"
+    return ""

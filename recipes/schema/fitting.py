@@ -1,0 +1,235 @@
+"""The fitting section: the terms of a PIP, and how its parameters are found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import comb
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, WrapValidator, field_validator, model_validator
+
+import potentials.nmers.switching
+from potentials.errors import InputError
+from potentials.nmers.nmer import NMer
+from potentials.pip.basis import Basis, BasisOptions
+from potentials.pip.rules import EXAMPLES, parse_rules
+from potentials.pip.sites import LonePairs
+from potentials.pip.variables import Forms
+from recipes.schema.patterns import Rule
+from recipes.schema.section import Atom, Section
+
+MOST_MONOMIALS = 5_000_000
+"""Products of distances that are written down to find the terms; the papers' largest n-mer has 85,000."""
+
+Form = Literal["exp", "exp0", "coul", "coul0", "gau", "gau0"]
+
+
+def _key(value: Any, _: object) -> int | tuple[int, ...]:
+    """Return the key of a body: an atom, or several; one sentence where it is neither."""
+    several = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if not several or any(not isinstance(a, int) or isinstance(a, bool) or a < 0 for a in several):
+        raise ValueError(f"{value!r} is not an atom, counted from 0, or a list of atoms that exchange: [0, 1]")
+    return several if isinstance(value, (list, tuple)) else several[0]
+
+
+Key = Annotated[int | tuple[int, ...], WrapValidator(_key)]
+
+
+class Switching(Section):
+    """Cosine switching of an intermolecular potential: the product of s(R) over all pairs of fragments."""
+
+    atoms: tuple[Key, ...] = Field(
+        min_length=2,
+        max_length=3,
+        description="of each fragment the atom that R leads to, counted from 0 in the n-mer; a list: their mean",
+    )
+    r_in: float = Field(ge=0, le=100, description="full potential up to here (A)")
+    r_out: float = Field(gt=0, le=100, description="no potential from here on (A)")
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.r_in >= self.r_out:
+            raise ValueError(f"r_in = {self.r_in:g} A must be less than r_out = {self.r_out:g} A")
+        return self
+
+    @model_validator(mode="after")
+    def _buildable(self) -> Self:
+        self.build()
+        return self
+
+    def build(self) -> potentials.nmers.switching.Switching:
+        """Return the switching."""
+        return potentials.nmers.switching.Switching(self.atoms, self.r_in, self.r_out)
+
+    def check(self, nmer: NMer) -> None:
+        """Raise InputError unless every fragment has its key, and exchanges of equivalent atoms change nothing."""
+        switching = self.build()
+        count = len(nmer.fragments)
+        if switching.highest >= nmer.natoms:
+            raise InputError(f"fitting.switching.atoms must be atoms from 0 to {nmer.natoms - 1}")
+        home = [n for n, part in enumerate(nmer.slices) for _ in range(part.start, part.stop)]
+        homes = [sorted({home[atom] for atom in key}) for key in switching.keys]
+        if sorted(homes) != [[n] for n in range(count)]:
+            raise InputError(
+                f"fitting.switching.atoms = {_written(self.atoms)} must have one key in each of the {count} "
+                "fragments: an atom of each, or a list of atoms of it"
+            )
+        blocks, known = nmer.symmetry.split("_"), dict[str, set[str]]()
+        for (number,), key in zip(homes, switching.keys, strict=True):
+            letters = {nmer.classes[atom] for atom in key}
+            part = nmer.slices[number]
+            alike = [atom for atom in range(part.start, part.stop) if nmer.classes[atom] in letters]
+            if sorted(key) != alike:
+                raise InputError(
+                    f"fitting.switching.atoms = {_written(self.atoms)} tells equivalent atoms of fragment "
+                    f"'{nmer.fragments[number].name}' apart; allowed: {alike}, all of them, or an atom that is "
+                    "the only one of its letter"
+                )
+            if known.setdefault(blocks[number], letters) != letters:
+                raise InputError(
+                    f"fitting.switching.atoms = {_written(self.atoms)} tells fragments {blocks[number]}, which "
+                    "are alike, apart; allowed: the same atom of each"
+                )
+
+
+def _written(atoms: tuple[int | tuple[int, ...], ...]) -> str:
+    """Return keys as a recipe has them: ``[0, [5, 6]]``."""
+    return str([list(key) if isinstance(key, tuple) else key for key in atoms])
+
+
+class VariableForms(Section):
+    """Functions of distance: exp(-k R), coul exp(-k R)/R, gau exp(-k R^2); with 0 behind: of R - d in exp()."""
+
+    intra: Form = Field("exp", description="of distances within fragments")
+    inter: Form = Field("exp", description="of distances between fragments")
+
+
+class LonePairSites(Section):
+    """Two virtual sites at r_O + along (u + v)/2 +- across (u x v); u and v lead from O to its two H."""
+
+    atoms: tuple[Atom, Atom, Atom] = Field(description="O, H, H, counted from 0 in the n-mer")
+    along: float = Field(-0.09721486914088159, ge=-5, le=5, description="along the bisector; MB-pol's value")
+    across: float = Field(0.0985927207840615, gt=0, le=5, description="across the plane (1/A); MB-pol's value")
+
+    @model_validator(mode="after")
+    def _three_atoms(self) -> Self:
+        LonePairs(self.atoms)
+        return self
+
+
+class Fitting(Section):
+    """A PIP in Morse variables exp(-k R), or others, fitted by weighted ridge regression."""
+
+    LATER: ClassVar[Mapping[str, Any]] = {
+        "variables": {"intra": "exp", "inter": "exp"},
+        "rules": [],
+        "lone_pairs": [],
+        "max_terms": None,
+        "k": 1.0,
+        "d": 1.0,
+        "d_bounds": [0.0, 7.0],
+        "gradient_weight": 0.1,
+        "start_configurations": 5000,
+        "ensemble": 32,
+    }
+
+    degree: int = Field(3, ge=1, le=8, description="highest degree of a monomial")
+    terms: Literal["all", "intermolecular"] = Field(
+        "intermolecular",
+        description="intermolecular: the intermolecular distances of every monomial join all fragments",
+    )
+    rules: tuple[Rule, ...] = Field(
+        (), max_length=100, description=f"further rules that terms must all keep, such as: {EXAMPLES}"
+    )
+    variables: VariableForms = VariableForms()
+    lone_pairs: tuple[LonePairSites, ...] = Field(
+        (),
+        max_length=20,
+        description="pairs of virtual sites whose intermolecular distances are variables as well",
+    )
+    gamma: float = Field(5e-4, ge=0, le=10, description="ridge parameter Gamma")
+    delta_e: float = Field(40.0, gt=0, le=10_000, description="energy scale dE of the weights (kcal/mol)")
+    max_terms: int | None = Field(
+        None, ge=1, le=40_000, description="keep the terms that lower the error most, at most so many"
+    )
+    optimizer: Literal["variable-projection", "simplex", "fixed"] = Field(
+        "variable-projection", description="how the k are found; fixed: they stay as k says"
+    )
+    k: Annotated[float, Field(gt=0, le=20)] = Field(
+        1.0, description="all k of the first start (1/A); optimizer 'fixed' leaves them there"
+    )
+    k_bounds: tuple[Annotated[float, Field(gt=0, le=20)], Annotated[float, Field(gt=0, le=20)]] = Field(
+        (0.1, 4.0), description="bounds of the non-linear parameters k (1/A)"
+    )
+    d: Annotated[float, Field(ge=0, le=20)] = Field(
+        1.0, description="all d of the first start (A), where a variable's form has one"
+    )
+    d_bounds: tuple[Annotated[float, Field(ge=0, le=20)], Annotated[float, Field(gt=0, le=20)]] = Field(
+        (0.0, 7.0), description="bounds of the d (A)"
+    )
+    starts: int = Field(5, ge=1, le=1000, description="starting points of the k")
+    max_iterations: int = Field(100, ge=1, le=100_000, description="optimizer iterations per start")
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=0.5, description="part of the training set that picks the start"
+    )
+    start_configurations: int = Field(
+        5000,
+        ge=2,
+        le=1_000_000,
+        description="training configurations that the starts are compared on; the best is refined on all",
+    )
+    gradient_weight: float = Field(
+        0.1,
+        ge=0,
+        le=1e4,
+        description="weight of a gradient's squared error against an energy's (A^2), where known",
+    )
+    ensemble: int = Field(
+        32, ge=0, le=1000, description="members that tell the uncertainty of a prediction; 0: none"
+    )
+    switching: Switching | None = None
+    seed: int = Field(2025, ge=0, le=2**32 - 1)
+
+    @model_validator(mode="after")
+    def _bounds_rise(self) -> Self:
+        if self.k_bounds[0] >= self.k_bounds[1]:
+            raise ValueError(f"k_bounds {list(self.k_bounds)} (1/A) must rise")
+        if self.d_bounds[0] >= self.d_bounds[1]:
+            raise ValueError(f"d_bounds {list(self.d_bounds)} (A) must rise")
+        return self
+
+    @field_validator("rules")
+    @classmethod
+    def _known_rules(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        parse_rules(value)
+        return value
+
+    def basis_options(self) -> BasisOptions:
+        """Return what decides the terms besides their degree."""
+        return BasisOptions(
+            rules=self.rules,
+            forms=Forms(self.variables.intra, self.variables.inter),
+            lone_pairs=tuple(LonePairs(pair.atoms, pair.along, pair.across) for pair in self.lone_pairs),
+        )
+
+    def build_basis(self, nmer: NMer) -> Basis:
+        """Return the terms, before any are chosen among them.
+
+        Raises
+        ------
+        InputError
+            If the rules or the lone pairs do not suit the n-mer.
+        """
+        return Basis.build(nmer, self.degree, self.terms, self.basis_options())
+
+    def check(self, nmer: NMer) -> None:
+        """Raise InputError if the degree, the rules or the lone pairs do not suit an n-mer."""
+        least = max(1, len(nmer.fragments) - 1)  # what this degree leaves empty, all degrees do
+        distances = comb(nmer.natoms + 2 * len(self.lone_pairs), 2)
+        if (count := comb(distances + least, least)) > MOST_MONOMIALS:
+            raise InputError(
+                f"{distances:,} distances make {count:,} products of degree {least}; allowed: up to "
+                f"{MOST_MONOMIALS:,}: fewer atoms"
+            )
+        if self.rules or self.lone_pairs or (self.terms == "intermolecular" and self.degree < least):
+            Basis.build(nmer, min(self.degree, least), self.terms, self.basis_options())

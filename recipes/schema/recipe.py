@@ -1,0 +1,232 @@
+"""The recipe: frozen models of everything that decides a potential, with visible defaults.
+
+Every section below `Recipe` is one stage's own settings. A section, together with the keys of the stage's
+inputs, decides the stage's content; `Resources` only decides where and how patiently it is computed and never
+changes a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.symmetry import derive_symmetry
+from recipes.schema.fitting import Fitting, Switching
+from recipes.schema.graph import check_graph, read_geometry
+from recipes.schema.labelling import Labelling
+from recipes.schema.patterns import LONGEST_GEOMETRY, Folder, FreeLine, Label, PresetName, RecipeName, Symmetry
+from recipes.schema.sampling import Bias, Sampling
+from recipes.schema.section import Pair, Section
+
+__all__ = [
+    "Bias",
+    "Fitting",
+    "FragmentModel",
+    "Gates",
+    "Labelling",
+    "NMerModel",
+    "Recipe",
+    "Resources",
+    "Sampling",
+    "Section",
+    "Selection",
+    "Switching",
+]
+
+
+class FragmentModel(Section):
+    """One fragment, as a chemist writes it down."""
+
+    LATER: ClassVar[Mapping[str, Any]] = {"parts": []}
+
+    name: Label = Field(description="what people call it, for example CH3-")
+    geometry: str = Field(max_length=LONGEST_GEOMETRY, description="one line an atom: element x y z (A)")
+    bonds: tuple[Pair, ...] = Field(description="pairs of atoms of this fragment, counted from 0")
+    caps: tuple[int, ...] = Field((), description="atoms that are ghost hydrogens on a cut bond, from 0")
+    charge: int = Field(0, ge=-4, le=4, description="total charge (e)")
+    parts: tuple[tuple[int, ...], ...] = Field(
+        (), description="the 1-mers of a covalent n-mer: the atoms of each, caps included, counted from 0"
+    )
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        self.build()
+        return self
+
+    def build(self) -> Fragment:
+        """Return the fragment; raises ValueError if its geometry, bonds, or caps are not those of a molecule."""
+        symbols, positions = read_geometry(self.geometry)
+        check_graph(symbols, self.bonds, self.caps)
+        return Fragment(self.name, symbols, positions, self.bonds, self.caps, self.charge, self.parts)
+
+
+class NMerModel(Section):
+    """The n-mer: fragments and the symmetry of their atoms."""
+
+    symmetry: Symmetry = Field(
+        "",
+        description="letters with counts in atom order, fragments joined by _: A1B1C3_D1E2; empty: derived from "
+        "elements, bonds, and caps",
+    )
+    fragments: tuple[FragmentModel, ...] = Field(min_length=1, max_length=3)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derived_symmetry(cls, values: Any) -> Any:
+        """Write out an empty symmetry, so that a recipe that says it and one that does not have the same keys."""
+        if not isinstance(values, dict) or values.get("symmetry") or not values.get("fragments"):
+            return values
+        try:
+            fragments = [FragmentModel.model_validate(f).build() for f in values["fragments"]]
+        except (ValidationError, TypeError):
+            return values  # said where it is wrong by the fields' own validation
+        return {**values, "symmetry": derive_symmetry(fragments)}
+
+    @model_validator(mode="after")
+    def _symmetry_fits(self) -> Self:
+        self.build("")
+        return self
+
+    def build(self, name: str) -> NMer:
+        """Return the n-mer; raises InputError if the symmetry does not fit the geometry."""
+        return NMer(name, tuple(f.build() for f in self.fragments), self.symmetry)
+
+
+class Selection(Section):
+    """Training and test configurations: the real frames nearest to mini-batch K-means centres."""
+
+    LATER: ClassVar[Mapping[str, Any]] = {
+        "descriptor": "sorted-distances",
+        "duplicate_distance": 0.01,
+        "test_distance": 0.02,
+        "max_energy": None,
+        "stratify": [],
+    }
+
+    method: Literal["mini-batch-k-means", "d-optimality"] = Field(
+        "mini-batch-k-means",
+        description="cluster and take the frame nearest to each centre, or the rows that span the PIP's terms",
+    )
+    descriptor: Literal["sorted-distances", "soap"] = Field(
+        "sorted-distances", description="what is clustered: distances sorted within equivalent pairs, or SOAP"
+    )
+    train: int = Field(43_000, ge=2, le=1_000_000, description="training configurations")
+    test: int = Field(2_000, ge=1, le=1_000_000, description="test configurations")
+    levels: Literal["auto", "flat", "two"] = Field(
+        "auto", description="cluster at once, or coarsely first; auto: two levels above 2,000 clusters"
+    )
+    tails: float = Field(
+        0.05, ge=0, le=0.5, description="part of the training set taken farthest from all others instead"
+    )
+    intermolecular_weight: float = Field(1.0, gt=0, le=100, description="of distances between fragments")
+    intramolecular_weight: float = Field(1.0, gt=0, le=100, description="of distances within a fragment")
+    duplicate_distance: float = Field(
+        0.01, ge=0, le=10, description="no two configurations nearer than this in the descriptor (A)"
+    )
+    test_distance: float = Field(
+        0.02, ge=0, le=10, description="no test configuration nearer to a training one in the descriptor (A)"
+    )
+    max_energy: float | None = Field(
+        None, gt=0, le=1e6, description="highest force-field energy above the pool's lowest (kcal/mol)"
+    )
+    stratify: tuple[Literal["window", "temperature"], ...] = Field(
+        (), description="select each window, each temperature, or each pair of them for itself, in equal parts"
+    )
+    seed: int = Field(2025, ge=0, le=2**32 - 1)
+
+
+class Gates(Section):
+    """What a candidate must show before it is released."""
+
+    LATER: ClassVar[Mapping[str, Any]] = {"motion": 1e-8}
+
+    train_rmsd: float = Field(0.5, gt=0, description="largest RMSD on the training set (kcal/mol)")
+    test_rmsd: float = Field(0.5, gt=0, description="largest RMSD on the test set (kcal/mol)")
+    permutation: float = Field(
+        1e-9, gt=0, description="largest energy change when equivalent atoms or fragments change places (kcal/mol)"
+    )
+    motion: float = Field(
+        1e-8, gt=0, description="largest energy change when the whole is turned, mirrored and moved (kcal/mol)"
+    )
+    gradient: float = Field(1e-5, gt=0, description="largest gradient error by finite differences (kcal/mol/A)")
+    labels: float = Field(0.95, gt=0, le=1, description="smallest part of the labels that must be usable")
+
+
+class Resources(Section):
+    """Where and how patiently: never part of a key."""
+
+    workers: int = Field(
+        0, ge=0, le=10_000, description="processes at once; 0 is one per core that fits in memory"
+    )
+    label_timeout: float = Field(3600.0, gt=0, le=31_536_000, description="wall time of one label's process (s)")
+    label_memory: float = Field(4.0, gt=0, le=100_000, description="memory of one label's process (GiB)")
+    scratch: Folder = Field("", description="folder for engines' temporary files; empty: in the store")
+    keep_hills: bool = Field(
+        True, description="keep each walker's plumed.dat and HILLS files, in the store's folder 'plumed'"
+    )
+
+
+class Recipe(Section):
+    """Everything that decides one n-mer's potential."""
+
+    format: Literal[1] = 1
+    name: RecipeName
+    title: FreeLine = ""
+    licence: FreeLine = Field(
+        "not stated", min_length=1, description="of the data that are made, for example CC-BY-4.0; part of no key"
+    )
+    preset: PresetName = Field("", description="the preset that was applied; empty is none")
+    nmer: NMerModel
+    sampling: Sampling = Sampling()
+    selection: Selection = Selection()
+    labelling: Labelling = Labelling()
+    fitting: Fitting = Fitting()
+    gates: Gates = Gates()
+    resources: Resources = Resources()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        nmer = self.build_nmer()
+        if self.selection.train + self.selection.test > self.sampling.frames:
+            raise ValueError(
+                f"selection.train + selection.test = {self.selection.train + self.selection.test} is more than "
+                f"sampling.frames = {self.sampling.frames}; choose at most as many as there are frames"
+            )
+        self._atoms_exist(nmer)
+        switching = self.fitting.switching
+        if switching and switching.build().highest >= nmer.natoms:
+            raise ValueError(f"fitting.switching.atoms must be atoms from 0 to {nmer.natoms - 1}")
+        if self.fitting.terms == "intermolecular" and len(nmer.fragments) < 2:
+            raise ValueError("fitting.terms = 'intermolecular' needs two fragments; use 'all' for one")
+        self.fitting.check(nmer)
+        return self
+
+    def _atoms_exist(self, nmer: NMer) -> None:
+        """Raise ValueError if the sampling section names an atom or a window that the n-mer does not have."""
+        for key, groups in (
+            ("bias.families", [v for f in self.sampling.bias.families for v in f.variables]),
+            ("scan.axes", [a.atoms for a in self.sampling.scan.axes]),
+            ("atom_types", [t.atoms for t in self.sampling.atom_types]),
+        ):
+            for atoms in groups:
+                if atoms and max(atoms) >= nmer.natoms:
+                    raise ValueError(f"sampling.{key}: atoms {list(atoms)} must be from 0 to {nmer.natoms - 1}")
+                if not atoms and len(nmer.fragments) < 2:
+                    raise ValueError(f"sampling.{key}: an axis without atoms needs two fragments")
+                if not atoms and len(nmer.fragments) > 2:
+                    raise ValueError(
+                        f"sampling.{key}: an axis without atoms is for two fragments, and here are "
+                        f"{len(nmer.fragments)}; name the atoms whose distance is scanned"
+                    )
+        if self.sampling.scan.orientations > 1 and len(nmer.fragments) > 2:
+            raise ValueError(
+                "sampling.scan.orientations turns the second of two fragments, and here are "
+                f"{len(nmer.fragments)}; allowed: 1, or sampler 'pbmetad'"
+            )
+
+    def build_nmer(self) -> NMer:
+        """Return the n-mer that the recipe describes."""
+        return self.nmer.build(self.name)

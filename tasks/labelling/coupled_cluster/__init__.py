@@ -1,0 +1,1 @@
+"""Density-fitted CCSD(T) in single precision."""

@@ -1,0 +1,1 @@
+"""The programs that compute energies, one file each, behind one interface."""

@@ -1,0 +1,289 @@
+"""What an energy program must offer: the job it is given, the result it returns, and what it can do."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from ase.data import atomic_numbers, chemical_symbols
+
+from potentials.errors import InputError
+from recipes.schema.patterns import check_basis_name, check_functional_name
+
+OK = "ok"
+FAILED = "failed"
+TIMEOUT = "timeout"
+OUT_OF_MEMORY = "out-of-memory"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One energy calculation. Made of plain values, so that it travels as JSON.
+
+    Attributes
+    ----------
+    part
+        Name of the sub-calculation.
+    symbols
+        Element of each atom, ghosts included.
+    positions
+        (atoms, 3), Angstrom.
+    ghosts
+        Atoms without nucleus and electrons, counted from 0.
+    charge
+        e.
+    method, basis, frozen_core
+        As in the recipe.
+    scf_tolerance, cc_tolerance
+        Energy convergence, hartree.
+    lno_threshold, fno_threshold
+        Occupation below which a virtual natural orbital is dropped; read by LNO or by FNO methods only.
+    mp2_basis
+        Larger basis of a composite: MP2 in it + [method - MP2] in `basis`; empty: none.
+    scale_triples
+        Whether a composite's (T) is scaled by the ratio of the whole's two MP2 correlation energies.
+    whole_charge
+        Charge of all atoms together, ghosts taken for real ones, e.
+    functional
+        Of method DFT.
+    density_fitting
+        Whether integrals are fitted.
+    single_precision
+        Whether fitted coupled cluster is computed in float32.
+    memory
+        What the engine may plan with, GiB.
+    """
+
+    part: str
+    symbols: tuple[str, ...]
+    positions: tuple[tuple[float, float, float], ...]
+    ghosts: tuple[int, ...]
+    charge: int
+    method: str
+    basis: str
+    frozen_core: bool = True
+    scf_tolerance: float = 1e-10
+    cc_tolerance: float = 1e-8
+    lno_threshold: float = 1e-5
+    fno_threshold: float = 1e-5
+    mp2_basis: str = ""
+    scale_triples: bool = False
+    whole_charge: int = 0
+    functional: str = ""
+    density_fitting: bool = False
+    single_precision: bool = False
+    memory: float = 4.0
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Job:
+        """Return the job of a JSON object made with `dataclasses.asdict`."""
+        positions = tuple((float(x), float(y), float(z)) for x, y, z in values["positions"])
+        return cls(
+            **{
+                **values,
+                "symbols": tuple(values["symbols"]),
+                "positions": positions,
+                "ghosts": tuple(values["ghosts"]),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one energy calculation ended.
+
+    Attributes
+    ----------
+    status
+        ``ok``, ``failed``, ``timeout``, or ``out-of-memory``.
+    reason
+        One sentence; empty if ok.
+    energy
+        Total energy of the method, hartree; None unless ok.
+    components
+        hartree: ``hf`` (total), and as far as the method goes ``mp2``, ``ccsd`` (correlation energies) and
+        ``triples`` (the (T) correction alone). The method's energy is the sum of ``hf`` and the last ones. A
+        truncated method has ``dmp2``, what MP2 says was cut off; a composite has ``mp2`` in its larger basis,
+        ``dccsd`` (CCSD - MP2 in the smaller), and where it scales its triples ``triples_unscaled`` as well.
+        DFT and GFN2-xTB have ``total`` alone.
+    t1, d1
+        Diagnostics of Lee and Taylor and of Janssen and Nielsen; None where the method has none.
+    t2
+        Largest double amplitude, absolute; None where the method has none.
+    triples_fraction
+        Part of the correlation energy that is (T); None where the method has none.
+    details
+        Counts and flags: ``electrons`` and ``frozen_orbitals`` (those that a core potential leaves),
+        ``basis_functions``, ``scf_converged``, ``cc_converged``; and where the SCF was not an ordinary one, what
+        `tasks.labelling.engines.self_consistent.settle` returns.
+    """
+
+    status: str
+    reason: str = ""
+    energy: float | None = None
+    components: dict[str, float] = field(default_factory=dict)
+    t1: float | None = None
+    d1: float | None = None
+    t2: float | None = None
+    triples_fraction: float | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an engine can do.
+
+    Attributes
+    ----------
+    methods
+        Methods by their name in the recipe.
+    ghosts
+        Whether it takes ghost atoms, as counterpoise needs.
+    threads
+        Whether one calculation can use more than one core. Labels are run on one core each all the same.
+    """
+
+    methods: tuple[str, ...]
+    ghosts: bool
+    threads: bool
+
+
+class Engine(ABC):
+    """An energy program behind one interface; input, running, and reading apart.
+
+    A subclass imports its program inside its methods, so that a missing program is an answer of `available`
+    and not an error of the import.
+    """
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+    labels_per_process: ClassVar[int] = 1
+    """Labels that may share a process: more than one where the start of a process costs more than a label."""
+
+    @abstractmethod
+    def available(self) -> str | None:
+        """Return None if the program is there, otherwise what is missing and how to install it."""
+
+    @abstractmethod
+    def versions(self) -> dict[str, str]:
+        """Return the version of each program that takes part; it must be quick to find out."""
+
+    @abstractmethod
+    def build(self, job: Job) -> Any:
+        """Return the program's own input for a job."""
+
+    @abstractmethod
+    def execute(self, job: Job, built: Any) -> dict[str, Any]:
+        """Run the program and return what it found as plain values."""
+
+    @abstractmethod
+    def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
+        """Return the result that the program's values mean. It needs no program."""
+
+    def lacks(self, method: str) -> str | None:
+        """Return None if the installed program has one of the engine's methods, otherwise what is missing."""
+        return None
+
+    def check_elements(self, basis: str, symbols: Iterable[str]) -> None:  # noqa: B027 - optional
+        """Raise InputError if the basis does not exist or lacks an element; not every engine can tell."""
+
+    def core_electrons(self, basis: str, symbols: Iterable[str]) -> dict[str, int]:
+        """Return how many electrons of each element a basis leaves to a core potential that this engine sets.
+
+        They become part of the protocol. A program that has always set them by itself returns none.
+        """
+        return {}
+
+    def check_functional(self, functional: str) -> None:
+        """Raise InputError if the engine does not know a density functional."""
+        raise InputError(f"labelling.functional '{functional}': engine '{self.name}' has no density functionals")
+
+    def check_fitting(  # noqa: B027 - optional
+        self, method: str, basis: str, symbols: Iterable[str], functional: str = ""
+    ) -> None:
+        """Raise InputError if a method's fitted integrals have no auxiliary basis; not every engine can tell."""
+
+    def check(
+        self,
+        method: str,
+        basis: str,
+        counterpoise: bool,
+        symbols: Iterable[str],
+        functional: str = "",
+        density_fitting: bool = False,
+        mp2_basis: str = "",
+    ) -> None:
+        """Raise InputError if the engine cannot compute what a recipe asks, before any label is tried."""
+        symbols = tuple(symbols)
+        if method not in self.capabilities.methods:
+            allowed = ", ".join(self.capabilities.methods)
+            raise InputError(f"labelling.method '{method}' is not one of engine '{self.name}': {allowed}")
+        if missing := self.lacks(method):
+            raise InputError(f"labelling.method '{method}' {missing}")
+        if counterpoise and not self.capabilities.ghosts:
+            raise InputError(f"labelling.counterpoise needs ghost atoms, and engine '{self.name}' has none")
+        if functional:
+            self.check_functional(functional)
+        for one in (basis, mp2_basis) if mp2_basis else (basis,):
+            self.check_elements(one, symbols)
+            if density_fitting or mp2_basis or method.startswith("FNO"):
+                self.check_fitting(method, one, symbols, functional)
+
+    def run(self, job: Job) -> Result:
+        """Return the result of a job. Whatever goes wrong is a failed result, never an exception."""
+        try:
+            if job.method not in self.capabilities.methods:
+                return Result(FAILED, f"engine '{self.name}' has no method '{job.method}'")
+            if job.ghosts and not self.capabilities.ghosts:
+                return Result(FAILED, f"engine '{self.name}' takes no ghost atoms")
+            if len(set(job.ghosts)) >= len(job.symbols):
+                return Result(FAILED, "all atoms are ghosts")
+            check_words(job)
+            result = self.parse(job, self.execute(job, self.build(job)))
+        except MemoryError as error:
+            return Result(OUT_OF_MEMORY, f"the engine could not get memory: {_one_line(error)}")
+        except Exception as error:  # a label must never take its neighbours with it
+            return Result(FAILED, f"{type(error).__name__}: {_one_line(error)}")
+        wrong = [name for name, value in _numbers(result) if value is None or not math.isfinite(value)]
+        if result.status == OK and wrong:
+            return Result(FAILED, f"not a finite number: {', '.join(wrong)}", details=result.details)
+        return result
+
+
+def check_words(job: Job) -> None:
+    """Raise ValueError if a text of a job is not what may reach a program, whoever made the job."""
+    for symbol in job.symbols:
+        if symbol not in chemical_symbols[1:]:
+            raise ValueError(f"there is no element {str(symbol)[:20]!r}")
+    for name in (job.basis, job.mp2_basis):
+        if name:
+            check_basis_name(name)
+    check_functional_name(job.functional)
+
+
+def count_electrons(job: Job) -> int:
+    """Return the number of electrons of a job.
+
+    Raises
+    ------
+    ValueError
+        If it is odd or an element does not exist: every engine here takes closed shells only.
+    """
+    ghosts = set(job.ghosts)
+    count = sum(atomic_numbers[s] for i, s in enumerate(job.symbols) if i not in ghosts) - job.charge
+    if count <= 0 or count % 2:
+        raise ValueError(f"{count} electrons are not a closed shell")
+    return int(count)
+
+
+def _numbers(result: Result) -> list[tuple[str, float | None]]:
+    optional = ("t1", "d1", "t2", "triples_fraction")
+    given = [(name, getattr(result, name)) for name in optional if getattr(result, name) is not None]
+    return [("energy", result.energy), *result.components.items(), *given]
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

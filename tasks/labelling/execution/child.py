@@ -1,0 +1,116 @@
+"""The process that computes labels, one after the other: ``python -P -m tasks.labelling.execution.child``.
+
+It reads one JSON object from standard input, ``{"engine": name, "parent": pid, "labels": [[job, ...], ...]}``,
+and writes one JSON line to standard output for each finished job, in order. It leaves a label at its first job
+that is not ok, because the rest of the sum would be of no use, and goes on with the next label. Limits on time
+and memory are its parent's business; when the parent dies, it dies, and by nobody else's request.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import asdict
+from typing import IO, Any
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Run the jobs that standard input holds; return the exit code."""
+    # A batch system that ends a job asks every process in it to end, while the worker still reports what happens:
+    # a label that obeyed would be recorded as failed. It ends with its parent.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    request = json.load(sys.stdin)
+    die_with_parent(int(request["parent"]))
+    output = own_output()
+    run_jobs(request, output)
+    return 0
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel end this process when its parent ends; elsewhere than on Linux, watch for it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    else:
+        threading.Thread(target=_watch_parent, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:  # it ended before the call above
+        os._exit(1)
+
+
+def own_output() -> IO[str]:
+    """Return standard output for results alone; what an engine prints goes to standard error."""
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return output
+
+
+def run_jobs(request: dict[str, Any], output: IO[str]) -> None:
+    """Run the labels' jobs in order and write one line each, as soon as it has ended.
+
+    A line holds the fields of `Result` and ``label`` (its place in the request), ``part``, ``cpu_seconds``
+    and ``wall_seconds`` (the first job's include the start of the process), and ``memory`` (peak of the
+    process so far, GiB). Programs that the engine starts count in both.
+    """
+    from tasks.labelling.engines.interface import FAILED, OK, Job, Result
+    from tasks.labelling.engines.registry import ENGINES
+
+    engine = ENGINES[request["engine"]]()
+    cpu_before, wall_before = 0.0, time.monotonic()
+    for number, jobs in enumerate(request["labels"]):
+        for values in jobs:
+            job = Job.from_json(values)
+            result = engine.run(job)
+            cpu, wall = cpu_time(), time.monotonic()
+            more = {
+                "label": number,
+                "part": job.part,
+                "cpu_seconds": round(cpu - cpu_before, 4),
+                "wall_seconds": round(wall - wall_before, 4),
+                "memory": round(peak_memory(), 4),
+            }
+            try:
+                line = json.dumps(asdict(result) | more, allow_nan=False)
+            except (TypeError, ValueError) as error:
+                result = Result(FAILED, f"what the engine gave cannot be kept: {error}")
+                line = json.dumps(asdict(result) | more)
+            output.write(line + "\n")
+            output.flush()
+            cpu_before, wall_before = cpu, wall
+            if result.status != OK:
+                break
+
+
+def cpu_time() -> float:
+    """Return the CPU time of this process and of the programs it ran, s."""
+    import resource
+
+    programs = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + programs.ru_utime + programs.ru_stime
+
+
+def peak_memory() -> float:
+    """Return the largest resident memory so far of this process or of a program it ran, GiB."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    own, programs = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    if sys.platform == "linux":  # there ru_maxrss counts what the parent had when it started this process
+        with open("/proc/self/status", encoding="ascii") as status:
+            own = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+    return max(own, programs) * unit / 1024**3
+
+
+def _watch_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,212 @@
+"""Label configurations on a Dask cluster: find what is missing, have it computed, count how it ended."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from distributed import Client
+from numpy.typing import NDArray
+
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Labelling, Resources
+from storage.configuration import configuration_ids
+from storage.ledger import LabelRow, Ledger
+from tasks.labelling.calibrate import system_of
+from tasks.labelling.engines.interface import OK
+from tasks.labelling.engines.registry import get_engine
+from tasks.labelling.execution.flight import Flight
+from tasks.labelling.execution.runner import Limits
+from tasks.labelling.execution.worker import LabelTask, LabelWork
+from tasks.labelling.protocol import Protocol, check_labelling, protocol_of
+from tasks.progress import ProgressLine
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """How the configurations of a labelling run stand at its end; duplicates count once.
+
+    Attributes
+    ----------
+    ok
+        Labels with every energy.
+    failed
+        Number of failed labels by status and reason, for example ``timeout: took longer than 600 s``.
+    already
+        Labels that had ended, well or not, before this run and were not tried again.
+    computed
+        Labels that ended in this run.
+    missing
+        Labels that have not ended: the trouble was not the label's own, and the next run tries them again.
+    """
+
+    ok: int
+    failed: dict[str, int]
+    already: int
+    computed: int
+    missing: int
+
+
+def label_configurations(
+    nmer: NMer,
+    positions: NDArray[np.float64],
+    labelling: Labelling,
+    resources: Resources,
+    labels_folder: Path,
+    client: Client,
+    progress: ProgressLine | None,
+    scratch: Path,
+    retry: Collection[str] = (),
+) -> LabelCounts:
+    """Compute the labels that the ledger of a folder does not have, and write them there.
+
+    It may be killed at any time and called again: what a worker had finished is in the spool and is not
+    computed twice. A label that fails is a row with its reason and does not stop the others. Labels that ran
+    into a limit are tried again when the limit is now higher.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    positions
+        Shape (configurations, atoms, 3), Angstrom.
+    labelling
+        The protocol.
+    resources
+        Limits of one label: wall time (s) and memory (GiB).
+    labels_folder
+        Folder of the ledger, on a local disk of this machine; its ``spool`` must be seen by the workers.
+    client
+        Client of the cluster to compute on. Its workers should have one thread each: the kernel ends a label
+        with the thread that started it.
+    progress
+        Where to count; None to count nowhere.
+    scratch
+        Folder for temporary files on the workers.
+    retry
+        Try again, whatever the limits, what failed with one of these texts in its ``status: reason``:
+        ``timeout``, ``did not converge``.
+
+    Raises
+    ------
+    InputError
+        If the engine is missing or cannot do what is asked, or another process holds the ledger.
+    StageError
+        If the cluster has no workers for too long, is lost, a disk is full, or no label comes to an end.
+    """
+    check_labelling(nmer, labelling)
+    engine = get_engine(labelling.engine)
+    protocol = protocol_of(nmer, labelling)
+    geometries = dict(zip(configuration_ids(nmer, positions), positions, strict=True))
+    limits = Limits(resources.label_timeout, resources.label_memory)
+    with Ledger.open(labels_folder.resolve()) as ledger:
+        ledger.record_protocol(protocol.id, protocol.settings)
+        work, failed = work_left(ledger, protocol, list(geometries), limits, retry)
+        size = batch_size(engine.labels_per_process, len(work), sum(client.ncores().values()))
+        tasks = (
+            LabelTask(
+                labels=tuple(
+                    LabelWork(i, tuple(protocol.jobs(geometries[i], work[i], limits.memory))) for i in batch
+                ),
+                protocol=protocol.id,
+                engine=labelling.engine,
+                system=system_of(nmer),
+                limits=limits,
+                spool=ledger.spool,
+                scratch=scratch.resolve(),
+            )
+            for batch in _batches(list(work), size)
+        )
+        already = len(geometries) - len(work)
+        flight = Flight(ledger, client, protocol.parts, limits, progress, already - failed, failed)
+        try:
+            flight.work_off(tasks)
+        finally:
+            flight.call_off()
+            ledger.ingest()
+        return _count(ledger, protocol, list(geometries), already, flight.computed)
+
+
+def scratch_folder(resources: Resources, store: Path) -> Path:
+    """Return the folder for engines' temporary files: the recipe's, else one in the store."""
+    return Path(resources.scratch).expanduser() if resources.scratch else store / "scratch" / "labels"
+
+
+def work_left(
+    ledger: Ledger, protocol: Protocol, ids: Sequence[str], limits: Limits, retry: Collection[str] = ()
+) -> tuple[dict[str, tuple[str, ...]], int]:
+    """Return the parts to compute of each label that has any, and the number of labels that failed for good.
+
+    Parameters
+    ----------
+    ledger
+        The ledger.
+    protocol
+        The protocol.
+    ids
+        Configuration ids, each once.
+    limits, retry
+        As in `missing_parts`.
+    """
+    lacks = ~np.isfinite(ledger.arrays(ids, protocol.id, protocol.parts).energies).all(axis=1)
+    rest = [ids[n] for n in np.flatnonzero(lacks).tolist()]
+    known = ledger.rows(rest, protocol.id)
+    needs = {i: missing_parts(known.get(i, {}), protocol.parts, limits, retry) for i in rest}
+    work = {i: parts for i, parts in needs.items() if parts}
+    return work, len(rest) - len(work)
+
+
+def missing_parts(
+    rows: dict[str, LabelRow], parts: Sequence[str], limits: Limits, retry: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Return the parts of a label to compute, given what is known of it; none if it has ended for good.
+
+    Parameters
+    ----------
+    rows
+        Its rows by part.
+    parts
+        Names of all its parts.
+    limits
+        The limits now: what ran into a lower one is tried again.
+    retry
+        Texts; what failed with one of them in its ``status: reason`` is tried again in any case.
+    """
+    for row in rows.values():
+        said = f"{row.status}: {row.reason}".lower()
+        wanted = any(text.lower() in said for text in retry)
+        if row.status != OK and not wanted and not _ran_into_lower(row, limits):
+            return ()
+    return tuple(part for part in parts if part not in rows or rows[part].status != OK)
+
+
+def batch_size(per_process: int, labels: int, cores: int) -> int:
+    """Return how many labels travel together: as many as the engine likes, but every core has its share."""
+    return max(1, min(per_process, math.ceil(labels / max(cores, 1))))
+
+
+def _batches(ids: list[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def _ran_into_lower(row: LabelRow, limits: Limits) -> bool:
+    now = {"timeout": ("limit_seconds", limits.timeout), "out-of-memory": ("limit_memory", limits.memory)}
+    if row.status not in now:
+        return False
+    name, limit = now[row.status]
+    return bool(limit > json.loads(row.details).get(name, float("inf")))
+
+
+def _count(ledger: Ledger, protocol: Protocol, ids: list[str], already: int, computed: int) -> LabelCounts:
+    found = ledger.arrays(ids, protocol.id, protocol.parts)
+    bad = [ids[n] for n in np.flatnonzero(found.ended_badly).tolist()]
+    ended = (row for parts in ledger.rows(bad, protocol.id).values() for row in parts.values())
+    reasons = Counter(f"{row.status}: {row.reason}" for row in ended if row.status != OK)
+    ok = int(np.isfinite(found.energies).all(axis=1).sum())
+    return LabelCounts(ok, dict(reasons.most_common()), already, computed, len(ids) - ok - len(bad))

@@ -1,0 +1,1 @@
+"""Metadynamics: collective variables, hills, and the PLUMED files that describe them."""

@@ -1,0 +1,179 @@
+"""The real PLUMED as the engine of the bias, through its Python wrapper: slow, and the native one's reference.
+
+PLUMED reads the same specification that the native kernel runs, as the ``plumed.dat`` that is written for it. A
+segment after the first restarts from the hills so far, at full precision.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+
+import numpy as np
+
+from potentials.errors import InputError, MissingProgramError
+from storage.records import Floats
+from tasks.sampling.bias.plumed_output import hills_files, plumed_input, write_hill_files
+from tasks.sampling.bias.specification import BiasSpec
+
+ANGSTROM_IN_NM, KCAL_IN_KJ, FS_IN_PS = 0.1, 4.184, 0.001
+
+
+class PlumedBias:
+    """PLUMED for one segment, in a temporary folder of its own.
+
+    Parameters
+    ----------
+    spec
+        The bias.
+    timestep
+        fs.
+    before
+        What was deposited before, as `tasks.sampling.samplers.walker.Segment.hills`; empty at the first segment.
+
+    Attributes
+    ----------
+    energy
+        Bias of the last step, walls included, kcal/mol.
+    problem
+        What PLUMED complained of; empty if nothing.
+
+    Raises
+    ------
+    InputError
+        If the wrapper or PLUMED's kernel is missing, or PLUMED's grid would be another one than the kernel's.
+    """
+
+    def __init__(self, spec: BiasSpec, timestep: float, before: Floats) -> None:
+        check_widths(spec)
+        self._spec, self._timestep, self._before = spec, timestep, len(before)
+        self._masses = np.array(spec.masses)
+        self._virial, self._bias = np.zeros((3, 3)), np.zeros(1)
+        self._step, self._forces = -1, np.zeros((len(spec.masses), 3))
+        self.energy, self.problem = 0.0, ""
+        self._plumed = new_plumed()
+        self._home = TemporaryDirectory(prefix="nmer-plumed-")
+        folder = Path(self._home.name)
+        if len(before):
+            write_hill_files(folder, spec, before)
+        (folder / "plumed.dat").write_text(plumed_input(spec, 1_000_000, folder))
+        for key, value in (
+            ("setMDLengthUnits", ANGSTROM_IN_NM),
+            ("setMDEnergyUnits", KCAL_IN_KJ),
+            ("setMDTimeUnits", FS_IN_PS),
+            ("setNatoms", len(spec.masses)),
+            ("setMDEngine", "nmer"),
+            ("setTimestep", timestep),
+            ("setLogFile", str(folder / "plumed.log")),
+            ("setRestart", int(len(before) > 0)),
+            ("setPlumedDat", str(folder / "plumed.dat")),
+        ):
+            self._plumed.cmd(key, value)
+        self._plumed.cmd("init")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._home.cleanup()
+
+    def __call__(self, step: int, x: Floats) -> Floats:
+        """Return the bias's forces, kcal/mol/Angstrom, at one step; PLUMED adds its hills.
+
+        A run begins at the step where the last one ended. LAMMPS asks again, and as the native kernel does PLUMED
+        computes again, with the hills of that step and without adding them a second time.
+
+        LAMMPS ignores what a callback raises: a complaint of PLUMED's is kept in `problem` instead.
+        """
+        if self.problem:
+            return self._forces
+        commands = ("prepareCalc", "performCalcNoUpdate" if step == self._step else "performCalc")
+        self._forces[:] = 0.0
+        try:
+            for key, value in (
+                ("setStep", step),
+                ("setPositions", np.ascontiguousarray(x)),
+                ("setMasses", self._masses),
+                ("setForces", self._forces),
+                ("setVirial", self._virial),
+            ):
+                self._plumed.cmd(key, value)
+            for command in commands:
+                self._plumed.cmd(command)
+            self._plumed.cmd("getBias", self._bias)
+        except Exception as error:  # PLUMED's wrapper has a class for each kind of complaint
+            self.problem = f"PLUMED: {' '.join(str(error).split())}"
+        self._step, self.energy = step, float(self._bias[0])
+        return self._forces
+
+    def finish(self) -> Floats:
+        """Close PLUMED and return this segment's hills, as `Recording.hills` has them."""
+        self._plumed.finalize()
+        hills = read_hill_files(Path(self._home.name), self._spec)[self._before :]
+        hills[:, 0] = np.rint(hills[:, 0] / self._timestep)
+        return hills
+
+
+def check_widths(spec: BiasSpec) -> None:
+    """Raise InputError if PLUMED's bias would be another one than the kernel's."""
+    for grid in spec.grids:
+        if grid.wraps:
+            raise InputError(
+                f"sampling.engine 'plumed' cannot have torsion hills of {grid.sigma:g} rad: PLUMED adds the grid "
+                "points of a hill wider than the period twice; set sigma to 0.8 rad or less, or engine = 'native'"
+            )
+
+
+def new_plumed() -> Any:
+    """Return a PLUMED object.
+
+    Raises
+    ------
+    InputError
+        If the wrapper or PLUMED's kernel is missing.
+    """
+    try:
+        import plumed
+    except ModuleNotFoundError:
+        raise MissingProgramError(
+            "sampling.engine 'plumed' needs PLUMED's Python wrapper; install it with: pip install 'nmer[plumed]'"
+        ) from None
+    try:
+        return plumed.Plumed()
+    except RuntimeError:
+        kernel = os.environ.get("PLUMED_KERNEL")
+        found = f"'{kernel}' does not load" if kernel else "the variable is not set"
+        raise MissingProgramError(
+            "sampling.engine 'plumed' needs PLUMED itself: set PLUMED_KERNEL to its libplumedKernel.so "
+            f"(conda-forge has it as plumed); {found}"
+        ) from None
+
+
+def read_hill_files(folder: Path, spec: BiasSpec) -> Floats:
+    """Return the hills in PLUMED's files, as `tasks.sampling.samplers.walker.Segment.hills`.
+
+    Parameters
+    ----------
+    folder
+        Where the HILLS files are; a file that is not there holds no hills.
+    spec
+        The bias.
+    """
+    factor = spec.biasfactor / (spec.biasfactor - 1.0)
+    columns: list[Floats] = []
+    for number, name in enumerate(hills_files(spec)):
+        members = [i for i, f in enumerate(spec.family) if f == number]
+        path = folder / name
+        lines = path.read_text().splitlines() if path.exists() else []
+        rows = [line for line in lines if line.strip() and not line.startswith("#")]
+        table = np.loadtxt(rows, ndmin=2) if rows else np.empty((0, 5))
+        columns.append(table.reshape(-1, len(members), 5))
+    hills = np.empty((len(columns[0]), 1 + 2 * len(spec.cvs)))
+    hills[:, 0] = columns[0][:, 0, 0]
+    for number, table in enumerate(columns):
+        for place, i in enumerate(i for i, f in enumerate(spec.family) if f == number):
+            hills[:, 1 + 2 * i] = table[:, place, 1]
+            hills[:, 2 + 2 * i] = table[:, place, 3] / factor
+    return hills

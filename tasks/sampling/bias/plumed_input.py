@@ -1,0 +1,221 @@
+"""Read the part of PLUMED's input language that describes a PBMetaD run.
+
+Read are UNITS, COM, DISTANCE, ANGLE, TORSION, COMBINE (of distances), PBMETAD (with or without PF, with or without
+a grid), UPPER_WALLS, LOWER_WALLS, PRINT and FLUSH. Whatever else a file asks for is refused by name, with its
+line: a bias that is silently another one would be worse than none.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from pathlib import Path
+
+from potentials.errors import InputError
+from tasks.sampling.bias.plumed_model import PbMetaD, PlumedInput, Variable, Wall
+from tasks.sampling.bias.plumed_pbmetad import read_pbmetad
+from tasks.sampling.bias.plumed_words import Action, short, split_actions
+
+LENGTH = {"nm": 10.0, "A": 1.0, "Bohr": 0.52917721067, "um": 10_000.0}
+ENERGY = {
+    "kj/mol": 1 / 4.184,
+    "kcal/mol": 1.0,
+    "j/mol": 1 / 4184.0,
+    "eV": 96.48530749925792 / 4.184,
+    "Ha": 2625.499638 / 4.184,
+}
+TIME = {"ps": 1000.0, "fs": 1.0, "ns": 1e6, "atomic": 2.418884326509e-2}
+"""PLUMED's units in Angstrom, kcal/mol and fs; its Bohr and Ha are those of CODATA 2014."""
+
+KEYS: dict[str, set[str]] = {
+    "UNITS": {"LENGTH", "ENERGY", "TIME", "MASS", "CHARGE"},
+    "COM": {"ATOMS", "NOPBC"},
+    "DISTANCE": {"ATOMS", "NOPBC"},
+    "ANGLE": {"ATOMS", "NOPBC"},
+    "TORSION": {"ATOMS", "NOPBC"},
+    "COMBINE": {"ARG", "COEFFICIENTS", "PERIODIC"},
+    "PBMETAD": {
+        *("ARG", "PF", "SIGMA", "PACE", "HEIGHT", "BIASFACTOR", "TEMP", "FILE", "FMT"),
+        *("GRID_MIN", "GRID_MAX", "GRID_BIN", "GRID_SPACING"),
+    },
+    "UPPER_WALLS": {"ARG", "AT", "KAPPA", "EXP", "EPS", "OFFSET"},
+    "LOWER_WALLS": {"ARG", "AT", "KAPPA", "EXP", "EPS", "OFFSET"},
+    "PRINT": {"ARG", "FILE", "STRIDE", "FMT"},
+    "FLUSH": {"STRIDE"},
+}
+POINTS = {"DISTANCE": 2, "ANGLE": 3, "TORSION": 4}
+
+
+def read_plumed(path: Path) -> PlumedInput:
+    """Read a PLUMED input file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or asks for something that is not supported; the message names the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"'{path}' cannot be read: {error}") from None
+    if "\0" in text:
+        raise InputError(f"'{path}' cannot be read: it is not a text file")
+    return parse_plumed(text, path.name)
+
+
+def parse_plumed(text: str, name: str) -> PlumedInput:
+    """Read the content of a PLUMED input file; `name` is what messages call it.
+
+    Raises
+    ------
+    InputError
+        If it asks for something that is not supported; the message names the line.
+    """
+    return _Reader().read(text, name)
+
+
+class _Reader:
+    """Collects the actions of one file."""
+
+    def __init__(self) -> None:
+        self.length, self.energy, self.time = LENGTH["nm"], ENERGY["kj/mol"], TIME["ps"]
+        self.centres: dict[str, tuple[tuple[int, ...], bool]] = {}
+        self.variables: dict[str, Variable] = {}
+        self.biases: list[PbMetaD] = []
+        self.walls: list[Wall] = []
+        self.printed: list[str] = []
+        self.known: list[str] = []
+        self.notes: list[str] = []
+
+    def read(self, text: str, name: str) -> PlumedInput:
+        for number, action in enumerate(split_actions(text, name, KEYS, {"NOPBC"})):
+            if action.name == "UNITS":
+                self._units(action, first=number == 0)
+            elif action.name == "COM":
+                self._centre(action)
+            elif action.name in POINTS:
+                self._variable(action)
+            elif action.name == "COMBINE":
+                self._combine(action)
+            elif action.name == "PBMETAD":
+                self._pbmetad(action)
+            elif action.name == "PRINT":
+                self._print(action)
+            elif action.name != "FLUSH":
+                self._walls(action)
+        return PlumedInput(
+            tuple(self.variables.values()),
+            tuple(self.biases),
+            tuple(self.walls),
+            tuple(dict.fromkeys(self.printed)),
+            self.length,
+            self.energy,
+            self.time,
+            tuple(self.notes),
+        )
+
+    def _units(self, action: Action, first: bool) -> None:
+        """Take the units; those of mass and charge decide nothing here."""
+        if not first:
+            raise action.fail("UNITS must be the first action, and the only one of its kind")
+        self.length = _unit(action, "LENGTH", LENGTH, LENGTH["nm"])
+        self.energy = _unit(action, "ENERGY", ENERGY, ENERGY["kj/mol"])
+        self.time = _unit(action, "TIME", TIME, TIME["ps"])
+
+    def _centre(self, action: Action) -> None:
+        atoms = action.atoms(action.words("ATOMS"))
+        if len(set(atoms)) != len(atoms):
+            raise action.fail("COM names an atom twice")
+        self.centres[action.label] = atoms, "NOPBC" not in action.values
+
+    def _variable(self, action: Action) -> None:
+        points: list[tuple[tuple[int, ...], bool]] = []
+        for word in action.words("ATOMS"):
+            if word in self.centres:
+                points.append(self.centres[word])
+            else:
+                points += [((atom,), False) for atom in action.atoms([word])]
+        needed = POINTS[action.name]
+        if len(points) != needed or action.label.startswith("@"):
+            raise action.fail(f"{action.name} needs a label and {needed} atoms; it has {len(points)}")
+        if len({atoms for atoms, _ in points}) != needed:
+            raise action.fail(f"{action.name} names an atom twice")
+        self.variables[action.label] = Variable(
+            action.label,
+            action.name,
+            tuple(atoms for atoms, _ in points),
+            "NOPBC" not in action.values,
+            tuple(whole for _, whole in points),
+        )
+        self.known.append(action.label)
+
+    def _combine(self, action: Action) -> None:
+        distances = self._arguments(action)
+        kinds = {variable.kind for variable in distances}
+        if action.label.startswith("@") or kinds != {"DISTANCE"} or action.word("PERIODIC") != "NO":
+            raise action.fail("COMBINE needs a label, distances as ARG, and PERIODIC=NO")
+        factors = action.numbers("COEFFICIENTS", len(distances), "1")
+        parts = tuple((one.label, factor) for one, factor in zip(distances, factors, strict=True))
+        self.variables[action.label] = Variable(action.label, action.name, (), parts=parts)
+        self.known.append(action.label)
+
+    def _arguments(self, action: Action) -> list[Variable]:
+        names = action.words("ARG")
+        for name in names:
+            if name not in self.variables:
+                raise action.fail(
+                    f"ARG={short(name)} is not a variable defined above; allowed: {', '.join(self.variables)}"
+                )
+        return [self.variables[name] for name in names]
+
+    def _pbmetad(self, action: Action) -> None:
+        variables = self._arguments(action)
+        bias, notes = read_pbmetad(action, variables, self.length, self.energy)
+        taken = {name for other in self.biases for name in other.files}
+        if len({Path(name).name for name in [*taken, *bias.files]}) != len(taken) + len(bias.files):
+            raise action.fail("two families would write to HILLS files of one name; give each a FILE of its own")
+        self.biases.append(bias)
+        self.notes += notes
+        self.known.append(f"{action.label}.bias")
+
+    def _walls(self, action: Action) -> None:
+        variables = self._arguments(action)
+        count, upper = len(variables), action.name == "UPPER_WALLS"
+        given = {key: action.numbers(key, count) for key in ("AT", "KAPPA")}
+        given |= {k: action.numbers(k, count, d) for k, d in (("EXP", "2"), ("EPS", "1"), ("OFFSET", "0"))}
+        if min(given["EXP"]) <= 0 or min(given["EPS"]) <= 0:
+            raise action.fail("EXP and EPS must be above 0")
+        for n, variable in enumerate(variables):
+            scale, exponent = variable.scale(self.length), given["EXP"][n]
+            # kappa ((s - at + offset) / eps)^exp with s in the file's length is kappa * length^-exp in Angstrom
+            kappa = given["KAPPA"][n] * self.energy / scale**exponent
+            offset, at = given["OFFSET"][n] * scale, given["AT"][n] * scale
+            self.walls.append(
+                Wall(action.label, upper, variable.label, at, kappa, exponent, given["EPS"][n], offset)
+            )
+        self.known += [f"{action.label}.bias", f"{action.label}.force2"]
+
+    def _print(self, action: Action) -> None:
+        for word in action.words("ARG"):
+            names = [word] if word in self.known else []
+            if re.fullmatch(r"\*|[\w@+-]+\.\*|\*\.\w+", word):
+                names = fnmatch.filter(self.known, word)
+            if not names:
+                raise action.fail(f"PRINT ARG={short(word)} is not known; allowed: {', '.join(self.known)}")
+            self.printed += names
+
+
+def _unit(action: Action, key: str, known: dict[str, float], default: float) -> float:
+    """Return a unit by its name, or by its size in PLUMED's own (nm, kJ/mol, ps)."""
+    given = action.values.get(key)
+    if given is None or given in known:
+        return default if given is None else known[given]
+    try:
+        size = action.number(key, given)
+    except InputError:
+        size = 0.0
+    if size <= 0:
+        raise action.fail(
+            f"{key}={short(given)} is not supported; allowed: {', '.join(known)}, or a number above 0"
+        )
+    return size * default

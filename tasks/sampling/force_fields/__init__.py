@@ -1,0 +1,1 @@
+"""Where the forces of the sampling come from."""

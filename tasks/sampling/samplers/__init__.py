@@ -1,0 +1,1 @@
+"""The ways to make frames, one file each."""

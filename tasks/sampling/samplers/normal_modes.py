@@ -1,0 +1,186 @@
+"""The normal-mode sampler: frames displaced from the force field's minimum along its vibrations.
+
+The modes are independent harmonic oscillators. Each fragment's share of a displacement is Cartesian but for its
+rotation as a whole, which is carried out as one: to first order the same, but a water that librates by a radian
+turns, where straight lines would tear its bonds. A single fragment does not rotate, so there nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from scipy import constants
+from scipy.spatial.transform import Rotation
+
+from potentials.errors import InputError, StageError
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Sampling
+from storage.records import Floats
+from tasks.sampling.engine import ExplosionError
+from tasks.sampling.force_fields.minimum import KCAL, WAVENUMBER, Minimum, Modes, find_minimum
+from tasks.sampling.force_fields.surface import Surface, surface
+from tasks.sampling.samplers.frames import Frames
+
+SOFTEST = 50.0
+"""A softer mode is displaced as if it had this frequency, cm^-1.
+
+Between weakly bound fragments a mode of a few cm^-1 would swing over many Angstrom, and is harmonic only over a
+small part of that.
+"""
+
+LIMIT = 5.0
+"""A frame higher above the minimum than this many kT a mode (quantum: its effective kT) is drawn again.
+
+Ten times the mean of the harmonic potential energy: between bound atoms practically never, between fragments that
+ran into each other. It cuts off the harmonic distribution there.
+"""
+
+PATIENCE = 20
+"""The sampler gives up when it has drawn about this many times the frames it is to make."""
+
+KB = constants.R / constants.calorie / 1000.0
+"""Boltzmann's constant, kcal/mol/K."""
+
+HBAR = constants.hbar * constants.N_A / constants.calorie / 1000.0 * 1e15
+"""Planck's constant over 2 pi, kcal/mol fs."""
+
+
+def sample_normal_modes(
+    nmer: NMer, settings: Sampling, count: Callable[[int], None] = lambda fresh: None
+) -> list[Frames]:
+    """Sample frames about the minimum of each force field, equally many at each temperature.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    settings
+        The recipe's sampling section; its `shares` give the number of frames.
+    count
+        Called with the number of frames made since its last call.
+
+    Raises
+    ------
+    InputError
+        If the n-mer is a single atom.
+    StageError
+        If no minimum is found, or too many frames are drawn again.
+    """
+    if nmer.natoms < 2:
+        raise InputError("sampler 'normal-modes' needs a molecule; a single atom has no vibrations")
+    cells = len(settings.force_fields) * len(settings.temperatures)
+    share, rest = divmod(settings.shares["normal-modes"], cells)
+    parts: list[Frames] = []
+    for force_field in settings.force_fields:
+        with surface(nmer, force_field, settings.atom_types) as evaluate:
+            minimum = find_minimum(nmer, evaluate)
+            for temperature in settings.temperatures:
+                seed, wanted = settings.seed + len(parts), share + (len(parts) < rest)
+                spread = amplitudes(minimum.modes, temperature, settings.normal_modes.statistics)
+                rng = np.random.default_rng(seed)
+                positions, energy = _draw(nmer, evaluate, minimum, spread, wanted, rng, count)
+                source = f"normal-modes {force_field}"
+                parts.append(Frames(source, nmer.place_caps(positions), energy, temperature, seed))
+    return parts
+
+
+def amplitudes(modes: Modes, temperature: float, statistics: Literal["quantum", "classical"]) -> Floats:
+    """Return the standard deviation of each normal coordinate at a temperature.
+
+    Classical: <Q^2> = kT / omega^2. Quantum: <Q^2> = hbar / (2 omega) coth(hbar omega / 2 kT), the width of the
+    oscillator's thermal Wigner distribution (Hillery, O'Connell, Scully, Wigner, Phys. Rep. 106, 121 (1984)).
+    Modes softer than `SOFTEST` count as that.
+
+    Parameters
+    ----------
+    modes
+        The normal modes.
+    temperature
+        K.
+    statistics
+        Which of the two.
+
+    Returns
+    -------
+    (modes,), Angstrom sqrt(u).
+    """
+    omega = _omega(modes)
+    kt = np.full_like(omega, KB * temperature)
+    if statistics == "quantum":
+        kt = 0.5 * HBAR * omega / np.tanh(0.5 * HBAR * omega / kt)
+    return np.asarray(np.sqrt(kt * KCAL) / omega)
+
+
+def displaced(nmer: NMer, minimum: Minimum, q: Floats) -> Floats:
+    """Return the geometries with given normal coordinates, fragments turned as wholes.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    minimum
+        Its minimum.
+    q
+        (frames, modes), Angstrom sqrt(u).
+
+    Returns
+    -------
+    (frames, atoms, 3), Angstrom; caps not at their fixed length.
+    """
+    straight = np.einsum("fm,max->fax", q, minimum.modes.vectors) / np.sqrt(nmer.masses)[:, None]
+    positions = np.empty_like(straight)
+    for part in nmer.slices:
+        move, masses = straight[:, part], nmer.masses[part]
+        centre = np.average(minimum.positions[part], axis=0, weights=masses)
+        arms = minimum.positions[part] - centre
+        squares = np.einsum("ax,ax->a", arms, arms)[:, None, None] * np.eye(3)
+        inertia = np.einsum("a,axy->xy", masses, squares - arms[:, :, None] * arms[:, None, :])
+        angular = np.einsum("a,fax->fx", masses, np.cross(arms, move))
+        # the inverse leaves out the axis of a linear fragment, about which nothing turns
+        turn = angular @ np.linalg.pinv(inertia, rcond=1e-6, hermitian=True)
+        shift = np.average(move, axis=1, weights=masses)[:, None]
+        inner = arms + move - shift - np.cross(turn[:, None], arms)
+        matrices = Rotation.from_rotvec(turn).as_matrix()
+        positions[:, part] = centre + shift + np.einsum("fxy,fay->fax", matrices, inner)
+    return np.asarray(positions)
+
+
+def _draw(
+    nmer: NMer,
+    evaluate: Surface,
+    minimum: Minimum,
+    spread: Floats,
+    wanted: int,
+    rng: np.random.Generator,
+    count: Callable[[int], None],
+) -> tuple[Floats, Floats]:
+    """Return geometries (frames, atoms, 3) drawn with a spread of the modes, and their energies."""
+    top = minimum.energy + LIMIT * float(np.sum((spread * _omega(minimum.modes)) ** 2)) / KCAL
+    positions, energy = np.empty((wanted, nmer.natoms, 3)), np.empty(wanted)
+    kept = drawn = 0
+    while kept < wanted:
+        if drawn > PATIENCE * wanted + 1000:
+            raise StageError(
+                f"sampling: only {kept} of {drawn} normal-mode frames of {nmer.name} lie less than "
+                f"{top - minimum.energy:.0f} kcal/mol above the minimum; lower sampling.temperatures, or take "
+                "sampler 'pbmetad'"
+            )
+        batch, before = min(wanted - kept, 1000), kept
+        for x in displaced(nmer, minimum, rng.normal(size=(batch, len(spread))) * spread):
+            try:
+                value, _ = evaluate(x)
+            except ExplosionError as error:
+                raise StageError(f"sampling: a normal-mode frame of {nmer.name} broke off with: {error}") from None
+            if value < top:  # false, too, for what is not a number
+                positions[kept], energy[kept] = x, value
+                kept += 1
+        drawn += batch
+        count(kept - before)
+    return positions, energy
+
+
+def _omega(modes: Modes) -> Floats:
+    """Return the angular frequencies that displacements are drawn with, rad/fs."""
+    return np.asarray(np.maximum(modes.omega, SOFTEST * WAVENUMBER))

@@ -1,0 +1,150 @@
+"""The PBMetaD sampler: all walkers of a recipe, in parallel, each with its own bias."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+from distributed import CancelledError, Client, KilledWorker
+from distributed.scheduler import NoValidWorkerError
+
+from potentials.errors import StageError
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Sampling
+from storage.durable import temporary_for
+from tasks.sampling.bias.plumed_output import plumed_input, write_hill_files
+from tasks.sampling.samplers.frames import Frames
+from tasks.sampling.samplers.walker import Walker, bias_spec, read_frames, read_hills, run_walker, segments
+
+
+def walkers(nmer: NMer, settings: Sampling, scratch: Path) -> list[Walker]:
+    """Return the walkers of a recipe; the frames are shared out evenly among them.
+
+    A single fragment has no centre-of-mass distance: it is sampled once a force field, temperature and seed, as
+    window 0.
+    """
+    windows = len(settings.windows) if len(nmer.fragments) > 1 else 1
+    cells = list(
+        product(settings.force_fields, settings.temperatures, range(windows), range(settings.seeds_per_window))
+    )
+    share, rest = divmod(settings.shares["pbmetad"], len(cells))
+    return [
+        Walker(
+            nmer,
+            settings,
+            force_field,
+            temperature,
+            window,
+            seed=settings.seed + number,
+            frames=share + (number < rest),
+            folder=scratch / f"walker-{number:04d}",
+        )
+        for number, (force_field, temperature, window, _) in enumerate(cells)
+    ]
+
+
+def run_walkers(
+    nmer: NMer,
+    settings: Sampling,
+    scratch: Path,
+    client: Client | None = None,
+    show: Callable[[], None] = lambda: None,
+) -> list[Frames]:
+    """Run all walkers to their end; what an earlier, killed call finished is not sampled again.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    settings
+        The recipe's sampling section.
+    scratch
+        Folder of the walkers' segments; an absolute path that every worker sees.
+    client
+        Dask client; without one the walkers run here, one after the other.
+    show
+        Called whenever there may be more frames.
+
+    Raises
+    ------
+    StageError
+        If a walker failed; the others ran to their end, and a rerun starts from what they have.
+    """
+    every = walkers(nmer, settings, scratch)
+    if client is None:
+        failures = [run_walker(walker, show) for walker in every]
+    else:
+        failures = _run_on_cluster(client, every, scratch, show)
+    reasons = [reason for reason in failures if reason]
+    if reasons:
+        raise StageError(f"sampling: {len(reasons)} of {len(every)} walkers failed. {'. '.join(reasons)}")
+    return [
+        Frames(f"pbmetad {w.force_field}", *read_frames(w.folder, nmer.natoms), w.temperature, w.seed, w.window)
+        for w in every
+    ]
+
+
+def _run_on_cluster(client: Client, every: list[Walker], scratch: Path, show: Callable[[], None]) -> list[str]:
+    """Run walkers on a cluster; as long as there are more frames each time, a walker may outlive many workers."""
+    while True:
+        before = frames_so_far(scratch)
+        futures = client.map(_try_walker, every, pure=False)
+        while any(not f.done() for f in futures):
+            time.sleep(0.2)
+            show()
+        try:
+            outcomes = client.gather(futures)
+        except (KilledWorker, CancelledError, NoValidWorkerError) as error:
+            if isinstance(error, KilledWorker) and frames_so_far(scratch) > before:
+                continue
+            raise StageError(
+                "sampling: the workers of a walker died again and again, or there are none, or the cluster was "
+                "lost; what is sampled is kept: see that it runs, and run the same command again"
+            ) from None
+        for outcome in outcomes:
+            if isinstance(outcome, OSError):
+                raise outcome
+        return list(outcomes)
+
+
+def _try_walker(walker: Walker) -> str | OSError:
+    """Run a walker; a full disk is an outcome like others, where Dask would print an exception's traceback."""
+    try:
+        return run_walker(walker)
+    except OSError as error:
+        return error
+
+
+def frames_so_far(scratch: Path) -> int:
+    """Return how many frames the walkers of a scratch folder have kept so far."""
+    return sum(count for folder in scratch.glob("walker-*") for _, count in segments(folder))
+
+
+def write_runs(folder: Path, walkers: list[Walker]) -> None:
+    """Write every walker's ``plumed.dat`` and HILLS files, one folder a walker; all of them or nothing.
+
+    Parameters
+    ----------
+    folder
+        Where they go; what is there already is replaced.
+    walkers
+        Walkers that ran to their end.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = temporary_for(folder)
+    unfinished.mkdir()
+    try:
+        for walker in walkers:
+            one = unfinished / walker.name.replace(", ", "_").replace(" ", "")
+            one.mkdir()
+            spec = bias_spec(walker)
+            stride = max(1, round(walker.settings.stride / walker.settings.timestep))
+            (one / "plumed.dat").write_text(plumed_input(spec, stride))
+            write_hill_files(one, spec, read_hills(walker.folder, spec))
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.replace(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,0 +1,249 @@
+"""The scan sampler: frames on a grid of variables, all else as in the force field's minimum.
+
+The scan is rigid: what an axis does not move keeps its shape, and nothing is relaxed at a point of the grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from potentials.errors import InputError, StageError
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Sampling
+from recipes.schema.sampling import KINDS, Scan, ScanAxis
+from storage.records import Floats
+from tasks.sampling.bias.cvs import CV, cv_values
+from tasks.sampling.engine import ExplosionError
+from tasks.sampling.force_fields.minimum import find_minimum
+from tasks.sampling.force_fields.surface import surface
+from tasks.sampling.samplers.frames import Frames, com_distance
+
+EXACT = 1e-10
+"""How near to its value on the grid a variable is set, Angstrom or rad."""
+
+SWEEPS = 500
+"""Rounds of setting one axis after the other before they count as impossible together."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of the grid, and what moves along it.
+
+    Attributes
+    ----------
+    name
+        How messages name it.
+    atoms
+        None (centre-of-mass distance), or 2, 3, 4.
+    values
+        Angstrom or rad.
+    moving
+        The atoms that move.
+    """
+
+    name: str
+    atoms: tuple[int, ...]
+    values: Floats
+    moving: tuple[int, ...]
+
+
+def sample_scan(nmer: NMer, settings: Sampling, count: Callable[[int], None] = lambda fresh: None) -> list[Frames]:
+    """Sample every point of a grid: the last axis runs fastest, and within a point the orientations.
+
+    Only the first of the recipe's force fields is used: the grid is the same for each, but for small differences
+    between their minima. Every frame is kept, however high it lies. The temperature is 0.
+
+    An axis without atoms moves all fragments but the first along the line of the centres of mass. One with atoms
+    moves its last atom and what hangs on it: within a fragment everything beyond the bond, between two fragments
+    the whole later one. Orientations turn the second fragment about its centre of mass, before the axes are set.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    settings
+        The recipe's sampling section.
+    count
+        Called with the number of frames made since its last call.
+
+    Raises
+    ------
+    InputError
+        If an axis cannot be moved, or orientations are asked of a single fragment.
+    StageError
+        If there is no minimum, axes exclude each other, or a frame has no energy.
+    """
+    scan, force_field = settings.scan, settings.force_fields[0]
+    axes = check_scan(nmer, scan)
+    rng = np.random.default_rng(settings.seed)
+    positions, energy = np.empty((scan.frames, nmer.natoms, 3)), np.empty(scan.frames)
+    made = 0
+    with surface(nmer, force_field, settings.atom_types) as evaluate:
+        relaxed = find_minimum(nmer, evaluate).positions
+        caps = [(c, anchor, float(np.linalg.norm(relaxed[c] - relaxed[anchor]))) for c, anchor, _ in nmer.caps]
+        start = nmer.place_caps(relaxed)
+        for point in product(*(axis.values for axis in axes)):
+            for turned in _orientations(nmer, start, scan.orientations, rng):
+                x = _set(nmer, axes, point, turned)
+                x -= x.mean(axis=0)
+                # a pool's energies belong to caps where the force field wants them
+                try:
+                    value, _ = evaluate(_with_lengths(x, caps))
+                except ExplosionError:
+                    value = np.nan
+                if not np.isfinite(value):
+                    raise StageError(
+                        f"sampling: the scan's frame at {_at(axes, point)} has no energy with {force_field}; keep "
+                        "the axes where atoms do not meet and fragments are less than 100 A apart"
+                    )
+                positions[made], energy[made] = x, value
+                made += 1
+            count(scan.orientations)
+    return [Frames(f"scan {force_field}", positions, energy, 0.0, settings.seed)]
+
+
+def check_scan(nmer: NMer, scan: Scan) -> list[Axis]:
+    """Return the axes of a scan; raises InputError if one cannot be moved, or there is nothing to be turned."""
+    axes = [_axis(nmer, number, axis) for number, axis in enumerate(scan.axes)]
+    if scan.orientations > 1 and len(nmer.fragments) < 2:
+        raise InputError("sampling.scan.orientations turns the second fragment; with one fragment allowed: 1")
+    return axes
+
+
+def _axis(nmer: NMer, number: int, axis: ScanAxis) -> Axis:
+    kind = KINDS[len(axis.atoms)] if axis.atoms else "distance of the centres of mass"
+    words = [kind, "-".join(f"{nmer.symbols[a]}{a}" for a in axis.atoms)]
+    name = f"sampling.scan.axes[{number}] ({' '.join(words).strip()})"
+    values = np.linspace(axis.lower, axis.upper, axis.points)
+    if not axis.atoms:
+        if len(nmer.fragments) < 2:
+            raise InputError(f"{name} needs two fragments")
+        return Axis(name, (), values, tuple(range(nmer.slices[1].start, nmer.natoms)))
+    if len(axis.atoms) == 3 and not 0 <= axis.lower <= axis.upper <= 180:
+        raise InputError(f"{name} goes from {axis.lower:g} to {axis.upper:g} degrees; allowed: 0 to 180")
+    fragment = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
+    atoms = axis.atoms if fragment[axis.atoms[0]] <= fragment[axis.atoms[-1]] else axis.atoms[::-1]
+    if fragment[atoms[0]] == fragment[atoms[-1]]:
+        moving = _beyond(nmer, name, atoms)
+    else:
+        moving = {int(a) for a in np.flatnonzero(fragment == fragment[atoms[-1]])}
+    return Axis(name, atoms, values if len(atoms) == 2 else np.deg2rad(values), tuple(sorted(moving)))
+
+
+def _beyond(nmer: NMer, name: str, atoms: tuple[int, ...]) -> set[int]:
+    """Return the atoms of a fragment that move with the last atom of an axis.
+
+    A torsion about a bond moves all that is bonded to its third atom; any other axis what hangs on its last atom.
+    """
+    bonds = {frozenset(bond) for bond in nmer.bonds}
+    steps = [frozenset(step) for step in pairwise(atoms)]
+    if steps[-1] not in bonds:
+        raise InputError(
+            f"{name} cannot be moved: its last two atoms are not bonded; name atoms along bonds, so that the part "
+            "beyond the last bond can move"
+        )
+    if len(atoms) == 2 and any({cap, anchor} == steps[0] for cap, anchor, _ in nmer.caps):
+        raise InputError(f"{name} cannot be moved: the bond to a cap has a fixed length; scan another variable")
+    about = len(atoms) == 4 and bonds.issuperset(steps)
+    start, cut = (atoms[2], steps[1]) if about else (atoms[-1], steps[-1])
+    moving, edge = {start}, [start]
+    while edge:
+        atom = edge.pop()
+        for bond in bonds - {cut}:
+            if atom in bond and not bond <= moving:
+                edge += bond - moving
+                moving |= bond
+    if moving & set(atoms[:2] if about else atoms[:-1]):
+        raise InputError(
+            f"{name} cannot be moved: cutting its bond does not part the molecule, it is in a ring; scan a "
+            "variable outside the ring"
+        )
+    return moving
+
+
+def _orientations(nmer: NMer, start: Floats, count: int, rng: np.random.Generator) -> list[Floats]:
+    """Return the geometry as it is, and with its second fragment turned at random, `count` in all."""
+    turned = [start.copy() for _ in range(count)]
+    if count > 1:
+        part = nmer.slices[1]
+        centre = np.average(start[part], axis=0, weights=nmer.masses[part])
+        # directions of normal quaternions are uniform rotations (Shoemake, Graphics Gems III (1992), p. 124)
+        turns = Rotation.from_quat(rng.normal(size=(count - 1, 4)))
+        for x, turn in zip(turned[1:], turns, strict=True):
+            x[part] = centre + turn.apply(start[part] - centre)
+    return turned
+
+
+def _set(nmer: NMer, axes: list[Axis], point: tuple[float, ...], start: Floats) -> Floats:
+    """Return the geometry with every axis at its value, set in turn until all of them hold."""
+    x = start.copy()
+    for _ in range(SWEEPS):
+        for axis, value in zip(axes, point, strict=True):
+            _move(nmer, axis, value, x)
+        if all(abs(_error(nmer, axis, value, x)) < EXACT for axis, value in zip(axes, point, strict=True)):
+            return x
+    raise StageError(
+        f"sampling: the scan's axes cannot be at {_at(axes, point)} together; narrow their ranges, or scan "
+        "variables that do not exclude each other"
+    )
+
+
+def _error(nmer: NMer, axis: Axis, value: float, x: Floats) -> float:
+    """Return by how much an axis lies above its value, Angstrom or rad; a torsion by less than half a turn."""
+    if not axis.atoms:
+        return float(com_distance(nmer, x[None])[0]) - value
+    error = float(cv_values([CV(axis.atoms)], x[None])[0, 0]) - value
+    return (error + np.pi) % (2.0 * np.pi) - np.pi if len(axis.atoms) == 4 else error
+
+
+def _move(nmer: NMer, axis: Axis, value: float, x: Floats) -> None:
+    """Move an axis to its value, in place."""
+    moving = list(axis.moving)
+    back = -_error(nmer, axis, value, x)
+    if len(axis.atoms) < 3:
+        x[moving] += back * _unit(_ends(nmer, axis, x))
+        return
+    if len(axis.atoms) == 3:
+        i, j, k = (x[a] for a in axis.atoms)
+        pivot, line = j, np.cross(i - j, k - j)
+        if np.linalg.norm(line) < 1e-8 * np.linalg.norm(i - j) * np.linalg.norm(k - j):
+            # the three are in line, and any direction across it will do
+            line = np.cross(i - j, np.eye(3)[np.argmin(np.abs(i - j))])
+    else:
+        pivot, line = x[axis.atoms[2]].copy(), x[axis.atoms[2]] - x[axis.atoms[1]]
+    turn = Rotation.from_rotvec(back * _unit(line))
+    x[moving] = pivot + turn.apply(x[moving] - pivot)
+
+
+def _ends(nmer: NMer, axis: Axis, x: Floats) -> Floats:
+    """Return the vector that a distance is the length of, Angstrom."""
+    if axis.atoms:
+        return np.asarray(x[axis.atoms[1]] - x[axis.atoms[0]])
+    parts = (slice(0, axis.moving[0]), slice(axis.moving[0], None))
+    first, rest = (np.average(x[part], axis=0, weights=nmer.masses[part]) for part in parts)
+    return np.asarray(rest - first)
+
+
+def _unit(vector: Floats) -> Floats:
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
+def _with_lengths(x: Floats, caps: list[tuple[int, int, float]]) -> Floats:
+    """Return a geometry with its caps at given lengths (Angstrom)."""
+    moved = x.copy()
+    for cap, anchor, length in caps:
+        moved[cap] = x[anchor] + length * _unit(x[cap] - x[anchor])
+    return moved
+
+
+def _at(axes: list[Axis], point: tuple[float, ...]) -> str:
+    """Return a point of the grid in words."""
+    return ", ".join(
+        f"{axis.name} = {value:g} A" if len(axis.atoms) < 3 else f"{axis.name} = {np.rad2deg(value):g} degrees"
+        for axis, value in zip(axes, point, strict=True)
+    )

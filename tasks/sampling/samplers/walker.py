@@ -1,0 +1,345 @@
+"""One walker: one temperature, one window, one seed, run in segments that survive a kill.
+
+A segment is a fresh LAMMPS instance of a fixed number of frames. At its end the whole state (positions,
+velocities, bias, frames) is written atomically, and every segment's seeds follow from the walker's seed and the
+segment's number, so that a killed and resumed walker gives bitwise the same frames as an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from potentials.nmers.nmer import NMer
+from recipes.schema.recipe import Sampling
+from recipes.schema.sampling import ForceField
+from storage.durable import temporary_for
+from storage.records import Floats
+from tasks.sampling.bias.biasing import biased
+from tasks.sampling.bias.recording import Recording
+from tasks.sampling.bias.specification import BiasSpec, window_bias
+from tasks.sampling.engine import ExplosionError, run, run_recorded, simulation
+from tasks.sampling.samplers.frames import com_distance
+
+SEGMENT = 500
+"""Most frames looked at in one segment."""
+
+SPARE = 1.15
+"""A walker's last segment looks at this many times the frames still missing: some lie beyond a wall."""
+
+PATIENCE = 6
+"""A walker gives up when it has looked at this many times the frames it is to keep."""
+
+TRIES = 3
+"""Tries of a segment that explodes, each with a new seed and half the time step."""
+
+
+@dataclass(frozen=True)
+class Walker:
+    """What one walker does.
+
+    Attributes
+    ----------
+    nmer
+        The n-mer.
+    settings
+        The recipe's sampling section.
+    force_field
+        One of the settings' force fields.
+    temperature
+        K.
+    window
+        Index of the window.
+    seed
+        Seed of this walker.
+    frames
+        Number of frames to keep.
+    folder
+        Where its segments are written; a rerun resumes from them.
+    """
+
+    nmer: NMer
+    settings: Sampling
+    force_field: ForceField
+    temperature: float
+    window: int
+    seed: int
+    frames: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """How messages name it."""
+        words = [f"{self.temperature:g} K"]
+        if len(self.nmer.fragments) > 1:
+            words.append("{:g}-{:g} A".format(*self.settings.windows[self.window]))
+        if len(self.settings.force_fields) > 1:
+            words.append(self.force_field)
+        return ", ".join([*words, f"seed {self.seed}"])
+
+
+@dataclass(frozen=True)
+class State:
+    """The end of a segment.
+
+    Attributes
+    ----------
+    x, v
+        (atoms, 3), Angstrom and Angstrom/fs.
+    bias
+        The bias buffer.
+    step
+        Steps so far.
+    looked
+        Frames looked at so far, kept or not.
+    scale
+        Factor on the time step; halved by every explosion.
+    time
+        Time so far, fs.
+    """
+
+    x: Floats
+    v: Floats
+    bias: Floats
+    step: int
+    looked: int
+    scale: float
+    time: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What a segment gives.
+
+    Attributes
+    ----------
+    end
+        The state to go on from.
+    positions
+        (frames, atoms, 3), Angstrom: the frames in the window.
+    energy
+        (frames,), force-field energy without the bias, kcal/mol.
+    hills
+        (depositions, 1 + 2 variables): time in fs, then centre and height (kcal/mol) of each variable's hill.
+    """
+
+    end: State
+    positions: Floats
+    energy: Floats
+    hills: Floats
+
+
+def run_walker(walker: Walker, after_segment: Callable[[], None] | None = None) -> str:
+    """Run a walker to its end, resuming from its last segment, and return why it failed, or an empty string.
+
+    Parameters
+    ----------
+    walker
+        What to run.
+    after_segment
+        Called when a segment is on disk: for a progress line in the same process.
+    """
+    walker.folder.mkdir(parents=True, exist_ok=True)
+    done = segments(walker.folder)
+    kept = sum(count for _, count in done)
+    while kept < walker.frames:
+        number = len(done)
+        state = _read_state(done[-1][0]) if done else _start(walker)
+        if state.looked >= PATIENCE * walker.frames + SEGMENT:
+            return (
+                f"{walker.name}: only {kept} of {walker.frames} frames lie in the window after {state.looked} "
+                "were looked at; raise sampling.bias.wall_kappa, widen the window, or lower sampling.frames"
+            )
+        try:
+            segment = _segment_with_retries(walker, number, state, walker.frames - kept)
+        except ExplosionError as error:
+            return f"{walker.name}: exploded {TRIES} times, the last time with: {error}; lower sampling.timestep"
+        state = segment.end
+        count = min(len(segment.positions), walker.frames - kept)
+        path = walker.folder / f"segment-{number:05d}-{count}.npz"
+        _write(path, segment, count)
+        done.append((path, count))
+        kept += count
+        if after_segment is not None:
+            after_segment()
+    return ""
+
+
+def segments(folder: Path) -> list[tuple[Path, int]]:
+    """Return a walker's finished segments in order, each with the number of frames it kept."""
+    paths = sorted(folder.glob("segment-*.npz"))
+    return [(path, int(path.stem.split("-")[2])) for path in paths]
+
+
+def read_frames(folder: Path, natoms: int) -> tuple[Floats, Floats]:
+    """Return the kept frames (frames, atoms, 3) in Angstrom and their force-field energies in kcal/mol."""
+    positions, energy = [np.empty((0, natoms, 3))], [np.empty(0)]
+    for path, _ in segments(folder):
+        with np.load(path) as saved:
+            positions.append(saved["positions"])
+            energy.append(saved["energy"])
+    return np.concatenate(positions), np.concatenate(energy)
+
+
+def read_hills(folder: Path, spec: BiasSpec) -> Floats:
+    """Return a walker's hills so far, as `Segment.hills`."""
+    hills = [np.empty((0, 1 + 2 * len(spec.cvs)))]
+    for path, _ in segments(folder):
+        with np.load(path) as saved:
+            hills.append(saved["hills"])
+    return np.concatenate(hills)
+
+
+def bias_spec(walker: Walker) -> BiasSpec:
+    """Return the bias of a walker, as it is before the first step."""
+    window = walker.settings.windows[walker.window]
+    return window_bias(walker.nmer, walker.settings.bias, walker.temperature, window)
+
+
+def _start(walker: Walker) -> State:
+    """Return the first state: the recipe's geometry, the fragments moved into the window."""
+    nmer, window = walker.nmer, walker.settings.windows[walker.window]
+    x = nmer.positions - nmer.positions.mean(axis=0)
+    target = max(window[1] - 0.3, 0.5 * (window[0] + window[1]))
+    if len(nmer.fragments) > 2:
+        _spread(nmer, x, target)
+    elif len(nmer.fragments) == 2:
+        first = nmer.slices[0].stop
+        here = com_distance(nmer, x[None])[0]
+        if here > 1e-6:
+            centres = [
+                np.average(x[p], axis=0, weights=nmer.masses[p]) for p in (slice(0, first), slice(first, None))
+            ]
+            x[first:] += (centres[1] - centres[0]) * (target / here - 1.0)
+        else:  # both written down about the origin: any direction will do
+            x[first:, 2] += target
+    rng = np.random.default_rng(_seed(walker.seed, "velocities"))
+    # sqrt(kT/m) in Angstrom/fs: k = 0.0019872 kcal/mol/K and 1 kcal/mol = 4.184e-4 u A^2/fs^2
+    speed = np.sqrt(0.0019872043 * walker.temperature * 4.184e-4 / nmer.masses)
+    v = rng.normal(size=x.shape) * speed[:, None]
+    bias = bias_spec(walker).buffer()
+    return State(x, v, bias, 0, 0, 1.0, 0.0)
+
+
+def _spread(nmer: NMer, x: Floats, target: float) -> None:
+    """Move three fragments, in place, along the lines from their middle until their mean distance is the target.
+
+    Where two centres of mass are in one place, as of fragments that are each written down about the origin, all
+    are put on the corners of a triangle.
+    """
+    centres = np.array([np.average(x[part], axis=0, weights=nmer.masses[part]) for part in nmer.slices])
+    wanted = centres - centres.mean(axis=0)
+    apart = np.linalg.norm(centres[:, None] - centres, axis=2)[np.triu_indices(len(centres), 1)]
+    if apart.min() < 1e-6:
+        angles = 2.0 * np.pi * np.arange(len(centres)) / len(centres)
+        wanted = np.stack([np.cos(angles), np.sin(angles), np.zeros(len(angles))], axis=1)
+        apart = np.full(1, np.linalg.norm(wanted[0] - wanted[1]))
+    for part, centre, place in zip(nmer.slices, centres, wanted * (target / apart.mean()), strict=True):
+        x[part] += place - centre
+
+
+def _segment_with_retries(walker: Walker, number: int, state: State, missing: int) -> Segment:
+    for attempt in range(TRIES):
+        scale = state.scale / 2**attempt
+        start = replace(state, bias=state.bias.copy(), scale=scale)
+        try:
+            return _segment(walker, start, _seed(walker.seed, number, attempt), missing)
+        except ExplosionError:
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _segment(walker: Walker, state: State, seed: int, missing: int) -> Segment:
+    """Run one segment and return its end, with the frames in the window and their energies."""
+    settings, nmer = walker.settings, walker.nmer
+    timestep = settings.timestep * state.scale
+    stride = max(1, round(settings.stride / timestep))
+    skipped = 0 if state.looked else round(settings.equilibration * 1000 / timestep)
+    looked = min(SEGMENT, math.ceil(SPARE * missing), PATIENCE * walker.frames + SEGMENT - state.looked)
+    with simulation(
+        nmer,
+        walker.folder / "atoms.data",
+        force_field=walker.force_field,
+        atom_types=settings.atom_types,
+        temperature=walker.temperature,
+        timestep=timestep,
+        damping=settings.damping,
+        seed=seed,
+    ) as program:
+        program.numpy.extract_atom("x")[: nmer.natoms] = state.x
+        program.numpy.extract_atom("v")[: nmer.natoms] = state.v
+        spec = bias_spec(walker)
+        room = (skipped + looked * stride) // spec.pace + 2
+        recording = Recording(state.bias, state.step, nmer.natoms, looked, len(spec.cvs), room)
+        with biased(program, settings.engine, spec, recording, timestep, lambda: read_hills(walker.folder, spec)):
+            run(program, skipped, first=True)
+            recording.keep_frames(skipped, stride)
+            energy = run_recorded(program, looked, stride)
+        if recording.problem:
+            raise ExplosionError(recording.problem)
+        if not np.isfinite(recording.positions).all():
+            raise ExplosionError("a coordinate is not finite")
+        x, v = (np.array(program.numpy.extract_atom(name)[: nmer.natoms]) for name in "xv")
+    steps = skipped + looked * stride
+    end = State(
+        x,
+        v,
+        recording.bias,
+        state.step + steps,
+        state.looked + looked,
+        state.scale,
+        state.time + steps * timestep,
+    )
+    hills = recording.hills
+    hills[:, 0] = state.time + (hills[:, 0] - state.step) * timestep
+    positions = nmer.place_caps(recording.positions)
+    if len(nmer.fragments) > 1:
+        lower, upper = settings.windows[walker.window]
+        distance = com_distance(nmer, positions)
+        inside = (distance >= lower) & (distance < upper)
+        positions, energy = positions[inside], energy[inside]
+    return Segment(end, positions, energy, hills)
+
+
+def _seed(*parts: object) -> int:
+    """Return a seed between 1 and 900,000,000 that follows from the parts alone."""
+    text = ":".join(str(p) for p in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % 899_999_999 + 1
+
+
+def _write(path: Path, segment: Segment, count: int) -> None:
+    """Write a segment with its first `count` frames, so that it is there whole or not at all."""
+    end = segment.end
+    temporary = temporary_for(path)  # a worker that was given up may write the same segment
+    try:
+        with temporary.open("xb") as handle:
+            np.savez(
+                handle,
+                positions=segment.positions[:count],
+                energy=segment.energy[:count],
+                hills=segment.hills,
+                x=end.x,
+                v=end.v,
+                bias=end.bias,
+                counters=np.array([end.step, end.looked]),
+                scale=np.array([end.scale, end.time]),
+            )
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # it takes room on a full disk
+
+
+def _read_state(path: Path) -> State:
+    with np.load(path) as saved:
+        step, looked = (int(n) for n in saved["counters"])
+        scale, time = (float(v) for v in saved["scale"])
+        return State(saved["x"], saved["v"], saved["bias"], step, looked, scale, time)
