@@ -1,0 +1,173 @@
+"""Registries: every engine, sampler, gate, export format and descriptor declares itself in one file.
+
+A registry imports the modules of its folder and keeps what each declares under one name (``ENGINE = ...``). Files in
+the folders that the environment variable ``NMER_PLUGINS`` names (separated as in ``PATH``) are searched in the same
+way, so that a file outside the project adds an engine or a gate. The folder's package is given by its name because
+recipes are checked on a floor below the one where engines and samplers are.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import pkgutil
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Generic, Protocol, TypeVar
+
+from potentials.errors import InputError
+
+PLUGINS = "NMER_PLUGINS"
+"""Environment variable with folders whose Python files declare further engines, samplers, gates and formats."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """A package or program that something needs.
+
+    Attributes
+    ----------
+    name
+        Module that is imported, or program that is looked for on ``PATH``.
+    install
+        How to get it, as one clause: ``pip install 'nmer[xtb]'``.
+    program
+        Whether it is a program.
+    """
+
+    name: str
+    install: str
+    program: bool = False
+
+    def found(self) -> bool:
+        """Return whether it is installed; nothing is imported."""
+        if self.program:
+            return shutil.which(self.name) is not None
+        return importlib.util.find_spec(self.name) is not None
+
+
+class Declared(Protocol):
+    """What every declaration has: its name in recipes, a line that says what it is, what it needs, and its papers."""
+
+    @property
+    def name(self) -> str:
+        """Return its name in recipes and on the command line."""
+
+    @property
+    def title(self) -> str:
+        """Return one line that says what it is."""
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """Return the packages and programs without which it does not run."""
+
+    @property
+    def papers(self) -> tuple[str, ...]:
+        """Return the papers it rests on, by their keys in ``storage/papers.toml``."""
+
+
+D = TypeVar("D", bound=Declared)
+
+
+class Registry(Generic[D]):
+    """All declarations of one kind.
+
+    Parameters
+    ----------
+    what
+        What the kind is called in a message: ``labelling.engine``.
+    package
+        Dotted name of the folder whose modules are searched.
+    attribute
+        Name that a module binds its declaration to: ``ENGINE``.
+    """
+
+    def __init__(self, what: str, package: str, attribute: str) -> None:
+        self.what, self._package, self._attribute = what, package, attribute
+
+    @cached_property
+    def _found(self) -> dict[str, D]:
+        found: dict[str, D] = {}
+        for module in (*_modules(self._package), *_plugins()):
+            declared = getattr(module, self._attribute, None)
+            if declared is None:
+                continue
+            if declared.name in found:
+                raise InputError(
+                    f"{self.what} '{declared.name}' is declared twice; the second is in {module.__file__}"
+                )
+            found[declared.name] = declared
+        return found
+
+    def __iter__(self) -> Iterator[D]:
+        return iter(self._found.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._found
+
+    def names(self) -> tuple[str, ...]:
+        """Return every name that is allowed."""
+        return tuple(self._found)
+
+    def get(self, name: str) -> D:
+        """Return a declaration by its name.
+
+        Raises
+        ------
+        InputError
+            If nothing has that name.
+        """
+        if name not in self._found:
+            raise InputError(f"{self.what} '{name}' is unknown; allowed: {', '.join(self._found)}")
+        return self._found[name]
+
+    def forget(self) -> None:
+        """Search again at the next use; for tests that add a file."""
+        self.__dict__.pop("_found", None)
+
+
+def missing(declared: Declared) -> str | None:
+    """Return None if everything that it needs is installed, otherwise what is missing and how to install it."""
+    lacking = [need for need in declared.needs if not need.found()]
+    if not lacking:
+        return None
+    return "; ".join(f"needs {need.name}, which is not installed: {need.install}" for need in lacking)
+
+
+def _modules(package: str) -> Iterator[ModuleType]:
+    folder = importlib.import_module(package)
+    for info in pkgutil.iter_modules(folder.__path__):
+        yield importlib.import_module(f"{package}.{info.name}")
+
+
+def _plugins() -> Iterator[ModuleType]:
+    for folder in filter(None, os.environ.get(PLUGINS, "").split(os.pathsep)):
+        if not Path(folder).is_dir():
+            raise InputError(f"{PLUGINS} names '{folder}', which is not a folder")
+        for path in sorted(Path(folder).glob("*.py")):
+            yield _loaded(path.resolve())
+
+
+def _loaded(path: Path) -> ModuleType:
+    """Return the module of a file; a file is imported once, whatever it declares."""
+    name = f"nmer_plugin_{path.stem}"
+    known = sys.modules.get(name)
+    if known is not None and known.__file__ == str(path):
+        return known
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{PLUGINS}: {path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise InputError(f"{PLUGINS}: {path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
