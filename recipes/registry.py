@@ -1,9 +1,9 @@
 """Registries: every engine, sampler, gate, export format and descriptor declares itself in one file.
 
-A registry imports the modules of its folder and keeps what each declares under one name (``ENGINE = ...``). Files in
-the folders that the environment variable ``NMER_PLUGINS`` names (separated as in ``PATH``) are searched in the same
-way, so that a file outside the project adds an engine or a gate. The folder's package is given by its name because
-recipes are checked on a floor below the one where engines and samplers are.
+A registry imports the modules of its folder and keeps what each declares under one name (``ENGINE = ...``). Files
+in the folders that the environment variable ``NMER_PLUGINS`` names (separated as in ``PATH``) are searched in the
+same way, so that a file outside the project adds an engine or a gate. The folder's package is given by its name
+because recipes are checked on a floor below the one where engines and samplers are.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Need:
 
 
 class Declared(Protocol):
-    """What every declaration has: its name in recipes, a line that says what it is, what it needs, and its papers."""
+    """What every declaration has: its name, one line that says what it is, what it needs, and its papers."""
 
     @property
     def name(self) -> str:
