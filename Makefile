@@ -1,17 +1,25 @@
-# make demo   set up .venv and run the main job: nmer run ch3-water --preset smoke
-# make test   set up .venv and pass the tests
-# make lint   ruff and mypy
+# make demo        set up .venv and run the main job: nmer run ch3-water --preset smoke
+# make test        set up .venv and pass the tests
+# make test-all    the tests, those marked slow included
+# make benchmark   figures of time and memory, printed and not judged
+# make lint        ruff and mypy
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test test-all benchmark lint setup clean
 
 demo: $(READY)
 	@$(BIN)/nmer run ch3-water --preset smoke
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-all: $(READY)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not benchmark'
+
+benchmark: $(READY)
+	@$(BIN)/python -m pytest -m benchmark -s benchmarks
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -77,7 +77,7 @@ workers = 2
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _quiet_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def quiet_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep Prefect's database and settings of the tests out of the user's home."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in PREFECT_DEFAULTS.items():
@@ -88,7 +88,7 @@ def _quiet_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _as_a_user_would(monkeypatch: pytest.MonkeyPatch) -> None:
+def as_a_user_would(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away what Dask sets in this process for the workers it starts: a user's shell does not have it."""
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
 

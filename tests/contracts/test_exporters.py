@@ -9,7 +9,6 @@ import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -428,20 +427,3 @@ def test_one_molecule_is_a_one_body_class_for_mbx(tmp_path: Path) -> None:
     for name in ("mbx", "lammps"):
         done = run_check(EXPORTERS[name], tmp_path / name)
         assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.benchmark
-def test_how_long_an_energy_and_gradient_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for degree in (2, 3, 4):
-        basis = Basis.build(NMER, degree, "intermolecular")
-        rng = np.random.default_rng(1)
-        k, coefficients = rng.uniform(0.3, 1.5, len(basis.pair_names)), rng.normal(size=basis.n_terms)
-        potential = Potential(NMER, degree, "intermolecular", k, coefficients, Switching((0, 5), 5.0, 7.0))
-        write_export(EXPORTERS["c"], PotentialSubject(potential, {}), tmp_path / f"{degree}")
-        said = run_check(EXPORTERS["c"], tmp_path / f"{degree}").stdout.splitlines()[1]
-        potential.energy_and_gradient(NMER.positions)
-        start = perf_counter()
-        for _ in range(1000):
-            potential.energy_and_gradient(NMER.positions)
-        with capsys.disabled():
-            print(f"degree {degree}, {basis.n_terms} terms: C {said}; Python {1e3 * (perf_counter() - start):.1f}")

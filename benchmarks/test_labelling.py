@@ -1,4 +1,4 @@
-"""Figures of labelling, printed and never judged: pytest -m benchmark -s tests/benchmarks."""
+"""Figures of labelling, printed and never judged: pytest -m benchmark -s benchmarks."""
 
 from __future__ import annotations
 

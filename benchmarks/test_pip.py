@@ -1,4 +1,4 @@
-"""Figures of the PIP engine, printed and never judged: pytest -m benchmark -s tests/benchmarks/test_pip.py.
+"""Figures of the PIP engine, printed and never judged: pytest -m benchmark -s benchmarks/test_pip.py.
 
 Ratios within one run say more than microseconds: another machine is another machine. One thread.
 """

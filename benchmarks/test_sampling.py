@@ -1,4 +1,4 @@
-"""Figures of sampling, printed and never judged: pytest -m benchmark -s tests/benchmarks."""
+"""Figures of sampling, printed and never judged: pytest -m benchmark -s benchmarks."""
 
 from __future__ import annotations
 

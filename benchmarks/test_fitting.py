@@ -1,4 +1,4 @@
-"""Figures of fitting, printed and never judged: pytest -m benchmark -s tests/benchmarks."""
+"""Figures of fitting, printed and never judged: pytest -m benchmark -s benchmarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which selection makes the better fit, at equal size, on real labels: pytest -m benchmark -s tests/benchmarks.
+"""Which selection makes the better fit, at equal size, on real labels: pytest -m benchmark -s benchmarks.
 
 Coupled-cluster energies of methane (7,881 configurations): a random 6,000 of them are the pool, from which each
 method chooses; a PIP of degree 5 is fitted to what it chose, always with the same settings, and judged on the

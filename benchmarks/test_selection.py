@@ -1,4 +1,4 @@
-"""Figures of selection, printed and never judged: pytest -m benchmark -s tests/benchmarks."""
+"""Figures of selection, printed and never judged: pytest -m benchmark -s benchmarks."""
 
 from __future__ import annotations
 
