@@ -1,9 +1,10 @@
 """Registries: every engine, sampler, gate, export format and descriptor declares itself in one file.
 
-A registry imports the modules of its folder and keeps what each declares under one name (``ENGINE = ...``). Files
-in the folders that the environment variable ``NMER_PLUGINS`` names (separated as in ``PATH``) are searched in the
-same way, so that a file outside the project adds an engine or a gate. The folder's package is given by its name
-because recipes are checked on a floor below the one where engines and samplers are.
+A registry imports those modules of its folder that bind one name (``ENGINE = ...``) and keeps what they declare; a
+module that does not bind it is not imported. Files in the folders that the environment variable ``NMER_PLUGINS``
+names (separated as in ``PATH``) are searched in the same way, so that a file outside the project adds an engine or
+a gate. The folder's package is given by its name because recipes are checked on a floor below the one where engines
+and samplers are.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import importlib
 import importlib.util
 import os
 import pkgutil
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ from types import ModuleType
 from typing import Generic, Protocol, TypeVar
 
 from potentials.errors import InputError
+from recipes.schema.patterns import shown
 
 PLUGINS = "NMER_PLUGINS"
 """Environment variable with folders whose Python files declare further engines, samplers, gates and formats."""
@@ -49,7 +52,10 @@ class Need:
         """Return whether it is installed; nothing is imported."""
         if self.program:
             return shutil.which(self.name) is not None
-        return importlib.util.find_spec(self.name) is not None
+        try:
+            return importlib.util.find_spec(self.name) is not None
+        except ModuleNotFoundError:  # of 'a.b' where there is no 'a'
+            return False
 
 
 class Declared(Protocol):
@@ -94,7 +100,7 @@ class Registry(Generic[D]):
     @cached_property
     def _found(self) -> dict[str, D]:
         found: dict[str, D] = {}
-        for module in (*_modules(self._package), *_plugins()):
+        for module in (*_modules(self._package, self._attribute), *_plugins()):
             declared = getattr(module, self._attribute, None)
             if declared is None:
                 continue
@@ -124,7 +130,7 @@ class Registry(Generic[D]):
             If nothing has that name.
         """
         if name not in self._found:
-            raise InputError(f"{self.what} '{name}' is unknown; allowed: {', '.join(self._found)}")
+            raise InputError(f"{self.what} {shown(name)} is unknown; allowed: {', '.join(self._found)}")
         return self._found[name]
 
     def forget(self) -> None:
@@ -137,13 +143,21 @@ def missing(declared: Declared) -> str | None:
     lacking = [need for need in declared.needs if not need.found()]
     if not lacking:
         return None
-    return "; ".join(f"needs {need.name}, which is not installed: {need.install}" for need in lacking)
+    return "; ".join(_lack(need) for need in lacking)
 
 
-def _modules(package: str) -> Iterator[ModuleType]:
-    folder = importlib.import_module(package)
-    for info in pkgutil.iter_modules(folder.__path__):
-        yield importlib.import_module(f"{package}.{info.name}")
+def _lack(need: Need) -> str:
+    what, where = ("program", "on the path") if need.program else ("package", "installed")
+    return f"needs the {what} {need.name}, which is not {where}: {need.install}"
+
+
+def _modules(package: str, attribute: str) -> Iterator[ModuleType]:
+    """Import the modules of a folder, and the folders in it, whose text binds a name."""
+    binds = re.compile(rf"^{attribute}\b.*=", re.MULTILINE)
+    for info in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        spec = importlib.util.find_spec(f"{package}.{info.name}")
+        if spec and spec.origin and binds.search(Path(spec.origin).read_text(encoding="utf-8")):
+            yield importlib.import_module(spec.name)
 
 
 def _plugins() -> Iterator[ModuleType]:

@@ -102,7 +102,7 @@ def _free_path(name: str, out: str | None) -> Path:
 def relaxed(nmer: NMer) -> NDArray[np.float64]:
     """Return a molecule's minimum on GFN2-xTB, (atoms, 3), Angstrom."""
     from tasks.sampling.force_fields.minimum import find_minimum
-    from tasks.sampling.force_fields.xtb import Xtb
+    from tasks.xtb import Xtb
 
     with threadpool_limits(limits=1):  # more threads than one make a small molecule slower
         return find_minimum(nmer, Xtb(nmer)).positions

@@ -21,7 +21,7 @@ from potentials.nmers.nmer import NMer
 from potentials.units import BOHR, HARTREE
 from tasks.labelling.engines.core_potentials import core_potentials
 from tasks.labelling.engines.self_consistent import converge
-from tasks.sampling.force_fields.xtb import Xtb
+from tasks.xtb import Xtb
 
 Floats = NDArray[np.float64]
 Energies = Callable[[Floats], Floats]

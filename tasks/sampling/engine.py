@@ -28,7 +28,7 @@ from tasks.sampling.force_fields.lammps_input import (
 )
 from tasks.sampling.force_fields.registry import RULES, nmer_terms
 from tasks.sampling.force_fields.terms import Terms
-from tasks.sampling.force_fields.xtb import Xtb
+from tasks.xtb import Xtb
 
 
 class ExplosionError(RuntimeError):

@@ -25,7 +25,7 @@ from recipes.load import load_recipe
 from recipes.schema.fitting import Fitting
 from tasks.fitting.fit import fit_potential
 from tasks.labelling.optimize import xtb_start
-from tasks.sampling.force_fields.xtb import Xtb
+from tasks.xtb import Xtb
 
 KCAL = units.kcal / units.mol
 CAPPED = ["ch3", "ch", "conh", "ch3-water", "conh-water"]

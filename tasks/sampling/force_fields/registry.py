@@ -1,6 +1,6 @@
 """The force-field terms of a fragment: water's own model, or those of the force field the recipe names.
 
-GFN2-xTB has no terms: `tasks.sampling.force_fields.xtb` computes it.
+GFN2-xTB has no terms: `tasks.xtb` computes it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tasks.sampling.force_fields import ff14sb, oplsaa
 from tasks.sampling.force_fields.ff14sb import ff14sb_system
 from tasks.sampling.force_fields.terms import Given, Rules, Terms, combine
 from tasks.sampling.force_fields.water import is_water, water_terms
-from tasks.sampling.force_fields.xtb import Xtb
+from tasks.xtb import Xtb
 
 __all__ = [
     "RULES",

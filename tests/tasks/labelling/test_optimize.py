@@ -23,7 +23,7 @@ from tasks.labelling.optimize import (
     minimise,
     xtb_start,
 )
-from tasks.sampling.force_fields.xtb import Xtb
+from tasks.xtb import Xtb
 
 METHANE = NMer("ch3", load_recipe("ch3-water").build_nmer().fragments[:1], "A1B1C3")
 WATER = NMer("water", load_recipe("ch3-water").build_nmer().fragments[1:], "A1B2")

@@ -38,9 +38,9 @@ from tasks.sampling.force_fields.registry import check_force_field, fragment_ter
 from tasks.sampling.force_fields.residues import residue_atoms
 from tasks.sampling.force_fields.surface import Surface, surface
 from tasks.sampling.force_fields.terms import combine
-from tasks.sampling.force_fields.xtb import ACCURACY
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.walker import segments
+from tasks.xtb import ACCURACY
 
 CH3_WATER = load_recipe("ch3-water").build_nmer()
 WATER = CH3_WATER.fragments[1]
@@ -480,9 +480,7 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, package, None)
     read_library.cache_clear()
     fragment_terms.cache_clear()
-    with pytest.raises(
-        InputError, match=rf"'{force_field}' needs {package}; install it with: pip install 'nmer\[{extra}\]'"
-    ):
+    with pytest.raises(InputError, match=rf"{force_field}.* needs .*{package}.*: pip install 'nmer\[{extra}\]'"):
         check_force_field(alone(piece("CH3")), force_field)
 
 

@@ -1,5 +1,7 @@
 """GFN2-xTB by tblite: energy and forces of any species, water included, without a force field.
 
+It moves atoms in the sampling, and gives the labels' minima their start.
+
 Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019).
 """
 
@@ -10,9 +12,12 @@ from typing import Any
 from potentials.errors import InputError, MissingProgramError
 from potentials.nmers.nmer import NMer
 from potentials.units import BOHR, HARTREE
+from recipes.registry import Need
 from storage.records import Floats
 
 METHOD = "GFN2-xTB"
+
+TBLITE = Need("tblite", "pip install 'nmer[xtb]'")
 
 ACCURACY = 1e-3
 """tblite's factor on its thresholds.
@@ -44,12 +49,12 @@ class Xtb:
             from tblite.interface import Calculator
         except ModuleNotFoundError:
             raise MissingProgramError(
-                "sampling.force_field 'GFN2-xTB' needs tblite; install it with: pip install 'nmer[xtb]'"
+                f"{METHOD} needs the package tblite, which is not installed: {TBLITE.install}"
             ) from None
         try:
             self._calculator = Calculator(METHOD, nmer.numbers, nmer.positions / BOHR, charge=float(nmer.charge))
         except TBLiteRuntimeError as error:
-            raise InputError(f"sampling.force_field 'GFN2-xTB' cannot be used for {nmer.name}: {error}") from None
+            raise InputError(f"{METHOD} cannot be used for {nmer.name}: {error}") from None
         self._calculator.set("verbosity", 0)
         self._calculator.set("accuracy", ACCURACY)
         self._result: Any = None
