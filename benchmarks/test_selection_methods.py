@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Fitting, Selection
 from storage.records import TRAIN, Floats, Ints, Pool
 from tasks.fitting.fit import fit_potential

@@ -10,7 +10,7 @@ import numpy as np
 import tomli_w
 
 from potentials.errors import InputError
-from potentials.nmers.nmer import parse_symmetry
+from potentials.nmers.symmetry import parse_symmetry
 from recipes.schema.recipe import FragmentModel, NMerModel
 from storage.configuration import configuration_ids
 from storage.contents import dataset_columns

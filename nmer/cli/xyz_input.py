@@ -66,7 +66,7 @@ class XyzInput:
 
     def read(self, train: Path, test: Path | None, symmetry: str) -> tuple[Labelled, Labelled | None]:
         """Read a training and a test set whose atoms a symmetry describes."""
-        from potentials.nmers.nmer import parse_symmetry
+        from potentials.nmers.symmetry import parse_symmetry
         from storage.xyz import read_sets
         from storage.xyz_options import ReadOptions
 

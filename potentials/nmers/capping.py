@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
-from potentials.nmers.nmer import CAP_LENGTHS, Fragment, NMer
+from potentials.graph import connected_sets, neighbours
+from potentials.nmers.fragment import CAP_LENGTHS, Fragment
+from potentials.nmers.nmer import NMer
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Piece:
         """The whole's charge if the piece is the whole; a part of a charged n-mer is refused by `pieces`."""
         return self.whole.charge if len(self.parts) == len(self.whole.parts) else 0
 
-    def positions(self, whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    def positions(self, whole: Floats) -> Floats:
         """Return the piece's geometry: its atoms as they are, each new cap on its cut bond at the fixed length.
 
         Parameters
@@ -108,14 +108,9 @@ def pieces(nmer: NMer) -> tuple[tuple[Piece, int], ...]:
     if len(nmer.fragments) != 1 or nmer.charge:
         raise InputError(f"n-mer '{nmer.name}' must be one uncharged molecule to be taken apart into its 1-mers")
     whole = nmer.fragments[0]
-    every = range(len(whole.parts))
-    joined = {(a, b) for a, b in combinations(every, 2) if _bonded(whole, whole.parts[a], whole.parts[b])}
-    connected = [
-        group
-        for size in range(1, len(every) + 1)
-        for group in combinations(every, size)
-        if _is_connected(group, joined)
-    ]
+    owner = {atom: number for number, atoms in enumerate(whole.parts) for atom in atoms}
+    joined = neighbours(len(whole.parts), ((owner[i], owner[j]) for i, j in whole.bonds))
+    connected = connected_sets(joined, len(whole.parts))
     factors: dict[tuple[int, ...], dict[tuple[int, ...], int]] = {}
     for group in connected:  # small ones first
         mine = {group: 1}
@@ -124,21 +119,6 @@ def pieces(nmer: NMer) -> tuple[tuple[Piece, int], ...]:
                 for member, factor in factors[other].items():
                     mine[member] = mine.get(member, 0) - factor
         factors[group] = mine
-    found = factors[tuple(every)]
+    found = factors[tuple(range(len(whole.parts)))]
     largest_first = sorted(connected, key=lambda group: (-len(group), group))
     return tuple((Piece(whole, group), found[group]) for group in largest_first if found.get(group))
-
-
-def _bonded(whole: Fragment, one: Collection[int], other: Collection[int]) -> bool:
-    return any((i in one and j in other) or (j in one and i in other) for i, j in whole.bonds)
-
-
-def _is_connected(group: tuple[int, ...], joined: set[tuple[int, int]]) -> bool:
-    reached, front = {group[0]}, [group[0]]
-    while front:
-        part = front.pop()
-        for other in group:
-            if other not in reached and (min(part, other), max(part, other)) in joined:
-                reached.add(other)
-                front.append(other)
-    return len(reached) == len(group)

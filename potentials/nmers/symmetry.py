@@ -1,16 +1,14 @@
-"""The symmetry of an n-mer's atoms, derived from elements, bonds, and caps."""
+"""The symmetry of an n-mer's atoms: derived from elements, bonds, and caps, or read and checked."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from string import ascii_uppercase
-from typing import TYPE_CHECKING
 
 from potentials.errors import InputError
-
-if TYPE_CHECKING:
-    from potentials.nmers.nmer import Fragment
+from potentials.nmers.fragment import Fragment
 
 SITE_LETTERS = "XYZ"
 """Letters kept for virtual sites; a derived symmetry gives them to no atom."""
@@ -57,39 +55,12 @@ def derive_symmetry(fragments: Sequence[Fragment]) -> str:
     return "_".join(blocks)
 
 
-def bond_distances(fragment: Fragment) -> list[list[int]]:
-    """Return the number of bonds between each two atoms of a fragment; -1 where none lead there."""
-    neighbours = _neighbours(fragment)
-    table = []
-    for start in range(fragment.natoms):
-        steps, front = {start: 0}, [start]
-        while front:
-            reached = []
-            for atom in front:
-                for other in neighbours[atom]:
-                    if other not in steps:
-                        steps[other] = steps[atom] + 1
-                        reached.append(other)
-            front = reached
-        table.append([steps.get(atom, -1) for atom in range(fragment.natoms)])
-    return table
-
-
 def _place(fragments: Sequence[Fragment], wanted: Fragment) -> int:
     return next(n for n, fragment in enumerate(fragments) if fragment is wanted)
 
 
-def _neighbours(fragment: Fragment) -> list[list[int]]:
-    found: list[list[int]] = [[] for _ in range(fragment.natoms)]
-    for i, j in fragment.bonds:
-        found[i].append(j)
-        found[j].append(i)
-    return found
-
-
 def _refined(fragments: Sequence[Fragment]) -> list[tuple[int, ...]]:
     """Return a colour for each atom of each fragment, refined over all of them at once until none splits."""
-    neighbours = [_neighbours(fragment) for fragment in fragments]
     colours = _numbered(
         [
             [(f.symbols[a], a in f.caps, f.natoms, len(f.bonds), f.charge) for a in range(f.natoms)]
@@ -99,8 +70,8 @@ def _refined(fragments: Sequence[Fragment]) -> list[tuple[int, ...]]:
     while True:
         finer = _numbered(
             [
-                [(own[a], tuple(sorted(own[b] for b in bonded[a]))) for a in range(len(own))]
-                for own, bonded in zip(colours, neighbours, strict=True)
+                [(own[a], tuple(sorted(own[b] for b in bonded))) for a, bonded in enumerate(fragment.neighbours)]
+                for own, fragment in zip(colours, fragments, strict=True)
             ]
         )
         if _kinds(finer) == _kinds(colours):
@@ -116,3 +87,55 @@ def _numbered(marks: list[list[tuple[object, ...]]]) -> list[tuple[int, ...]]:
 
 def _kinds(colours: list[tuple[int, ...]]) -> int:
     return len({number for row in colours for number in row})
+
+
+def parse_symmetry(symmetry: str) -> tuple[tuple[tuple[str, int], ...], ...]:
+    """Read a symmetry string into blocks of (letter, count).
+
+    Raises
+    ------
+    InputError
+        If it is not of the form ``A1B1C3_D1E2``.
+    """
+    blocks = []
+    for text in symmetry.split("_"):
+        if not re.fullmatch(r"([A-Z][1-9][0-9]*)+", text):
+            raise InputError(
+                f"symmetry '{symmetry}' is not readable; allowed: letters with counts, fragments joined by "
+                "'_', for example A1B1C3_D1E2"
+            )
+        blocks.append(tuple((m[0], int(m[1:])) for m in re.findall(r"[A-Z][0-9]+", text)))
+    return tuple(blocks)
+
+
+def check_symmetry(symmetry: str, fragments: Sequence[Fragment]) -> None:
+    """Raise InputError unless the symmetry fits the fragments' atom counts, elements, and bonds."""
+    blocks = parse_symmetry(symmetry)
+    if len(blocks) != len(fragments):
+        raise InputError(
+            f"symmetry '{symmetry}' has {len(blocks)} blocks but the geometry has {len(fragments)} fragments; one "
+            "block per fragment is allowed"
+        )
+    for block, fragment in zip(blocks, fragments, strict=True):
+        text = "".join(f"{letter}{count}" for letter, count in block)
+        total = sum(count for _, count in block)
+        if total != fragment.natoms:
+            raise InputError(
+                f"symmetry block '{text}' describes {total} atoms but the geometry of fragment "
+                f"'{fragment.name}' has {fragment.natoms}; the counts must add up to the atoms"
+            )
+        bonded = [tuple(sorted(fragment.symbols[b] for b in near)) for near in fragment.neighbours]
+        start = 0
+        for letter, count in block:
+            atoms = range(start, start + count)
+            start += count
+            kinds = {(fragment.symbols[a], a in fragment.caps, bonded[a]) for a in atoms}
+            if len(kinds) > 1:
+                elements = ", ".join(
+                    f"{fragment.symbols[a]}{' (cap)' if a in fragment.caps else ''}" for a in atoms
+                )
+                raise InputError(
+                    f"symmetry block '{text}' gives letter {letter} to unlike atoms of fragment "
+                    f"'{fragment.name}' ({elements}); only atoms of one element, alike in their bonds and "
+                    "all or none of them caps, may share a letter"
+                )

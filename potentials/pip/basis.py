@@ -8,10 +8,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from potentials.errors import InputError
+from potentials.graph import components
 from potentials.nmers.nmer import NMer
 from potentials.pip.points import Points
 from potentials.pip.rules import Joined, Rule, parse_rules
@@ -60,18 +59,11 @@ def orbits(rows: Ints, permutations: list[Ints], count: int) -> Ints:
     degree = rows.shape[1]
     weight = count ** np.arange(degree - 1, -1, -1, dtype=np.int64)
     code = rows @ weight  # rising, because the rows are sorted
-    n = len(rows)
     edges = [np.searchsorted(code, np.sort(p[rows], axis=1) @ weight) for p in permutations]
     if not edges:
-        return np.arange(n, dtype=np.int64)
-    target = np.concatenate(edges)
-    source = np.tile(np.arange(n), len(edges))
-    graph = coo_array((np.ones(len(target), dtype=np.int8), (source, target)), shape=(n, n))
-    label = connected_components(graph, directed=False)[1]
-    first = np.unique(label, return_index=True)[1]
-    rank = np.empty(len(first), dtype=np.int64)
-    rank[np.argsort(first, kind="stable")] = np.arange(len(first))
-    return np.asarray(rank[label])
+        return np.arange(len(rows), dtype=np.int64)
+    source = np.tile(np.arange(len(rows)), len(edges))
+    return components(len(rows), np.stack([source, np.concatenate(edges)], axis=1))
 
 
 @dataclass(frozen=True)

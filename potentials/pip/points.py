@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
+from potentials.graph import distances
 from potentials.nmers.nmer import NMer
-from potentials.nmers.symmetry import SITE_LETTERS, bond_distances
+from potentials.nmers.symmetry import SITE_LETTERS
 from potentials.pip.sites import LonePairs, Sites
 
 Ints = NDArray[np.int64]
@@ -62,8 +63,8 @@ class Points:
         cap = np.zeros(count, dtype=np.bool_)
         cap[[c for c, _, _ in nmer.caps]] = True
         bonds = np.full((count, count), -1, dtype=np.int64)
-        for part, one in zip(nmer.slices, nmer.fragments, strict=True):
-            bonds[part, part] = bond_distances(one)
+        for atoms, one in zip(nmer.slices, nmer.fragments, strict=True):
+            bonds[atoms, atoms] = distances(one.natoms, one.bonds)
         fragment = np.concatenate([fragment, np.repeat(np.array(homes, dtype=np.int64), 2)])
         return cls(tuple(letters), fragment, cap, bonds, natoms, Sites.of(lone_pairs))
 

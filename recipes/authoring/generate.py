@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.authoring.writing import Settings, Size, recipe_text
 from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import chain

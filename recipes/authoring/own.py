@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Key
 from recipes.authoring.degrees import TermPlan, Terms, plan_terms
 from recipes.authoring.writing import Notes, Settings, Size, recipe_text

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import Literal
 
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Key
 from potentials.pip.basis import Basis, BasisOptions
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise, permutations
 
-from potentials.nmers.nmer import CAP_LENGTHS, Fragment, NMer
+from potentials.graph import connected_sets, neighbours
+from potentials.nmers.fragment import CAP_LENGTHS, Fragment
+from potentials.nmers.nmer import NMer
 from potentials.systems.placement import Placement
 from recipes.chemistry.geometry import standard_geometry
 from recipes.chemistry.molecules import Molecule
@@ -115,10 +117,11 @@ def fragment_molecule(
         If the 1-mers do not cover the molecule: it names the atoms.
     """
     groups = find_groups(molecule, one_mers)
-    joined = _joined(molecule, groups)
+    owner = {a: n for n, group in enumerate(groups) for a in group.atoms}
+    joined = neighbours(len(groups), ((owner[i], owner[j]) for i, j in molecule.bonds))
     names: dict[tuple[tuple[str, ...], Skeleton], str] = {}
     found: dict[str, list[_Occurrence]] = {}
-    for members in _connected(joined, order):
+    for members in connected_sets(joined, order):
         one = _occurrence(molecule, [groups[m] for m in members])
         key = (one.tokens, one.skeleton)
         if key not in names:  # rings can close between the same 1-mers in more than one way
@@ -134,35 +137,6 @@ def fragment_molecule(
         )
         for name, every in found.items()
     )
-
-
-def _joined(molecule: Molecule, groups: Sequence[Group]) -> list[list[int]]:
-    """Return which 1-mers each 1-mer is bonded to, rising."""
-    owner = {a: n for n, group in enumerate(groups) for a in group.atoms}
-    found: list[set[int]] = [set() for _ in groups]
-    for i, j in molecule.bonds:
-        if owner[i] != owner[j]:
-            found[owner[i]].add(owner[j])
-            found[owner[j]].add(owner[i])
-    return [sorted(row) for row in found]
-
-
-def _connected(joined: Sequence[Sequence[int]], order: int) -> list[tuple[int, ...]]:
-    """Return every connected set of up to `order` 1-mers, the small ones first."""
-    level: list[tuple[int, ...]] = [(n,) for n in range(len(joined))]
-    every = list(level)
-    for _ in range(order - 1):
-        level = sorted(
-            {
-                tuple(sorted((*group, other)))
-                for group in level
-                for m in group
-                for other in joined[m]
-                if other not in group
-            }
-        )
-        every += level
-    return every
 
 
 def _occurrence(molecule: Molecule, members: Sequence[Group]) -> _Occurrence:
@@ -189,14 +163,14 @@ def _bonded(molecule: Molecule, one: Group, other: Group) -> bool:
 
 def _tokens(molecule: Molecule, sequence: Sequence[Group]) -> tuple[str, ...]:
     """Return the names of 1-mers in a row, each the way round it is there."""
-    neighbours = molecule.neighbours
+    bonded = molecule.neighbours
     tokens = []
     for place, group in enumerate(sequence):
         kind = group.kind
         if kind.ends is None:
             tokens.append(kind.name)
             continue
-        first, last = (set(neighbours[group.heavy[end]]) for end in kind.ends)
+        first, last = (set(bonded[group.heavy[end]]) for end in kind.ends)
         before = set(sequence[place - 1].heavy) if place else set()
         after = set(sequence[place + 1].heavy) if place + 1 < len(sequence) else set()
         tokens.append(kind.reversed if last & before or first & after else kind.name)
@@ -205,14 +179,14 @@ def _tokens(molecule: Molecule, sequence: Sequence[Group]) -> tuple[str, ...]:
 
 def _capped(molecule: Molecule, sequence: Sequence[Group]) -> tuple[Skeleton, Placement]:
     """Return 1-mers in a row as an n-mer, and where it is: caps close the bonds that lead out."""
-    neighbours = molecule.neighbours
+    bonded = molecule.neighbours
     inside = {a for group in sequence for a in group.atoms}
     atoms: list[int] = []
     anchors: list[int] = []
     parts = []
     for group in sequence:
-        caps = [(a, b) for a in group.heavy for b in neighbours[a] if b not in inside]
-        hydrogens = [(b, -1) for a in group.heavy for b in neighbours[a] if b in group.hydrogens]
+        caps = [(a, b) for a in group.heavy for b in bonded[a] if b not in inside]
+        hydrogens = [(b, -1) for a in group.heavy for b in bonded[a] if b in group.hydrogens]
         closing = [(outside, anchor) for anchor, outside in caps]
         rest = hydrogens + closing if len(hydrogens) <= len(closing) else closing + hydrogens
         start = len(atoms)
@@ -220,7 +194,7 @@ def _capped(molecule: Molecule, sequence: Sequence[Group]) -> tuple[Skeleton, Pl
         anchors += [*(-1 for _ in group.heavy), *(anchor for _, anchor in rest)]
         parts.append(tuple(range(start, len(atoms))))
     place = {a: n for n, (a, anchor) in enumerate(zip(atoms, anchors, strict=True)) if anchor < 0}
-    bonds = [(n, place[b]) for a, n in place.items() for b in molecule.neighbours[a] if place.get(b, -1) > n]
+    bonds = [(n, place[b]) for a, n in place.items() for b in bonded[a] if place.get(b, -1) > n]
     bonds += [(n, place[anchor]) for n, anchor in enumerate(anchors) if anchor >= 0]
     skeleton = Skeleton(
         symbols=tuple(

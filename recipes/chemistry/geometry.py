@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.nmers.nmer import CAP_LENGTHS
+from potentials.nmers.fragment import CAP_LENGTHS
 from recipes.chemistry.molecules import embed
 
 SEED = 2025

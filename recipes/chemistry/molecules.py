@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
+from potentials.graph import neighbours
 from potentials.systems.cell import make_whole
 from recipes.chemistry.places import Pair, check_places, nearer, without_hydrogens
 from recipes.chemistry.rdkit_files import OTHERS, implicit_hydrogens, read_rdkit_file
@@ -79,11 +80,7 @@ class Molecule:
     @cached_property
     def neighbours(self) -> tuple[tuple[int, ...], ...]:
         """The atoms bonded to each atom, rising."""
-        found: list[list[int]] = [[] for _ in self.symbols]
-        for i, j in self.bonds:
-            found[i].append(j)
-            found[j].append(i)
-        return tuple(tuple(sorted(row)) for row in found)
+        return neighbours(self.natoms, self.bonds)
 
     def atom(self, number: int) -> str:
         """Return what to call an atom: its element and its number, counted from 0."""

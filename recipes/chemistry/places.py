@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from potentials.errors import InputError
+from potentials.graph import neighbours
 
 Floats = NDArray[np.float64]
 Bonds = Sequence[tuple[int, int]]
@@ -111,10 +112,7 @@ def without_hydrogens(symbols: Sequence[str], positions: Floats, bonds: Bonds) -
     bonds
         Pairs of atoms.
     """
-    around: list[list[int]] = [[] for _ in symbols]
-    for i, j in bonds:
-        around[i].append(j)
-        around[j].append(i)
+    around = neighbours(len(symbols), bonds)
 
     def length(a: int, b: int) -> float:
         return float(np.linalg.norm(positions[a] - positions[b]))
@@ -137,7 +135,7 @@ def without_hydrogens(symbols: Sequence[str], positions: Floats, bonds: Bonds) -
             return False
         if len(near) == 1:
             return length(atom, near[0]) > SHORTEST_SINGLE["C"]
-        total = _angles(positions[atom], positions[near])
+        total = _angles(positions[atom], positions[list(near)])
         return total < (STRAIGHT if len(near) == 2 else FLAT)
 
     return [atom for atom in range(len(symbols)) if lacks(atom)]

@@ -13,7 +13,8 @@ from ase.data import atomic_masses, atomic_numbers, covalent_radii
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.chemistry.geometry import written
 
 Floats = NDArray[np.float64]

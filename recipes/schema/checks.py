@@ -9,12 +9,12 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from potentials.errors import InputError
+from potentials.graph import components
 from potentials.nmers.capping import pieces
-from potentials.nmers.nmer import CAP_LENGTHS, Fragment, NMer
+from potentials.nmers.fragment import CAP_LENGTHS, Fragment
+from potentials.nmers.nmer import NMer
 from potentials.pip.basis import Basis
 from recipes.chemistry.places import check_geometry, check_places
 from recipes.chemistry.species import closed_shell_problem
@@ -94,9 +94,8 @@ def _check_connected(key: str, fragment: Fragment) -> None:
         return
     if not fragment.bonds:
         raise InputError(f"{key}: '{fragment.name}' has {fragment.natoms} atoms and no bonds; give its bonds")
-    i, j = np.array(fragment.bonds).T
-    graph = coo_array((np.ones(len(i)), (i, j)), shape=(fragment.natoms, fragment.natoms))
-    count, label = connected_components(graph, directed=False)
+    label = components(fragment.natoms, fragment.bonds)
+    count = int(label.max()) + 1
     if count > 1:
         told = [
             "-".join(f"{fragment.symbols[a]}{a}" for a in np.flatnonzero(label == n)[:6])

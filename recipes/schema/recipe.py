@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from potentials.nmers.symmetry import derive_symmetry
 from recipes.schema.fitting import Fitting, Switching
 from recipes.schema.graph import check_graph, read_geometry

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from potentials.errors import InputError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from potentials.pip.basis import BasisOptions
 from potentials.pip.potential import Potential
 from potentials.pip.sites import LonePairs

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.errors import InputError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
 from recipes.schema.labelling import Labelling
 from storage.xyz import read_geometries

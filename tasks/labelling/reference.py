@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from potentials.errors import InputError, StageError
 from potentials.nmers.capping import pieces
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Labelling
 from storage.configuration import configuration_id
 from storage.exchange.minima import read_minimum

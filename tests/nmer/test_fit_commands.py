@@ -12,7 +12,8 @@ import pytest
 
 import nmer
 from nmer.cli.main import main
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from potentials.pip.potential import Potential
 from storage.xyz import read_labelled
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from potentials.pip.basis import Basis, BasisOptions
 from potentials.pip.points import Points
 from potentials.pip.variables import Variables

@@ -7,7 +7,8 @@ import pytest
 
 from potentials.errors import InputError
 from potentials.nmers.capping import Piece, pieces
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 
 # butane: CH3-CH2-CH2-CH3, four 1-mers in a row
 BUTANE = Fragment(

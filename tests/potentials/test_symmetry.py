@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from potentials.errors import InputError
-from potentials.nmers.nmer import Fragment, NMer
-from potentials.nmers.symmetry import bond_distances, derive_symmetry
+from potentials.graph import distances
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
+from potentials.nmers.symmetry import derive_symmetry
 from potentials.pip.basis import Basis
 from recipes.load import load_recipe, shipped_recipes
 
@@ -71,6 +73,6 @@ def test_more_kinds_than_letters_are_refused() -> None:
 
 
 def test_bonds_between_atoms() -> None:
-    table = bond_distances(ETHANOL)
-    assert (table[0][0], table[0][4], table[1][2], table[1][8]) == (0, 1, 2, 4)
-    assert bond_distances(molecule("O H", []))[0][1] == -1
+    table = distances(ETHANOL.natoms, ETHANOL.bonds)
+    assert (table[0, 0], table[0, 4], table[1, 2], table[1, 8]) == (0, 1, 2, 4)
+    assert distances(2, [])[0, 1] == -1

@@ -11,7 +11,8 @@ import pytest
 
 from nmer.cli.new_command import relaxed
 from potentials.errors import InputError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.authoring.degrees import CANDIDATES, PAPER_TERMS, count_terms, exchanges, plan_terms
 from recipes.authoring.own import MOST_ATOMS, OwnRecipe, own_nmer, own_recipe
 from recipes.chemistry.molecules import lowest_conformer

@@ -8,7 +8,9 @@ from itertools import combinations
 
 import numpy as np
 
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.graph import neighbours
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.schema.sampling import FamilyModel
 from storage.records import Floats, Ints
 
@@ -115,18 +117,14 @@ def _inner(fragment: Fragment, start: int) -> list[CV]:
     """Return the bonds, angles, and dihedrals within a fragment, in the n-mer's atom numbers."""
     heavy = [a for a in range(fragment.natoms) if fragment.symbols[a] != "H"]
     kept = set(heavy) if len(heavy) >= 3 else set(range(fragment.natoms))
-    neighbours: dict[int, list[int]] = defaultdict(list)
-    for i, j in fragment.bonds:
-        if i in kept and j in kept:
-            neighbours[i].append(j)
-            neighbours[j].append(i)
-    bonds = sorted({(min(i, j), max(i, j)) for i in neighbours for j in neighbours[i]})
-    angles = [(i, j, k) for j in sorted(neighbours) for i, k in combinations(sorted(neighbours[j]), 2)]
+    bonds = sorted((min(i, j), max(i, j)) for i, j in fragment.bonds if i in kept and j in kept)
+    bonded = neighbours(fragment.natoms, bonds)
+    angles = [(i, j, k) for j, around in enumerate(bonded) for i, k in combinations(around, 2)]
     torsions = [
         (i, j, k, m)
         for j, k in bonds
-        for i in sorted(neighbours[j])
-        for m in sorted(neighbours[k])
+        for i in bonded[j]
+        for m in bonded[k]
         if len({i, j, k, m}) == 4 and not (_straight(fragment, i, j, k) or _straight(fragment, j, k, m))
     ]
     return [CV(tuple(a + start for a in atoms)) for atoms in (*bonds, *angles, *torsions)]
@@ -141,10 +139,10 @@ def _between(nmer: NMer, one: int, other: int) -> list[CV]:
     """Return the distance of two fragments' central atoms and the angles that orient them."""
     centres, arms = [], []
     for fragment, part in ((nmer.fragments[n], nmer.slices[n]) for n in (one, other)):
-        bonded = [[j if i == a else i for i, j in fragment.bonds if a in (i, j)] for a in range(fragment.natoms)]
+        bonded = fragment.neighbours
         centre = max(range(fragment.natoms), key=lambda a: (fragment.symbols[a] != "H", len(bonded[a]), -a))
         centres.append(centre + part.start)
-        arms.append([b + part.start for b in sorted(bonded[centre])])
+        arms.append([b + part.start for b in bonded[centre]])
     first, second = centres
     return [
         CV((first, second)),

@@ -13,8 +13,8 @@ from itertools import combinations
 from typing import Any
 
 from potentials.errors import InputError
-from potentials.nmers.nmer import Fragment
-from tasks.sampling.force_fields.residues import neighbours, residue_atoms
+from potentials.nmers.fragment import Fragment
+from tasks.sampling.force_fields.residues import residue_atoms
 from tasks.sampling.force_fields.terms import Given, Rules, Terms, spread
 
 FF14SB = "amber14/protein.ff14SB.xml"
@@ -94,7 +94,7 @@ def ff14sb_system(fragment: Fragment, given: tuple[Given, ...] = ()) -> Any:
     types, charges = _types_and_charges(fragment, forcefield, given)
     # a residue for each atom: OpenMM matches residues to templates by elements and bonds alone; within a larger
     # one a hydrogen could get the charge of a cap beside it
-    degrees = [sum(atom in bond for bond in fragment.bonds) for atom in range(fragment.natoms)]
+    degrees = [len(bonded) for bonded in fragment.neighbours]
     templates = "".join(
         f'<Residue name="X{i}"><Atom name="X" type="{t}" charge="{q!r}"/>'
         + '<ExternalBond atomName="X"/>' * degree
@@ -169,8 +169,7 @@ def _types_and_charges(
 def _check_complete(fragment: Fragment, terms: Terms) -> None:
     """Raise InputError if a bond or an angle has no parameters: OpenMM leaves out what it has none for."""
     wanted: set[tuple[int, ...]] = {tuple(sorted(bond)) for bond in fragment.bonds}
-    around = neighbours(fragment)
-    wanted |= {(i, j, k) for j, bonded in enumerate(around) for i, k in combinations(sorted(bonded), 2)}
+    wanted |= {(i, j, k) for j, bonded in enumerate(fragment.neighbours) for i, k in combinations(bonded, 2)}
     found: set[tuple[int, ...]] = {tuple(sorted((i, j))) for i, j, _, _ in terms.bonds}
     found |= {(min(i, k), j, max(i, k)) for i, j, k, _, _ in terms.angles}
     if missing := sorted(wanted - found):

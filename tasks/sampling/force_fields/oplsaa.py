@@ -19,7 +19,7 @@ from functools import cache
 from importlib import resources
 
 from potentials.errors import InputError, MissingProgramError
-from potentials.nmers.nmer import Fragment
+from potentials.nmers.fragment import Fragment
 from tasks.sampling.force_fields.residues import Name, residue_atoms
 from tasks.sampling.force_fields.terms import Given, Rules, Terms, spread
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from functools import cache
 
 from potentials.errors import InputError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.schema.sampling import AtomType, ForceField
 from tasks.sampling.force_fields import ff14sb, oplsaa
 from tasks.sampling.force_fields.ff14sb import ff14sb_system

@@ -7,11 +7,11 @@ alanine's, with two glycine's. A carbonyl group or a nitrogen next to a cap is a
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import combinations
 
 from potentials.errors import InputError
-from potentials.nmers.nmer import Fragment
+from potentials.nmers.fragment import Fragment
 
 Name = tuple[str, str]
 """(residue, atom) as the Protein Data Bank names them, for example ("ALA", "CB")."""
@@ -88,7 +88,7 @@ def residue_atoms(fragment: Fragment, force_field: str, known: Collection[int] =
     InputError
         If an atom belongs to no group of such a chain.
     """
-    bonded = neighbours(fragment)
+    bonded = fragment.neighbours
     kinds = [_kind(fragment, bonded, atom) for atom in range(fragment.natoms)]
     names: dict[int, Name] = {}
     for atom, kind in enumerate(kinds):
@@ -107,16 +107,7 @@ def residue_atoms(fragment: Fragment, force_field: str, known: Collection[int] =
     return names
 
 
-def neighbours(fragment: Fragment) -> list[list[int]]:
-    """Return the atoms bonded to each atom."""
-    bonded: list[list[int]] = [[] for _ in fragment.symbols]
-    for i, j in fragment.bonds:
-        bonded[i].append(j)
-        bonded[j].append(i)
-    return bonded
-
-
-def _kind(fragment: Fragment, bonded: list[list[int]], atom: int) -> str:
+def _kind(fragment: Fragment, bonded: Sequence[Sequence[int]], atom: int) -> str:
     """Return one of `KINDS`, or ``cap``, or ``other``."""
     if atom in fragment.caps:
         return "cap"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from potentials.errors import InputError
-from potentials.nmers.nmer import Fragment
+from potentials.nmers.fragment import Fragment
 
 CAPPED, WHOLE = 0.5, 1e-3
 """Largest charge (e) that may be left for the caps, and for all atoms of a molecule without caps.

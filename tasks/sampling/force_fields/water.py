@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from potentials.nmers.nmer import Fragment
+from potentials.nmers.fragment import Fragment
 from tasks.sampling.force_fields.terms import Terms
 
 TIP4P_2005F: dict[str, Any] = {  # Gonzalez and Abascal, J. Chem. Phys. 135, 224516 (2011)

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from potentials.errors import InputError, StageError
+from potentials.graph import components
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
 from recipes.schema.sampling import KINDS, Scan, ScanAxis
@@ -151,13 +152,8 @@ def _beyond(nmer: NMer, name: str, atoms: tuple[int, ...]) -> set[int]:
         raise InputError(f"{name} cannot be moved: the bond to a cap has a fixed length; scan another variable")
     about = len(atoms) == 4 and bonds.issuperset(steps)
     start, cut = (atoms[2], steps[1]) if about else (atoms[-1], steps[-1])
-    moving, edge = {start}, [start]
-    while edge:
-        atom = edge.pop()
-        for bond in bonds - {cut}:
-            if atom in bond and not bond <= moving:
-                edge += bond - moving
-                moving |= bond
+    label = components(nmer.natoms, [bond for bond in nmer.bonds if frozenset(bond) != cut])
+    moving = {int(a) for a in np.flatnonzero(label == label[start])}
     if moving & set(atoms[:2] if about else atoms[:-1]):
         raise InputError(
             f"{name} cannot be moved: cutting its bond does not part the molecule, it is in a ring; scan a "

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError, StageError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Switching
 from potentials.pip.basis import Basis
 from potentials.pip.evaluation import design_matrix, morse

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.schema.labelling import Labelling
 from storage.configuration import protocol_id
 from tasks.labelling.by_hand import label_by_hand, read_configurations

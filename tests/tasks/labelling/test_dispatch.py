@@ -17,7 +17,8 @@ from distributed import Client
 
 from deploy.cluster import local_cluster
 from potentials.errors import InputError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Labelling, Resources
 from storage.configuration import configuration_ids
 from storage.ledger import LabelRow, Ledger

@@ -10,7 +10,8 @@ import pytest
 from scipy.optimize import minimize
 
 from potentials.errors import StageError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
 from recipes.load import load_recipe
 from tasks.labelling.engines.interface import Job

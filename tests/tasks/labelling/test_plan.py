@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
 from recipes.schema.recipe import Labelling
 from tasks.labelling.engines.registry import get_engine

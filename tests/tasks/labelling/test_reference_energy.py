@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from potentials.errors import StageError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
 from recipes.schema.labelling import Labelling
 from tasks.labelling.engines.interface import Job

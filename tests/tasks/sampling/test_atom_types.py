@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from nmer.cli.main import main
 from potentials.errors import InputError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
 from recipes.schema.sampling import AtomType, Sampling
 from storage.keys import pool_key

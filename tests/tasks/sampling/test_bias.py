@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
 from tasks.sampling.bias.cvs import CV, cv_values, families
 from tasks.sampling.bias.kernel import (

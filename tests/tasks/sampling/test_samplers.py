@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError, StageError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
 from recipes.schema.recipe import Sampling
 from storage.records import Pool

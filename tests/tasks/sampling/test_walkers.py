@@ -19,7 +19,8 @@ from distributed import Client
 
 from deploy.cluster import DASK_SETTINGS, local_cluster
 from potentials.errors import InputError, StageError
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
 from recipes.schema.recipe import Sampling
 from storage.records import Pool

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from potentials.nmers.nmer import Fragment, NMer
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Switching
 from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential

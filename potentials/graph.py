@@ -1,0 +1,73 @@
+"""Graphs, such as the bonds of a molecule: neighbours, connected components, shortest paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from potentials.arrays import Ints
+
+Edges = Iterable[tuple[int, int]]
+"""Pairs of nodes, counted from 0; their order means nothing."""
+
+
+def neighbours(count: int, edges: Edges) -> tuple[tuple[int, ...], ...]:
+    """Return the nodes that an edge joins to each of `count` nodes, rising, each once."""
+    found: list[set[int]] = [set() for _ in range(count)]
+    for i, j in edges:
+        if i != j:
+            found[i].add(j)
+            found[j].add(i)
+    return tuple(tuple(sorted(row)) for row in found)
+
+
+def connected_sets(joined: Sequence[Sequence[int]], most: int) -> list[tuple[int, ...]]:
+    """Return every connected set of up to `most` nodes, rising, the small ones first.
+
+    Parameters
+    ----------
+    joined
+        The neighbours of each node.
+    most
+        Largest number of nodes in a set.
+    """
+    sets: list[tuple[int, ...]] = [(n,) for n in range(len(joined))]
+    every = list(sets)
+    for _ in range(most - 1):
+        grown = {tuple(sorted({*nodes, other})) for nodes in sets for n in nodes for other in joined[n]}
+        sets = sorted(grown - set(sets))
+        every += sets
+    return every
+
+
+def components(count: int, edges: Edges | Ints) -> Ints:
+    """Return the connected component of each node, (count,), numbered in the order of their first nodes.
+
+    Parameters
+    ----------
+    count
+        Number of nodes.
+    edges
+        (edges, 2), or pairs.
+    """
+    from scipy.sparse.csgraph import connected_components
+
+    label = connected_components(_matrix(count, edges), directed=False)[1]
+    first, place = np.unique(label, return_index=True, return_inverse=True)[1:]
+    return np.asarray(np.argsort(np.argsort(first))[place], dtype=np.int64)
+
+
+def distances(count: int, edges: Edges | Ints) -> Ints:
+    """Return the number of edges between each two nodes along the shortest path, (count, count); -1: no path."""
+    from scipy.sparse.csgraph import shortest_path
+
+    steps = shortest_path(_matrix(count, edges), directed=False, unweighted=True)
+    return np.where(np.isfinite(steps), steps, -1).astype(np.int64)
+
+
+def _matrix(count: int, edges: Edges | Ints) -> object:
+    from scipy.sparse import csr_array
+
+    i, j = np.array(edges if isinstance(edges, np.ndarray) else list(edges), dtype=np.int64).reshape(-1, 2).T
+    return csr_array((np.ones(len(i)), (i, j)), shape=(count, count))
