@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nmer.loading import load
+from potentials.evaluation import Surface
 from potentials.pip.potential import Potential
-from potentials.systems.manybody import ManyBodyPotential, Surface
+from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.placement import Placement
 from recipes.chemistry.fragmentation import fragment_molecule
 from recipes.chemistry.molecules import Molecule, read_molecule
@@ -40,7 +41,7 @@ def sum_potential(
         potential is named ``ch3-water``, ``ch-water``, ``conh-water``. The energies of the waters themselves are
         not in the sum: give them as a term.
     terms
-        What comes on top for the whole: electrostatics, dispersion, repulsion, water.
+        Energies that are added for the whole: electrostatics, dispersion, repulsion, water.
     store
         Where references are looked up; as for `nmer.load`.
 

@@ -10,7 +10,8 @@ import numpy as np
 from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.graph import connected_sets, neighbours
-from potentials.nmers.fragment import CAP_LENGTHS, Fragment
+from potentials.nmers.caps import CAP_LENGTHS, place_cap
+from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 
 
@@ -80,10 +81,8 @@ class Piece:
         """
         placed = [whole[..., list(self.atoms), :]]
         for anchor, outside in self.cuts:
-            bond = whole[..., outside, :] - whole[..., anchor, :]
-            unit = bond / np.linalg.norm(bond, axis=-1, keepdims=True)
             length = CAP_LENGTHS[self.whole.symbols[anchor]]
-            placed.append((whole[..., anchor, :] + length * unit)[..., None, :])
+            placed.append(place_cap(whole[..., anchor, :], whole[..., outside, :], length)[..., None, :])
         return np.concatenate(placed, axis=-2)
 
 

@@ -8,9 +8,6 @@ from functools import cached_property
 from potentials.errors import InputError
 from potentials.graph import neighbours
 
-CAP_LENGTHS = {"C": 1.14, "N": 1.09}
-"""Fixed length of the bond from an anchor atom to its cap, in Angstrom (papers I and II)."""
-
 
 @dataclass(frozen=True)
 class Fragment:

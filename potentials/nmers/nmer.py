@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 
 from potentials.arrays import Floats, Ints
-from potentials.nmers.fragment import CAP_LENGTHS, Fragment
+from potentials.nmers.caps import CAP_LENGTHS, carry_gradient, place_cap
+from potentials.nmers.fragment import Fragment
 from potentials.nmers.symmetry import check_symmetry, derive_symmetry, parse_symmetry
 
 
@@ -120,16 +121,11 @@ class NMer:
         """
         placed = np.array(positions, dtype=np.float64)
         for cap, anchor, length in self.caps:
-            bond = placed[..., cap, :] - placed[..., anchor, :]
-            unit = bond / np.linalg.norm(bond, axis=-1, keepdims=True)
-            placed[..., cap, :] = placed[..., anchor, :] + length * unit
+            placed[..., cap, :] = place_cap(placed[..., anchor, :], placed[..., cap, :], length)
         return placed
 
     def carry_caps(self, positions: Floats, gradient: Floats) -> Floats:
         """Return the gradient of what is evaluated where `place_caps` puts the caps, by the chain rule.
-
-        A cap at a + L u, with u the unit vector from its anchor a to the given position and d their distance,
-        moves with the given position by L / d (1 - u u^T), and with the anchor by the rest.
 
         Parameters
         ----------
@@ -144,11 +140,9 @@ class NMer:
         """
         carried = np.array(gradient, dtype=np.float64)
         for cap, anchor, length in self.caps:
-            bond = positions[..., cap, :] - positions[..., anchor, :]
-            distance = np.linalg.norm(bond, axis=-1, keepdims=True)
-            unit, on_cap = bond / distance, gradient[..., cap, :]
-            along = (unit * on_cap).sum(axis=-1, keepdims=True)
-            across = (on_cap - along * unit) * (length / distance)
-            carried[..., cap, :] = across
-            carried[..., anchor, :] += on_cap - across  # an anchor may have several caps
+            on_cap, on_anchor = carry_gradient(
+                positions[..., anchor, :], positions[..., cap, :], length, gradient[..., cap, :]
+            )
+            carried[..., cap, :] = on_cap
+            carried[..., anchor, :] += on_anchor  # an anchor may have several caps
         return carried

@@ -12,24 +12,34 @@ it, K (r - L)^2, zero at the length, so that minima and their energies are those
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from potentials.arrays import Floats
+from potentials.energy_function import EnergyFunction
 from potentials.errors import InputError
-
-if TYPE_CHECKING:
-    from potentials.pip.potential import Potential
-
-Floats = NDArray[np.float64]
+from potentials.evaluation import Evaluable, Evaluation
+from potentials.nmers.nmer import NMer
 
 CAP_SPRING = 350.0
 """K of a cap's spring, kcal/mol/Angstrom^2: about a C-H bond, 3,000 cm-1, so that time steps stay as they are."""
 
 
+class NMerPotential(Evaluable, Protocol):
+    """The potential of an n-mer; `potentials.pip.potential.Potential` is one."""
+
+    @property
+    def nmer(self) -> NMer:
+        """The n-mer."""
+
+    def uncertainty(self, positions: ArrayLike) -> float | Floats:
+        """Return the uncertainty of the energy, kcal/mol."""
+
+
 @dataclass(frozen=True, eq=False)
-class HeldCaps:
+class HeldCaps(EnergyFunction):
     """A potential with its caps held at their length.
 
     Parameters
@@ -45,68 +55,59 @@ class HeldCaps:
         If the spring is negative or not finite.
     """
 
-    potential: Potential
+    potential: NMerPotential
     spring: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.spring < np.inf:
             raise InputError(f"the spring of caps is {self.spring}; allowed: 0 or more, in kcal/mol/A^2")
 
-    def energy(self, positions: ArrayLike) -> float | Floats:
-        """Return the energy; as `energy_and_gradient` gives it."""
-        return self.energy_and_gradient(positions)[0]
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Element of each atom."""
+        return self.potential.symbols
 
-    def energy_and_gradient(self, positions: ArrayLike) -> tuple[float | Floats, Floats]:
-        """Return the energy, the springs' included, and its exact gradient.
+    def evaluate(self, positions: Floats) -> Evaluation:
+        """Return the energies, the springs' included, and gradients of (n, atoms, 3) in Angstrom.
 
-        Parameters
-        ----------
-        positions
-            (atoms, 3) or (n, atoms, 3), Angstrom; a cap may be anywhere on the line from its anchor.
-
-        Returns
-        -------
-        energy, gradient
-            A float or (n,) in kcal/mol; the shape of the positions in kcal/mol/Angstrom.
-
-        Raises
-        ------
-        InputError
-            If the shape is another, a coordinate is not finite, or two atoms are in one place.
+        A cap may be anywhere on the line from its anchor. The springs' share is named ``cap_energy``.
         """
-        given, nmer = self._given(positions), self.potential.nmer
-        energy, gradient = self.potential.energy_and_gradient(nmer.place_caps(given))
-        gradient = nmer.carry_caps(given, gradient)
-        if self.spring:
-            more, slope = self.springs(given)
-            energy, gradient = energy + more, gradient + slope
-        return energy, gradient
+        nmer = self.potential.nmer
+        found = self.potential.evaluate(nmer.place_caps(self._off_anchors(positions)))
+        stretch, slope = self._springs(positions)
+        gradient = nmer.carry_caps(positions, found.gradient) + slope
+        return Evaluation(found.energy + stretch, gradient, {"cap_energy": stretch})
 
     def uncertainty(self, positions: ArrayLike) -> float | Floats:
         """Return the uncertainty of the energy; see `Potential.uncertainty`."""
-        return self.potential.uncertainty(self.potential.nmer.place_caps(self._given(positions)))
+        batch, single = self.as_batch(positions)
+        placed = self.potential.nmer.place_caps(self._off_anchors(batch))
+        return self.potential.uncertainty(placed[0] if single else placed)
 
     def springs(self, positions: ArrayLike) -> tuple[float | Floats, Floats]:
         """Return the energy of the springs alone and its gradient, in the shapes of `energy_and_gradient`."""
-        given = self._given(positions)
-        energy, gradient = np.zeros(given.shape[:-2]), np.zeros(given.shape)
-        for cap, anchor, length in self.potential.nmer.caps:
-            bond = given[..., cap, :] - given[..., anchor, :]
-            distance = np.linalg.norm(bond, axis=-1, keepdims=True)
-            energy += self.spring * (distance[..., 0] - length) ** 2
-            pull = 2.0 * self.spring * (distance - length) * bond / distance
-            gradient[..., cap, :] += pull
-            gradient[..., anchor, :] -= pull
-        return (float(energy) if given.ndim == 2 else energy), gradient
+        batch, single = self.as_batch(positions)
+        energy, gradient = self._springs(self._off_anchors(batch))
+        return (float(energy[0]), gradient[0]) if single else (energy, gradient)
 
-    def _given(self, positions: ArrayLike) -> Floats:
-        """Return positions as an array, every cap somewhere off its anchor."""
-        batch, single = self.potential.as_batch(positions)
+    def _springs(self, positions: Floats) -> tuple[Floats, Floats]:
+        energy, gradient = np.zeros(len(positions)), np.zeros(positions.shape)
+        for cap, anchor, length in self.potential.nmer.caps if self.spring else ():
+            bond = positions[:, cap] - positions[:, anchor]
+            distance = np.linalg.norm(bond, axis=-1, keepdims=True)
+            energy += self.spring * (distance[:, 0] - length) ** 2
+            pull = 2.0 * self.spring * (distance - length) * bond / distance
+            gradient[:, cap] += pull
+            gradient[:, anchor] -= pull
+        return energy, gradient
+
+    def _off_anchors(self, positions: Floats) -> Floats:
+        """Return (n, atoms, 3) as they are; raises InputError if a cap lies on its anchor."""
         for cap, anchor, _ in self.potential.nmer.caps:
-            touching = np.flatnonzero((batch[:, cap] == batch[:, anchor]).all(axis=1))
+            touching = np.flatnonzero((positions[:, cap] == positions[:, anchor]).all(axis=1))
             if len(touching):
                 first, second = sorted((cap, anchor))
                 raise InputError(
                     f"atoms {first} and {second} are in one place (configuration {touching[0]} of those given)"
                 )
-        return batch[0] if single else batch
+        return positions

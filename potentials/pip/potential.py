@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from potentials.arrays import Floats
+from potentials.energy_function import EnergyFunction
 from potentials.errors import InputError
+from potentials.evaluation import Evaluation
 from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Switching
 from potentials.pip.basis import Basis, BasisOptions
@@ -18,13 +21,11 @@ from potentials.pip.held import CAP_SPRING, HeldCaps
 from potentials.pip.kernels import matrix_product
 
 if TYPE_CHECKING:
-    from potentials.pip.calculator import PotentialCalculator
-
-Floats = NDArray[np.float64]
+    from potentials.calculator import PotentialCalculator
 
 
 @dataclass(frozen=True, eq=False)
-class Potential:
+class Potential(EnergyFunction):
     """V = S * PIP(x), x = exp(-k r) or of another form, S the switching: the n-body energy of one n-mer.
 
     It is defined where every cap is at its fixed length, `NMer.caps`, as in the data it was fitted to; elsewhere
@@ -122,48 +123,25 @@ class Potential:
         ensemble = self.coefficients[None] if self.ensemble is None else self.ensemble
         return np.ascontiguousarray((ensemble - self.coefficients).T)
 
-    def energy(self, positions: ArrayLike) -> float | Floats:
-        """Return the energy.
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Element of each atom."""
+        return self.nmer.symbols
 
-        Parameters
-        ----------
-        positions
-            (atoms, 3) or (n, atoms, 3), Angstrom.
-
-        Returns
-        -------
-        A float, or (n,), kcal/mol.
-
-        Raises
-        ------
-        InputError
-            If the shape is another, a coordinate is not finite, or two atoms are in one place.
-        """
-        batch, single = self.as_batch(positions)
-        value = self._evaluate(batch)[0]
-        return float(value[0]) if single else value
-
-    def energy_and_gradient(self, positions: ArrayLike) -> tuple[float | Floats, Floats]:
-        """Return the energy and its exact gradient.
-
-        Parameters
-        ----------
-        positions
-            (atoms, 3) or (n, atoms, 3), Angstrom.
-
-        Returns
-        -------
-        energy, gradient
-            A float or (n,) in kcal/mol; the shape of the positions in kcal/mol/Angstrom.
-
-        Raises
-        ------
-        InputError
-            If the shape is another, a coordinate is not finite, or two atoms are in one place.
-        """
-        batch, single = self.as_batch(positions)
-        value, gradient = self._evaluate(batch)
-        return (float(value[0]), gradient[0]) if single else (value, gradient)
+    def evaluate(self, positions: Floats) -> Evaluation:
+        """Return the energies and gradients of (n, atoms, 3) in Angstrom; raises InputError if two atoms touch."""
+        if self.switching is None:
+            return Evaluation(*self._unswitched(positions, np.arange(len(positions))))
+        factor, slope = self.switching.evaluate(positions)
+        inside = np.flatnonzero(factor)  # outside nothing is evaluated
+        if len(inside) == len(positions):
+            value, gradient = self._unswitched(positions, inside)
+        else:
+            value, gradient = np.zeros(len(positions)), np.zeros(positions.shape)
+            value[inside], gradient[inside] = self._unswitched(positions[inside], inside)
+        gradient *= factor[:, None, None]
+        gradient += value[:, None, None] * slope
+        return Evaluation(value * factor, gradient)
 
     def uncertainty(self, positions: ArrayLike) -> float | Floats:
         """Return the uncertainty of the energy: the spread of an ensemble of fits.
@@ -219,41 +197,7 @@ class Potential:
         InputError
             If the spring is negative or not finite.
         """
-        from potentials.pip.calculator import PotentialCalculator
-
-        return PotentialCalculator(self.held(cap_spring) if self.nmer.caps else self, self.nmer.symbols)
-
-    def as_batch(self, positions: ArrayLike) -> tuple[Floats, bool]:
-        """Return positions as (n, atoms, 3), and whether they were of one configuration; raises InputError."""
-        expected = (self.nmer.natoms, 3)
-        try:
-            batch = np.asarray(positions, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise InputError(
-                f"positions are not an array of numbers; allowed: {expected} or (n, {expected[0]}, 3) in Angstrom"
-            ) from None
-        if batch.ndim not in (2, 3) or batch.shape[-2:] != expected:
-            raise InputError(
-                f"positions have shape {batch.shape}; allowed: {expected} or (n, {expected[0]}, 3) in Angstrom, "
-                f"atoms in the order {' '.join(self.nmer.symbols)}"
-            )
-        if not np.isfinite(batch).all():
-            raise InputError("positions hold a number that is not finite")
-        return batch.reshape(-1, *expected), batch.ndim == 2
-
-    def _evaluate(self, positions: Floats) -> tuple[Floats, Floats]:
-        if self.switching is None:
-            return self._unswitched(positions, np.arange(len(positions)))
-        factor, slope = self.switching.evaluate(positions)
-        inside = np.flatnonzero(factor)  # outside nothing is evaluated
-        if len(inside) == len(positions):
-            value, arrow = self._unswitched(positions, inside)
-        else:
-            value, arrow = np.zeros(len(positions)), np.zeros(positions.shape)
-            value[inside], arrow[inside] = self._unswitched(positions[inside], inside)
-        arrow *= factor[:, None, None]
-        arrow += value[:, None, None] * slope
-        return value * factor, arrow
+        return self.held(cap_spring).calculator() if self.nmer.caps else super().calculator()
 
     def _unswitched(self, positions: Floats, numbers: NDArray[np.intp]) -> tuple[Floats, Floats]:
         value, gradient, touching = self._polynomial.value_and_gradient(*self._spread, positions)

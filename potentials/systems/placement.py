@@ -1,4 +1,4 @@
-"""Where an n-mer sits in a molecule: its atoms, its caps on cut bonds, and their forces on both ends."""
+"""Where an n-mer sits in a molecule: its atoms, its caps on cut bonds, and the gradients of caps on both ends."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from potentials.arrays import Bools, Floats, Ints
+from potentials.nmers.caps import carry_gradient, place_cap
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Placements:
         return cls(atoms, np.where(anchors < 0, atoms, anchors), lengths)
 
     @property
-    def caps(self) -> NDArray[np.bool_]:
+    def caps(self) -> Bools:
         """Which of `atoms` are caps."""
         return np.asarray(self.atoms != self.anchors)
 
@@ -81,17 +80,12 @@ class Placements:
         placed = molecule[:, self.atoms]
         caps = self.caps
         if caps.any():
-            anchor = molecule[:, self.anchors[caps]]
-            bond = placed[:, caps] - anchor
-            unit = bond / np.linalg.norm(bond, axis=-1, keepdims=True)
-            placed[:, caps] = anchor + self.lengths[caps][:, None] * unit
+            anchor, length = molecule[:, self.anchors[caps]], self.lengths[caps][:, None]
+            placed[:, caps] = place_cap(anchor, placed[:, caps], length)
         return np.asarray(placed)
 
     def add_on_atoms(self, molecule: Floats, gradient: Floats, total: Floats) -> None:
         """Add the occurrences' gradients to the molecule's, those of caps by the chain rule.
-
-        A cap at a + L u, with u the unit vector from its anchor a to the atom o outside and d their distance,
-        moves with o by L / d (1 - u u^T), and with a by the rest.
 
         Parameters
         ----------
@@ -103,18 +97,14 @@ class Placements:
             (n, atoms of the molecule, 3), kcal/mol/Angstrom; it is added to.
         """
         caps = self.caps
-        on_end, on_anchor = gradient, None
+        on_atoms, on_anchors = gradient, None
         if caps.any():
-            mine = gradient[:, caps]
-            bond = molecule[:, self.atoms[caps]] - molecule[:, self.anchors[caps]]
-            distance = np.linalg.norm(bond, axis=-1, keepdims=True)
-            unit = bond / distance
-            along = np.einsum("nck,nck->nc", unit, mine)[..., None]
-            across = (mine - along * unit) * (self.lengths[caps][:, None] / distance)
-            on_end = gradient.copy()
-            on_end[:, caps] = across
-            on_anchor = mine - across
+            anchor, outer = molecule[:, self.anchors[caps]], molecule[:, self.atoms[caps]]
+            on_atoms = gradient.copy()
+            on_atoms[:, caps], on_anchors = carry_gradient(
+                anchor, outer, self.lengths[caps][:, None], gradient[:, caps]
+            )
         for configuration in range(len(molecule)):
-            np.add.at(total[configuration], self.atoms, on_end[configuration])
-            if on_anchor is not None:
-                np.add.at(total[configuration], self.anchors[caps], on_anchor[configuration])
+            np.add.at(total[configuration], self.atoms, on_atoms[configuration])
+            if on_anchors is not None:
+                np.add.at(total[configuration], self.anchors[caps], on_anchors[configuration])

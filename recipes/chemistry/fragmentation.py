@@ -14,7 +14,8 @@ from functools import cached_property
 from itertools import pairwise, permutations
 
 from potentials.graph import connected_sets, neighbours
-from potentials.nmers.fragment import CAP_LENGTHS, Fragment
+from potentials.nmers.caps import CAP_LENGTHS
+from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.systems.placement import Placement
 from recipes.chemistry.geometry import standard_geometry

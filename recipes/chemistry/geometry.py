@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.nmers.fragment import CAP_LENGTHS
+from potentials.nmers.caps import CAP_LENGTHS, place_cap
 from recipes.chemistry.molecules import embed
 
 SEED = 2025
@@ -44,8 +44,7 @@ def standard_geometry(
     positions = embed(mol, "".join(symbols), SEED)[: len(symbols)]
     for cap in caps:
         (anchor,) = (j if i == cap else i for i, j in bonds if cap in (i, j))
-        bond = positions[cap] - positions[anchor]
-        positions[cap] = positions[anchor] + CAP_LENGTHS[symbols[anchor]] * bond / np.linalg.norm(bond)
+        positions[cap] = place_cap(positions[anchor], positions[cap], CAP_LENGTHS[symbols[anchor]])
     first = min((j if i == 0 else i for i, j in bonds if 0 in (i, j)), default=0)
     return written(oriented(positions, first))
 

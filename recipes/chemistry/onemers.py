@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from potentials.errors import InputError
-from potentials.nmers.fragment import CAP_LENGTHS
+from potentials.nmers.caps import CAP_LENGTHS
 from recipes.chemistry.molecules import Molecule
 
 MOST_NAMED = 12

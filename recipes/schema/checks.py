@@ -13,7 +13,8 @@ import numpy as np
 from potentials.errors import InputError
 from potentials.graph import components
 from potentials.nmers.capping import pieces
-from potentials.nmers.fragment import CAP_LENGTHS, Fragment
+from potentials.nmers.caps import CAP_LENGTHS
+from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.pip.basis import Basis
 from recipes.chemistry.places import check_geometry, check_places

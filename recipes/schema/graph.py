@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ase.data import chemical_symbols
 
-from potentials.nmers.fragment import CAP_LENGTHS
+from potentials.nmers.caps import CAP_LENGTHS
 from recipes.schema.patterns import shown
 
 MOST_ATOMS = 200

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from potentials.errors import InputError
+from potentials.evaluation import Surface
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.pip.basis import BasisOptions
 from potentials.pip.potential import Potential
 from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Forms
-from potentials.systems.manybody import Surface
 from storage.contents import read_switching, read_terms, written_switching, written_terms
 from storage.exchange.exporter import Exporter, Files
 from storage.exchange.python_source import json_lines, plain_references

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from potentials.systems.manybody import Surface
+from potentials.evaluation import Surface
 from potentials.units import HARTREE
 from recipes.chemistry.molecules import Molecule, read_molecule
 from storage.records import Floats

@@ -33,7 +33,7 @@ def test_every_n_mer_of_a_chain_is_evaluated_where_it_occurs() -> None:
     assert model.counts == {name: len(found.placements) for name, found in NMERS.items()}
     assert model.symbols == CHAIN.symbols and sum(model.counts.values()) > len(model.counts)
     positions = np.array(CHAIN.positions)
-    parts = model.parts(positions)
+    parts = model.energies(positions)
     assert model.energy(positions) == pytest.approx(sum(v.sum() for v in parts.values()), rel=1e-12)
     gradient = model.energy_and_gradient(positions)[1]
     for atom in range(0, CHAIN.natoms, 5):

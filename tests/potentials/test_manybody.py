@@ -82,7 +82,7 @@ def test_the_sum_is_that_of_its_parts() -> None:
             by_hand[n] += POTENTIALS["ch3"].energy(place)
         by_hand[n] += POTENTIALS["ch3-ch3"].energy(geometry)
     np.testing.assert_allclose(total().energy(SHAKEN), by_hand, rtol=1e-13)
-    parts = total().parts(SHAKEN)
+    parts = total().energies(SHAKEN)
     np.testing.assert_allclose(sum(values.sum(axis=1) for values in parts.values()), by_hand, rtol=1e-13)
     assert total().counts == {"ch3": 2, "ch3-ch3": 1}
 
@@ -118,7 +118,7 @@ def test_one_geometry_and_a_batch_agree_and_ase_gets_electron_volts() -> None:
 
 def test_terms_of_the_whole_come_on_top() -> None:
     spring = potential(ethane(), 1, 9)
-    model = ManyBodyPotential(SYMBOLS, (*METHYL, *WHOLE), POTENTIALS, terms=[spring])
+    model = ManyBodyPotential(SYMBOLS, (*METHYL, *WHOLE), POTENTIALS, physics=[spring])
     np.testing.assert_allclose(model.energy(SHAKEN), total().energy(SHAKEN) + spring.energy(SHAKEN), rtol=1e-13)
     slope = spring.energy_and_gradient(SHAKEN)[1]
     expected = total().energy_and_gradient(SHAKEN)[1] + slope

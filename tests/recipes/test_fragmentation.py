@@ -11,7 +11,7 @@ import pytest
 
 from potentials.errors import InputError
 from potentials.nmers.capping import pieces
-from potentials.nmers.fragment import CAP_LENGTHS
+from potentials.nmers.caps import CAP_LENGTHS
 from potentials.systems.placement import Placements
 from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import Molecule, chain, from_smiles, read_molecule

@@ -22,7 +22,8 @@ from scipy.spatial.transform import Rotation
 from tblite.interface import Calculator
 
 from potentials.errors import InputError, StageError
-from potentials.nmers.fragment import CAP_LENGTHS, Fragment
+from potentials.nmers.caps import CAP_LENGTHS
+from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.units import BOHR, HARTREE
 from recipes.load import load_recipe

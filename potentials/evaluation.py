@@ -1,0 +1,64 @@
+"""What a potential gives, and what the sum and the calculator need to know of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from numpy.typing import ArrayLike
+
+from potentials.arrays import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Energies of several configurations with their gradients.
+
+    Attributes
+    ----------
+    energy
+        (n,), kcal/mol.
+    gradient
+        (n, atoms, 3), kcal/mol/Angstrom.
+    shares
+        Contributions to the energy that have a name of their own, such as ``cap_energy``; (n,), kcal/mol.
+    """
+
+    energy: Floats
+    gradient: Floats
+    shares: Mapping[str, Floats] = field(default_factory=dict)
+
+
+class Surface(Protocol):
+    """An energy of given atoms, with its gradient: all that the sum needs of a contribution to it."""
+
+    def energy_and_gradient(self, positions: ArrayLike) -> tuple[float | Floats, Floats]:
+        """Return the energy (kcal/mol) and the gradient (kcal/mol/Angstrom) of (n, atoms, 3) in Angstrom."""
+
+
+class NamedAtoms(Protocol):
+    """What has named atoms, such as an n-mer."""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Element of each atom."""
+
+
+class NMerSurface(Surface, Protocol):
+    """The energy of an n-mer."""
+
+    @property
+    def nmer(self) -> NamedAtoms:
+        """The n-mer."""
+
+
+class Evaluable(Protocol):
+    """What the calculator needs."""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Element of each atom."""
+
+    def evaluate(self, positions: Floats) -> Evaluation:
+        """Return the energies and gradients of (n, atoms, 3) in Angstrom."""
