@@ -3,8 +3,8 @@
 A registry imports those modules of its folder that bind one name (``ENGINE = ...``) and keeps what they declare; a
 module that does not bind it is not imported. Files in the folders that the environment variable ``NMER_PLUGINS``
 names (separated as in ``PATH``) are searched in the same way, so that a file outside the project adds an engine or
-a gate. The folder's package is given by its name because recipes are checked on a floor below the one where engines
-and samplers are.
+a gate. The folder's package is given by its name because recipes are checked on a floor below that of engines and
+samplers.
 """
 
 from __future__ import annotations
