@@ -261,8 +261,8 @@ def read_switching(found: dict[str, Any] | None) -> Switching | None:
 
 
 @of_version
-def potential_from_version(version: Version, status: str) -> Potential:
-    """Read a potential; its status (candidate or released) comes from the gates' verdict."""
+def potential_from_version(version: Version, status: str, remarks: Sequence[str] = ()) -> Potential:
+    """Read a potential; its status (candidate or released) comes from the gates' verdict, as `remarks` may."""
     facts = version.attributes()["facts"]
     nmer = NMerModel.model_validate(facts["nmer"]).build(version.nmer)
     selected, ensemble = (
@@ -286,6 +286,7 @@ def potential_from_version(version: Version, status: str) -> Potential:
         ensemble=ensemble,
         options=options,
         d=version.column("d") if version.has_column("d") else np.empty(0),
+        remarks=tuple(remarks),
     )
 
 

@@ -33,6 +33,7 @@ from storage.durable import clear_temporaries
 from storage.file_system import take_lock
 from storage.foreign import Entry
 from storage.index import Index, Unreadable, number_of
+from storage.quality import remarks
 from storage.version import KINDS, NMER, Column, Version, write_text, write_version
 
 STORE_FORMAT = 1
@@ -288,7 +289,9 @@ class Store:
         version = self.resolve(ref)
         if version.kind != "potential":
             raise InputError(f"'{ref}' is a {version.kind}, not a potential; give NAME@NUMBER without a kind")
-        return potential_from_version(version, self.status(version))
+        verdict, inputs = self.verdict(version), version.attributes()["inputs"]
+        dataset = next((self.find("dataset", i["key"]) for i in inputs if i["kind"] == "dataset"), None)
+        return potential_from_version(version, self.status(version), remarks(verdict, dataset))
 
     def check_writable(self) -> None:
         """Raise InputError, as `writing` does, if another process writes to the store; takes no time to say so."""

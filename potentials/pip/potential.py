@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from potentials.calculator import PotentialCalculator
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Potential(EnergyFunction):
     """V = S * PIP(x), x = exp(-k r) or of another form, S the switching: the n-body energy of one n-mer.
 
@@ -54,6 +54,8 @@ class Potential(EnergyFunction):
         Shift of each kind of distance whose form has one, Angstrom.
     name, status
         The version it was read from, and ``candidate`` or ``released``.
+    remarks
+        What else is known of its quality, such as the level of its labels and its RMSDs; a phrase each.
 
     Raises
     ------
@@ -73,6 +75,7 @@ class Potential(EnergyFunction):
     ensemble: Floats | None = None
     options: BasisOptions = field(default_factory=BasisOptions)
     d: Floats = field(default_factory=lambda: np.empty(0))
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("k", "d", "coefficients", "ensemble"):
@@ -97,6 +100,23 @@ class Potential(EnergyFunction):
                 f"a potential of {self.nmer.symmetry}, degree {self.degree}, has {len(self.basis.pair_names)} k "
                 f"and {self.basis.n_terms} coefficients; {self.k.size} and {self.coefficients.size} were given"
             )
+
+    def __repr__(self) -> str:
+        """Return three lines: the n-mer, the polynomial, the quality."""
+        switching = self.switching
+        forms = ", ".join(dict.fromkeys(self.basis.variables.forms))
+        polynomial = [
+            f"{len(self.coefficients)} terms ({self.terms}) up to degree {self.degree}",
+            f"{len(self.basis.variables)} variables ({forms}) of {len(self.k)} kinds",
+            *([] if switching is None else [f"switched off from {switching.r_in:g} to {switching.r_out:g} A"]),
+        ]
+        quality = [self.status, *self.remarks]
+        if self.ensemble is not None:
+            quality.append(f"uncertainty from {len(self.ensemble)} fits")
+        return (
+            f"Potential {self.name or 'without a name'} of n-mer {self.nmer.name}: {' '.join(self.symbols)} "
+            f"({self.nmer.symmetry})\n  {', '.join(polynomial)}\n  {'; '.join(quality)}"
+        )
 
     @cached_property
     def basis(self) -> Basis:

@@ -59,6 +59,20 @@ class ManyBodyPotential(EnergyFunction):
             (name, potentials[name], Placements.of([p for p in placements if p.nmer == name])) for name in names
         ]
 
+    def __repr__(self) -> str:
+        """Return three lines: the atoms, how often each n-mer occurs, the potentials and their status."""
+        occurrences = ", ".join(f"{name} {count}" for name, count in self.counts.items())
+        known = [
+            f"{name}: {getattr(potential, 'name', '') or type(potential).__name__}"
+            + (f" ({potential.status})" if hasattr(potential, "status") else "")
+            for name, potential, _ in self._members
+        ]
+        physics = [type(contribution).__name__ for contribution in self.physics]
+        return (
+            f"{type(self).__name__} of {len(self.symbols)} atoms, {sum(self.counts.values())} occurrences of "
+            f"{len(self.counts)} n-mers\n  {occurrences}\n  {'; '.join([*known, *physics])}"
+        )
+
     @property
     def symbols(self) -> tuple[str, ...]:
         """Element of each of the molecule's atoms."""

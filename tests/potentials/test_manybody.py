@@ -134,3 +134,10 @@ def test_what_is_missing_or_does_not_fit_is_named_before_anything_is_computed() 
         total().energy(ETHANE[:7])
     with pytest.raises(InputError, match="not finite"):
         total().energy(np.full((8, 3), np.nan))
+
+
+def test_a_sum_says_in_three_lines_what_it_is() -> None:
+    first, second, third = repr(total()).splitlines()
+    assert "8 atoms" in first and "3 occurrences of 2 n-mers" in first
+    assert second.strip() == "ch3 2, ch3-ch3 1"
+    assert third.count("candidate") == 2

@@ -222,3 +222,10 @@ def test_calculator_names_the_order_of_the_atoms() -> None:
     atoms.calc = make(2).calculator()
     with pytest.raises(InputError, match="allowed: C H H H H O H H, in this order"):
         atoms.get_potential_energy()
+
+
+def test_a_potential_says_in_three_lines_what_it_is() -> None:
+    first, second, third = repr(make(2, Switching((0, 5), 4.0, 6.0))).splitlines()
+    assert NMER.name in first and NMER.symmetry in first
+    assert "degree 2" in second and "from 4 to 6 A" in second
+    assert third.strip() == "candidate"
