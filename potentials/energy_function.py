@@ -54,7 +54,9 @@ class EnergyFunction(ABC):
         InputError
             If the shape is another, a coordinate is not finite, or two atoms are in one place.
         """
-        return self.energy_and_gradient(positions)[0]
+        batch, single = self.as_batch(positions)
+        value = self.evaluate(batch).energy
+        return float(value[0]) if single else value
 
     def energy_and_gradient(self, positions: ArrayLike) -> tuple[float | Floats, Floats]:
         """Return the energy and its exact gradient.

@@ -1,8 +1,21 @@
-"""Units of energy, length and gradient that files of other programs are in (CODATA 2018)."""
+"""Physical constants (CODATA 2018), and the units of energy, length and gradient that files are written in.
+
+Units inside are Angstrom, kcal/mol, fs, K, e and u; every conversion takes its number from here. Other programs
+and file formats have values of their own, which stand where they are read or written: `ase.units` (CODATA 2014),
+PLUMED, QCSchema, i-PI.
+"""
 
 from __future__ import annotations
 
+import math
+
 from potentials.errors import InputError
+
+KCAL_IN_KJ = 4.184
+"""kJ; exact."""
+
+AVOGADRO = 6.02214076e23
+"""1/mol; exact."""
 
 HARTREE = 627.5094740631
 """kcal/mol."""
@@ -10,16 +23,37 @@ HARTREE = 627.5094740631
 BOHR = 0.529177210903
 """Angstrom."""
 
+EV = 23.060547830619026
+"""kcal/mol."""
+
+KB = 1.380649e-23 * AVOGADRO / 1e3 / KCAL_IN_KJ
+"""Boltzmann's constant, kcal/mol/K."""
+
+KB_2010 = 0.0019872043
+"""Boltzmann's constant of CODATA 2010, rounded, kcal/mol/K: sampled frames rest on it and would change with it."""
+
+COULOMB = HARTREE * BOHR
+"""Energy of two charges of 1 e at a distance of 1 Angstrom, kcal/mol."""
+
+KCAL = 4.184e-4
+"""1 kcal/mol as mass times velocity squared, u Angstrom^2/fs^2."""
+
+SPEED_OF_LIGHT = 299_792_458 * 1e-5
+"""Angstrom/fs; exact."""
+
+HBAR = 6.62607015e-34 / (2 * math.pi) * AVOGADRO / KCAL_IN_KJ * 1e12
+"""kcal/mol fs."""
+
 ENERGY = {
     "kcal/mol": 1.0,
-    "eV": 23.060547830619026,
+    "eV": EV,
     "hartree": HARTREE,
-    "kJ/mol": 1 / 4.184,
-    "meV": 23.060547830619026e-3,
+    "kJ/mol": 1 / KCAL_IN_KJ,
+    "meV": EV / 1e3,
     "millihartree": HARTREE / 1e3,
     "rydberg": HARTREE / 2,
     "cm-1": HARTREE / 219474.6313632,
-    "K": HARTREE / 315775.02480407,
+    "K": KB,
 }
 """Units of energy in kcal/mol."""
 

@@ -17,6 +17,7 @@ from potentials.errors import InputError
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Key
+from potentials.units import COULOMB
 from recipes.authoring.degrees import TermPlan, Terms, plan_terms
 from recipes.authoring.writing import Notes, Settings, Size, recipe_text
 from recipes.chemistry.fragmentation import fragment_molecule
@@ -125,7 +126,7 @@ def own_nmer(name: str, first: Molecule, *partners: Molecule, relax: Relax | Non
     if len(charged) > 1:
         one, other = charged[:2]
         end = SWITCHING[1 + len(partners)][1]
-        energy = 332.06 * one.charge * other.charge / end
+        energy = COULOMB * one.charge * other.charge / end
         raise InputError(
             f"{one.name} and {other.name} are both charged: at {end:g} A, where the potential ends, "
             f"their energy is still {energy:+.0f} kcal/mol; make a recipe of each with a neutral molecule, and "

@@ -34,7 +34,7 @@ from storage.records import TRAIN
 from storage.xyz import UNITS
 
 BOHR = 0.52917721067
-"""Angstrom; that of QCElemental (CODATA 2014)."""
+"""Angstrom, in QCElemental (CODATA 2014), which reads these files; not that of `potentials.units`."""
 
 FORMAT = 1
 """Number of the document's layout."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.nmers.nmer import NMer
+from potentials.units import KB
 from storage.records import Floats
 
 DEPTH = 10.0
@@ -32,9 +33,6 @@ TEMPERATURE = 1000.0
 
 SCANNED = 24
 """Configurations whose fragments are pushed together and whose bonds are stretched and pressed."""
-
-_BOLTZMANN = 0.00198720425864083
-"""kcal/mol/K."""
 
 Energy = Callable[[Floats], Floats]
 
@@ -178,7 +176,7 @@ def _walk(
         inside = region.holds(proposed)
         new = np.full(WALKERS, np.inf)
         new[inside] = energy(proposed[inside]) if inside.any() else []
-        chance = np.exp(np.minimum(0.0, (value - new) / (_BOLTZMANN * TEMPERATURE)))
+        chance = np.exp(np.minimum(0.0, (value - new) / (KB * TEMPERATURE)))
         taken = rng.random(WALKERS) < chance
         here = np.where(taken[:, None, None], proposed, here)
         value = np.where(taken, new, value)

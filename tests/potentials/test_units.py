@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from potentials.errors import InputError
-from potentials.units import BOHR, ENERGY, HARTREE, energy_unit, gradient_factor, gradient_unit
+from potentials.units import (
+    AVOGADRO,
+    BOHR,
+    COULOMB,
+    ENERGY,
+    EV,
+    HARTREE,
+    HBAR,
+    KB,
+    SPEED_OF_LIGHT,
+    energy_unit,
+    gradient_factor,
+    gradient_unit,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +75,31 @@ def test_what_is_no_energy(text: str) -> None:
 def test_what_is_no_gradient(text: str) -> None:
     with pytest.raises(InputError, match="for example hartree/bohr"):
         gradient_unit(text)
+
+
+OWN = {
+    "potentials/units.py",
+    "storage/exchange/qcschema.py",
+    "storage/exchange/templates/ipi_driver.py.in",
+    "tasks/sampling/bias/plumed_input.py",
+    "tasks/sampling/bias/specification.py",
+}
+"""Files with constants of their own: those of another program or format."""
+
+
+def test_constants_are_nowhere_else() -> None:
+    root = Path(__file__).resolve().parents[2]
+    number = re.compile(r"\b(627\.5|0\.5291|0\.00198|0\.00831|332\.06|23\.06|219474|4\.184|2625\.|1\.3806|6\.022)")
+    rooms = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials")
+    files = [p for room in rooms for end in ("*.py", "*.in") for p in (root / room).rglob(end)]
+    assert {str(p.relative_to(root)) for p in files if number.search(p.read_text())} == OWN
+
+
+def test_constants_agree_with_each_other() -> None:
+    joule = AVOGADRO / 4184.0
+    assert joule * 4.3597447222071e-18 == pytest.approx(HARTREE, rel=1e-12)
+    assert joule * 1.380649e-23 == pytest.approx(KB, rel=1e-15)
+    assert joule * 1.602176634e-19 == pytest.approx(EV, rel=1e-15)
+    assert joule * 1.054571817e-34 * 1e15 == pytest.approx(HBAR, rel=1e-9)
+    assert pytest.approx(332.0637133, rel=1e-9) == COULOMB
+    assert pytest.approx(2997.92458) == SPEED_OF_LIGHT

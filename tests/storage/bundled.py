@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from potentials.nmers.switching import Switching
 from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
+from potentials.units import HARTREE
 from recipes.load import expanded_toml, load_recipe
 from storage.configuration import configuration_ids
 from storage.contents import (
@@ -65,7 +66,7 @@ def small_family(folder: Path, name: str = "toy", seed: int = 1, before: int = 0
     dataset = Dataset(
         positions=positions[:4],
         split=np.array([TRAIN, TRAIN, TRAIN, TEST]),
-        energy=(sub[:4, 0] - sub[:4, 1] - sub[:4, 2]) * 627.5094740631,
+        energy=(sub[:4, 0] - sub[:4, 1] - sub[:4, 2]) * HARTREE,
         sub_energies=sub[:4],
         sub_names=PARTS,
         t1=unknown[:4],

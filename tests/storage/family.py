@@ -9,6 +9,7 @@ import numpy as np
 
 from potentials.nmers.switching import Switching
 from potentials.pip.potential import Potential
+from potentials.units import HARTREE
 from recipes.load import expanded_toml, recipe_of_text
 from recipes.schema.recipe import Recipe
 from storage.configuration import configuration_ids, protocol_id, protocol_settings
@@ -29,7 +30,6 @@ from tests.conftest import TINY
 
 PARTS = ("AB", "A in AB", "B in AB")
 FACTORS = {"AB": 1, "A in AB": -1, "B in AB": -1}
-HARTREE = 627.5094740631
 PROGRAMS = {"pyscf": "2.14.0"}
 FRAMES = 40
 

@@ -23,6 +23,7 @@ from potentials.errors import InputError, printable
 from potentials.nmers.nmer import NMer
 from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
+from potentials.units import HARTREE
 from recipes.load import expanded_toml, load_recipe
 from storage.checksum import seal
 from storage.configuration import configuration_ids
@@ -148,7 +149,7 @@ def dataset_file(folder: Path) -> Path:
     rng = np.random.default_rng(5)
     positions = NMER.positions + rng.normal(scale=0.1, size=(6, 8, 3))
     sub = rng.normal(size=(6, 3)) - (116.8, 40.4, 76.4)
-    energy = (sub[:, 0] - sub[:, 1] - sub[:, 2]) * 627.5094740631
+    energy = (sub[:, 0] - sub[:, 1] - sub[:, 2]) * HARTREE
     unknown = np.full(6, np.nan)
     data = Dataset(
         positions=positions, split=np.array([TRAIN] * 4 + [TEST] * 2), energy=energy, sub_energies=sub,

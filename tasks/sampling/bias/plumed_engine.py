@@ -14,11 +14,12 @@ from typing import Any, Self
 import numpy as np
 
 from potentials.errors import InputError, MissingProgramError
+from potentials.units import KCAL_IN_KJ
 from storage.records import Floats
 from tasks.sampling.bias.plumed_output import hills_files, plumed_input, write_hill_files
 from tasks.sampling.bias.specification import BiasSpec
 
-ANGSTROM_IN_NM, KCAL_IN_KJ, FS_IN_PS = 0.1, 4.184, 0.001
+ANGSTROM_IN_NM, FS_IN_PS = 0.1, 0.001
 
 
 class PlumedBias:

@@ -12,17 +12,18 @@ import re
 from pathlib import Path
 
 from potentials.errors import InputError
+from potentials.units import KCAL_IN_KJ
 from tasks.sampling.bias.plumed_model import PbMetaD, PlumedInput, Variable, Wall
 from tasks.sampling.bias.plumed_pbmetad import read_pbmetad
 from tasks.sampling.bias.plumed_words import Action, short, split_actions
 
 LENGTH = {"nm": 10.0, "A": 1.0, "Bohr": 0.52917721067, "um": 10_000.0}
 ENERGY = {
-    "kj/mol": 1 / 4.184,
+    "kj/mol": 1 / KCAL_IN_KJ,
     "kcal/mol": 1.0,
-    "j/mol": 1 / 4184.0,
-    "eV": 96.48530749925792 / 4.184,
-    "Ha": 2625.499638 / 4.184,
+    "j/mol": 1e-3 / KCAL_IN_KJ,
+    "eV": 96.48530749925792 / KCAL_IN_KJ,
+    "Ha": 2625.499638 / KCAL_IN_KJ,
 }
 TIME = {"ps": 1000.0, "fs": 1.0, "ns": 1e6, "atomic": 2.418884326509e-2}
 """PLUMED's units in Angstrom, kcal/mol and fs; its Bohr and Ha are those of CODATA 2014."""

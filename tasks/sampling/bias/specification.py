@@ -13,12 +13,13 @@ from itertools import pairwise
 import numpy as np
 
 from potentials.nmers.nmer import NMer
+from potentials.units import KCAL_IN_KJ
 from recipes.schema.recipe import Bias
 from storage.records import Floats
 from tasks.sampling.bias.cvs import CV, Family, families, representatives_first
 from tasks.sampling.bias.kernel import CUT, CV_ROW, FAMILY_ROW, HEADER, LENGTH, SECOND, apply_bias
 
-KB = 0.0083144621 / 4.184
+KB = 0.0083144621 / KCAL_IN_KJ
 """Boltzmann's constant as PLUMED has it, kcal/mol/K."""
 
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import constants, optimize
+from scipy import optimize
 from threadpoolctl import threadpool_limits
 
 from potentials.errors import StageError
 from potentials.nmers.nmer import NMer
+from potentials.units import KCAL, SPEED_OF_LIGHT
 from storage.records import Floats
 from tasks.sampling.engine import ExplosionError
 from tasks.sampling.force_fields.surface import Surface
 
-KCAL = 4.184e-4
-"""1 kcal/mol in u Angstrom^2 / fs^2."""
-
-WAVENUMBER = 1e-15 * 2.0 * np.pi * constants.c * 100.0
+WAVENUMBER = 2.0 * np.pi * SPEED_OF_LIGHT * 1e-8
 """1 cm^-1 as an angular frequency, rad/fs."""
 
 STEP = 0.005

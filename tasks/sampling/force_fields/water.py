@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from potentials.nmers.fragment import Fragment
+from potentials.units import KB_2010, KCAL_IN_KJ
 from tasks.sampling.force_fields.terms import Terms
 
 TIP4P_2005F: dict[str, Any] = {  # Gonzalez and Abascal, J. Chem. Phys. 135, 224516 (2011)
     "sigma": 3.1644,
-    "epsilon": 93.2 * 0.0019872043,
+    "epsilon": 93.2 * KB_2010,
     "q_h": 0.5564,
-    "morse": (432.581 / 4.184, 2.287, 0.9419),
-    "angle": (367.810 / 4.184 / 2, 107.4),
+    "morse": (432.581 / KCAL_IN_KJ, 2.287, 0.9419),
+    "angle": (367.810 / KCAL_IN_KJ / 2, 107.4),
     "qdist": 0.147144,  # oxygen to the massless charge at the equilibrium angle
 }
 

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-from scipy import constants
 from scipy.spatial.transform import Rotation
 
 from potentials.errors import InputError, StageError
 from potentials.nmers.nmer import NMer
+from potentials.units import HBAR, KB, KCAL
 from recipes.schema.recipe import Sampling
 from storage.records import Floats
 from tasks.sampling.engine import ExplosionError
-from tasks.sampling.force_fields.minimum import KCAL, WAVENUMBER, Minimum, Modes, find_minimum
+from tasks.sampling.force_fields.minimum import WAVENUMBER, Minimum, Modes, find_minimum
 from tasks.sampling.force_fields.surface import Surface, surface
 from tasks.sampling.samplers.frames import Frames
 
@@ -39,12 +39,6 @@ ran into each other. It cuts off the harmonic distribution there.
 
 PATIENCE = 20
 """The sampler gives up when it has drawn about this many times the frames it is to make."""
-
-KB = constants.R / constants.calorie / 1000.0
-"""Boltzmann's constant, kcal/mol/K."""
-
-HBAR = constants.hbar * constants.N_A / constants.calorie / 1000.0 * 1e15
-"""Planck's constant over 2 pi, kcal/mol fs."""
 
 
 def sample_normal_modes(

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from potentials.nmers.nmer import NMer
+from potentials.units import KB_2010, KCAL
 from recipes.schema.recipe import Sampling
 from recipes.schema.sampling import ForceField
 from storage.durable import temporary_for
@@ -220,8 +221,7 @@ def _start(walker: Walker) -> State:
         else:  # both written down about the origin: any direction will do
             x[first:, 2] += target
     rng = np.random.default_rng(_seed(walker.seed, "velocities"))
-    # sqrt(kT/m) in Angstrom/fs: k = 0.0019872 kcal/mol/K and 1 kcal/mol = 4.184e-4 u A^2/fs^2
-    speed = np.sqrt(0.0019872043 * walker.temperature * 4.184e-4 / nmer.masses)
+    speed = np.sqrt(KB_2010 * walker.temperature * KCAL / nmer.masses)  # sqrt(kT/m), Angstrom/fs
     v = rng.normal(size=x.shape) * speed[:, None]
     bias = bias_spec(walker).buffer()
     return State(x, v, bias, 0, 0, 1.0, 0.0)

@@ -12,19 +12,18 @@ import pytest
 from potentials.errors import InputError, StageError
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
+from potentials.units import HBAR, KB, KCAL
 from recipes.load import load_recipe
 from recipes.schema.recipe import Sampling
 from storage.records import Pool
 from tasks.progress import ProgressLine
 from tasks.sampling.bias.cvs import CV, cv_values
-from tasks.sampling.force_fields.minimum import KCAL, WAVENUMBER, find_minimum, find_modes
+from tasks.sampling.force_fields.minimum import WAVENUMBER, find_minimum, find_modes
 from tasks.sampling.force_fields.registry import ff14sb_system
 from tasks.sampling.force_fields.surface import surface
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.frames import Frames, com_distance
 from tasks.sampling.samplers.normal_modes import (
-    HBAR,
-    KB,
     SOFTEST,
     _draw,
     amplitudes,

@@ -21,6 +21,7 @@ from deploy.cluster import DASK_SETTINGS, local_cluster
 from potentials.errors import InputError, StageError
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
+from potentials.units import KB_2010, KCAL
 from recipes.load import load_recipe
 from recipes.schema.recipe import Sampling
 from storage.records import Pool
@@ -374,7 +375,7 @@ def test_temperature_is_shared_by_all_elements_and_degrees_of_freedom(tmp_path: 
             v = program.numpy.extract_atom("v")[: NMER.natoms]
             samples.append((np.sqrt(NMER.masses)[:, None] * v).ravel())
     weighted = np.array(samples)
-    kt = 0.0019872043 * 300 * 4.184e-4  # u A^2/fs^2
+    kt = KB_2010 * 300 * KCAL  # u A^2/fs^2
     products = np.einsum("si,sj->sij", weighted, weighted) / kt
     blocks = products.reshape(40, 100, 24, 24).mean(axis=1)  # 5 ps each: independent
     mean, error = blocks.mean(axis=0), blocks.std(axis=0, ddof=1) / np.sqrt(40)
