@@ -8,14 +8,15 @@ changes a result.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PlainValidator, SerializeAsAny, ValidationError, model_validator
 
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.nmers.symmetry import derive_symmetry
 from recipes.schema.fitting import Fitting, Switching
+from recipes.schema.gates import Gates
 from recipes.schema.graph import check_graph, read_geometry
 from recipes.schema.labelling import Labelling
 from recipes.schema.patterns import LONGEST_GEOMETRY, Folder, FreeLine, Label, PresetName, RecipeName, Symmetry
@@ -139,23 +140,6 @@ class Selection(Section):
     seed: int = Field(2025, ge=0, le=2**32 - 1)
 
 
-class Gates(Section):
-    """What a candidate must show before it is released."""
-
-    LATER: ClassVar[Mapping[str, Any]] = {"motion": 1e-8}
-
-    train_rmsd: float = Field(0.5, gt=0, description="largest RMSD on the training set (kcal/mol)")
-    test_rmsd: float = Field(0.5, gt=0, description="largest RMSD on the test set (kcal/mol)")
-    permutation: float = Field(
-        1e-9, gt=0, description="largest energy change when equivalent atoms or fragments change places (kcal/mol)"
-    )
-    motion: float = Field(
-        1e-8, gt=0, description="largest energy change when the whole is turned, mirrored and moved (kcal/mol)"
-    )
-    gradient: float = Field(1e-5, gt=0, description="largest gradient error by finite differences (kcal/mol/A)")
-    labels: float = Field(0.95, gt=0, le=1, description="smallest part of the labels that must be usable")
-
-
 class Resources(Section):
     """Where and how patiently: never part of a key."""
 
@@ -185,7 +169,7 @@ class Recipe(Section):
     selection: Selection = Selection()
     labelling: Labelling = Labelling()
     fitting: Fitting = Fitting()
-    gates: Gates = Gates()
+    gates: Annotated[SerializeAsAny[Gates], PlainValidator(Gates.read)] = Field(default_factory=Gates.of)
     resources: Resources = Resources()
 
     @model_validator(mode="after")

@@ -27,6 +27,11 @@ class Section(BaseModel):
     whatever the default is today.
     """
 
+    @classmethod
+    def declared(cls) -> type[Section]:
+        """Return the section with all its fields; one whose fields are declared elsewhere finds them here."""
+        return cls
+
     def content(self) -> dict[str, Any]:
         """Return what decides the content of a stage, for its key.
 
@@ -67,7 +72,7 @@ class Section(BaseModel):
 def section_in(annotation: Any) -> type[Section] | None:
     """Return the section inside an annotation such as ``tuple[FragmentModel, ...]`` or ``Switching | None``."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
+        return annotation.declared()
     return next((found for one in typing.get_args(annotation) if (found := section_in(one))), None)
 
 

@@ -21,9 +21,9 @@ from storage.version import package_versions, write_bytes, write_text, write_ver
 from storage.xyz import Labelled
 from tasks.fitting.fit import FitResult, fit_potential
 from tasks.fitting.folds import check_folds, cross_validate
+from tasks.holes import Hole, find_holes
+from tasks.metrics import Errors, WindowErrors, errors, errors_by_energy
 from tasks.progress import ProgressLine
-from tasks.validation.holes import Hole, find_holes
-from tasks.validation.metrics import Errors, WindowErrors, errors, errors_by_energy
 from tasks.validation.plots import gradient_csv, parity_csv, parity_png
 
 LOW = 30.0

@@ -8,7 +8,7 @@ import io
 import numpy as np
 
 from storage.records import TRAIN, Floats, Ints
-from tasks.validation.metrics import Errors
+from tasks.metrics import Errors
 
 
 def parity_csv(reference: Floats, predicted: Floats, split: Ints, ids: tuple[str, ...]) -> str:

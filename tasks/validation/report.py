@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from tasks.validation.gates import Gate
-from tasks.validation.metrics import Errors, WindowErrors
+from tasks.metrics import Errors, WindowErrors
+from tasks.validation.gates.interface import Verdict
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Report:
     stages: Sequence[tuple[str, str, str]]
     train: Errors
     test: Errors
-    gates: Sequence[Gate]
+    gates: Sequence[Verdict]
     notes: Sequence[str]
     parity: bytes
     recipe: str

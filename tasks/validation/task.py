@@ -17,10 +17,10 @@ from storage.origins import strata
 from storage.records import TEST, TRAIN, Dataset, Floats
 from storage.store import Store
 from storage.version import Column, Version, package_versions, write_bytes, write_text
+from tasks.metrics import Errors, errors
 from tasks.progress import ProgressLine
-from tasks.validation.gates import Gate, judge
+from tasks.validation.gates.interface import Candidate, Verdict, judge
 from tasks.validation.labels import cost_rows, expected_from, label_sentence
-from tasks.validation.metrics import Errors, errors
 from tasks.validation.plots import parity_csv, parity_png
 from tasks.validation.report import Report, report_html
 from tasks.validation.trust import Trust, examine
@@ -52,7 +52,9 @@ def validation_task(recipe: Recipe, store_path: Path, potential: str) -> str:
             for part in (TRAIN, TEST)
         )
         usable = len(dataset) / (recipe.selection.train + recipe.selection.test)
-        gates = judge(model, train, test, usable, dataset.positions, recipe.gates, strata(store, source))
+        gates = judge(
+            Candidate(model, train, test, usable, dataset.positions, strata(store, source)), recipe.gates
+        )
         trust = examine(model, dataset, predicted)
         progress.update(done=len(dataset))
     passed = all(g.passed for g in gates)
@@ -89,7 +91,7 @@ def _write_report(
     predicted: Floats,
     train: Errors,
     test: Errors,
-    gates: list[Gate],
+    gates: list[Verdict],
     passed: bool,
     trust: Trust,
 ) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 
 from potentials.pip.potential import Potential
 from storage.records import TEST, TRAIN, Dataset, Floats
-from tasks.validation.holes import Hole, find_holes
-from tasks.validation.metrics import WindowErrors, errors_by_energy
+from tasks.holes import Hole, find_holes
+from tasks.metrics import WindowErrors, errors_by_energy
 
 
 @dataclass(frozen=True)

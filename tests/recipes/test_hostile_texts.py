@@ -27,7 +27,7 @@ from recipes.schema.recipe import Recipe
 from recipes.schema.section import Section
 from storage.keys import pool_key
 from storage.records import TRAIN
-from tasks.validation.metrics import errors
+from tasks.metrics import errors
 from tasks.validation.plots import parity_png
 from tests.conftest import TINY
 

@@ -36,7 +36,7 @@ from storage.exchange.text import plain, xml_comment
 from storage.records import TEST, TRAIN, Dataset
 from storage.version import write_version
 from storage.xyz import read_labelled
-from tasks.validation.metrics import errors
+from tasks.metrics import errors
 from tasks.validation.report import Report, report_html
 
 RECIPE = load_recipe("ch3-water")

@@ -14,8 +14,8 @@ from storage.keys import pool_key, selection_key
 from storage.records import TRAIN, Pool
 from storage.store import Store
 from storage.version import Version
+from tasks.metrics import Errors
 from tasks.selection.task import selection_task
-from tasks.validation.metrics import Errors
 from tasks.validation.report import Report, report_html
 from tasks.validation.task import _chain, _coverage, _summary
 

@@ -11,9 +11,11 @@ import pytest
 
 from potentials.pip.potential import Potential
 from recipes.load import load_recipe
-from recipes.schema.recipe import Gates
-from tasks.validation.gates import gradient_error, judge, permutation_error
-from tasks.validation.metrics import errors
+from recipes.schema.gates import Gates
+from tasks.metrics import errors
+from tasks.validation.gates.gradient import gradient_error
+from tasks.validation.gates.interface import Candidate, judge
+from tasks.validation.gates.permutation import permutation_error
 from tasks.validation.plots import parity_csv, parity_png
 from tasks.validation.report import Report, report_html
 
@@ -32,13 +34,15 @@ def test_errors_are_the_usual_ones() -> None:
 
 def test_a_sound_potential_passes_and_its_limits_decide() -> None:
     fine = errors(np.zeros(3), np.full(3, 0.1))
-    verdicts = {g.name: g for g in judge(POTENTIAL, fine, fine, 1.0, PROBES, Gates())}
+    verdicts = {g.name: g for g in judge(Candidate(POTENTIAL, fine, fine, 1.0, PROBES), Gates.of())}
     assert all(g.passed for g in verdicts.values())
     assert verdicts["train_rmsd"].value == pytest.approx(0.1)
-    strict = judge(POTENTIAL, fine, fine, 0.5, PROBES, Gates(test_rmsd=0.01))
+    strict = judge(Candidate(POTENTIAL, fine, fine, 0.5, PROBES), Gates.of(test_rmsd=0.01))
     assert [g.name for g in strict if not g.passed] == ["test_rmsd", "labels"]
     nothing = errors(np.empty(0), np.empty(0))
-    assert "test_rmsd" in [g.name for g in judge(POTENTIAL, fine, nothing, 1.0, PROBES, Gates()) if not g.passed]
+    assert "test_rmsd" in [
+        g.name for g in judge(Candidate(POTENTIAL, fine, nothing, 1.0, PROBES), Gates.of()) if not g.passed
+    ]
 
 
 def test_a_broken_potential_is_caught() -> None:
@@ -62,7 +66,7 @@ def test_the_report_shows_the_figures_and_escapes_text() -> None:
     rows = list(csv.DictReader(io.StringIO(parity_csv(reference, predicted, split, ("a", "b", "c", "d")))))
     assert [r["split"] for r in rows] == ["train", "train", "train", "test"]
     assert float(rows[2]["predicted_kcal_per_mol"]) == pytest.approx(2.1)
-    gates = judge(POTENTIAL, train, test, 1.0, PROBES, Gates(train_rmsd=0.05))
+    gates = judge(Candidate(POTENTIAL, train, test, 1.0, PROBES), Gates.of(train_rmsd=0.05))
     report = Report(
         "x@1",
         "<b>title",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError
-from tasks.validation.holes import DEPTH, Region, find_holes
+from tasks.holes import DEPTH, Region, find_holes
 from tests.tasks.fitting.test_fit import NMER, shaken
 
 POSITIONS = NMER.place_caps(shaken(300, 8))

@@ -18,10 +18,13 @@ from potentials.nmers.switching import Switching
 from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
 from recipes.load import load_recipe
-from recipes.schema.recipe import Gates
-from tasks.validation.gates import exchanges, gradient_error, judge, motion_error, permutation_error
-from tasks.validation.metrics import errors
-from tasks.validation.probes import EDGE, OF_EACH, SHELL, choose_probes, switching_shell
+from recipes.schema.gates import Gates
+from tasks.metrics import errors
+from tasks.validation.gates.gradient import gradient_error
+from tasks.validation.gates.interface import Candidate, judge
+from tasks.validation.gates.motion import motion_error
+from tasks.validation.gates.permutation import exchanges, permutation_error
+from tasks.validation.gates.probes import EDGE, OF_EACH, SHELL, choose_probes, switching_shell
 from tests.tasks.fitting.surfaces import walkers
 
 METHYL_WATER = load_recipe("ch3-water").build_nmer()
@@ -38,7 +41,7 @@ FIRST = 20
 
 def verdict(potential: Potential, positions: np.ndarray, groups: np.ndarray | None = None) -> dict[str, float]:
     """Return the gates that a potential does not pass, with what they measured."""
-    gates = judge(potential, FINE, FINE, 1.0, positions, Gates(), groups)
+    gates = judge(Candidate(potential, FINE, FINE, 1.0, positions, groups), Gates.of())
     return {gate.name: gate.value for gate in gates if not gate.passed}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from potentials.nmers.switching import Switching
-from tasks.validation.probes import EDGE, switching_shell
+from tasks.validation.gates.probes import EDGE, switching_shell
 from tests.tasks.validation.test_probes import THREE, TRIPLE, WrongSlope, build, clusters, verdict
 
 KEYS = {"three": (THREE, (0, 3, 6)), "triple": (TRIPLE, (0, 1, 4)), "means": (THREE, ((1, 2), (4, 5), (7, 8)))}

@@ -8,7 +8,7 @@ import pytest
 from recipes.schema.recipe import Fitting
 from storage.records import Dataset
 from tasks.fitting.fit import fit_potential
-from tasks.validation.metrics import errors, errors_by_energy
+from tasks.metrics import errors, errors_by_energy
 from tasks.validation.trust import examine
 from tests.tasks.fitting.test_choices import TEST, TRAIN, bumpy
 from tests.tasks.fitting.test_fit import NMER

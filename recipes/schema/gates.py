@@ -1,0 +1,73 @@
+"""The ``[gates]`` section: a limit for every gate that is declared in ``tasks/validation/gates``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Protocol
+
+from pydantic import Field, create_model
+
+from recipes.registry import Declared, Registry
+from recipes.schema.section import Section
+
+
+class GateDeclared(Declared, Protocol):
+    """What the section needs to know of a gate; see ``tasks/validation/gates/interface.py``."""
+
+    @property
+    def measure(self) -> Callable[[Any], float]:
+        """Return what gives the figure of a candidate."""
+
+    @property
+    def limit(self) -> float:
+        """Return the default of the limit."""
+
+    @property
+    def absent(self) -> float | None:
+        """Return the limit that a text stands for that was written before there was the gate."""
+
+    @property
+    def at_least(self) -> bool:
+        """Return whether the figure must be at least the limit."""
+
+    @property
+    def highest(self) -> float | None:
+        """Return the largest limit that is allowed."""
+
+    @property
+    def order(self) -> int:
+        """Return its place in reports."""
+
+
+GATES: Registry[GateDeclared] = Registry("gates", "tasks.validation.gates", "GATE")
+
+
+class Gates(Section):
+    """What a candidate must show before it is released; the fields are made when the first recipe is read."""
+
+    @classmethod
+    def declared(cls) -> type[Gates]:
+        """Return the section with the fields of all gates."""
+        return _section(tuple(sorted(GATES, key=lambda gate: (gate.order, gate.name))))
+
+    @classmethod
+    def read(cls, values: Any) -> Gates:
+        """Return the section that a table of a recipe is; raises pydantic's error where it is none."""
+        return values if isinstance(values, Gates) else cls.declared().model_validate(values)
+
+    @classmethod
+    def of(cls, **limits: float) -> Gates:
+        """Return the section with some limits of its own, and the defaults of all others."""
+        return cls.declared().model_validate(limits)
+
+
+@cache
+def _section(gates: tuple[GateDeclared, ...]) -> type[Gates]:
+    fields: dict[str, Any] = {
+        gate.name: (float, Field(gate.limit, gt=0, le=gate.highest, description=f"limit: {gate.title}"))
+        for gate in gates
+    }
+    made = create_model("Gates", __base__=Gates, __doc__=Gates.__doc__, **fields)
+    made.LATER = {gate.name: gate.absent for gate in gates if gate.absent is not None}
+    return made

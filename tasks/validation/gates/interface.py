@@ -1,0 +1,141 @@
+"""What a gate declares, what it is given, and its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recipes.registry import Need
+from recipes.schema.gates import GATES, Gates
+from storage.records import Floats
+from tasks.metrics import Errors
+
+if TYPE_CHECKING:
+    from potentials.pip.potential import Potential
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A potential to be judged, and what is known about it.
+
+    Attributes
+    ----------
+    potential
+        The potential.
+    train, test
+        Its errors.
+    usable_labels
+        The part of the selected configurations whose label is in the dataset, 0 to 1.
+    positions
+        (configurations, atoms, 3), Angstrom: the dataset.
+    groups
+        (configurations, columns), temperature and window of each; None where they are not known.
+    """
+
+    potential: Potential
+    train: Errors
+    test: Errors
+    usable_labels: float
+    positions: Floats
+    groups: Floats | None = None
+
+    @cached_property
+    def probes(self) -> Floats:
+        """The configurations on which gates measure, (probes, atoms, 3), Angstrom; see `choose_probes`."""
+        from tasks.validation.gates.probes import choose_probes
+
+        return choose_probes(self.potential, self.positions, self.groups)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate: a figure of a candidate, and the limit that it must keep.
+
+    Attributes
+    ----------
+    name
+        The key of its limit in a recipe's ``[gates]``.
+    title
+        What is measured, with its unit.
+    measure
+        Returns the figure of a candidate.
+    limit
+        Default of the limit, in the unit that `title` names.
+    absent
+        The limit that a recipe stands for which was written before there was the gate; it never changes, whatever
+        `limit` becomes. None for the gates that stores have known from the first.
+    at_least
+        Whether the figure must be at least the limit; otherwise at most.
+    highest
+        Largest limit that a recipe may have; None: any above 0.
+    order
+        Place in reports; those of the same place are in the order of their names.
+    needs, papers
+        Packages and programs without which it cannot measure; keys of ``storage/papers.toml``.
+    """
+
+    name: str
+    title: str
+    measure: Callable[[Candidate], float]
+    limit: float
+    absent: float | None
+    at_least: bool = False
+    highest: float | None = None
+    order: int = 100
+    needs: tuple[Need, ...] = ()
+    papers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One measured figure against its limit.
+
+    Attributes
+    ----------
+    name
+        Which gate.
+    meaning
+        What was measured, with its unit.
+    value, limit
+        The figure and its limit.
+    passed
+        Whether the figure is on the right side of the limit.
+    """
+
+    name: str
+    meaning: str
+    value: float
+    limit: float
+    passed: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+
+def judge(candidate: Candidate, limits: Gates) -> list[Verdict]:
+    """Measure every gate, in the order of the report.
+
+    Parameters
+    ----------
+    candidate
+        What is judged.
+    limits
+        The recipe's limits.
+    """
+    found = []
+    for gate in sorted(GATES, key=lambda one: (one.order, one.name)):
+        value, limit = float(gate.measure(candidate)), float(getattr(limits, gate.name))
+        passed = value >= limit if gate.at_least else value <= limit
+        found.append(Verdict(gate.name, gate.title, value, limit, passed))
+    return found
+
+
+def largest(change: Any) -> float:
+    """Return the largest absolute value of some changes; infinite where one is not a number."""
+    values = np.abs(np.asarray(change, dtype=np.float64))
+    return float("inf") if np.isnan(values).any() else float(values.max(initial=0.0))

@@ -1,0 +1,16 @@
+"""Gate ``labels``: whether enough of the selected configurations have a label that is used."""
+
+from __future__ import annotations
+
+from tasks.validation.gates.interface import Gate
+
+GATE = Gate(
+    name="labels",
+    title="part of the labels that are usable",
+    measure=lambda candidate: candidate.usable_labels,
+    limit=0.95,
+    absent=None,
+    at_least=True,
+    highest=1.0,
+    order=6,
+)

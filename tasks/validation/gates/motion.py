@@ -1,0 +1,37 @@
+"""Gate ``motion``: the energy stays when a configuration is turned, mirrored and moved as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from potentials.pip.potential import Potential
+from storage.records import Floats
+from tasks.validation.gates.interface import Gate, largest
+
+MOTIONS = 5
+"""Random motions that are tried."""
+
+SHIFT = 10.0
+"""Standard deviation of the displacement along an axis, Angstrom."""
+
+
+def motion_error(potential: Potential, positions: Floats) -> float:
+    """Return the largest energy change when configurations are turned, mirrored and moved as wholes (kcal/mol)."""
+    rng = np.random.default_rng(0)
+    reference, found = np.asarray(potential.energy(positions)), 0.0
+    for number in range(MOTIONS):
+        turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        turn *= (-1) ** number * np.sign(np.linalg.det(turn))  # proper and improper ones in turn
+        moved = positions @ turn.T + SHIFT * rng.normal(size=3)
+        found = max(found, largest(potential.energy(moved) - reference))
+    return found
+
+
+GATE = Gate(
+    name="motion",
+    title="largest energy change when the whole is turned, mirrored and moved (kcal/mol)",
+    measure=lambda candidate: motion_error(candidate.potential, candidate.probes),
+    limit=1e-8,
+    absent=1e-8,
+    order=4,
+)

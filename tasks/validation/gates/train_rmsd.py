@@ -1,0 +1,14 @@
+"""Gate ``train_rmsd``: the error on the training set."""
+
+from __future__ import annotations
+
+from tasks.validation.gates.interface import Gate
+
+GATE = Gate(
+    name="train_rmsd",
+    title="RMSD on the training set (kcal/mol)",
+    measure=lambda candidate: candidate.train.rmsd,
+    limit=0.5,
+    absent=None,
+    order=1,
+)
