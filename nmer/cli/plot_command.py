@@ -38,14 +38,15 @@ def plot(
         Name of a shipped recipe, path of a TOML file, or a pool: pool:ch3-water@1.
     """
     from storage.contents import pool_from_version
-    from tasks.sampling.plots import draw_pool, write_plots
+    from tasks.plot import write_plots
+    from tasks.sampling.plots import draw_pool
 
     check_folder(out)
     loaded, version = _recipe_and_pool(recipe, preset, store)
     pool = pool_from_version(version)
     plots = draw_pool(loaded.build_nmer(), loaded.sampling, pool, version.ref)
     try:
-        files = [str(path) for path in write_plots(plots, out, f"{loaded.name}-{stage}")]
+        files = [str(path) for path in write_plots(plots, out, f"{loaded.name}-{stage}-")]
     except OSError as error:
         raise InputError(f"cannot write into '{out}': {error.strerror}; give another folder with --out") from None
     if json:

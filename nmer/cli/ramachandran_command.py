@@ -39,15 +39,13 @@ def ramachandran(
     from recipes.chemistry.fragmentation import fragment_molecule
     from recipes.chemistry.molecules import read_molecule
     from storage.store import Store
-    from storage.version import write_bytes, write_text
-    from tasks.labelling.engines.registry import get_engine
+    from tasks.plot import write_plots
     from tasks.progress import ProgressLine
-    from tasks.validation.ramachandran import scan_csv, scan_dipeptide, scan_png
+    from tasks.validation.ramachandran import scan_dipeptide, scan_plot
 
     if not 5 <= step <= 90 or 360 % step:
         raise InputError(f"--step is {step}; allowed: a divisor of 360 from 5 to 90")
     check_folder(out)
-    get_engine("xtb")
     opened = Store(store)
     names = dict.fromkeys(f.name for chain in TIMED for f in fragment_molecule(read_molecule(chain)))
     have = {v.nmer for v in opened.versions("potential")}
@@ -66,11 +64,9 @@ def ramachandran(
             model.energy_and_gradient(positions)
         seconds[chain] = (time.process_time() - begun) / CALLS
     try:
-        write_text(out / "ramachandran.csv", scan_csv(scan))
-        write_bytes(out / "ramachandran.png", scan_png(scan))
+        files = [str(path) for path in write_plots([scan_plot(scan)], out)]
     except OSError as error:
         raise InputError(f"cannot write into '{out}': {error.strerror}; give another folder with --out") from None
-    files = [str(out / "ramachandran.csv"), str(out / "ramachandran.png")]
     figures = scan.as_dict()
     if json:
         print_json(figures | {"seconds_per_call": seconds, "files": files})

@@ -163,24 +163,17 @@ def _allowed(degrees: list[int], gammas: list[float], delta_es: list[float], ter
 
 
 def _write(title: str, found: dict[str, Any], out: Path) -> list[str]:
-    from storage.version import write_bytes, write_text
-    from tasks.fitting.tune_plots import curve_png, rows_csv, settings_png
+    from tasks.fitting.tune_plots import curve_plot, settings_plot
+    from tasks.plot import write_plots
 
-    plots = {
-        "settings": settings_png(title, found["trials"]),
-        "learning": curve_png(title, found["learning"], "configurations", "training configurations"),
-    }
-    tables = {"settings": found["trials"], "learning": found["learning"]}
+    learning = curve_plot("learning", title, found["learning"], "configurations", "training configurations")
+    plots = [settings_plot(title, found["trials"]), learning]
     if found["terms"]:
-        plots["terms"] = curve_png(title, found["terms"], "terms", "terms")
-        tables["terms"] = found["terms"]
+        plots.append(curve_plot("terms", title, found["terms"], "terms", "terms"))
     try:
-        for name, rows in tables.items():
-            write_text(out / f"{name}.csv", rows_csv(rows))
-            write_bytes(out / f"{name}.png", plots[name])
+        return [str(path) for path in write_plots(plots, out)]
     except OSError as error:
         raise InputError(f"cannot write into '{out}': {error.strerror}; give another folder with --out") from None
-    return [str(out / f"{name}.{kind}") for name in tables for kind in ("csv", "png")]
 
 
 def _print(found: dict[str, Any], files: list[str]) -> None:

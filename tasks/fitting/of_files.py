@@ -17,14 +17,15 @@ from storage.citations import citation_text
 from storage.contents import potential_columns, potential_facts
 from storage.keys import digest
 from storage.records import TEST, TRAIN, Floats
-from storage.version import package_versions, write_bytes, write_text, write_version
+from storage.version import package_versions, write_text, write_version
 from storage.xyz import Labelled
 from tasks.fitting.fit import FitResult, fit_potential
 from tasks.fitting.folds import check_folds, cross_validate
 from tasks.holes import Hole, find_holes
 from tasks.metrics import Errors, WindowErrors, errors, errors_by_energy
+from tasks.parity import energy_parity, gradient_parity
+from tasks.plot import Plot, write_plots
 from tasks.progress import ProgressLine
-from tasks.validation.plots import gradient_csv, parity_csv, parity_png
 
 LOW = 30.0
 """Energies below this are where a simulation is, kcal/mol."""
@@ -252,26 +253,23 @@ def write_fit(found: FileFit, folder: Path) -> list[Path]:
         write_text(
             folder / "leverage.csv", leverage_csv(found.train.energy, result.leverage, result.gradient_leverage)
         )
-        write_text(folder / "parity.csv", parity_csv(reference, found.predicted, split, ids))
-        train, test = by_name["training"], by_name.get("test", nothing)
-        write_bytes(folder / "parity.png", parity_png(title, reference, found.predicted, split, train, test))
-        more = _write_gradients(found, folder, title)
+        sets = by_name["training"], by_name.get("test", nothing)
+        plots = [energy_parity(title, reference, found.predicted, split, ids, *sets), *_gradients(found, title)]
+        for kind in ("csv", "png"):
+            (folder / f"gradient-parity.{kind}").unlink(missing_ok=True)  # those of an earlier fit
+        drawn = write_plots(plots, folder)
     except OSError as error:
         raise InputError(
             f"cannot write into '{folder}': {error.strerror}; give another folder with --out"
         ) from None
-    names = ("potential.h5", "fit.json", "leverage.csv", "parity.csv", "parity.png", *more)
-    return [folder / name for name in names]
+    return [*(folder / name for name in ("potential.h5", "fit.json", "leverage.csv")), *drawn]
 
 
-def _write_gradients(found: FileFit, folder: Path, title: str) -> tuple[str, ...]:
-    """Write the parity of gradients where files have any, else remove that of an earlier fit; return the names."""
-    names = "gradient-parity.csv", "gradient-parity.png"
+def _gradients(found: FileFit, title: str) -> list[Plot]:
+    """Return the parity of gradients where files have any."""
     known = found.gradient_errors()
     if not known:
-        for name in names:
-            (folder / name).unlink(missing_ok=True)
-        return ()
+        return []
     count, nothing = len(found.train), errors(np.empty(0), np.empty(0))
     references, predicted, splits, ids = [], [], [], list[str]()
     for data, part, which in (
@@ -284,15 +282,5 @@ def _write_gradients(found: FileFit, folder: Path, title: str) -> tuple[str, ...
             splits.append(np.full(len(data), which))
             ids += [str(number + 1) for number in range(len(data))]
     reference, fitted, split = np.concatenate(references), np.concatenate(predicted), np.concatenate(splits)
-    write_text(folder / names[0], gradient_csv(reference, fitted, split, tuple(ids)))
-    image = parity_png(
-        title,
-        reference.ravel(),
-        fitted.ravel(),
-        np.repeat(split, reference[0].size),
-        known.get("training", nothing),
-        known.get("test", nothing),
-        ("gradient", "components", "kcal/mol/A"),
-    )
-    write_bytes(folder / names[1], image)
-    return names
+    sets = known.get("training", nothing), known.get("test", nothing)
+    return [gradient_parity(title, reference, fitted, split, ids, *sets)]

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from tasks.plot import Plot
 
 Rows = Sequence[Mapping[str, Any]]
 
 
-def rows_csv(rows: Rows) -> str:
-    """Return rows as CSV with their names in the first line."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def settings_png(title: str, trials: Rows) -> bytes:
-    """Draw the validation error against Gamma, a line for each degree and dE, as PNG."""
+def settings_plot(title: str, trials: Rows) -> Plot:
+    """Draw the validation error against Gamma, a line for each degree and dE."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
@@ -44,11 +35,11 @@ def settings_png(title: str, trials: Rows) -> bytes:
     axes.set_title(title, parse_math=False)
     axes.set(xscale="log", yscale="log", xlabel="Gamma", ylabel=f"{what} (kcal/mol)")
     axes.legend(frameon=False, fontsize="small")
-    return _png(figure)
+    return _plot("settings", figure, trials)
 
 
-def curve_png(title: str, rows: Rows, against: str, label: str) -> bytes:
-    """Draw errors against the number of configurations or of terms, as PNG."""
+def curve_plot(name: str, title: str, rows: Rows, against: str, label: str) -> Plot:
+    """Draw errors against the number of configurations or of terms."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
@@ -58,17 +49,15 @@ def curve_png(title: str, rows: Rows, against: str, label: str) -> bytes:
         "validation_rmsd": ("held back", "#ee6677"),
         "low_rmsd": ("held back, low energies", "#228833"),
     }
-    for name, (meaning, colour) in names.items():
-        if name in rows[0]:
-            x, y = zip(*((row[against], row[name]) for row in rows), strict=True)
+    for which, (meaning, colour) in names.items():
+        if which in rows[0]:
+            x, y = zip(*((row[against], row[which]) for row in rows), strict=True)
             axes.plot(x, y, marker="o", color=colour, label=meaning)
     axes.set_title(title, parse_math=False)
     axes.set(xscale="log", yscale="log", xlabel=label, ylabel="RMSD (kcal/mol)")
     axes.legend(frameon=False)
-    return _png(figure)
+    return _plot(name, figure, rows)
 
 
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    return buffer.getvalue()
+def _plot(name: str, figure: Any, rows: Rows) -> Plot:
+    return Plot.of(name, figure, list(rows[0]), (list(row.values()) for row in rows))

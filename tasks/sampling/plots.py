@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +10,7 @@ import numpy as np
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
 from storage.records import Floats, Pool
+from tasks.plot import Plot
 from tasks.sampling.coverage import Variable, centres_label, telling_pairs
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
@@ -36,25 +33,6 @@ A scan's repulsive wall would hide all others.
 DPI = 300
 
 
-@dataclass(frozen=True)
-class Plot:
-    """A drawn plot.
-
-    Attributes
-    ----------
-    name
-        For the names of its files.
-    png
-        The picture.
-    csv
-        The numbers behind it, units in the header.
-    """
-
-    name: str
-    png: bytes
-    csv: str
-
-
 def draw_pool(nmer: NMer, settings: Sampling, pool: Pool, title: str) -> list[Plot]:
     """Draw a pool: distance of the centres of mass, energies, coverage of pairs of variables.
 
@@ -75,18 +53,6 @@ def draw_pool(nmer: NMer, settings: Sampling, pool: Pool, title: str) -> list[Pl
     plots.append(_energies(pool, title))
     pairs = telling_pairs(nmer, settings, pool)
     return plots + [_coverage(n, x, y, title) for n, (x, y) in enumerate(pairs, 1)]
-
-
-def write_plots(plots: Iterable[Plot], folder: Path, stem: str) -> list[Path]:
-    """Write plots as ``<stem>-<name>.png`` and ``.csv``, over older ones of that name, and return the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for plot in plots:
-        picture, table = (folder / f"{stem}-{plot.name}.{kind}" for kind in ("png", "csv"))
-        picture.write_bytes(plot.png)
-        table.write_text(plot.csv, encoding="utf-8")
-        paths += [picture, table]
-    return paths
 
 
 def _distances(settings: Sampling, pool: Pool, title: str, quantity: str) -> Plot:
@@ -113,7 +79,7 @@ def _distances(settings: Sampling, pool: Pool, title: str, quantity: str) -> Plo
     panels[-1].set_xlabel(f"{quantity} (Å)")
     _head(figure, f"{title}: {quantity}", "window", handles)
     head = ("source", "window", "window_lower_A", "window_upper_A", "bin_lower_A", "bin_upper_A", "frames")
-    return Plot("com-distance", _png(figure), _csv(head, rows))
+    return Plot.of("com-distance", figure, head, rows, DPI)
 
 
 def _energies(pool: Pool, title: str) -> Plot:
@@ -155,7 +121,7 @@ def _energies(pool: Pool, title: str) -> Plot:
     panels[-1].set_xlabel("energy above the lowest of the source (kcal/mol)")
     _head(figure, f"{title}: force-field energies", "temperature", handles)
     head = ("source", "temperature_K", "bin_lower_kcal_per_mol", "bin_upper_kcal_per_mol", "frames")
-    return Plot("energy", _png(figure), _csv(head, rows))
+    return Plot.of("energy", figure, head, rows, DPI)
 
 
 def _coverage(number: int, x: Variable, y: Variable, title: str) -> Plot:
@@ -184,7 +150,7 @@ def _coverage(number: int, x: Variable, y: Variable, title: str) -> Plot:
     rows = [
         (*_bin(sides[0], i), *_bin(sides[1], j), int(frames[i, j])) for i in range(cells) for j in range(cells)
     ]
-    return Plot(f"coverage-{number}", _png(figure), _csv([*head, "frames"], rows))
+    return Plot.of(f"coverage-{number}", figure, [*head, "frames"], rows, DPI)
 
 
 def _panels(count: int) -> tuple[Any, list[Any]]:
@@ -237,17 +203,3 @@ def _even_edges(values: Floats, bins: int) -> Floats:
 
 def _bin(edges: Sequence[float] | Floats, number: int) -> tuple[str, str]:
     return f"{edges[number]:.8g}", f"{edges[number + 1]:.8g}"
-
-
-def _csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
-    return buffer.getvalue()

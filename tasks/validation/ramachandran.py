@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +11,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from potentials.evaluation import Surface
-from potentials.units import HARTREE
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
 from recipes.chemistry.molecules import Molecule, read_molecule
 from storage.records import Floats
-from tasks.labelling.engines.interface import Job
-from tasks.labelling.engines.xtb import METHOD, XtbEngine
+from tasks.plot import Plot
+from tasks.xtb import METHOD, Xtb
 
 DIPEPTIDE = "AceAlaNme"
 PHI, PSI = (1, 3, 4, 6), (3, 4, 6, 8)
@@ -153,25 +152,21 @@ class _Mmff:
         return np.array(place.GetPositions()), float(field.CalcEnergy()) + CIS * cis
 
 
-def gfn2_xtb(molecule: Molecule, positions: Floats, told: Told | None = None) -> Floats:
+def gfn2_xtb(molecule: Molecule, positions: Floats) -> Floats:
     """Return GFN2-xTB's total energies, (points,), kcal/mol.
 
     Raises
     ------
+    InputError
+        If tblite is missing.
     RuntimeError
         If one does not become self-consistent.
     """
-    engine, found = XtbEngine(), np.empty(len(positions))
+    first = tuple((float(x), float(y), float(z)) for x, y, z in positions[0])
+    whole = Fragment(molecule.name, molecule.symbols, first, molecule.bonds, charge=molecule.charge)
     with threadpool_limits(limits=1):  # more threads than one make a small molecule slower
-        for number, geometry in enumerate(positions):
-            places = tuple((float(x), float(y), float(z)) for x, y, z in geometry)
-            result = engine.run(Job("A", molecule.symbols, places, (), molecule.charge, METHOD, ""))
-            if result.energy is None:
-                raise RuntimeError(f"GFN2-xTB of grid point {number}: {result.reason}")
-            found[number] = HARTREE * result.energy
-            if told is not None:
-                told(number + 1)
-    return found
+        surface = Xtb(NMer(molecule.name, (whole,)))
+        return np.array([surface(geometry)[0] for geometry in positions])
 
 
 def scan_dipeptide(potential: Surface, step: int, told: Told | None = None) -> Scan:
@@ -186,24 +181,18 @@ def scan_dipeptide(potential: Surface, step: int, told: Told | None = None) -> S
     told
         Told the number of geometries relaxed.
     """
+    start = read_molecule(DIPEPTIDE).embedded()
+    gfn2_xtb(
+        start, np.array([start.positions])
+    )  # what is missing is said before hundreds of geometries are relaxed
     molecule, phi, psi, positions = grid_geometries(step, told)
     reference = gfn2_xtb(molecule, positions)
     predicted = np.asarray(potential.energy_and_gradient(positions)[0])
     return Scan.of(phi, psi, reference, predicted)
 
 
-def scan_csv(scan: Scan) -> str:
-    """Return the grid as CSV, energies in kcal/mol."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["phi_degrees", "psi_degrees", "reference_kcal_per_mol", "predicted_kcal_per_mol"])
-    for row in zip(scan.phi, scan.psi, scan.reference, scan.predicted, strict=True):
-        writer.writerow([f"{value:.6g}" for value in row])
-    return text.getvalue()
-
-
-def scan_png(scan: Scan) -> bytes:
-    """Draw the reference and the sum side by side, contour lines a few kcal/mol apart, as PNG."""
+def scan_plot(scan: Scan) -> Plot:
+    """Draw the reference and the sum side by side, contour lines a few kcal/mol apart."""
     from matplotlib.figure import Figure
 
     side = round(len(scan.phi) ** 0.5)
@@ -220,6 +209,6 @@ def scan_png(scan: Scan) -> bytes:
         axes.set(title=title, xlabel="phi (degrees)", xticks=range(-180, 181, 90), yticks=range(-180, 181, 90))
     panels[0].set_ylabel("psi (degrees)")
     figure.colorbar(drawn, ax=panels, label="energy above the lowest (kcal/mol)")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    return buffer.getvalue()
+    head = ["phi_degrees", "psi_degrees", "reference_kcal_per_mol", "predicted_kcal_per_mol"]
+    columns = zip(scan.phi, scan.psi, scan.reference, scan.predicted, strict=True)
+    return Plot.of("ramachandran", figure, head, ([f"{value:.6g}" for value in row] for row in columns))

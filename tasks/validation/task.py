@@ -16,12 +16,13 @@ from storage.keys import validation_key
 from storage.origins import strata
 from storage.records import TEST, TRAIN, Dataset, Floats
 from storage.store import Store
-from storage.version import Column, Version, package_versions, write_bytes, write_text
+from storage.version import Column, Version, package_versions, write_text
 from tasks.metrics import Errors, errors
+from tasks.parity import energy_parity
+from tasks.plot import write_plots
 from tasks.progress import ProgressLine
 from tasks.validation.gates.interface import Candidate, Verdict, judge
 from tasks.validation.labels import cost_rows, expected_from, label_sentence
-from tasks.validation.plots import parity_csv, parity_png
 from tasks.validation.report import Report, report_html
 from tasks.validation.trust import Trust, examine
 
@@ -99,7 +100,8 @@ def _write_report(
     folder = store.report(version)
     title = recipe.title or recipe.name
     protocol = recipe.labelling.level
-    parity = parity_png(f"{title}, {protocol}", dataset.energy, predicted, dataset.split, train, test)
+    energies = dataset.energy, predicted, dataset.split, dataset.ids
+    parity = energy_parity(f"{title}, {protocol}", *energies, train, test)
     toml, chain = expanded_toml(recipe), _chain(store, [source, version])
     warnings: list[str] = version.attributes()["facts"]["warnings"]
     facts = source.attributes()["facts"]
@@ -113,7 +115,7 @@ def _write_report(
         test=test,
         gates=gates,
         notes=[*warnings, *trust.warnings()],
-        parity=parity,
+        parity=parity.png,
         recipe=toml,
         coverage=_coverage(chain),
         labels=label_sentence(facts),
@@ -123,8 +125,7 @@ def _write_report(
         trust=trust.sentences(),
     )
     write_text(folder / "recipe.toml", toml)
-    write_text(folder / "parity.csv", parity_csv(dataset.energy, predicted, dataset.split, dataset.ids))
-    write_bytes(folder / "parity.png", parity)
+    write_plots([parity], folder)
     write_text(folder / "report.html", report_html(report))
 
 

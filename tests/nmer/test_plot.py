@@ -17,8 +17,9 @@ from storage.contents import pool_columns
 from storage.keys import pool_key
 from storage.records import Pool
 from storage.store import Store
+from tasks.plot import Plot
 from tasks.sampling.coverage import telling_pairs
-from tasks.sampling.plots import Plot, _even_edges, draw_pool
+from tasks.sampling.plots import _even_edges, draw_pool
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.frames import gather
 from tasks.sampling.samplers.normal_modes import sample_normal_modes

@@ -28,7 +28,7 @@ from recipes.schema.section import Section
 from storage.keys import pool_key
 from storage.records import TRAIN
 from tasks.metrics import errors
-from tasks.validation.plots import parity_png
+from tasks.parity import energy_parity
 from tests.conftest import TINY
 
 Place = tuple[str | int, ...]
@@ -196,4 +196,5 @@ def test_a_title_above_a_picture_is_text(name: str) -> None:
     """Between two dollars a title was read as mathematics, and the validation failed at the end of a run."""
     x = np.array([0.0, 1.0, 2.0])
     split, some = np.array([TRAIN, TRAIN, 1 - TRAIN]), errors(x, x)
-    assert parity_png(f"${HOSTILE[name]}$", x, x, split, some, some).startswith(b"\x89PNG")
+    drawn = energy_parity(f"${HOSTILE[name]}$", x, x, split, ("a", "b", "c"), some, some)
+    assert drawn.png.startswith(b"\x89PNG")

@@ -13,10 +13,10 @@ from potentials.pip.potential import Potential
 from recipes.load import load_recipe
 from recipes.schema.gates import Gates
 from tasks.metrics import errors
+from tasks.parity import energy_parity
 from tasks.validation.gates.gradient import gradient_error
 from tasks.validation.gates.interface import Candidate, judge
 from tasks.validation.gates.permutation import permutation_error
-from tasks.validation.plots import parity_csv, parity_png
 from tasks.validation.report import Report, report_html
 
 NMER = load_recipe("ch3-water").build_nmer()
@@ -61,9 +61,9 @@ def test_a_broken_potential_is_caught() -> None:
 def test_the_report_shows_the_figures_and_escapes_text() -> None:
     reference, predicted, split = np.arange(4.0), np.arange(4.0) + 0.1, np.array([0, 0, 0, 1])
     train, test = errors(predicted[:3], reference[:3]), errors(predicted[3:], reference[3:])
-    image = parity_png("a title", reference, predicted, split, train, test)
-    assert image.startswith(b"\x89PNG")
-    rows = list(csv.DictReader(io.StringIO(parity_csv(reference, predicted, split, ("a", "b", "c", "d")))))
+    drawn = energy_parity("a title", reference, predicted, split, ("a", "b", "c", "d"), train, test)
+    assert drawn.png.startswith(b"\x89PNG")
+    rows = list(csv.DictReader(io.StringIO(drawn.csv)))
     assert [r["split"] for r in rows] == ["train", "train", "train", "test"]
     assert float(rows[2]["predicted_kcal_per_mol"]) == pytest.approx(2.1)
     gates = judge(Candidate(POTENTIAL, train, test, 1.0, PROBES), Gates.of(train_rmsd=0.05))
@@ -77,7 +77,7 @@ def test_the_report_shows_the_figures_and_escapes_text() -> None:
         test,
         gates,
         ["a note"],
-        image,
+        drawn.png,
         "a = 1",
     )
     page = report_html(report)

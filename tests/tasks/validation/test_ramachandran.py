@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nmer.cli.main import main
-from tasks.validation.ramachandran import PHI, PSI, Scan, gfn2_xtb, grid_geometries, scan_csv, scan_png
+from tasks.validation.ramachandran import PHI, PSI, Scan, gfn2_xtb, grid_geometries, scan_plot
 
 
 def torsion(x: np.ndarray, atoms: tuple[int, ...]) -> np.ndarray:
@@ -45,8 +45,9 @@ def test_figures_do_not_depend_on_the_zero_of_either_energy() -> None:
     assert first.rmsd() == pytest.approx(error.std())
     low = reference - reference.min() < 10.0
     assert first.rmsd(high=10.0) == pytest.approx(np.sqrt(np.mean((error - error.mean())[low] ** 2)))
-    assert len(list(csv.DictReader(io.StringIO(scan_csv(first))))) == 16
-    assert scan_png(first).startswith(b"\x89PNG")
+    drawn = scan_plot(first)
+    assert len(list(csv.DictReader(io.StringIO(drawn.csv)))) == 16
+    assert drawn.png.startswith(b"\x89PNG")
 
 
 def test_a_store_without_the_potentials_is_told_which(
