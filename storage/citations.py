@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from potentials.nmers.nmer import NMer
 from recipes.schema.labelling import Labelling
 from recipes.schema.recipe import NMerModel
 from storage.attributes import content_of
 from storage.version import NOT_STATED, Version
-
-if TYPE_CHECKING:
-    from storage.store import Store
 
 FUNCTIONALS = {"wb97m-v": "wb97m-v", "wb97m_v": "wb97m-v", "pbe": "pbe", "b3lyp": "b3lyp"}
 
@@ -32,6 +29,9 @@ ENGINES = {"pyscf": "pyscf", "pyscf-lno": "pyscf", "psi4": "psi4", "orca": "orca
 
 STAGES = ("potential", "dataset", "selection", "pool")
 """What brings papers with it; each stage's own are in the function of its name below."""
+
+
+Find = Callable[[str, str], Version | None]
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,18 @@ class Citation:
         return f"{self.subject}: {self.text or 'no paper is known here; see its own pages'}{doi}"
 
 
-def citations(store: Store | None, version: Version) -> list[Citation]:
+def citations(version: Version, find: Find | None = None) -> list[Citation]:
     """Return the papers of a version and of all it was made from.
 
     Parameters
     ----------
-    store
-        Where to look for what it was made from; None: this version alone.
     version
         A potential, a dataset, a selection, or a pool.
+    find
+        Returns the version of a kind and key, as `storage.store.Store.find` does; None: this version alone counts.
     """
     with content_of(version.path):
-        found = (c for kind, attributes in _lineage(store, version) for c in _papers_of(kind, attributes))
+        found = (c for kind, attributes in _lineage(version, find) for c in _papers_of(kind, attributes))
         return list(dict.fromkeys(found))
 
 
@@ -113,14 +113,13 @@ def _papers_of(kind: str, attributes: Mapping[str, Any]) -> Iterator[Citation]:
         yield Citation(subject, paper.get("text", ""), paper.get("doi", ""))
 
 
-def _lineage(store: Store | None, version: Version) -> Iterator[tuple[str, dict[str, Any]]]:
+def _lineage(version: Version, find: Find | None) -> Iterator[tuple[str, dict[str, Any]]]:
     attributes = version.attributes()
     yield version.kind, attributes
-    for made_from in attributes["inputs"] if store else ():
-        assert store is not None
-        below = store.find(made_from["kind"], made_from["key"])
+    for made_from in attributes["inputs"] if find else ():
+        below = find(made_from["kind"], made_from["key"]) if find else None
         if below is not None and below.kind in STAGES:
-            yield from _lineage(store, below)
+            yield from _lineage(below, find)
 
 
 def _of(kind: str, recipe: dict[str, Any], attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

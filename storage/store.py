@@ -100,7 +100,8 @@ class Store:
 
     def _check_free(self, create: bool) -> None:
         # a killed maker leaves its temporary marker
-        if self.path.is_file() or any(not p.match(f".{MARKER}.*.tmp") for p in _entries(self.path)):
+        inside = self.path.iterdir() if self.path.is_dir() else ()
+        if self.path.is_file() or any(not p.match(f".{MARKER}.*.tmp") for p in inside):
             raise InputError(
                 f"'{self.path}' is not a store of ours (it has no {MARKER}); "
                 "give an empty or new folder with --store"
@@ -337,10 +338,6 @@ class Store:
 def default_store() -> Path:
     """Return the store's folder when none is given: ``NMER_STORE``, else ``nmer-store`` here."""
     return Path(os.environ.get("NMER_STORE") or "nmer-store")
-
-
-def _entries(folder: Path) -> Iterator[Path]:
-    return folder.iterdir() if folder.is_dir() else iter(())
 
 
 def _holder(path: Path) -> str:

@@ -28,10 +28,10 @@ def cite(
     from storage.store import Store
 
     if ref.endswith(".h5"):
-        found = citations(None, read_foreign(Path(ref), "give the file of a version, or NAME@NUMBER of a store"))
+        found = citations(read_foreign(Path(ref), "give the file of a version, or NAME@NUMBER of a store"))
     else:
         opened = Store(store)
-        found = citations(opened, opened.resolve(ref))
+        found = citations(opened.resolve(ref), opened.find)
     if json:
         print_json([asdict(citation) for citation in found])
         return 0

@@ -69,7 +69,7 @@ def test_an_old_store_opens_and_its_numbers_are_what_they_were(old: Store) -> No
     np.testing.assert_array_equal(found.energies, dataset.sub_energies)
     tree = lineage(old, old.resolve("tiny-water@1"))
     assert tree["inputs"][0]["inputs"][0]["inputs"][0]["ref"] == "pool:tiny-water@1"
-    assert any(c.subject == "parallel-bias metadynamics" for c in citations(old, old.resolve("tiny-water@1")))
+    assert any(c.subject == "parallel-bias metadynamics" for c in citations(old.resolve("tiny-water@1"), old.find))
 
 
 def test_work_goes_on_in_an_old_store(old: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,5 +164,5 @@ def test_every_array_of_a_new_store_says_what_it_is(tmp_path: Path) -> None:
     cited = str(store.resolve("toy@1").attributes()["citation"])
     assert "parallel-bias metadynamics: " in cited and "CCSD: " in cited and "https://doi.org/" in cited
     assert len(cited.splitlines()) == len(set(cited.splitlines()))
-    listed = [c.line() for c in citations(store, store.resolve("toy@1"))]
+    listed = [c.line() for c in citations(store.resolve("toy@1"), store.find)]
     assert sorted(cited.splitlines()) == sorted(listed)
