@@ -104,6 +104,8 @@ class Verdict:
         The figure and its limit.
     passed
         Whether the figure is on the right side of the limit.
+    at_least
+        Whether it must be at least the limit; otherwise at most.
     """
 
     name: str
@@ -111,10 +113,13 @@ class Verdict:
     value: float
     limit: float
     passed: bool
+    at_least: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
+        """Return plain values for JSON, as the store keeps them."""
+        found = asdict(self)
+        del found["at_least"]
+        return found
 
 
 def judge(candidate: Candidate, limits: Gates) -> list[Verdict]:
@@ -131,7 +136,7 @@ def judge(candidate: Candidate, limits: Gates) -> list[Verdict]:
     for gate in sorted(GATES, key=lambda one: (one.order, one.name)):
         value, limit = float(gate.measure(candidate)), float(getattr(limits, gate.name))
         passed = value >= limit if gate.at_least else value <= limit
-        found.append(Verdict(gate.name, gate.title, value, limit, passed))
+        found.append(Verdict(gate.name, gate.title, value, limit, passed, gate.at_least))
     return found
 
 
