@@ -14,11 +14,11 @@ from dask.utils import parse_timedelta
 
 from deploy.cluster import DASK_SETTINGS
 from deploy.dashboard import Show, has_pages, show_pages
-from deploy.errors import MachineError
 from deploy.machine import BatchMachine, FitJob, LabelJobs, clock, seconds_of
 from deploy.script import Work, job_count, job_memory, job_options
 from deploy.tls import temporary_tls, using
 from deploy.watch import watch
+from potentials.errors import StageError, StoppedError
 
 AGAIN = 60.0
 """Seconds after which a job is submitted again that the batch system did not take."""
@@ -105,7 +105,7 @@ def batch_cluster(
 
     Raises
     ------
-    MachineError
+    StageError
         If the batch system takes no job, or none starts within the machine's patience.
     """
     work.folder.mkdir(parents=True, exist_ok=True)
@@ -143,9 +143,9 @@ def _wait_for_workers(cluster: Any, count: int, patience: float, system: str) ->
         if there >= count or (first is not None and now - first > GATHER):
             return
         if cluster.job_cls.refusals and not there:
-            raise MachineError(f"{system} did not take the job: {cluster.job_cls.refusals[-1]}")
+            raise StageError(f"{system} did not take the job: {cluster.job_cls.refusals[-1]}")
         if first is None and now - began > patience:
-            raise MachineError(
+            raise StoppedError(
                 f"no job of {system} started a worker within {clock(patience)}; look at its queue and at the logs "
                 "in the store's folder scratch/dask/logs"
             )

@@ -14,9 +14,9 @@ import dask
 import psutil
 
 from deploy.dashboard import LOOPBACK, Show, has_pages, show_pages
-from deploy.errors import MachineError
 from deploy.tls import keys_in_memory
 from deploy.watch import watch
+from potentials.errors import StoppedError
 
 _GIB = 1024**3
 
@@ -79,7 +79,7 @@ def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iter
 
     Raises
     ------
-    MachineError
+    StoppedError
         If worker processes die as they start, again and again.
     """
     from distributed import LocalCluster
@@ -114,7 +114,7 @@ def _started(cluster: Callable[[], Any]) -> Any:
             return cluster()
         except RuntimeError as error:
             if attempt == STARTS:
-                raise MachineError(
+                raise StoppedError(
                     f"worker processes died {STARTS} times as they started ({error}); is there memory for them? "
                     "resources.workers sets their number"
                 ) from None

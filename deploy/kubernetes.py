@@ -14,10 +14,10 @@ import dask
 
 from deploy.cluster import DASK_SETTINGS, WORKER_ENVIRONMENT
 from deploy.dashboard import Show
-from deploy.errors import MachineError
 from deploy.machine import OVERHEAD, KubernetesMachine, Tls, seconds_of
 from deploy.script import Work, as_variables
 from deploy.tls import temporary_tls, tls_settings, using
+from potentials.errors import StageError, StoppedError
 
 
 def cluster_spec(machine: KubernetesMachine, work: Work, name: str, tls: Tls | None = None) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def kubernetes_cluster(machine: KubernetesMachine, work: Work, show: Show | None
 
     Raises
     ------
-    MachineError
+    StageError
         If the cluster cannot be reached, or no pod starts within the machine's patience.
     """
     from dask_kubernetes.operator import KubeCluster
@@ -94,12 +94,12 @@ def kubernetes_cluster(machine: KubernetesMachine, work: Work, show: Show | None
             cluster = kind(custom_cluster_spec=spec, namespace=machine.namespace, quiet=True)
         except Exception as error:  # whatever the Kubernetes client trips over
             said = " ".join(str(error).split())[:300] or type(error).__name__
-            raise MachineError(f"the Kubernetes cluster cannot be used: {said}") from None
+            raise StageError(f"the Kubernetes cluster cannot be used: {said}") from None
         with cluster, Client(cluster.scheduler_address) as client:
             try:
                 if show is not None and cluster.dashboard_link:
                     show(cluster.dashboard_link)
                 client.wait_for_workers(1, timeout=patience)
             except TimeoutError:
-                raise MachineError(f"no pod started a worker within {machine.patience}") from None
+                raise StoppedError(f"no pod started a worker within {machine.patience}") from None
             yield str(cluster.scheduler_address)

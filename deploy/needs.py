@@ -8,8 +8,8 @@ import shutil
 import socket
 import subprocess
 
-from deploy.errors import MachineError
 from deploy.machine import AnyMachine, BatchMachine, KubernetesMachine, SchedulerMachine
+from potentials.errors import InputError
 
 PROGRAMS = {
     "slurm": ("sbatch", "scancel"),
@@ -47,14 +47,14 @@ def what_is_missing(machine: AnyMachine) -> str | None:
 
 
 def check_machine(name: str, machine: AnyMachine) -> None:
-    """Raise MachineError, one sentence, if a machine cannot be used from here."""
+    """Raise InputError, one sentence, if a machine cannot be used from here."""
     if (missing := what_is_missing(machine)) is not None:
-        raise MachineError(f"machine '{name}' {missing}")
+        raise InputError(f"machine '{name}' {missing}")
     if isinstance(machine, BatchMachine) and machine.system == "slurm" and not machine.interface:
         others = sorted(_slurm_nodes() - {socket.gethostname(), socket.gethostname().split(".")[0]})
         if others:
             names = ", ".join(sorted(name for _, name in socket.if_nameindex()))
-            raise MachineError(
+            raise InputError(
                 f"machine '{name}' runs jobs on other machines ({', '.join(others[:3])}"
                 f"{', ...' if len(others) > 3 else ''}), which need a way back: give interface in its profile, "
                 f"here one of {names}"

@@ -12,12 +12,12 @@ import dask
 from deploy.batch import batch_cluster
 from deploy.cluster import DASK_SETTINGS, local_cluster, worker_count
 from deploy.dashboard import Show
-from deploy.errors import MachineError
 from deploy.kubernetes import kubernetes_cluster
 from deploy.machine import AnyMachine, BatchMachine, KubernetesMachine, LocalMachine, SchedulerMachine
 from deploy.needs import address_of, check_machine
 from deploy.script import Work
 from deploy.tls import using
+from potentials.errors import StageError, StoppedError
 
 Result = TypeVar("Result")
 TOPIC = "nmer-progress"
@@ -55,8 +55,10 @@ def open_machine(machine: AnyMachine, work: Work, show: Show | None = None) -> I
 
     Raises
     ------
-    MachineError
-        If it cannot be had.
+    InputError
+        If what the machine needs is missing here.
+    StageError
+        If it cannot be used now.
     """
     check_machine(machine.system, machine)
     if isinstance(machine, LocalMachine):
@@ -108,13 +110,13 @@ def _their_scheduler(machine: SchedulerMachine, show: Show | None) -> Iterator[s
                 workers = client.ncores()
                 link = _link(client)
         except (OSError, TimeoutError, ValueError, TypeError) as error:
-            raise MachineError(f"no Dask scheduler answers at '{address}': {_short(error)}") from None
+            raise StoppedError(f"no Dask scheduler answers at '{address}': {_short(error)}") from None
         if not workers:
-            raise MachineError(
+            raise StoppedError(
                 f"the Dask scheduler at '{address}' has no workers; start some with one thread each"
             )
         if any(threads > 1 for threads in workers.values()):
-            raise MachineError(
+            raise StageError(
                 f"the Dask scheduler at '{address}' has workers with more than one thread; labels need one each: "
                 "start them with --nthreads 1 and as many as there are cores with --nworkers"
             )

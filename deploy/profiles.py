@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from deploy.errors import MachineError
 from deploy.machine import MACHINE, AnyMachine
+from potentials.errors import InputError
 
 
 def machine_files() -> dict[str, Path]:
@@ -35,7 +35,7 @@ def load_machine(name: str) -> AnyMachine:
 
     Raises
     ------
-    MachineError
+    InputError
         If there is none, or its profile is wrong: one sentence with the file, the key, and what is allowed.
     """
     path = Path(name).expanduser()
@@ -44,27 +44,27 @@ def load_machine(name: str) -> AnyMachine:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f" (did you mean '{close[0]}'?)" if close else ""
-            raise MachineError(
+            raise InputError(
                 f"machine '{name}' is unknown{hint}; allowed: {', '.join(known)}, or the path of a .toml file"
             )
         path = known[name]
     elif not path.is_file():
-        raise MachineError(f"machine file '{name}' does not exist; give a .toml file or a name of nmer machines")
+        raise InputError(f"machine file '{name}' does not exist; give a .toml file or a name of nmer machines")
     return read_machine(path)
 
 
 def read_machine(path: Path) -> AnyMachine:
-    """Return the machine of a profile; raises MachineError as `load_machine` does."""
+    """Return the machine of a profile; raises InputError as `load_machine` does."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise MachineError(f"machine file '{path}' cannot be read: {error}") from None
+        raise InputError(f"machine file '{path}' cannot be read: {error}") from None
     except (ValueError, RecursionError) as error:  # no TOML, a number of thousands of digits, tables without end
-        raise MachineError(f"{path.name}: not valid TOML: {error}") from None
+        raise InputError(f"{path.name}: not valid TOML: {error}") from None
     try:
         return MACHINE.validate_python(values)
     except ValidationError as error:
-        raise MachineError(f"{path.name}: {_sentence(error, values)}") from None
+        raise InputError(f"{path.name}: {_sentence(error, values)}") from None
 
 
 def _sentence(error: ValidationError, values: dict[str, Any]) -> str:

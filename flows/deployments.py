@@ -23,7 +23,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import LiteralScalarString
 
 from flows.names import tags_of
-from potentials.errors import InputError, StageError
+from potentials.errors import InputError, StageError, StoppedError
 from recipes.schema.recipe import Recipe
 
 FILE = "prefect.yaml"
@@ -185,7 +185,7 @@ def make_pools(names: Sequence[str]) -> None:
                     client.create_work_pool(WorkPoolCreate(name=name, type="process"))
     except Exception as error:  # httpx's and Prefect's own are many, and each means the same here
         what = " ".join(str(error).split()) or type(error).__name__
-        raise StageError(
+        raise StoppedError(
             f"the Prefect server at {PREFECT_API_URL.value()} does not take deployments: {what}"
         ) from None
 
@@ -216,7 +216,7 @@ def register(file: Path, names: Sequence[str]) -> None:
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
-        raise StageError(f"Prefect did not register the deployments within {PATIENCE} s") from None
+        raise StoppedError(f"Prefect did not register the deployments within {PATIENCE} s") from None
     if done.returncode:
         said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-600:]
         raise StageError(f"'prefect deploy' failed: {said}")

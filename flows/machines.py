@@ -10,11 +10,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from deploy.dashboard import Show
-from deploy.errors import MachineError
 from deploy.machine import OVERHEAD, SPREAD, AnyMachine, BatchMachine, KubernetesMachine, LocalMachine, clock
 from deploy.opening import open_fit, open_machine
 from deploy.script import Work
-from potentials.errors import InputError, StageError
+from potentials.errors import InputError
 from recipes.estimate import LabelCost, estimate
 from recipes.schema.recipe import Recipe
 from storage.keys import STAGES
@@ -146,10 +145,7 @@ class Clusters:
             If the machine cannot be had.
         """
         if self._address is None:
-            try:
-                self._address = self._open.enter_context(open_machine(self._machine, self._work, self._show))
-            except MachineError as error:
-                raise StageError(str(error)) from None
+            self._address = self._open.enter_context(open_machine(self._machine, self._work, self._show))
         return self._address
 
     def fit(self, function: Callable[..., Any], *arguments: Any, progress: Any) -> Any:
@@ -171,10 +167,7 @@ class Clusters:
         """
         self.close()  # jobs that have nothing left to do should not hold their cores
         with ExitStack() as stack:
-            try:
-                compute = stack.enter_context(open_fit(self._machine, self._work))
-            except MachineError as error:
-                raise StageError(str(error)) from None
+            compute = stack.enter_context(open_fit(self._machine, self._work))
             if compute is None:
                 return function(*arguments, progress)
             return compute(function, *arguments, progress=progress)

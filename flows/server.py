@@ -34,7 +34,7 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from potentials.errors import StageError
+from potentials.errors import StoppedError
 
 STARTUP = 180.0
 """Seconds a server may take to answer; a loaded machine needs many."""
@@ -52,7 +52,7 @@ def prefect_server() -> Iterator[str]:
 
     Raises
     ------
-    StageError
+    StoppedError
         If the server does not answer in time, or no longer answers.
     """
     own = PREFECT_API_URL.value()
@@ -147,14 +147,11 @@ class PrivateServer:
 
 @contextmanager
 def _its_silence_in_words(url: str) -> Iterator[None]:
-    """Raise StageError for a server that no longer answers; Prefect has asked it for a minute or more by then."""
+    """Raise StoppedError if the server no longer answers; Prefect has asked it for a minute or more by then."""
     try:
         yield
     except TransportError as error:
-        raise StageError(
-            f"Prefect's server at {url} no longer answers ({error}); what is finished is kept: "
-            "see that it runs, and run the same command again"
-        ) from None
+        raise StoppedError(f"Prefect's server at {url} no longer answers ({error}); see that it runs") from None
 
 
 @contextmanager
@@ -194,7 +191,6 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise StageError(
-        f"Prefect's server did not answer within {STARTUP:g} s; "
-        "try again, or set PREFECT_API_URL to a server of yours"
+    raise StoppedError(
+        f"Prefect's server did not answer within {STARTUP:g} s; PREFECT_API_URL can name a server of yours"
     )

@@ -1,7 +1,12 @@
-"""The errors a user can cause, each one clear sentence."""
+"""The errors of nmer: each is one clear sentence; its class says the exit code and whether a retry can help."""
+
+from typing import ClassVar
 
 LONGEST = 2000
 """Characters of a message."""
+
+AGAIN = "what is finished is kept: run the same command again to continue"
+"""The end of the message of an error after which another try can help."""
 
 
 def printable(text: str) -> str:
@@ -13,8 +18,20 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
-class _SentenceError(Exception):
-    """An error whose message is printable, whatever it quotes."""
+class NmerError(Exception):
+    """An error whose message is one printable sentence, whatever it quotes; every error of nmer is one.
+
+    Attributes
+    ----------
+    exit_code
+        With which the command ends.
+    retry_helps
+        Whether the same command, given again, can succeed without a change of the input; the message then ends
+        with `AGAIN`.
+    """
+
+    exit_code: ClassVar[int] = 1
+    retry_helps: ClassVar[bool] = False
 
     def __init__(self, message: object = "") -> None:
         said = str(message)
@@ -22,24 +39,39 @@ class _SentenceError(Exception):
             said = f"{said[: LONGEST // 2]} ... {said[-LONGEST // 2 :]}"
         super().__init__(printable(said))
 
+    def __str__(self) -> str:
+        said = super().__str__()
+        return f"{said}; {AGAIN}" if self.retry_helps else said
 
-class InputError(_SentenceError, ValueError):
-    """Something the user gave is wrong: a recipe, a reference, a store, a missing engine.
 
-    The message is one sentence that names the file, the key, and what is allowed. The command line prints
-    it without a traceback and ends with exit code 2.
+class InputError(NmerError, ValueError):
+    """Something the user gave is wrong: a recipe, a reference, a store, a machine, a missing engine.
+
+    The message names the file, the key, and what is allowed.
     """
+
+    exit_code = 2
 
 
 class MissingProgramError(InputError):
-    """A program or package that a recipe needs is not here; the message says how to install it.
+    """A program or package that a recipe needs is not installed; the message says how to install it.
 
-    It may be on the machine that computes, so what only shows or plans a recipe notes it and goes on.
+    It may be installed on the machine that computes, so a command that only shows or plans a recipe notes it and
+    continues.
     """
 
 
-class StageError(_SentenceError, RuntimeError):
-    """A stage ran and could not deliver: too few frames, too few usable labels.
+class StageError(NmerError, RuntimeError):
+    """A stage ran and has no result: too few frames, too few usable labels.
 
-    The message says what happened and what to change. The command line ends with exit code 1.
+    The message says what happened and what to change.
     """
+
+
+class StoppedError(StageError):
+    """A stage was stopped by what it ran on: a cluster, a server, a disk, the memory of the machine.
+
+    The message says what happened and what to look at.
+    """
+
+    retry_helps = True

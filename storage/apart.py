@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from potentials.errors import StageError
+from potentials.errors import StageError, StoppedError
 
 Result = TypeVar("Result")
 
@@ -29,16 +29,16 @@ GIB = 2**30
 _CODE = "import sys; from storage.apart import serve; serve(int(sys.argv[1]))"
 
 
-class CrashedError(RuntimeError):
+class CrashedError(StageError):
     """What was called has crashed, did not end, or wanted too much memory; the message says which."""
 
 
-class HelperError(StageError):
+class HelperError(StoppedError):
     """The process cannot do its work for a reason that has nothing to do with any file."""
 
 
-class _KilledError(Exception):
-    """The process was killed from outside."""
+class KilledError(HelperError):
+    """The process was killed from outside; a second try is made before this is raised."""
 
 
 class Apart:
@@ -93,15 +93,11 @@ class Apart:
             What the function raises.
         """
         with self._turn:
+            request = (function, values, START + seconds, memory)
             try:
-                how, result = self._answer((function, values, START + seconds, memory))
-            except _KilledError:  # by the system or an administrator, as a rule; the file is not to blame at once
-                try:
-                    how, result = self._answer((function, values, START + seconds, memory))
-                except _KilledError:
-                    raise HelperError(
-                        "the process that reads HDF5 files was killed twice; the system may have run out of memory"
-                    ) from None
+                how, result = self._answer(request)
+            except KilledError:  # by the system or an administrator, as a rule, not because of the file
+                how, result = self._answer(request)
             if how == "memory":
                 self._end()
                 raise CrashedError(f"HDF5 wants more than {(memory or 0.0) / GIB:.1f} GiB of memory to read it")
@@ -128,7 +124,9 @@ class Apart:
             code, said = self._process.poll(), self._last_words()
             self._end()
             if code == -signal.SIGKILL:
-                raise _KilledError from None
+                raise KilledError(
+                    "the process that reads HDF5 files was killed; the system may have run out of memory"
+                ) from None
             if code is not None and code >= 0:
                 raise HelperError(f"the process that reads HDF5 files has ended{said}") from None
             raise CrashedError("HDF5 crashes when it reads it") from None

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from potentials.errors import InputError, StageError
+from potentials.errors import InputError, StoppedError
 from storage.file_system import journal_for
 from storage.keys import canonical_json
 
@@ -201,10 +201,8 @@ def full_disk_in_words(path: Path) -> Iterator[None]:
             raise
         full = kind == sqlite3.SQLITE_FULL
         what = "its disk is full" if full else f"it cannot be written ({error})"
-        cure = "make room" if full else "look after its disk"
-        raise StageError(
-            f"{path}: {what}; every finished label is kept: {cure} and run the same command again"
-        ) from error
+        cure = "make room on it" if full else "check its disk"
+        raise StoppedError(f"{path}: {what}; {cure}") from error
 
 
 @contextmanager

@@ -21,7 +21,7 @@ FLOORS = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials"
 ALLOWED = {
     "nmer": set(FLOORS),
     "flows": {"flows", "deploy", "tasks", "storage", "recipes", "potentials"},
-    "deploy": {"deploy"},
+    "deploy": {"deploy", "potentials"},
     "tasks": {"tasks", "storage", "recipes", "potentials"},
     "storage": {"storage", "recipes", "potentials"},
     "recipes": {"recipes", "potentials"},

@@ -1,4 +1,4 @@
-"""What the command line says of failures that no part of nmer has put into a sentence."""
+"""How the command line ends after an error: its exit code and the sentence that it prints."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from cyclopts import CycloptsError
+
+from potentials.errors import AGAIN, NmerError
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 GIVEN = (
     *(errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY),
@@ -20,27 +24,39 @@ GIVEN = (
 """Errors of a path that a user gave, as a rule."""
 
 
-def os_failure(error: OSError) -> tuple[int, str]:
-    """Return the exit code and the sentence for an error of the operating system."""
-    if error.errno in FULL:
-        return 1, "the disk is full; what is finished is kept: make room and run the same command again"
-    what = error.strerror or " ".join(str(error).split()) or type(error).__name__
-    where = f"'{os.fsdecode(error.filename)}': " if isinstance(error.filename, str | bytes) else ""
-    if error.errno in GIVEN and where:
-        return 2, f"{where}{what}"
-    return 1, f"{where}{what}; what is finished is kept: see that the file system works, and run the command again"
-
-
-def bug_report(error: Exception, words: Sequence[str]) -> str:
-    """Write a log of an error that nobody expected, and return the sentence that names it.
+def ending(error: BaseException, words: Sequence[str]) -> tuple[int, str]:
+    """Return the exit code and the sentence for an error.
 
     Parameters
     ----------
     error
-        The error.
+        The error. One that no part of nmer raises on purpose is written to a log, which the sentence names.
     words
         The words of the command line.
     """
+    if isinstance(error, NmerError):
+        return error.exit_code, str(error)
+    if isinstance(error, CycloptsError):
+        return 2, f"{error}; see 'nmer --help'"
+    if isinstance(error, KeyboardInterrupt):
+        return 130, f"interrupted; {AGAIN}"
+    if isinstance(error, MemoryError):
+        return 1, f"there is not enough memory; {AGAIN}"
+    return _os_failure(error) if isinstance(error, OSError) else (1, _bug_report(error, words))
+
+
+def _os_failure(error: OSError) -> tuple[int, str]:
+    if error.errno in FULL:
+        return 1, f"the disk is full; make room on it; {AGAIN}"
+    what = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    where = f"'{os.fsdecode(error.filename)}': " if isinstance(error.filename, str | bytes) else ""
+    if error.errno in GIVEN and where:
+        return 2, f"{where}{what}"
+    return 1, f"{where}{what}; check the file system; {AGAIN}"
+
+
+def _bug_report(error: BaseException, words: Sequence[str]) -> str:
+    """Write a log of an error, and return the sentence that names it."""
     said = " ".join(str(error).split())[:300]
     what = f"{type(error).__name__}: {said}" if said else type(error).__name__
     lines = [

@@ -23,15 +23,11 @@ def machine_of(name: str) -> AnyMachine:
     InputError
         If there is none, its profile is wrong, or what it needs is missing.
     """
-    from deploy.errors import MachineError
     from deploy.needs import check_machine
     from deploy.profiles import load_machine
 
-    try:
-        machine = load_machine(name)
-        check_machine(name, machine)
-    except MachineError as error:
-        raise InputError(str(error)) from None
+    machine = load_machine(name)
+    check_machine(name, machine)
     return machine
 
 
@@ -42,7 +38,6 @@ def machines(*, json: Json = False) -> int:
 
     Example: nmer machines
     """
-    from deploy.errors import MachineError
     from deploy.machine import describe
     from deploy.needs import what_is_missing
     from deploy.profiles import machine_files, read_machine
@@ -51,7 +46,7 @@ def machines(*, json: Json = False) -> int:
     for name, path in machine_files().items():
         try:
             machine = read_machine(path)
-        except MachineError as error:
+        except InputError as error:
             row = {"system": "?", "title": "", "size": "", "needs": f"has a wrong profile: {error}"}
         else:
             missing = what_is_missing(machine) or ""

@@ -9,7 +9,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App
 
 from nmer.cli import (
     bias_command,
@@ -33,9 +33,9 @@ from nmer.cli import (
     tune_command,
     verify_command,
 )
-from nmer.cli.failures import bug_report, os_failure
+from nmer.cli.failures import ending
 from nmer.cli.output import printing_printable, remarks
-from potentials.errors import InputError, StageError, printable
+from potentials.errors import InputError, printable
 
 app = App(
     name="nmer",
@@ -85,23 +85,12 @@ def main(tokens: list[str] | None = None) -> int:
         _check_words(words)
         with remarks():
             code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
-    except CycloptsError as error:
-        return _fail(2, f"{error}; see 'nmer --help'")
-    except InputError as error:
-        return _fail(2, str(error))
-    except StageError as error:
-        return _fail(1, str(error))
-    except KeyboardInterrupt:
-        return _fail(130, "interrupted; what is finished is kept, and running the same command again goes on")
     except BrokenPipeError:
-        sys.stderr.close()  # the reader went away, for example 'nmer versions | head'
+        sys.stderr.close()  # the reader of the output has ended, for example in 'nmer versions | head'
         return 0
-    except OSError as error:
-        return _fail(*os_failure(error))
-    except MemoryError:
-        return _fail(1, "there is not enough memory; what is finished is kept")
-    except Exception as error:
-        return _fail(1, bug_report(error, words))
+    except (Exception, KeyboardInterrupt) as error:
+        code, said = ending(error, words)
+        print(f"nmer: {printable(' '.join(said.split()))}", file=sys.stderr)
     return code if isinstance(code, int) else 0
 
 
@@ -109,11 +98,6 @@ def _check_words(words: Sequence[str]) -> None:
     for number, word in enumerate(words, 1):
         if not word.isprintable():
             raise InputError(f"argument {number}, {word!a}, is not printable text in UTF-8")
-
-
-def _fail(code: int, message: str) -> int:
-    print(f"nmer: {printable(' '.join(message.split()))}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

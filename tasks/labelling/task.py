@@ -11,7 +11,7 @@ from distributed import Client
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from potentials.errors import StageError
+from potentials.errors import StoppedError
 from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
 from recipes.load import expanded_toml
@@ -69,10 +69,7 @@ def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str
         with Ledger.read(store.labels) as ledger:
             table = collect_labels(nmer, selection.positions, recipe.labelling, ledger)
     if missing := table.status.count(MISSING):
-        raise StageError(
-            f"labelling: {missing} of {len(table)} labels could not be tried for reasons not their own; "
-            "what is done is kept, and running again goes on"
-        )
+        raise StoppedError(f"labelling: {missing} of {len(table)} labels were not computed; the logs say why")
     key = key_of(recipe, table, protocol.id)
     if store.find("dataset", key, recipe.name):
         return key

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from potentials.errors import MissingProgramError
+from potentials.errors import MissingProgramError, StageError
 from potentials.nmers.nmer import NMer
 from recipes.schema.sampling import AtomType, ForceField
 from storage.records import Floats
@@ -31,7 +31,7 @@ from tasks.sampling.force_fields.terms import Terms
 from tasks.xtb import Xtb
 
 
-class ExplosionError(RuntimeError):
+class ExplosionError(StageError):
     """LAMMPS lost atoms, met a number that is not finite, or was given no forces."""
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from deploy.errors import MachineError
 from deploy.machine import BatchMachine, KubernetesMachine, LabelJobs, LocalMachine, clock, seconds_of
 from deploy.needs import check_machine, what_is_missing
 from deploy.profiles import load_machine, machine_files
 from nmer.cli.main import main
+from potentials.errors import InputError
 
 SHIPPED = ["kubernetes", "local", "lsf", "pbs", "scheduler", "sge", "slurm"]
 
@@ -135,7 +135,7 @@ def test_what_machines_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     wrong = what_is_missing(BatchMachine(system="pbs", interface="ib7"))
     assert wrong is not None and "'ib7', which is not on this machine; it has" in wrong and "lo" in wrong
     assert what_is_missing(BatchMachine(system="pbs", interface="ib7", scheduler_interface="lo")) is None
-    with pytest.raises(MachineError, match="machine 'x' has interface 'ib7'"):
+    with pytest.raises(InputError, match="machine 'x' has interface 'ib7'"):
         check_machine("x", BatchMachine(system="pbs", interface="ib7"))
     assert "nmer" in str(what_is_missing(KubernetesMachine()))
 

@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from distributed import Client
 
-from deploy.errors import MachineError
 from deploy.machine import BatchMachine, FitJob, LabelJobs
 from deploy.needs import what_is_missing
 from deploy.opening import open_fit, open_machine
 from deploy.script import Work
+from potentials.errors import InputError, StageError
 from recipes.load import load_recipe
 from recipes.protocols import with_protocol
 from recipes.schema.recipe import Recipe
@@ -113,7 +113,7 @@ def test_lost_jobs_are_replaced_and_only_who_has_the_key_comes_in(
 
 def test_what_slurm_refuses_is_one_sentence(slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = BatchMachine(system="slurm", labels=LabelJobs(queue="nowhere"))
-    with pytest.raises(MachineError) as caught, open_machine(machine, work(tmp_path)):
+    with pytest.raises(StageError) as caught, open_machine(machine, work(tmp_path)):
         pass
     assert "slurm did not take the job: " in str(caught.value) and "Invalid partition" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -129,7 +129,7 @@ def test_jobs_on_other_machines_need_an_interface(
 ) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "login")
     machine = BatchMachine(system="slurm")
-    with pytest.raises(MachineError, match="give interface in its profile"), open_machine(machine, work(tmp_path)):
+    with pytest.raises(InputError, match="give interface in its profile"), open_machine(machine, work(tmp_path)):
         pass
 
 

@@ -15,12 +15,12 @@ import pytest
 from distributed import Client, LocalCluster
 
 from deploy.cluster import DASK_SETTINGS
-from deploy.errors import MachineError
 from deploy.machine import SchedulerMachine
 from deploy.opening import open_fit, open_machine
 from deploy.script import Work
 from deploy.tls import temporary_tls
 from deploy.worker import PatientWorker
+from potentials.errors import StageError, StoppedError
 
 WORK = Work(name="x", folder=Path(), workers=0, memory=1.0, seconds=None, timeout=60.0)
 
@@ -94,7 +94,7 @@ def shared(tmp_path: Path) -> Iterator[tuple[SchedulerMachine, list[str]]]:
 
 def test_the_scheduler_of_others(shared: tuple[SchedulerMachine, list[str]], tmp_path: Path) -> None:
     machine, words = shared
-    with pytest.raises(MachineError, match="has no workers"), open_machine(machine, WORK):
+    with pytest.raises(StoppedError, match="has no workers"), open_machine(machine, WORK):
         pass
     for threads, said in (("2", "more than one thread"), ("1", "")):
         worker = subprocess.Popen([*words, "--nthreads", threads, "--local-directory", str(tmp_path)])
@@ -105,7 +105,7 @@ def test_the_scheduler_of_others(shared: tuple[SchedulerMachine, list[str]], tmp
                     with open_machine(machine, WORK) as address, Client(address) as client:
                         assert not said and client.submit(os.getpid).result(timeout=60) == worker.pid
                         break
-                except MachineError as error:
+                except StageError as error:
                     if said and said in str(error):
                         break
                     time.sleep(0.2)
@@ -115,7 +115,7 @@ def test_the_scheduler_of_others(shared: tuple[SchedulerMachine, list[str]], tmp
             worker.kill()
             worker.wait()
     stranger = machine.model_copy(update={"tls": None})
-    with pytest.raises(MachineError, match="no Dask scheduler answers at"), open_machine(stranger, WORK):
+    with pytest.raises(StoppedError, match="no Dask scheduler answers at"), open_machine(stranger, WORK):
         pass
     with open_fit(machine, WORK) as compute:
         assert compute is None

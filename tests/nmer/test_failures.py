@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import nmer.cli.main
-from nmer.cli.failures import os_failure
+from nmer.cli.failures import ending
 from nmer.cli.main import main
 from storage.store import Store
 
@@ -42,14 +42,14 @@ def test_an_unforeseen_error_is_a_sentence_and_a_log(
         (PermissionError(errno.EACCES, "Permission denied", "/a/b"), 2, "'/a/b': Permission denied"),
         (OSError(errno.EROFS, "Read-only file system", "/a"), 2, "'/a': Read-only file system"),
         (OSError(errno.ENAMETOOLONG, "File name too long", "x" * 9), 2, "too long"),
-        (OSError(errno.EIO, "Input/output error", "/a"), 1, "'/a': Input/output error; what is finished is kept"),
+        (OSError(errno.EIO, "Input/output error", "/a"), 1, "'/a': Input/output error"),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "the disk is full"),
         (OSError("a library's own words"), 1, "a library's own words"),
         (TimeoutError(), 1, "TimeoutError"),
     ],
 )
 def test_every_error_of_the_system_is_a_sentence(error: OSError, code: int, said: str) -> None:
-    found, sentence = os_failure(error)
+    found, sentence = ending(error, [])
     assert found == code and said in sentence
 
 

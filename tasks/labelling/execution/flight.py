@@ -14,7 +14,7 @@ from typing import Any
 import dask
 from distributed import CancelledError, Client, Future, KilledWorker, wait
 
-from potentials.errors import StageError
+from potentials.errors import NmerError, StoppedError
 from storage.ledger import Ledger
 from storage.spool import spool_files
 from tasks.clock import Clock
@@ -109,7 +109,7 @@ class Flight:
                 self._take_in(ended)
                 self._report()
             elif now - last_worker > no_workers:
-                raise StageError(f"the cluster had no workers for {no_workers:g} s; labels done so far are kept")
+                raise StoppedError(f"the cluster had no workers for {no_workers:g} s")
             elif (size := self._spooled()) != spooled:  # a task of many labels shows in the spool that it lives
                 spooled, sign_of_life = size, now
             elif now - sign_of_life > self._limits.timeout + GRACE:
@@ -126,10 +126,9 @@ class Flight:
     def _restart_workers(self) -> None:
         """Start the workers anew that hold labels but end none; give up if that was of no use the last time."""
         if self._ended_at_restart == self.computed:
-            raise StageError(
+            raise StoppedError(
                 f"no label ended within {self._limits.timeout + GRACE:g} s, longer than the limit of one, "
-                "although the workers were started anew; look at their logs and at the disks of their machines; "
-                "labels done so far are kept"
+                "although the workers were started anew; look at their logs and at the disks of their machines"
             )
         self._ended_at_restart = self.computed
 
@@ -178,10 +177,7 @@ class Flight:
     def _result(self, future: Future, task: LabelTask) -> Finished | None:
         """Return what a task brought and why it came to nothing, or None if it was lost with its worker."""
         if future.status == "cancelled":
-            raise StageError(
-                "the connection to the cluster was lost; labels done so far are kept: see that its scheduler and "
-                "workers run, and run the same command again"
-            )
+            raise StoppedError("the connection to the cluster was lost; see that its scheduler and workers run")
         if future.status == "finished":
             try:
                 result: Finished = future.result(timeout=60)
@@ -211,19 +207,16 @@ class Flight:
         self._failed += not good
 
     def _stumble(self, error: BaseException) -> None:
-        """Note a task that came to nothing through no fault of a label; give up if that goes on."""
+        """Note a task that ended without results through no fault of a label; give up where more would too."""
         self._trouble += 1
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = error.filename or self._ledger.spool
-            raise StageError(
-                f"a worker's disk is full ({where}); every finished label is kept: make room and run the "
-                "same command again"
-            )
+            raise StoppedError(f"a worker's disk is full ({where}); make room on it")
+        if isinstance(error, NmerError) and not error.retry_helps:
+            raise error
         if self._trouble > MAX_TROUBLE:
             what = f"{type(error).__name__}: {error}"
-            raise StageError(
-                f"{self._trouble} tasks in a row could not be computed: {what}; labels done so far are kept"
-            )
+            raise StoppedError(f"{self._trouble} tasks in a row could not be computed: {what}")
 
     def _after_loss(self, task: LabelTask) -> None:
         """Judge a task that was lost with its worker by what the spool has of it.

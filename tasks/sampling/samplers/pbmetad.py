@@ -11,7 +11,7 @@ from pathlib import Path
 from distributed import CancelledError, Client, KilledWorker
 from distributed.scheduler import NoValidWorkerError
 
-from potentials.errors import StageError
+from potentials.errors import StageError, StoppedError
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
 from storage.durable import temporary_for
@@ -100,9 +100,9 @@ def _run_on_cluster(client: Client, every: list[Walker], scratch: Path, show: Ca
         except (KilledWorker, CancelledError, NoValidWorkerError) as error:
             if isinstance(error, KilledWorker) and frames_so_far(scratch) > before:
                 continue
-            raise StageError(
-                "sampling: the workers of a walker died again and again, or there are none, or the cluster was "
-                "lost; what is sampled is kept: see that it runs, and run the same command again"
+            raise StoppedError(
+                "sampling: the workers of a walker died several times, there are none, or the cluster was lost; "
+                "see that it runs"
             ) from None
         for outcome in outcomes:
             if isinstance(outcome, OSError):
