@@ -12,18 +12,17 @@ import pytest
 from distributed import Client
 
 from deploy.cluster import local_cluster
-from recipes.schema.recipe import Labelling, Resources
+from recipes.schema.recipe import Resources
 from storage.configuration import configuration_ids
 from storage.ledger import Ledger
 from tasks.labelling.collect import collect_labels
 from tasks.labelling.execution.dispatch import label_configurations, work_left
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import protocol_of
-from tests.tasks.labelling.conftest import instant  # noqa: F401 - a fixture
+from tests.tasks.labelling.conftest import SETTINGS, instant  # noqa: F401 - a fixture
 from tests.tasks.labelling.test_dispatch import DIMER, distances
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.usefixtures("instant")]
-SETTINGS = Labelling(engine="xtb", method="GFN2-xTB", counterpoise=False)
 RESOURCES = Resources(label_timeout=60.0, label_memory=1.0)
 
 

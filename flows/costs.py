@@ -12,7 +12,8 @@ from deploy.machine import AnyMachine
 from flows.state import StageState, label_cost_now, recipe_state
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
-from recipes.estimate import LabelCost, estimate, label_cost
+from recipes.engines import LabelCost
+from recipes.estimate import estimate, label_cost
 from recipes.schema.labelling import Labelling
 from recipes.schema.recipe import Recipe
 from storage.keys import STAGES

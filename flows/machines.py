@@ -14,7 +14,8 @@ from deploy.machine import OVERHEAD, SPREAD, AnyMachine, BatchMachine, Kubernete
 from deploy.opening import open_fit, open_machine
 from deploy.script import Work
 from potentials.errors import InputError
-from recipes.estimate import LabelCost, estimate
+from recipes.engines import LabelCost
+from recipes.estimate import estimate
 from recipes.schema.recipe import Recipe
 from storage.keys import STAGES
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from potentials.errors import InputError, StageError
-from recipes.estimate import LabelCost, label_cost
+from recipes.engines import LabelCost
+from recipes.estimate import label_cost
 from recipes.schema.recipe import Recipe
 from storage.contents import selection_from_version
 from storage.keys import STAGES, pool_key, potential_key, selection_key, validation_key

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from math import log10
-from typing import Any, NamedTuple
+from typing import Any
 
 from ase.data import atomic_numbers
 
 from potentials.nmers.capping import pieces
 from potentials.nmers.nmer import NMer
+from recipes.engines import ENGINES, JobSize, LabelCost
 from recipes.schema.recipe import Labelling, Recipe, Selection
 from recipes.schema.sampling import Sampling
 
@@ -29,12 +29,6 @@ FUNCTIONS = {  # basis functions on H and He, and on B to Ne
     "aug-cc-pvtz": (23, 46),
     "aug-cc-pvqz": (46, 80),
 }
-
-XTB_SECONDS = 0.01
-"""CPU time of a GFN2-xTB label: milliseconds for its energies, and its part of the start of a process."""
-
-FORMULA = "formula"
-"""Where a cost comes from that nobody measured."""
 
 TWO_LEVELS = 2000
 """Clusters above which the selection goes by two levels unless told otherwise."""
@@ -52,44 +46,6 @@ SPARE_FRAMES = 1.1
 """Frames looked at for each frame kept: some lie beyond a window's walls."""
 
 _GIB = 1024**3
-
-
-class JobSize(NamedTuple):
-    """How large one energy calculation is.
-
-    Attributes
-    ----------
-    functions
-        Basis functions, those of ghosts among them.
-    occupied, frozen
-        Correlated and frozen occupied orbitals.
-    large_functions
-        Basis functions of the larger basis of a composite; zero if there is none or it is not known.
-    """
-
-    functions: int
-    occupied: int
-    frozen: int
-    large_functions: int = 0
-
-
-@dataclass(frozen=True)
-class LabelCost:
-    """What one label costs.
-
-    Attributes
-    ----------
-    cpu_seconds
-        CPU time, s.
-    memory
-        Peak of its process, GiB.
-    source
-        Where the figures come from.
-    """
-
-    cpu_seconds: float
-    memory: float
-    source: str
 
 
 @dataclass(frozen=True)
@@ -217,8 +173,8 @@ def label_cost(nmer: NMer, labelling: Labelling) -> LabelCost | None:
 def job_sizes(nmer: NMer, labelling: Labelling) -> list[JobSize] | None:
     """Return the size of each energy calculation of a label, or None if the basis set is not in the table."""
     table = FUNCTIONS | {"": (0, 0)}
-    if labelling.method == "GFN2-xTB":
-        light, heavy = large = (0, 0)  # it has a basis of its own
+    if labelling.means.own_basis:
+        light, heavy = large = (0, 0)
     elif {labelling.basis.lower(), labelling.mp2_basis.lower()} <= set(table) and max(nmer.numbers) <= 10:
         (light, heavy), large = table[labelling.basis.lower()], table[labelling.mp2_basis.lower()]
     else:
@@ -251,51 +207,4 @@ def job_sizes(nmer: NMer, labelling: Labelling) -> list[JobSize] | None:
 
 def cost_of_jobs(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | None:
     """Return what a label of these calculations costs by formula, or None for a method that has none."""
-    method = labelling.method
-    if method == "GFN2-xTB":
-        return LabelCost(XTB_SECONDS, 0.2, FORMULA)
-    if labelling.engine == "pyscf" and (labelling.density_fitting or labelling.mp2_basis or method[:3] == "FNO"):
-        return _cost_of_fitted(labelling, jobs)
-    if labelling.mp2_basis:
-        return None
-    if method == "LNO-CCSD(T)":
-        n, o, _, _ = max(jobs, key=lambda job: job.occupied)
-        return LabelCost(2.0 + 14.5 * (o / 8) ** 2.5 * (n / 230), 0.3 + 2 * n**3 * 3 * 8 / _GIB, FORMULA)
-    cluster = method in ("CCSD", "CCSD(T)")
-    if labelling.engine != "pyscf" or not (cluster or method in ("HF", "MP2")):
-        return None
-    seconds, memory = 1.5, 0.2
-    for n, o, core, _ in jobs:
-        v = n - o - core
-        seconds += 0.28 + 3.5e-8 * n**4
-        if cluster:
-            seconds += 2.4e-10 * o**3 * v**4
-            memory = max(memory, 0.15 + 1.5 * (v * (v + 1) / 2) ** 2 * 8 / _GIB)
-        else:
-            memory = max(memory, 0.15 + n**4 / 8 * 8 / _GIB)
-    return LabelCost(seconds, memory, FORMULA)
-
-
-def _cost_of_fitted(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | None:
-    """Return what a label with PySCF's fitted integrals costs: the parts share them in one process."""
-    whole = max(jobs, key=lambda job: job.occupied, default=None)
-    if whole is None or labelling.method == "DFT" or bool(labelling.mp2_basis) != bool(whole.large_functions):
-        return None
-    cubes = whole.functions**3 + whole.large_functions**3
-    seconds, integrals, most = 1.0 + 1.3e-7 * cubes, 18 * cubes / _GIB, 0.0
-    for n, o, core, large in jobs:
-        seconds += 0.1 + 5e-8 * n**3 + (0.1 + 5e-8 * large**3 if large else 0.0)
-        if labelling.method in ("HF", "MP2"):
-            continue
-        v = float(n - o - core)
-        if labelling.method.startswith("FNO"):  # about as many as a part's own atoms have virtual orbitals
-            own = min(n, whole.functions * o / whole.occupied) - o - core
-            v = own * min(1.0, max(0.2, 0.77 - 0.2 * log10(labelling.fno_threshold / 3e-5)))
-        if labelling.single_precision:
-            triples = 3.4e-11 * o**3 * v**4 if labelling.method.endswith("(T)") else 0.0
-            seconds += 7.8e-10 * o**2 * v**4 + triples
-            most = max(most, (v**4 + 96 * (o * v) ** 2 + 8 * o * v**3) / _GIB)
-        else:
-            seconds += 3e-9 * o**2 * v**4
-            most = max(most, 1.5 * (v * (v + 1) / 2) ** 2 * 8 / _GIB)
-    return LabelCost(seconds, 0.25 + integrals + most, FORMULA)
+    return ENGINES.get(labelling.engine).cost(labelling, jobs)

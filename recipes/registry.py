@@ -57,6 +57,13 @@ class Need:
         except ModuleNotFoundError:  # of 'a.b' where there is no 'a'
             return False
 
+    def lack(self) -> str | None:
+        """Return None if it is installed, otherwise what is missing and how to get it."""
+        if self.found():
+            return None
+        what, where = ("program", "on the path") if self.program else ("package", "installed")
+        return f"needs the {what} {self.name}, which is not {where}: {self.install}"
+
 
 class Declared(Protocol):
     """What every declaration has: its name, one line that says what it is, what it needs, and its papers."""
@@ -140,15 +147,7 @@ class Registry(Generic[D]):
 
 def missing(declared: Declared) -> str | None:
     """Return None if everything that it needs is installed, otherwise what is missing and how to install it."""
-    lacking = [need for need in declared.needs if not need.found()]
-    if not lacking:
-        return None
-    return "; ".join(_lack(need) for need in lacking)
-
-
-def _lack(need: Need) -> str:
-    what, where = ("program", "on the path") if need.program else ("package", "installed")
-    return f"needs the {what} {need.name}, which is not {where}: {need.install}"
+    return "; ".join(lack for need in declared.needs if (lack := need.lack())) or None
 
 
 def _modules(package: str, attribute: str) -> Iterator[ModuleType]:

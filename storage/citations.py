@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from potentials.nmers.nmer import NMer
+from recipes.engines import ENGINES
 from recipes.schema.labelling import Labelling
 from recipes.schema.recipe import NMerModel
 from storage.attributes import content_of
@@ -24,8 +25,6 @@ FUNCTIONALS = {"wb97m-v": "wb97m-v", "wb97m_v": "wb97m-v", "pbe": "pbe", "b3lyp"
 SECOND_ROW = {"Al", "Si", "P", "S", "Cl", "Ar"}
 
 FORCE_FIELDS = {"ff14SB": "ff14sb", "OPLS-AA": "opls-aa", "GFN2-xTB": "gfn2-xtb"}
-
-ENGINES = {"pyscf": "pyscf", "pyscf-lno": "pyscf", "psi4": "psi4", "orca": "orca"}
 
 STAGES = ("potential", "dataset", "selection", "pool")
 """What brings papers with it; each stage's own are in the function of its name below."""
@@ -157,31 +156,22 @@ def _potential(facts: Mapping[str, Any], fitting: dict[str, Any]) -> Iterator[tu
 
 
 def _dataset(protocol: Labelling, nmer: NMer) -> Iterator[tuple[str, str]]:
-    method = protocol.method
-    if method == "GFN2-xTB":
-        yield "GFN2-xTB", "gfn2-xtb"
-        yield "engine tblite", ""
-        return
     if protocol.counterpoise and len(nmer.fragments) > 1:
         yield "counterpoise correction", "counterpoise"
         if len(nmer.fragments) > 2:
             yield "counterpoise correction of three molecules", "counterpoise-many"
-    if method == "DFT":
+    if protocol.functional:
         yield f"functional {protocol.functional}", FUNCTIONALS.get(protocol.functional.lower(), "")
-    if method == "MP2" or protocol.mp2_basis or method[:3] in ("FNO", "LNO"):
+    if protocol.mp2_basis:
         yield "MP2", "mp2"
-    if "CCSD" in method:
-        yield "CCSD", "ccsd"
-    if method.endswith("(T)"):
-        yield "(T)", "triples"
-    for prefix, keys in {"FNO": ("fno",), "LNO": ("lno",), "DLPNO": ("dlpno", "dlpno-triples")}.items():
-        if method.startswith(f"{prefix}-"):
-            yield from ((f"{prefix}-CCSD(T)", key) for key in keys)
+    yield from protocol.means.papers
     if protocol.density_fitting:
         yield "auxiliary basis sets of fitted integrals", "ri"
-    for basis in dict.fromkeys(b for b in (protocol.basis, protocol.mp2_basis) if b):
+    bases = () if protocol.means.own_basis else (protocol.basis, protocol.mp2_basis)
+    for basis in dict.fromkeys(filter(None, bases)):
         yield from ((f"basis set {basis}", key) for key in _basis(basis, set(nmer.symbols)))
-    yield f"engine {protocol.engine}", ENGINES.get(protocol.engine, "")
+    for key in ENGINES.get(protocol.engine).papers or ("",):
+        yield f"engine {protocol.engine}", key
 
 
 def _basis(basis: str, elements: set[str]) -> Iterator[str]:

@@ -13,11 +13,14 @@ from potentials.errors import InputError, MissingProgramError
 from potentials.nmers.nmer import NMer
 from potentials.units import BOHR, HARTREE
 from recipes.registry import Need
-from storage.records import Floats
+from storage.records import Floats, Ints
 
 METHOD = "GFN2-xTB"
 
 TBLITE = Need("tblite", "pip install 'nmer[xtb]'")
+
+ENERGY_THRESHOLD = 1e-6
+"""Convergence of the energy that tblite calls an accuracy of 1, hartree."""
 
 ACCURACY = 1e-3
 """tblite's factor on its thresholds.
@@ -25,6 +28,50 @@ ACCURACY = 1e-3
 Each calculation starts from the density of the one before. So tight, energies do not tell which one that was
 (2e-11 kcal/mol; forces 4e-6 kcal/mol/A), and a step takes 1.4 times as long as with 1.
 """
+
+
+def lacks_tblite() -> str | None:
+    """Return None if tblite is installed and its libraries load, otherwise what is missing."""
+    if lack := TBLITE.lack():
+        return lack
+    try:
+        import tblite.library  # noqa: F401
+    except ImportError as error:
+        return f"needs tblite, which does not load ({error}); on Debian: apt-get install libgomp1"
+    return None
+
+
+def check_tblite() -> None:
+    """Raise MissingProgramError unless GFN2-xTB can be computed here."""
+    if lack := lacks_tblite():
+        raise MissingProgramError(f"{METHOD} {lack}")
+
+
+def total_energy(numbers: Ints, x: Floats, charge: int, tolerance: float = 1e-10) -> float:
+    """Return the energy of one geometry in hartree, computed from scratch: no calculation before it counts.
+
+    Parameters
+    ----------
+    numbers
+        (atoms,), atomic numbers.
+    x
+        (atoms, 3), Angstrom.
+    charge
+        e.
+    tolerance
+        Convergence of the energy, hartree.
+
+    Raises
+    ------
+    RuntimeError
+        If the density does not become self-consistent.
+    """
+    from tblite.interface import Calculator
+
+    calculator = Calculator(METHOD, numbers, x / BOHR, float(charge))
+    calculator.set("verbosity", 0)
+    calculator.set("accuracy", tolerance / ENERGY_THRESHOLD)
+    return float(calculator.singlepoint().get("energy"))
 
 
 class Xtb:
@@ -44,13 +91,10 @@ class Xtb:
     """
 
     def __init__(self, nmer: NMer) -> None:
-        try:
-            from tblite.exceptions import TBLiteRuntimeError
-            from tblite.interface import Calculator
-        except ModuleNotFoundError:
-            raise MissingProgramError(
-                f"{METHOD} needs the package tblite, which is not installed: {TBLITE.install}"
-            ) from None
+        check_tblite()
+        from tblite.exceptions import TBLiteRuntimeError
+        from tblite.interface import Calculator
+
         try:
             self._calculator = Calculator(METHOD, nmer.numbers, nmer.positions / BOHR, charge=float(nmer.charge))
         except TBLiteRuntimeError as error:

@@ -16,6 +16,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from recipes.engines import ENGINES
+
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials")
 ALLOWED = {
@@ -57,28 +59,19 @@ FOLDERS = {
 
 MOST_LINES = 350
 
-KNOWN_CIRCLES: set[tuple[str, ...]] = {
-    ("storage.citations", "storage.store"),
-    ("tasks.labelling.engines.pyscf", "tasks.labelling.engines.pyscf_fitted"),
-}
-KNOWN_ARROWS: set[tuple[str, str]] = {
-    ("tasks.fitting.of_files", "tasks.validation.holes"),
-    ("tasks.fitting.of_files", "tasks.validation.metrics"),
-    ("tasks.fitting.of_files", "tasks.validation.plots"),
-    ("tasks.selection.doptimal", "tasks.fitting.fit"),
-    ("tasks.validation.ramachandran", "tasks.labelling.engines.interface"),
-    ("tasks.validation.ramachandran", "tasks.labelling.engines.xtb"),
-}
+KNOWN_CIRCLES: set[tuple[str, ...]] = set()
+KNOWN_ARROWS: set[tuple[str, str]] = {("tasks.selection.doptimal", "tasks.fitting.fit")}
 KNOWN_LONG: set[str] = {"storage.store", "tasks.sampling.bias.kernel"}
 
 
 @dataclass(frozen=True)
 class Module:
-    """A module: its file, its number of lines, and every name that it imports."""
+    """A module: its file, its number of lines, every name that it imports, and every text in it."""
 
     path: Path
     lines: int
     imported: frozenset[str]
+    texts: frozenset[str]
 
     @property
     def packages(self) -> set[str]:
@@ -101,14 +94,16 @@ def modules() -> dict[str, Module]:
 
 
 def _read(path: Path) -> Module:
-    text, names = path.read_text(), set()
+    text, names, texts = path.read_text(), set(), set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0 and node.module, f"{path}: imports are absolute"
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return Module(path, len(text.splitlines()), frozenset(names))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.add(node.value)
+    return Module(path, len(text.splitlines()), frozenset(names), frozenset(texts))
 
 
 @cache
@@ -202,3 +197,12 @@ def test_checked_files_name_no_index_and_no_machine() -> None:
         text = path.read_text()
         for word in ("index-url", "pypi.org/simple", "find-links", "/home/", "/root/"):
             assert word not in text, f"{path.relative_to(ROOT)} contains {word}"
+
+
+def test_an_engine_is_named_only_where_it_is_declared() -> None:
+    """The recipe's default engine has to stand in the schema."""
+    allowed = {"recipes.schema.labelling": {"pyscf"}}
+    for module in modules().values():
+        if not module.name.startswith("tasks.labelling.engines."):
+            named = module.texts & set(ENGINES.names()) - allowed.get(module.name, set())
+            assert not named, f"{module.name} names {sorted(named)}"

@@ -13,19 +13,25 @@ from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, Yes, print
 from potentials.errors import InputError
 
 
-def protocols(*, json: Json = False) -> int:
+def protocols(
+    *,
+    engines: Annotated[bool, Parameter(negative="", help="List the engines instead.")] = False,
+    json: Json = False,
+) -> int:
     """List the protocols that --protocol takes, which can run here, and what the others need.
 
-    Example: nmer protocols
+    Examples: nmer protocols, nmer protocols --engines
     """
+    from recipes.engines import ENGINES
     from recipes.protocols import protocols as named
-    from tasks.labelling.engines.registry import ENGINES
 
-    engines = {name: engine() for name, engine in ENGINES.items()}
-    missing = {name: engine.available() for name, engine in engines.items()}
+    programs = {engine.name: engine() for engine in ENGINES}
+    missing = {name: engine.available() for name, engine in programs.items()}
+    if engines:
+        return _print_engines(missing, json)
     rows: list[dict[str, Any]] = []
     for name, (title, labelling) in named().items():
-        needs = missing[labelling.engine] or engines[labelling.engine].lacks(labelling.method)
+        needs = missing[labelling.engine] or programs[labelling.engine].lacks(labelling.method)
         rows.append(
             {
                 "name": name,
@@ -45,6 +51,21 @@ def protocols(*, json: Json = False) -> int:
     )
     for engine, needs in sorted({(str(r["engine"]), str(r["needs"])) for r in rows if not r["runs_here"]}):
         print(f"{engine} {needs}")
+    return 0
+
+
+def _print_engines(missing: dict[str, str | None], json: bool) -> int:
+    from recipes.engines import engine_table
+
+    rows = [row | {"runs here": "no" if missing[row["engine"]] else "yes"} for row in engine_table()]
+    if json:
+        print_json(rows)
+        return 0
+    columns = ("engine", "runs here", "methods", "what it is")
+    print_table(columns, [tuple(row[column] for column in columns) for row in rows])
+    for name, needs in missing.items():
+        if needs:
+            print(f"{name} {needs}")
     return 0
 
 

@@ -42,10 +42,12 @@ def ramachandran(
     from tasks.plot import write_plots
     from tasks.progress import ProgressLine
     from tasks.validation.ramachandran import scan_dipeptide, scan_plot
+    from tasks.xtb import check_tblite
 
     if not 5 <= step <= 90 or 360 % step:
         raise InputError(f"--step is {step}; allowed: a divisor of 360 from 5 to 90")
     check_folder(out)
+    check_tblite()
     opened = Store(store)
     names = dict.fromkeys(f.name for chain in TIMED for f in fragment_molecule(read_molecule(chain)))
     have = {v.nmer for v in opened.versions("potential")}

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from recipes.schema.patterns import BasisName, FunctionalName, OptionalBasisName
+from recipes.engines import ENGINES, Method, all_methods, find_method, readers
+from recipes.schema.patterns import BasisName, FunctionalName, OptionalBasisName, shown
 from recipes.schema.section import Section
 
-Method = Literal[
-    "HF",
-    "DFT",
-    "MP2",
-    "CCSD",
-    "CCSD(T)",
-    "FNO-CCSD(T)",
-    "LNO-CCSD(T)",
-    "DLPNO-CCSD(T)",
-    "GFN2-xTB",
-]
 
-METHODS: dict[str, tuple[str, ...]] = {
-    "pyscf": ("HF", "DFT", "MP2", "CCSD", "CCSD(T)", "FNO-CCSD(T)"),
-    "pyscf-lno": ("LNO-CCSD(T)",),
-    "psi4": ("HF", "MP2", "CCSD", "CCSD(T)", "FNO-CCSD(T)", "DLPNO-CCSD(T)"),
-    "orca": ("DLPNO-CCSD(T)",),
-    "xtb": ("GFN2-xTB",),
-}
-"""What each engine can run."""
+def _engine_name(name: str) -> str:
+    return ENGINES.get(name).name
 
-SINGLE_PRECISION = ("CCSD", "CCSD(T)", "FNO-CCSD(T)")
-"""Methods that engine 'pyscf' can run in float32."""
 
-SINGLE_TOLERANCE = 1e-7
-"""Energy convergence that float32 reaches, hartree."""
+def _method_name(name: str) -> str:
+    if name not in (allowed := all_methods()):
+        raise ValueError(f"{shown(name)} is unknown; allowed: {', '.join(map(repr, allowed))}")
+    return name
 
-COMPOSITE = ("CCSD", "CCSD(T)", "FNO-CCSD(T)", "LNO-CCSD(T)")
-"""Methods whose difference from MP2 can be added to MP2 in a larger basis."""
+
+def _choices(names: Callable[[], tuple[str, ...]]) -> Callable[[dict[str, Any]], None]:
+    """Return what adds the names that are allowed to a field's JSON schema."""
+    return lambda schema: schema.update(enum=list(names()))
 
 
 class Labelling(Section):
@@ -61,9 +47,13 @@ class Labelling(Section):
     )
     """Fields that decide what is done with a label and not its energies."""
 
-    engine: Literal["pyscf", "pyscf-lno", "psi4", "orca", "xtb"] = "pyscf"
-    method: Method = "CCSD(T)"
-    basis: BasisName = Field("aug-cc-pVTZ", description="orbital basis; GFN2-xTB has its own")
+    engine: Annotated[str, AfterValidator(_engine_name)] = Field(
+        "pyscf", description="program that computes the energies", json_schema_extra=_choices(ENGINES.names)
+    )
+    method: Annotated[str, AfterValidator(_method_name)] = Field(
+        "CCSD(T)", description="level of theory", json_schema_extra=_choices(all_methods)
+    )
+    basis: BasisName = Field("aug-cc-pVTZ", description="orbital basis, unless the method has its own")
     mp2_basis: OptionalBasisName = Field(
         "", description="larger basis of a composite: MP2 in this + [method - MP2] in basis; empty: none"
     )
@@ -92,39 +82,42 @@ class Labelling(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.method not in METHODS[self.engine]:
-            raise ValueError(
-                f"engine '{self.engine}' cannot run method '{self.method}'; it runs "
-                f"{', '.join(METHODS[self.engine])}"
-            )
-        if (self.method == "DFT") != bool(self.functional):
-            raise ValueError("functional and method 'DFT' need each other")
-        if self.mp2_basis and self.method not in COMPOSITE:
-            raise ValueError(f"mp2_basis needs a method beyond MP2: {', '.join(COMPOSITE)}")
-        if self.mp2_basis and self.engine not in ("pyscf", "pyscf-lno"):
-            raise ValueError("mp2_basis needs engine 'pyscf' or 'pyscf-lno'")
+        engine = ENGINES.get(self.engine)
+        if find_method(self.engine, self.method) is None:
+            runs = ", ".join(method.name for method in engine.methods)
+            raise ValueError(f"engine '{self.engine}' cannot run method '{self.method}'; it runs {runs}")
+        if self._reads("functional") != bool(self.functional):
+            methods = dict.fromkeys(repr(m) for names in readers("functional").values() for m in names)
+            raise ValueError(f"functional and method {' or '.join(methods)} need each other")
+        for field in ("mp2_basis", "single_precision"):
+            if getattr(self, field) and not self._reads(field):
+                known = (f"engine '{name}' with method {', '.join(ms)}" for name, ms in readers(field).items())
+                raise ValueError(f"{field} needs {' or '.join(known)}")
         if self.scale_triples and not (self.mp2_basis and self.method.endswith("(T)")):
             raise ValueError("scale_triples needs mp2_basis and a method with (T)")
-        if self.mp2_basis and not (self.density_fitting or self.method != "CCSD(T)"):
-            raise ValueError("mp2_basis needs density_fitting = true")
-        if self.single_precision and not (self.engine == "pyscf" and self.method in SINGLE_PRECISION):
-            raise ValueError(f"single_precision needs engine 'pyscf' and one of {', '.join(SINGLE_PRECISION)}")
-        if self.single_precision and not (self.density_fitting or self.mp2_basis or self.method.startswith("FNO")):
-            raise ValueError("single_precision needs density_fitting = true")
-        if self.single_precision and self.cc_tolerance < SINGLE_TOLERANCE:
-            raise ValueError(f"single_precision needs cc_tolerance = {SINGLE_TOLERANCE:g} or more")
-        if self.engine == "xtb" and self.counterpoise:
-            raise ValueError("GFN2-xTB takes no ghost atoms; set counterpoise = false")
+        if self.counterpoise and not engine.ghosts:
+            raise ValueError(f"engine '{self.engine}' takes no ghost atoms; set counterpoise = false")
+        engine.check_options(self)
         return self
+
+    def _reads(self, field: str) -> bool:
+        return self.method in ENGINES.get(self.engine).options.get(field, ())
+
+    @property
+    def means(self) -> Method:
+        """What the engine declares about the method."""
+        method = find_method(self.engine, self.method)
+        assert method is not None, "the section was validated"
+        return method
 
     @property
     def level(self) -> str:
         """What people call the protocol's level of theory."""
-        if self.method == "GFN2-xTB":
+        if self.means.own_basis:
             return self.method
         method = self.functional or self.method
         if self.mp2_basis:
             method = method.replace("(T)", "(T*)") if self.scale_triples else method
             return f"MP2/{self.mp2_basis} + [{method} - MP2]/{self.basis}"
-        fitted = "DF-" if self.density_fitting and method == self.method and not method.startswith("FNO") else ""
+        fitted = "DF-" if self.density_fitting and method == self.method and not self.means.fitted else ""
         return f"{fitted}{method}/{self.basis}"

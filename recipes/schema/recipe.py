@@ -167,7 +167,7 @@ class Recipe(Section):
     nmer: NMerModel
     sampling: Sampling = Sampling()
     selection: Selection = Selection()
-    labelling: Labelling = Labelling()
+    labelling: Labelling = Field(default_factory=Labelling)
     fitting: Fitting = Fitting()
     gates: Annotated[SerializeAsAny[Gates], PlainValidator(Gates.read)] = Field(default_factory=Gates.of)
     resources: Resources = Resources()

@@ -165,7 +165,7 @@ def _of_fragments(name: str, nmer: NMer) -> Part | None:
 
 def _common(subject: DatasetSubject) -> dict[str, Any]:
     """Return what all records of a dataset have in common."""
-    engine = str(_protocol(subject).get("engine", "pyscf"))
+    engine = Labelling.model_validate(_protocol(subject)).engine
     versions = {n: v for n, v in subject.attributes["engines"].items() if n != "nmer"}
     return {
         "schema_name": "qcschema_output",
@@ -243,7 +243,7 @@ def _model(subject: DatasetSubject) -> dict[str, str]:
     """Return method and basis."""
     protocol = Labelling.model_validate(_protocol(subject))
     method = protocol.level if protocol.mp2_basis else protocol.functional or protocol.method
-    basis = "" if protocol.engine == "xtb" else protocol.basis
+    basis = "" if protocol.means.own_basis else protocol.basis
     return {"method": method, "basis": basis}
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from potentials.nmers.nmer import NMer
-from recipes.estimate import JobSize, LabelCost, cost_of_jobs, job_sizes, label_cost
+from recipes.engines import JobSize, LabelCost
+from recipes.estimate import cost_of_jobs, job_sizes, label_cost
 from recipes.schema.recipe import Labelling
 from storage.configuration import protocol_settings
 from storage.ledger import LabelRow, Ledger

@@ -1,8 +1,8 @@
 """Find the minimum of a molecule on any level of theory from energies alone.
 
-The minimum of a cheap surface with gradients, Hartree-Fock or GFN2-xTB, gives the start and the directions: along
-its Hessian's eigenvectors, each scaled to unit curvature, the dearer surface is nearly a round bowl, and two or
-three steps of Newton's method with central differences reach its bottom. Caps stay at their fixed lengths
+The minimum of a cheap surface with gradients, which the engine provides, gives the start and the directions: along
+its Hessian's eigenvectors, each scaled to unit curvature, the more expensive surface is nearly isotropic, and two
+or three steps of Newton's method with central differences find its minimum. Caps stay at their fixed lengths
 throughout, as in every configuration.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +18,11 @@ from scipy import optimize as scipy_optimize
 
 from potentials.errors import StageError
 from potentials.nmers.nmer import NMer
-from potentials.units import BOHR, HARTREE
-from tasks.labelling.engines.core_potentials import core_potentials
-from tasks.labelling.engines.self_consistent import converge
-from tasks.xtb import Xtb
+from tasks.labelling.engines.interface import Surface
 
 Floats = NDArray[np.float64]
 Energies = Callable[[Floats], Floats]
 """(geometries, atoms, 3) in Angstrom -> (geometries,) in hartree."""
-
-START_BASIS = "def2-svp"
-"""Basis of the Hartree-Fock surface: every element up to radon but Ce to Lu; core potentials from Rb on."""
 
 PROBE = 1e-4
 """Energy by which a central difference leaves the centre on the cheap surface, hartree."""
@@ -72,7 +66,7 @@ class Start:
 
 
 class _Point(NamedTuple):
-    """A geometry on the dear surface: steps along the start's directions, positions, energy, slope."""
+    """A geometry on the expensive surface: steps along the start's directions, positions, energy, slope."""
 
     along: Floats
     positions: Floats
@@ -138,33 +132,7 @@ def _updated(hessian: Floats, step: Floats, change: Floats) -> Floats:
     return np.asarray(hessian + np.outer(change, change) / (step @ change) - lost)
 
 
-Cheap = Callable[[Floats], tuple[float, Floats]]
-"""(atoms, 3) in Angstrom -> energy in hartree and gradient (atoms, 3) in hartree/Angstrom."""
-
-
-def hartree_fock_start(molecule: NMer) -> Start:
-    """Return the Hartree-Fock/def2-SVP minimum of a molecule and the directions of its Hessian.
-
-    Raises
-    ------
-    StageError
-        If Hartree-Fock does not converge.
-    """
-    return find_start(molecule, _HartreeFock(molecule))
-
-
-def xtb_start(molecule: NMer) -> Start:
-    """Return the GFN2-xTB minimum of a molecule and the directions of its Hessian: in seconds.
-
-    Raises
-    ------
-    StageError
-        If GFN2-xTB does not converge.
-    """
-    return find_start(molecule, _Gfn2Xtb(molecule))
-
-
-def find_start(molecule: NMer, cheap: Cheap) -> Start:
+def find_start(molecule: NMer, cheap: Surface) -> Start:
     """Return the minimum of a molecule on a surface with gradients, and the directions of its Hessian."""
     surface = _CapsInPlace(molecule, cheap)
     x = molecule.place_caps(molecule.positions)
@@ -192,56 +160,12 @@ def find_start(molecule: NMer, cheap: Cheap) -> Start:
 class _CapsInPlace:
     """A surface at positions whose caps are put back to their length, with the gradient before that."""
 
-    def __init__(self, molecule: NMer, cheap: Cheap) -> None:
+    def __init__(self, molecule: NMer, cheap: Surface) -> None:
         self._molecule, self._cheap = molecule, cheap
 
     def __call__(self, x: Floats) -> tuple[float, Floats]:
         energy, gradient = self._cheap(self._molecule.place_caps(x))
         return energy, self._molecule.carry_caps(x, gradient)
-
-
-class _HartreeFock:
-    """Energy (hartree) and gradient (hartree/Angstrom) of Hartree-Fock, each from the density before."""
-
-    def __init__(self, molecule: NMer) -> None:
-        self._molecule = molecule
-        self._potentials = core_potentials(START_BASIS, molecule.symbols)
-        self._density: Any = None
-
-    def __call__(self, x: Floats) -> tuple[float, Floats]:
-        from pyscf import gto
-        from pyscf.scf import hf
-
-        atoms = list(zip(self._molecule.symbols, x.tolist(), strict=True))
-        mole = gto.M(
-            atom=atoms,
-            unit="Angstrom",
-            basis=START_BASIS,
-            ecp=self._potentials,
-            charge=self._molecule.charge,
-            verbose=0,
-        )
-        field = hf.RHF(mole)
-        field.conv_tol = 1e-10
-        converge(field, self._density)
-        if not field.converged:
-            raise StageError(f"labelling: Hartree-Fock of '{self._molecule.name}' did not converge")
-        self._density = field.make_rdm1()
-        return float(field.e_tot), np.asarray(field.nuc_grad_method().kernel()) / BOHR
-
-
-class _Gfn2Xtb:
-    """Energy (hartree) and gradient (hartree/Angstrom) of GFN2-xTB."""
-
-    def __init__(self, molecule: NMer) -> None:
-        self._name, self._surface = molecule.name, Xtb(molecule)
-
-    def __call__(self, x: Floats) -> tuple[float, Floats]:
-        try:
-            energy, forces = self._surface(x)
-        except RuntimeError as error:
-            raise StageError(f"labelling: GFN2-xTB of '{self._name}' did not converge: {error}") from None
-        return energy / HARTREE, -forces / HARTREE
 
 
 def _free_directions(molecule: NMer, x: Floats) -> Floats:

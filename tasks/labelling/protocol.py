@@ -14,7 +14,7 @@ from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Labelling
 from storage.configuration import protocol_id, protocol_settings
 from tasks.labelling.engines.interface import Job
-from tasks.labelling.engines.registry import ENGINES, get_engine
+from tasks.labelling.engines.registry import get_engine, new_engine
 from tasks.labelling.plan import SubCalculation, plan_label
 
 
@@ -49,7 +49,7 @@ class Protocol:
     @cached_property
     def core_electrons(self) -> dict[str, dict[str, int]]:
         """Electrons of each element that each basis leaves to a core potential set here; mostly none."""
-        engine, symbols = ENGINES[self.labelling.engine](), self.nmer.symbols
+        engine, symbols = new_engine(self.labelling.engine), self.nmer.symbols
         names = dict.fromkeys(name for name in (self.labelling.basis, self.labelling.mp2_basis) if name)
         found = {name: engine.core_electrons(name, symbols) for name in names}
         return {name: electrons for name, electrons in found.items() if electrons}

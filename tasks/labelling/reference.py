@@ -28,8 +28,8 @@ from storage.configuration import configuration_id
 from storage.exchange.minima import read_minimum
 from storage.keys import digest
 from storage.version import write_text
-from tasks.labelling.engines.core_potentials import core_potentials
-from tasks.labelling.optimize import START_BASIS, hartree_fock_start, minimise, xtb_start
+from tasks.labelling.engines.registry import new_engine
+from tasks.labelling.optimize import find_start, minimise
 from tasks.labelling.protocol import protocol_of
 
 Floats = NDArray[np.float64]
@@ -54,16 +54,9 @@ def reference_terms(nmer: NMer, labelling: Labelling) -> tuple[tuple[NMer, int],
 
 
 def check_start(nmer: NMer, labelling: Labelling) -> None:
-    """Raise InputError if the search of an n-mer's minima could not begin for want of a basis for an element."""
-    if labelling.engine == "xtb" or not reference_terms(nmer, labelling):
-        return
-    try:
-        core_potentials(START_BASIS, nmer.symbols)
-    except InputError:
-        raise InputError(
-            f"labelling.reference = 'optimized': the search of the minimum begins with HF/{START_BASIS}, "
-            f"which PySCF does not have for an element of '{nmer.name}'; set labelling.reference = 'none'"
-        ) from None
+    """Raise InputError if the search of an n-mer's minima could not begin, for example for want of a basis."""
+    if reference_terms(nmer, labelling):
+        new_engine(labelling.engine).cheap_surface(nmer)
 
 
 def reference_energy(nmer: NMer, labelling: Labelling, folder: Path, label: Label | None = None) -> float | None:
@@ -113,8 +106,8 @@ def _find(molecule: NMer, labelling: Labelling, path: Path, label: Label) -> Non
             )
         return found
 
-    start = xtb_start if labelling.engine == "xtb" else hartree_fock_start
-    positions, energy = minimise(molecule, energies, start(molecule))
+    start = find_start(molecule, new_engine(labelling.engine).cheap_surface(molecule))
+    positions, energy = minimise(molecule, energies, start)
     protocol = protocol_of(molecule, labelling)
     entry = {
         "molecule": molecule.name,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from potentials.errors import InputError
-from recipes.schema.labelling import METHODS
+from recipes.engines import ENGINES, DeclaredEngine
+from recipes.registry import Need
+from recipes.schema.labelling import Labelling
 from tasks.labelling.engines.interface import FAILED, OK, Engine, Job
-from tasks.labelling.engines.registry import ENGINES, get_engine
+from tasks.labelling.engines.registry import get_engine, new_engine
 
 WATER_HYDROGEN = (
     ("O", (0.0, 0.0, 0.1173)),
@@ -23,11 +27,13 @@ WATER_HYDROGEN = (
 )
 WATER, HYDROGEN = (0, 1, 2), (3, 4)
 
+NAMES = ("orca", "psi4", "pyscf", "pyscf-lno", "xtb")
+
 TOLERANCE = {"pyscf": 2e-8, "pyscf-lno": 2e-6, "psi4": 2e-8, "orca": 1e-6, "xtb": 1e-9, "DFT": 5e-6}
 """Hartree by which turning and relabelling may change an energy: orbitals are iterated, grids do not turn."""
 
 
-@pytest.fixture(params=[(name, m) for name, e in ENGINES.items() for m in e.capabilities.methods], ids="-".join)
+@pytest.fixture(params=[(e, m.name) for e in NAMES for m in new_engine(e).methods], ids="-".join)
 def case(request: pytest.FixtureRequest) -> tuple[Engine, Job]:
     name, method = request.param
     try:
@@ -56,7 +62,7 @@ def pick(job: Job, atoms: tuple[int, ...]) -> Job:
 
 def test_ghosts_lower_the_energy_and_carry_no_electrons(case: tuple[Engine, Job]) -> None:
     engine, job = case
-    if not engine.capabilities.ghosts:
+    if not engine.ghosts:
         refused = engine.run(replace(job, ghosts=HYDROGEN))
         assert (refused.status, refused.energy) == ("failed", None)
         assert "takes no ghost atoms" in refused.reason
@@ -81,7 +87,7 @@ def test_turning_shifting_and_reordering_do_not_change_the_energy(case: tuple[En
     moved_ghosts = replace(moved, ghosts=tuple(order.index(a) for a in HYDROGEN))
     tolerance = TOLERANCE.get(job.method, TOLERANCE[engine.name])
     assert energy(engine, moved) == pytest.approx(energy(engine, job), abs=tolerance)
-    if not engine.capabilities.ghosts:
+    if not engine.ghosts:
         return
     assert energy(engine, moved_ghosts) == pytest.approx(
         energy(engine, replace(job, ghosts=HYDROGEN)), abs=tolerance
@@ -101,25 +107,17 @@ def test_far_apart_energies_add_up(case: tuple[Engine, Job]) -> None:
 def test_the_components_add_up_and_the_core_is_frozen(case: tuple[Engine, Job]) -> None:
     engine, job = case
     result = engine.run(job)
-    last = {
-        "HF": ("hf",),
-        "DFT": ("total",),
-        "GFN2-xTB": ("total",),
-        "MP2": ("hf", "mp2"),
-        "CCSD": ("hf", "ccsd"),
-        "CCSD(T)": ("hf", "ccsd", "triples"),
-    }
-    names = last.get(job.method, ("hf", "ccsd", "triples", "dmp2"))
+    names = engine.method(job.method).components
     assert result.energy == pytest.approx(sum(result.components[n] for n in names), abs=1e-12)
-    uncorrelated = job.method in ("HF", "DFT", "GFN2-xTB")
+    uncorrelated = len(names) == 1
     assert result.details["electrons"] == 12
     assert result.details["frozen_orbitals"] == (0 if uncorrelated else 1)
     if not uncorrelated:
         assert energy(engine, replace(job, frozen_core=False)) < energy(engine, job) - 1e-4
     if "CC" in job.method:
-        assert result.t1 is not None and result.d1 is not None
-        assert 0 < result.t1 < result.d1 < 0.05
-        assert (result.t2 is None) == (engine.name == "psi4")
+        reported = {name for name in ("t1", "d1", "t2") if getattr(result, name) is not None}
+        assert reported == set(engine.diagnostics)
+        assert result.t1 is not None and 0 < result.t1 < (result.d1 or 0.05) < 0.06
         assert result.t2 is None or 0 < result.t2 < 0.2
 
 
@@ -141,7 +139,7 @@ def test_nonsense_is_a_failed_result(case: tuple[Engine, Job], change: dict[str,
     engine, job = case
     if "cc_tolerance" in change and "CC" not in job.method:
         pytest.skip("no coupled-cluster equations to converge")
-    if "basis" in change and engine.name == "xtb":
+    if "basis" in change and engine.method(job.method).own_basis:
         pytest.skip("it has a basis of its own")
     result = engine.run(replace(job, **change))  # type: ignore[arg-type]
     assert result.status == "failed"
@@ -151,13 +149,13 @@ def test_nonsense_is_a_failed_result(case: tuple[Engine, Job], change: dict[str,
 
 def test_what_cannot_be_done_is_said_before_any_label(case: tuple[Engine, Job]) -> None:
     engine, job = case
-    ghosts = engine.capabilities.ghosts
+    ghosts = engine.ghosts
     engine.check(job.method, job.basis, ghosts, job.symbols, job.functional)
     with pytest.raises(InputError, match=r"labelling\.method 'B3LYP'"):
         engine.check("B3LYP", job.basis, ghosts, job.symbols)
     with pytest.raises(InputError, match=r"labelling\.functional 'b3-no-such'"):
         engine.check(job.method, job.basis, ghosts, job.symbols, "b3-no-such")
-    if engine.name == "xtb":
+    if engine.method(job.method).own_basis:
         with pytest.raises(InputError, match="no parameters for element U"):
             engine.check(job.method, job.basis, ghosts, ("O", "U"))
     else:
@@ -166,14 +164,34 @@ def test_what_cannot_be_done_is_said_before_any_label(case: tuple[Engine, Job]) 
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"'gamess' is unknown; allowed: pyscf, pyscf-lno, psi4, orca, xtb"):
+    with pytest.raises(InputError, match=r"'gamess' is unknown; allowed: orca, psi4, pyscf, pyscf-lno, xtb"):
         get_engine("gamess")
 
 
-def test_the_recipes_schema_knows_what_each_engine_runs() -> None:
-    assert {name: set(methods) for name, methods in METHODS.items()} == {
-        name: set(engine.capabilities.methods) for name, engine in ENGINES.items()
-    }
+def test_the_registry_finds_the_engines_of_this_suite() -> None:
+    assert ENGINES.names() == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_declaration_is_complete(name: str) -> None:
+    engine: DeclaredEngine = ENGINES.get(name)
+    papers = tomllib.loads((files("storage") / "papers.toml").read_text())
+    methods = [method.name for method in engine.methods]
+    assert (
+        engine.title and methods and engine.needs and all(isinstance(n, Need) and n.install for n in engine.needs)
+    )
+    assert set(engine.papers) | {key for method in engine.methods for _, key in method.papers} <= set(papers)
+    assert set(engine.options) <= set(Labelling.model_fields) - Labelling.FLAGS
+    assert all(readers and set(readers) <= set(methods) for readers in engine.options.values())
+    for method in engine.methods:
+        assert method.title and method.components
+        assert method.own_basis != (method.name in engine.options.get("basis", ()))
+
+
+def test_the_json_schema_lists_engines_and_methods() -> None:
+    fields = Labelling.model_json_schema()["properties"]
+    assert fields["engine"]["enum"] == list(NAMES)
+    assert {"HF", "CCSD(T)", "GFN2-xTB"} <= set(fields["method"]["enum"])
 
 
 @pytest.mark.parametrize("script", ["exit 3", "echo", "kill -9 $$"])

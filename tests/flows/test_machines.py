@@ -10,7 +10,7 @@ from deploy.machine import BatchMachine, FitJob, KubernetesMachine, LabelJobs, L
 from flows.machines import check_fits, for_machine
 from nmer.cli.main import main
 from potentials.errors import InputError
-from recipes.estimate import LabelCost
+from recipes.engines import LabelCost
 from recipes.load import load_recipe
 
 RECIPE = load_recipe("ch3-water", "smoke")  # label_memory = 3

@@ -26,7 +26,7 @@ from tests.tasks.labelling.conftest import instant  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("instant")
 DEADLY = 900.0
-LEVEL = 'engine = "xtb"\nmethod = "GFN2-xTB"\ncounterpoise = false\n'
+LEVEL = 'engine = "instant"\nmethod = "instant"\ncounterpoise = false\n'
 
 
 @pytest.fixture
@@ -94,11 +94,11 @@ def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, 
 def test_reasons_are_listed_with_counts(capsys: pytest.CaptureFixture[str], recipe: Path, store: Store) -> None:
     words = ("retry", recipe, "--store", store.path)
     code, out, _ = call(capsys, *words, "--list")
-    assert (code, out) == (0, "tiny-water, GFN2-xTB: no failed labels\n")
+    assert (code, out) == (0, "tiny-water, instant: no failed labels\n")
     fill(recipe, store)
     code, out, _ = call(capsys, *words, "--list")
     assert code == 0 and out.splitlines() == [
-        "tiny-water, GFN2-xTB: 4 of 4 failed labels",
+        "tiny-water, instant: 4 of 4 failed labels",
         "      3  timeout: took longer than 120 s",
         "      1  failed: its process was ended by SIGKILL",
     ]
@@ -107,7 +107,7 @@ def test_reasons_are_listed_with_counts(capsys: pytest.CaptureFixture[str], reci
     code, out, _ = call(capsys, *words, "--reason", "no such words")
     assert (code, out) == (
         0,
-        "tiny-water, GFN2-xTB: none of 4 failed labels with 'no such words' in status or reason\n",
+        "tiny-water, instant: none of 4 failed labels with 'no such words' in status or reason\n",
     )
     assert "reason" in call(capsys, "retry", "--help")[1] and "Example: nmer" in call(capsys, "retry", "--help")[1]
 
@@ -118,7 +118,7 @@ def test_retry_says_what_it_tries_and_what_came_of_it(
     fill(recipe, store)
     code, out, _ = call(capsys, "retry", recipe, "--store", store.path, "--reason", "TIMEOUT")
     assert code == 0 and out.splitlines() == [
-        "tiny-water, GFN2-xTB: retrying 3 of 4 failed labels with 'TIMEOUT' in status or reason",
+        "tiny-water, instant: retrying 3 of 4 failed labels with 'TIMEOUT' in status or reason",
         "      3  timeout: took longer than 120 s",
         "3 of 3 are ok now",
         "nmer run takes them into a new dataset",

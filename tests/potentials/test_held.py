@@ -24,7 +24,8 @@ from potentials.systems.placement import Placement
 from recipes.load import load_recipe
 from recipes.schema.fitting import Fitting
 from tasks.fitting.fit import fit_potential
-from tasks.labelling.optimize import xtb_start
+from tasks.labelling.engines.xtb import XtbEngine
+from tasks.labelling.optimize import find_start
 from tasks.xtb import Xtb
 
 KCAL = units.kcal / units.mol
@@ -123,6 +124,10 @@ def test_the_sum_over_a_molecule_is_what_it_was() -> None:
     np.testing.assert_allclose(gradient, held_gradient, atol=1e-12)
 
 
+def xtb_minimum(molecule: NMer) -> np.ndarray:
+    return find_start(molecule, XtbEngine().cheap_surface(molecule)).positions
+
+
 @pytest.fixture(scope="module")
 def methyl() -> Potential:
     """Fit GFN2-xTB energies of the capped methyl, above its minimum with the cap at 1.14 A."""
@@ -132,7 +137,7 @@ def methyl() -> Potential:
     size = rng.uniform(0.0, 0.12, (300, 1, 1))
     positions = one.place_caps(one.positions + size * rng.normal(size=(300, 5, 3)))
     surface = Xtb(one)
-    energy = np.array([surface(x)[0] for x in positions]) - surface(xtb_start(one).positions)[0]
+    energy = np.array([surface(x)[0] for x in positions]) - surface(xtb_minimum(one))[0]
     settings = Fitting(degree=4, terms="all", gamma=1e-4, delta_e=40.0)
     return fit_potential(one, positions, energy, settings).potential
 
@@ -153,7 +158,7 @@ def test_bfgs_ends_at_the_minimum_with_the_cap_at_its_length(methyl: Potential) 
     assert atoms.get_distance(0, 1) == pytest.approx(1.14, abs=1e-4)
     assert atoms.get_potential_energy() / KCAL == pytest.approx(0.0, abs=0.1)
     assert atoms.calc.results["cap_energy"] / KCAL < 1e-6
-    right = xtb_start(methyl.nmer).positions
+    right = xtb_minimum(methyl.nmer)
     expected = np.linalg.norm(right[2:] - right[0], axis=1)
     found = [atoms.get_distance(0, h) for h in (2, 3, 4)]
     np.testing.assert_allclose(found, expected, atol=5e-3)
@@ -208,7 +213,7 @@ def test_frequencies_are_those_of_a_molecule(methyl: Potential) -> None:
     found = frequencies(lambda x: held.energy_and_gradient(x)[1], atoms.positions, one.masses)
     right = frequencies(
         lambda x: one.carry_caps(x, -surface(one.place_caps(x))[1]) + held.springs(x)[1],
-        xtb_start(one).positions,
+        xtb_minimum(one),
         one.masses,
     )
     assert np.abs(found[:6]).max() < 30.0  # moving and turning

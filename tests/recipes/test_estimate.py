@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from recipes.estimate import JobSize, cost_of_jobs, estimate, job_sizes, label_cost
+from recipes.engines import JobSize
+from recipes.estimate import cost_of_jobs, estimate, job_sizes, label_cost
 from recipes.load import load_recipe
 from recipes.protocols import find_protocol
 from recipes.schema.recipe import Labelling

@@ -223,7 +223,7 @@ MISTAKES = [
     ('method = "HF"', 'method = "CCSDT"', ["labelling.method", "CCSDT", "'CCSD(T)'"]),
     ('method = "HF"', 'method = "LNO-CCSD(T)"', ["engine 'pyscf' cannot run", "HF, DFT, MP2, CCSD, CCSD(T)"]),
     ('method = "HF"', 'method = "DFT"', ["'labelling'", "functional and method 'DFT' need each other"]),
-    ('method = "HF"', 'method = "HF"\nmp2_basis = "cc-pVTZ"', ["mp2_basis needs a method beyond MP2"]),
+    ('method = "HF"', 'method = "HF"\nmp2_basis = "cc-pVTZ"', ["mp2_basis needs engine 'pyscf' with method CCSD"]),
     ('method = "HF"', 'engine = "xtb"\nmethod = "GFN2-xTB"', ["no ghost atoms; set counterpoise = false"]),
     ("A1B1C3_D1E2", "A1B4_D1E2", ["key 'nmer': symmetry", "letter B", "cap", "may share a letter"]),
     ("A1B1C3_D1E2", "A1B1C4_D1E2", ["key 'nmer': symmetry", "describes 6 atoms", "has 5"]),

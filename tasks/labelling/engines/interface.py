@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
+from numpy.typing import NDArray
 
 from potentials.errors import InputError
+from potentials.nmers.nmer import NMer
+from recipes.engines import JobSize, LabelCost, Method
+from recipes.registry import Need, missing
 from recipes.schema.patterns import check_basis_name, check_functional_name
+
+if TYPE_CHECKING:
+    from recipes.schema.labelling import Labelling
+
+Surface = Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]]
+"""(atoms, 3) in Angstrom -> energy in hartree and gradient (atoms, 3) in hartree/Angstrom."""
 
 OK = "ok"
 FAILED = "failed"
@@ -132,40 +143,55 @@ class Result:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Capabilities:
-    """What an engine can do.
-
-    Attributes
-    ----------
-    methods
-        Methods by their name in the recipe.
-    ghosts
-        Whether it takes ghost atoms, as counterpoise needs.
-    threads
-        Whether one calculation can use more than one core. Labels are run on one core each all the same.
-    """
-
-    methods: tuple[str, ...]
-    ghosts: bool
-    threads: bool
-
-
 class Engine(ABC):
     """An energy program behind one interface; input, running, and reading apart.
 
-    A subclass imports its program inside its methods, so that a missing program is an answer of `available`
-    and not an error of the import.
+    A subclass declares what is known about the program, and its module binds it to ``ENGINE``. It imports the
+    program inside its methods, so that a missing program is an answer of `available` and no error of the import.
+
+    Attributes
+    ----------
+    name, title
+        Its name in recipes, and one line that says what it is.
+    methods
+        What it computes.
+    options
+        Fields of ``[labelling]`` that it reads, each with the names of the methods that read it. Their defaults
+        and units are those of `recipes.schema.labelling.Labelling`.
+    needs
+        Packages and programs without which it does not run.
+    papers
+        Keys of the program's papers in ``storage/papers.toml``.
+    diagnostics
+        Which of ``t1``, ``d1``, and ``t2`` its coupled-cluster methods report.
+    ghosts
+        Whether it takes ghost atoms, as counterpoise needs.
+    labels_per_process
+        Labels that may share a process: more than one where the start of a process costs more than a label.
     """
 
     name: ClassVar[str]
-    capabilities: ClassVar[Capabilities]
+    title: ClassVar[str]
+    methods: ClassVar[tuple[Method, ...]]
+    options: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    needs: ClassVar[tuple[Need, ...]] = ()
+    papers: ClassVar[tuple[str, ...]] = ()
+    diagnostics: ClassVar[tuple[str, ...]] = ()
+    ghosts: ClassVar[bool] = False
     labels_per_process: ClassVar[int] = 1
-    """Labels that may share a process: more than one where the start of a process costs more than a label."""
 
-    @abstractmethod
+    @staticmethod  # noqa: B027 - optional
+    def check_options(labelling: Labelling) -> None:
+        """Raise ValueError if options of a recipe, each allowed, do not go together in this engine."""
+
+    @staticmethod
+    def cost(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | None:
+        """Return what a label of these calculations costs, or None where it is not known."""
+        return None
+
     def available(self) -> str | None:
         """Return None if the program is there, otherwise what is missing and how to install it."""
+        return missing(type(self))
 
     @abstractmethod
     def versions(self) -> dict[str, str]:
@@ -182,6 +208,22 @@ class Engine(ABC):
     @abstractmethod
     def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
         """Return the result that the program's values mean. It needs no program."""
+
+    def method(self, name: str) -> Method:
+        """Return one of its methods."""
+        return next(method for method in self.methods if method.name == name)
+
+    def cheap_surface(self, molecule: NMer) -> Surface:
+        """Return a surface with gradients whose minimum is near that of this engine's, where the search begins.
+
+        Raises
+        ------
+        InputError
+            If it cannot be computed for the molecule.
+        """
+        from tasks.labelling.engines.hartree_fock import HartreeFock
+
+        return HartreeFock(molecule)
 
     def lacks(self, method: str) -> str | None:
         """Return None if the installed program has one of the engine's methods, otherwise what is missing."""
@@ -218,26 +260,27 @@ class Engine(ABC):
     ) -> None:
         """Raise InputError if the engine cannot compute what a recipe asks, before any label is tried."""
         symbols = tuple(symbols)
-        if method not in self.capabilities.methods:
-            allowed = ", ".join(self.capabilities.methods)
-            raise InputError(f"labelling.method '{method}' is not one of engine '{self.name}': {allowed}")
+        if method not in (allowed := [one.name for one in self.methods]):
+            raise InputError(
+                f"labelling.method '{method}' is not one of engine '{self.name}': {', '.join(allowed)}"
+            )
         if missing := self.lacks(method):
             raise InputError(f"labelling.method '{method}' {missing}")
-        if counterpoise and not self.capabilities.ghosts:
+        if counterpoise and not self.ghosts:
             raise InputError(f"labelling.counterpoise needs ghost atoms, and engine '{self.name}' has none")
         if functional:
             self.check_functional(functional)
         for one in (basis, mp2_basis) if mp2_basis else (basis,):
             self.check_elements(one, symbols)
-            if density_fitting or mp2_basis or method.startswith("FNO"):
+            if density_fitting or mp2_basis or self.method(method).fitted:
                 self.check_fitting(method, one, symbols, functional)
 
     def run(self, job: Job) -> Result:
         """Return the result of a job. Whatever goes wrong is a failed result, never an exception."""
         try:
-            if job.method not in self.capabilities.methods:
+            if job.method not in [method.name for method in self.methods]:
                 return Result(FAILED, f"engine '{self.name}' has no method '{job.method}'")
-            if job.ghosts and not self.capabilities.ghosts:
+            if job.ghosts and not self.ghosts:
                 return Result(FAILED, f"engine '{self.name}' takes no ghost atoms")
             if len(set(job.ghosts)) >= len(job.symbols):
                 return Result(FAILED, "all atoms are ghosts")

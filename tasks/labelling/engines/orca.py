@@ -17,19 +17,19 @@ from typing import Any
 from ase.data import atomic_numbers
 
 from potentials.errors import InputError
+from recipes.registry import Need
 from recipes.schema.patterns import shown
 from tasks.labelling.engines.core_potentials import LIGHT, is_made_for_potential
 from tasks.labelling.engines.interface import (
     FAILED,
     OUT_OF_MEMORY,
-    Capabilities,
     Engine,
     Job,
     Result,
     count_electrons,
 )
+from tasks.labelling.engines.methods import DLPNO, read_values
 from tasks.labelling.engines.program import last_words, own_folder, read_text, run_program
-from tasks.labelling.engines.pyscf import read_values
 
 PROGRAM = "orca"
 INPUT, OUTPUT = "job.inp", "job.out"
@@ -63,18 +63,26 @@ class OrcaEngine(Engine):
     """ORCA as a program, one core. Its diagnostics are T1 and the part of (T)."""
 
     name = "orca"
-    capabilities = Capabilities(methods=("DLPNO-CCSD(T)",), ghosts=True, threads=True)
+    title = "the papers' protocol, with a licensed program of your own"
+    methods = (DLPNO,)
+    options = dict.fromkeys(("basis", "frozen_core"), (DLPNO.name,))
+    needs = (
+        Need(
+            PROGRAM,
+            "it is licensed by FAccTs and the Max Planck Institute for Coal Research; put its folder on PATH",
+            program=True,
+        ),
+    )
+    papers = ("orca",)
+    diagnostics = ("t1",)
+    ghosts = True
 
     def available(self) -> str | None:
         """Return None if ORCA is on the path, otherwise what is missing."""
-        found = shutil.which(PROGRAM)
-        if found is None:
-            return (
-                "needs the program orca, which is not on the path; it is licensed by FAccTs and the Max Planck "
-                "Institute for Coal Research: install it, and put its folder on PATH"
-            )
-        if _version(Path(found).absolute()) is None:
-            return f"needs ORCA, the quantum chemistry program; '{found}' is something else of that name"
+        if lacking := super().available():
+            return lacking
+        if _version(path := _program()) is None:
+            return f"needs ORCA, the quantum chemistry program; '{path}' is something else of that name"
         return None
 
     def versions(self) -> dict[str, str]:
@@ -129,9 +137,12 @@ class OrcaEngine(Engine):
         values |= {name: int(value) for name, value in counts.items() if value is not None}
         values["frozen_orbitals"] = values.pop("frozen_electrons", 0) // 2
         total = values.pop("total")
-        if abs(sum(values[name] for name in ("hf", "ccsd", "triples")) - total) > 1e-7:
+        if abs(sum(values[name] for name in DLPNO.components) - total) > 1e-7:
             return Result(FAILED, "the parts of ORCA's energy do not add up to FINAL SINGLE POINT ENERGY")
-        return read_values(("hf", "ccsd", "triples"), values | {"scf_converged": True, "cc_converged": True})
+        return read_values(DLPNO.components, values | {"scf_converged": True, "cc_converged": True})
+
+
+ENGINE = OrcaEngine
 
 
 def write_input(job: Job) -> str:

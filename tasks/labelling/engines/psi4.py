@@ -8,22 +8,21 @@ library has with a basis (def2, LANL2DZ) by itself, in version 1.3.2 on ghost at
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from potentials.errors import InputError
+from recipes.registry import Need
 from tasks.labelling.engines.core_potentials import is_made_for_potential
 from tasks.labelling.engines.interface import (
     FAILED,
     OUT_OF_MEMORY,
-    Capabilities,
     Engine,
     Job,
     Result,
     count_electrons,
 )
+from tasks.labelling.engines.methods import CCSD, CCSD_T, DLPNO, FNO, HF, MP2, names, read_values
 from tasks.labelling.engines.program import last_words
 from tasks.labelling.engines.psi4_program import (
     PROGRAM,
@@ -35,10 +34,10 @@ from tasks.labelling.engines.psi4_program import (
     run_script,
     version_of,
 )
-from tasks.labelling.engines.pyscf import COMPONENTS, MEMORY_SHARE, NORM_FACTOR, read_values
+from tasks.labelling.engines.pyscf_program import MEMORY_SHARE, NORM_FACTOR
 from tasks.labelling.engines.self_consistent import MAX_CYCLES, UNSTABLE
 
-DLPNO = "DLPNO-CCSD(T)"
+_CLUSTER = names(CCSD, CCSD_T, FNO)
 
 SMALLEST_MEMORY = 0.5
 """psi4 wants no less, GiB."""
@@ -54,18 +53,27 @@ class Psi4Engine(Engine):
     """
 
     name = "psi4"
-    capabilities = Capabilities(methods=(*COMPONENTS, "FNO-CCSD(T)", DLPNO), ghosts=True, threads=True)
+    title = "conventional or fitted integrals, a second opinion"
+    methods = (HF, MP2, CCSD, CCSD_T, FNO, DLPNO)
+    options: ClassVar = {
+        "basis": names(*methods),
+        "density_fitting": names(HF, MP2, CCSD, CCSD_T),
+        "scf_tolerance": names(*methods),
+        "frozen_core": names(MP2, CCSD, CCSD_T, FNO, DLPNO),
+        "cc_tolerance": _CLUSTER,
+        "fno_threshold": names(FNO),
+    }
+    needs = (Need(PROGRAM, "apt-get install psi4 (Debian), or conda install -c conda-forge psi4", program=True),)
+    papers = ("psi4",)
+    diagnostics = ("t1", "d1")
+    ghosts = True
 
     def available(self) -> str | None:
         """Return None if a psi4 that starts is on the path, otherwise how to install it."""
-        found = shutil.which(PROGRAM)
-        if found is None:
-            return (
-                "needs the program psi4, which is not on the path; install it with: apt-get install psi4 "
-                "(Debian), or: conda install -c conda-forge psi4"
-            )
-        if version_of(Path(found).absolute()) is None:
-            return f"needs the program psi4; '{found}' does not tell its version: see what 'psi4 --version' says"
+        if lacking := super().available():
+            return lacking
+        if version_of(path := program_path()) is None:
+            return f"needs the program psi4; '{path}' does not tell its version: see what 'psi4 --version' says"
         return None
 
     def versions(self) -> dict[str, str]:
@@ -115,7 +123,7 @@ class Psi4Engine(Engine):
 
     def lacks(self, method: str) -> str | None:
         """Return None unless DLPNO-CCSD(T) is asked of a psi4 that does not have it."""
-        if method != DLPNO or has_dlpno(program_path()):
+        if method != DLPNO.name or has_dlpno(program_path()):
             return None
         return f"is not in psi4 {version_of(program_path())}, which is installed here; it needs a newer psi4"
 
@@ -142,6 +150,9 @@ class Psi4Engine(Engine):
         return read_values(*read_found(job, found, raw["output"]))
 
 
+ENGINE = Psi4Engine
+
+
 ATTEMPTS: tuple[list[tuple[str, str, Any]], ...] = (
     [],
     [("SCF", "GUESS", "CORE")],
@@ -156,7 +167,7 @@ ROUTES = ("", "another guess", "second order")
 def make_input(job: Job) -> dict[str, Any]:
     """Return what `SCRIPT` reads for a job: molecule, options, and method, as plain values."""
     ghosts = set(job.ghosts)
-    integrals = "DF" if job.density_fitting or job.method in ("FNO-CCSD(T)", DLPNO) else "CONV"
+    integrals = "DF" if job.density_fitting or job.method in names(FNO, DLPNO) else "CONV"
     density = job.scf_tolerance**0.5 * 1e-3  # of the orbital gradient; 1e-8 for an energy to 1e-10
     options: list[tuple[str, str, Any]] = [
         ("", "BASIS", job.basis),
@@ -174,7 +185,7 @@ def make_input(job: Job) -> dict[str, Any]:
     ]
     if integrals == "CONV":  # psi4 has no stability analysis with fitted integrals
         options.append(("SCF", "STABILITY_ANALYSIS", "CHECK"))
-    if job.method == DLPNO:
+    if job.method == DLPNO.name:
         options.append(("", "PNO_CONVERGENCE", "TIGHT"))
     elif "CC" in job.method:
         options.append(("", "QC_MODULE", "FNOCC"))
@@ -209,26 +220,27 @@ def read_found(job: Job, found: Mapping[str, float], output: str) -> tuple[tuple
         "scf_converged": True,
         **_solution(found, output),
     }
-    if job.method == DLPNO:
+    if job.method == DLPNO.name:
         triples = found.get("(T) CORRECTION ENERGY", 0.0)
         raw |= {"ccsd": found["energy"] - raw["hf"] - triples, "triples": triples}
-        return ("hf", "ccsd", "triples"), raw
-    if job.method != "HF":
+        return DLPNO.components, raw
+    components = next(method.components for method in Psi4Engine.methods if method.name == job.method)
+    if job.method != HF.name:
         raw["mp2"] = found["MP2 CORRELATION ENERGY"]
     if "CC" not in job.method:
-        return COMPONENTS[job.method], raw
+        return components, raw
     raw |= {"ccsd": found["CCSD CORRELATION ENERGY"], "cc_converged": True}
     raw |= {"t1": found.get("CC T1 DIAGNOSTIC"), "d1": found.get("CC D1 DIAGNOSTIC")}
     if job.method.endswith("(T)"):
         raw["triples"] = found["(T) CORRECTION ENERGY"]
-    if not job.method.startswith("FNO"):
-        return COMPONENTS[job.method], raw
+    if job.method != FNO.name:
+        return components, raw
     correction = _FNO_CORRECTION.search(output)
     if correction is None:
         raise ValueError("psi4's output tells no MP2 FNO correction")
     raw["dmp2"] = float(correction.group(1))  # psi4 counts it in its CCSD energy
     raw["ccsd"] -= raw["dmp2"]
-    return ("hf", "ccsd", "triples", "dmp2"), raw
+    return components, raw
 
 
 def _solution(found: Mapping[str, float], output: str) -> dict[str, Any]:

@@ -20,7 +20,13 @@ from tasks.labelling.coupled_cluster.ccsd import Orbitals, ccsd_memory, solve_cc
 from tasks.labelling.coupled_cluster.triples import triples_energy, triples_memory
 from tasks.labelling.engines.fitted_tensors import Tensors, fit, transform, triplet_product
 from tasks.labelling.engines.interface import Job
-from tasks.labelling.engines.pyscf import AMPLITUDE_SHIFT, amplitudes, build_mole, describe, solve_amplitudes
+from tasks.labelling.engines.pyscf_program import (
+    AMPLITUDE_SHIFT,
+    amplitudes,
+    build_mole,
+    describe,
+    solve_amplitudes,
+)
 from tasks.labelling.engines.self_consistent import MAX_CYCLES, converge, settle
 
 Floats = NDArray[np.float64]

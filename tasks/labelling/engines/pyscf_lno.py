@@ -7,17 +7,20 @@ kcal/mol without them, and by 0.14 with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+from recipes.engines import JobSize, LabelCost
+from recipes.registry import Need
+from recipes.schema.labelling import Labelling
 from tasks.labelling.engines.core_potentials import core_electrons, core_potentials
 from tasks.labelling.engines.fitted_tensors import auxiliary_sets, check_auxiliary_sets, triplet_product
-from tasks.labelling.engines.interface import Capabilities, Engine, Job, Result
-from tasks.labelling.engines.pyscf import AMPLITUDE_SHIFT, NORM_FACTOR, build_mole, describe, read_values
+from tasks.labelling.engines.interface import Engine, Job, Result
+from tasks.labelling.engines.methods import LNO, read_values
+from tasks.labelling.engines.pyscf_program import AMPLITUDE_SHIFT, NORM_FACTOR, build_mole, describe
 from tasks.labelling.engines.self_consistent import MAX_CYCLES, Product, by_response, settle
 
 OCCUPIED_FACTOR = 10.0
@@ -40,17 +43,27 @@ class PyscfLnoEngine(Engine):
     """
 
     name = "pyscf-lno"
-    capabilities = Capabilities(methods=("LNO-CCSD(T)",), ghosts=True, threads=True)
+    title = "local natural orbitals: the open relative of DLPNO"
+    methods = (LNO,)
+    options = dict.fromkeys(
+        ("basis", "scf_tolerance", "frozen_core", "cc_tolerance", "lno_threshold"), (LNO.name,)
+    )
+    needs = (
+        Need("pyscf", "pip install pyscf"),
+        Need(
+            "pyscf.lno",
+            "pip install 'nmer[lno]' (pyscf-forge, which a C compiler, cmake, and libopenblas-dev build)",
+        ),
+    )
+    papers = ("pyscf",)
+    diagnostics = ("t1", "d1", "t2")
+    ghosts = True
 
-    def available(self) -> str | None:
-        """Return None if PySCF and pyscf-forge are installed, otherwise how to install them."""
-        if find_spec("pyscf") is None or find_spec("pyscf.lno") is None:
-            return (
-                "needs the package pyscf-forge, which is not installed; install it with: "
-                "pip install 'nmer[lno]' (it is compiled on the spot and wants a C compiler, cmake, and a "
-                "BLAS such as libopenblas-dev)"
-            )
-        return None
+    @staticmethod
+    def cost(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | None:
+        """Return what a label costs by formula: within 10 % of what was measured."""
+        n, o, _, _ = max(jobs, key=lambda job: job.occupied)
+        return LabelCost(2.0 + 14.5 * (o / 8) ** 2.5 * (n / 230), 0.3 + 2 * n**3 * 3 * 8 / 1024**3)
 
     def versions(self) -> dict[str, str]:
         """Return the versions of PySCF and pyscf-forge, without importing them."""
@@ -92,7 +105,10 @@ class PyscfLnoEngine(Engine):
 
     def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
         """Return the result; ``ccsd`` and ``triples`` are the local sums, ``dmp2`` the MP2 correction."""
-        return read_values(("hf", "ccsd", "triples", "dmp2"), raw)
+        return read_values(LNO.components, raw)
+
+
+ENGINE = PyscfLnoEngine
 
 
 def _product(field: Any) -> Product:

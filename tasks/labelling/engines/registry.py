@@ -1,19 +1,17 @@
-"""The engines by name, and the protocol that a recipe's labelling section means here."""
+"""The engines that can compute here; `recipes.engines.ENGINES` finds them all."""
 
 from __future__ import annotations
 
-from potentials.errors import InputError, MissingProgramError
-from tasks.labelling.engines.interface import Engine
-from tasks.labelling.engines.orca import OrcaEngine
-from tasks.labelling.engines.psi4 import Psi4Engine
-from tasks.labelling.engines.pyscf import PyscfEngine
-from tasks.labelling.engines.pyscf_lno import PyscfLnoEngine
-from tasks.labelling.engines.xtb import XtbEngine
+from typing import cast
 
-ENGINES: dict[str, type[Engine]] = {
-    e.name: e for e in (PyscfEngine, PyscfLnoEngine, Psi4Engine, OrcaEngine, XtbEngine)
-}
-"""Every engine by its name in the recipe."""
+from potentials.errors import MissingProgramError
+from recipes.engines import ENGINES
+from tasks.labelling.engines.interface import Engine
+
+
+def new_engine(name: str) -> Engine:
+    """Return an engine, with or without its program; raise InputError if there is none of that name."""
+    return cast(Engine, ENGINES.get(name)())
 
 
 def get_engine(name: str) -> Engine:
@@ -24,9 +22,7 @@ def get_engine(name: str) -> Engine:
     InputError
         If there is no such engine; `MissingProgramError` if its program is not installed.
     """
-    if name not in ENGINES:
-        raise InputError(f"labelling.engine '{name}' is unknown; allowed: {', '.join(ENGINES)}")
-    engine = ENGINES[name]()
+    engine = new_engine(name)
     missing = engine.available()
     if missing is not None:
         raise MissingProgramError(f"labelling.engine '{name}' {missing}")

@@ -5,32 +5,24 @@ Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
-from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
+import numpy as np
 from ase.data import atomic_numbers
 
-from potentials.errors import InputError
-from potentials.units import BOHR
+from potentials.errors import InputError, StageError
+from potentials.nmers.nmer import NMer
+from potentials.units import HARTREE
+from recipes.engines import JobSize, LabelCost, Method
+from recipes.schema.labelling import Labelling
 from storage.records import Floats
-from tasks.labelling.engines.interface import FAILED, OK, Capabilities, Engine, Job, Result, count_electrons
-
-METHOD = "GFN2-xTB"
-ENERGY_THRESHOLD = 1e-6
-"""Convergence of the energy that tblite calls an accuracy of 1, hartree."""
+from tasks.labelling.engines.interface import FAILED, OK, Engine, Job, Result, Surface, count_electrons
+from tasks.xtb import METHOD, TBLITE, Xtb, lacks_tblite, total_energy
 
 HEAVIEST = 86
 """Last element with parameters."""
-
-
-class Molecule(NamedTuple):
-    """tblite's input: atomic numbers, positions (atoms, 3) in bohr, charge in e."""
-
-    numbers: Floats
-    positions: Floats
-    charge: float
 
 
 class XtbEngine(Engine):
@@ -40,18 +32,22 @@ class XtbEngine(Engine):
     """
 
     name = "xtb"
-    capabilities = Capabilities(methods=(METHOD,), ghosts=False, threads=True)
+    title = "a rehearsal at full size, milliseconds a label, no counterpoise"
+    methods = (
+        Method(METHOD, "semi-empirical tight binding", ("total",), ((METHOD, "gfn2-xtb"),), own_basis=True),
+    )
+    options: ClassVar = {"scf_tolerance": (METHOD,)}
+    needs = (TBLITE,)
     labels_per_process = 200
+
+    @staticmethod
+    def cost(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | None:
+        """Return what a label costs: milliseconds for its energies, and its part of the start of a process."""
+        return LabelCost(0.01, 0.2)
 
     def available(self) -> str | None:
         """Return None if tblite is installed and its libraries load, otherwise what is missing."""
-        if find_spec("tblite") is None:
-            return "needs the package tblite, which is not installed; install it with: pip install 'nmer[xtb]'"
-        try:
-            import tblite.library  # noqa: F401
-        except ImportError as error:
-            return f"needs tblite, which does not load ({error}); on Debian: apt-get install libgomp1"
-        return None
+        return lacks_tblite()
 
     def versions(self) -> dict[str, str]:
         """Return tblite's version."""
@@ -63,26 +59,33 @@ class XtbEngine(Engine):
         if unknown:
             raise InputError(f"labelling.method '{METHOD}' has no parameters for element {unknown[0]}")
 
-    def build(self, job: Job) -> Any:
-        """Return tblite's input."""
-        import numpy as np
+    def cheap_surface(self, molecule: NMer) -> Surface:
+        """Return GFN2-xTB itself, with gradients."""
+        xtb = Xtb(molecule)
 
+        def surface(x: Floats) -> tuple[float, Floats]:
+            try:
+                energy, forces = xtb(x)
+            except RuntimeError as error:
+                raise StageError(f"labelling: {METHOD} of '{molecule.name}' did not converge: {error}") from None
+            return energy / HARTREE, -forces / HARTREE
+
+        return surface
+
+    def build(self, job: Job) -> Any:
+        """Return tblite's input: atomic numbers, and positions in Angstrom."""
         count_electrons(job)
         self.check_elements("", job.symbols)
-        numbers = np.array([atomic_numbers[s] for s in job.symbols])
-        return Molecule(numbers, np.array(job.positions) / BOHR, float(job.charge))
+        return np.array([atomic_numbers[s] for s in job.symbols]), np.array(job.positions)
 
     def execute(self, job: Job, built: Any) -> dict[str, Any]:
         """Run one single point."""
         from tblite.exceptions import TBLiteRuntimeError
-        from tblite.interface import Calculator
 
+        numbers, x = built
         raw: dict[str, Any] = {"electrons": count_electrons(job), "scf_converged": False}
         try:
-            calculator = Calculator(METHOD, *built)
-            calculator.set("verbosity", 0)
-            calculator.set("accuracy", job.scf_tolerance / ENERGY_THRESHOLD)
-            raw["total"] = float(calculator.singlepoint().get("energy"))
+            raw["total"] = total_energy(numbers, x, job.charge, job.scf_tolerance)
         except TBLiteRuntimeError as error:
             return raw | {"error": " ".join(str(error).split())}
         return raw | {"scf_converged": True}
@@ -93,3 +96,6 @@ class XtbEngine(Engine):
         if "total" not in raw:
             return Result(FAILED, f"tblite: {raw['error']}", details=details)
         return Result(OK, energy=raw["total"], components={"total": raw["total"]}, details=details)
+
+
+ENGINE = XtbEngine

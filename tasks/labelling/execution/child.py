@@ -58,9 +58,9 @@ def run_jobs(request: dict[str, Any], output: IO[str]) -> None:
     process so far, GiB). Programs that the engine starts count in both.
     """
     from tasks.labelling.engines.interface import FAILED, OK, Job, Result
-    from tasks.labelling.engines.registry import ENGINES
+    from tasks.labelling.engines.registry import new_engine
 
-    engine = ENGINES[request["engine"]]()
+    engine = new_engine(request["engine"])
     cpu_before, wall_before = 0.0, time.monotonic()
     for number, jobs in enumerate(request["labels"]):
         for values in jobs:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import runpy
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tasks.labelling.engines.registry import ENGINES
+from recipes.engines import ENGINES
+from recipes.registry import PLUGINS
+from recipes.schema.labelling import Labelling
 
 INSTANT = Path(__file__).parent / "instant"
 
+SETTINGS = Labelling.model_construct(engine="instant", method="instant", counterpoise=False)
+"""Its protocol; it is valid only where the fixture is in use."""
+
 
 @pytest.fixture
-def instant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put the instant engine in the place of xtb, here and in every process that starts; return its folder."""
+def instant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Add the instant engine, here and in every process that starts; return its folder."""
     marks = tmp_path / "marks"
     marks.mkdir()
     monkeypatch.setenv("NMER_TEST_MARKS", str(marks))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(INSTANT), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.setitem(ENGINES, "xtb", ENGINES.get("xtb"))  # type: ignore[arg-type]  # puts it back afterwards
-    runpy.run_path(str(INSTANT / "sitecustomize.py"))
-    return INSTANT
+    monkeypatch.setenv(PLUGINS, str(INSTANT))
+    ENGINES.forget()
+    yield INSTANT
+    ENGINES.forget()

@@ -10,7 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from recipes.schema.recipe import Labelling
 from storage.spool import read_spool, spool_files
 from tasks.labelling.engines.interface import Job
 from tasks.labelling.execution import worker
@@ -18,10 +17,10 @@ from tasks.labelling.execution.dispatch import batch_size
 from tasks.labelling.execution.runner import Limits, run_labels
 from tasks.labelling.execution.worker import LabelTask, LabelWork, run_task
 from tasks.labelling.protocol import protocol_of
+from tests.tasks.labelling.conftest import SETTINGS
 from tests.tasks.labelling.test_dispatch import DIMER, distances
 
 pytestmark = pytest.mark.usefixtures("instant")
-SETTINGS = Labelling(engine="xtb", method="GFN2-xTB", counterpoise=False)
 LIMITS = Limits(timeout=20.0, memory=1.0)
 SLOW, GREEDY, PROGRAM, HANGING, DEADLY_ONCE, DEADLY = 500.0, 600.0, 650.0, 700.0, 800.0, 900.0
 
@@ -36,7 +35,7 @@ def run(values: list[float], folder: Path, limits: Limits = LIMITS) -> list[list
     """Return the (part, status) of each label, in the order in which they ended."""
     found: list[list[tuple[str, str]]] = [[] for _ in values]
     scratch = folder / "scratch"
-    for group in run_labels("xtb", jobs(values), limits, scratch):
+    for group in run_labels("instant", jobs(values), limits, scratch):
         for place, entry in group:
             found[place].append((entry["part"], entry["status"]))
     assert not list(scratch.iterdir())
@@ -86,14 +85,14 @@ def test_what_a_label_has_is_not_computed_again_after_a_crash(tmp_path: Path) ->
     both = jobs([3.0, 3.1])
     crash = jobs([DEADLY_ONCE + 3])[0][0]
     both[1][2] = replace(crash, part="B")
-    groups = list(run_labels("xtb", both, LIMITS, tmp_path))
+    groups = list(run_labels("instant", both, LIMITS, tmp_path))
     ended = [(place, entry["part"], entry["status"]) for group in groups for place, entry in group]
     assert ended == [(place, part, "ok") for place in (0, 1) for part in ("AB", "A", "B")]
 
 
 def task(values: list[float], folder: Path) -> LabelTask:
     labels = tuple(LabelWork(f"c{n}", tuple(one)) for n, one in enumerate(jobs(values)))
-    return LabelTask(labels, "p", "xtb", "He + Ne", LIMITS, folder / "spool", folder / "scratch")
+    return LabelTask(labels, "p", "instant", "He + Ne", LIMITS, folder / "spool", folder / "scratch")
 
 
 def test_every_part_is_a_line_of_the_spool(tmp_path: Path) -> None:

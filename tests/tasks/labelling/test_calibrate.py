@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recipes.estimate import FORMULA, JobSize, cost_of_jobs, estimate, job_sizes, label_cost
+from recipes.engines import FORMULA, JobSize
+from recipes.estimate import cost_of_jobs, estimate, job_sizes, label_cost
 from recipes.load import load_recipe
 from recipes.protocols import protocols
 from recipes.schema.recipe import Labelling

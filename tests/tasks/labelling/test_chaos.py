@@ -20,7 +20,7 @@ from distributed import Client
 
 from deploy.cluster import local_cluster
 from potentials.errors import AGAIN, StoppedError
-from recipes.schema.recipe import Labelling, Resources
+from recipes.schema.recipe import Resources
 from storage.configuration import configuration_ids
 from storage.ledger import Ledger
 from storage.spool import read_spool, spool_files
@@ -28,11 +28,11 @@ from tasks.labelling.execution import flight
 from tasks.labelling.execution.dispatch import LabelCounts, label_configurations
 from tasks.labelling.protocol import protocol_of
 from tests.storage.conftest import small_disk  # noqa: F401 - a fixture
+from tests.tasks.labelling.conftest import SETTINGS
 from tests.tasks.labelling.test_dispatch import DIMER, distances
 
 pytestmark = pytest.mark.usefixtures("instant")
 ROOT = Path(__file__).resolve().parents[3]
-SETTINGS = Labelling(engine="xtb", method="GFN2-xTB", counterpoise=False)
 PARTS = ("AB", "A", "B")
 SLOW, GREEDY, HANGING, DEADLY = 500.0, 600.0, 700.0, 900.0
 Key = tuple[str, str]

@@ -17,10 +17,12 @@ from recipes.schema.labelling import Labelling
 from storage.configuration import protocol_id
 from tasks.labelling.by_hand import label_by_hand, read_configurations
 from tasks.labelling.engines.core_potentials import core_electrons, core_potentials
+from tasks.labelling.engines.hartree_fock import HartreeFock
 from tasks.labelling.engines.interface import OK, Job
-from tasks.labelling.engines.pyscf import PyscfEngine, build_mole
-from tasks.labelling.engines.registry import ENGINES, get_engine
-from tasks.labelling.optimize import hartree_fock_start
+from tasks.labelling.engines.pyscf import PyscfEngine
+from tasks.labelling.engines.pyscf_program import build_mole
+from tasks.labelling.engines.registry import get_engine, new_engine
+from tasks.labelling.optimize import find_start
 from tasks.labelling.protocol import check_labelling, protocol_of
 
 METHYL_IODIDE = NMer(
@@ -58,7 +60,7 @@ def test_electrons_that_a_basis_leaves_to_a_potential(basis: str, symbols: str, 
 @pytest.mark.parametrize("engine", ["pyscf", "psi4", "orca"])
 def test_a_basis_whose_potential_is_missing_is_refused_by_name(engine: str) -> None:
     with pytest.raises(InputError, match=r"basis 'cc-pVDZ-PP'.* C"):
-        ENGINES[engine]().check_elements("cc-pVDZ-PP", ("C",))
+        new_engine(engine).check_elements("cc-pVDZ-PP", ("C",))
 
 
 def iodide(reference_data: Callable[[str], Path]) -> tuple[list[NMer], list[dict[str, float]]]:
@@ -118,7 +120,7 @@ def test_psi4_is_the_second_opinion_without_ghosts() -> None:
 
 
 def test_the_minimum_of_methyl_iodide_is_found() -> None:
-    start = hartree_fock_start(METHYL_IODIDE)
+    start = find_start(METHYL_IODIDE, HartreeFock(METHYL_IODIDE))
     assert np.linalg.norm(start.positions[1] - start.positions[0]) == pytest.approx(2.15, abs=0.03)
 
 

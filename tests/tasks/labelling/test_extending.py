@@ -19,12 +19,12 @@ from tasks.selection.task import selection_task
 from tests.storage import family
 from tests.tasks.labelling.conftest import instant  # noqa: F401 - a fixture
 
-XTB = {"engine": "xtb", "method": "GFN2-xTB", "counterpoise": False}
+INSTANT = {"engine": "instant", "method": "instant", "counterpoise": False}
 
 
 def recipe(tmp_path: Path, **sections: dict[str, Any]) -> Recipe:
     resources = {"scratch": str(tmp_path / "elsewhere")}
-    return family.tiny(**({"labelling": XTB, "resources": resources} | sections))
+    return family.tiny(**({"labelling": INSTANT, "resources": resources} | sections))
 
 
 def labelled(store: Store) -> list[tuple[str, str, str]]:
@@ -42,7 +42,7 @@ def ledger_rows(store: Store) -> set[tuple[Any, ...]]:
 def test_extending_repeats_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "store", create=True)
     base, more = recipe(tmp_path), recipe(tmp_path, selection={"train": 24})
-    other = recipe(tmp_path, labelling=XTB | {"scf_tolerance": 1e-7})
+    other = recipe(tmp_path, labelling=INSTANT | {"scf_tolerance": 1e-7})
     pool = family.pool_of(store, base)
     with local_cluster(1, tmp_path / "dask") as address:
 

@@ -16,14 +16,8 @@ from potentials.units import HARTREE
 from recipes.load import load_recipe
 from tasks.labelling.engines.interface import Job
 from tasks.labelling.engines.pyscf import PyscfEngine
-from tasks.labelling.optimize import (
-    Start,
-    _CapsInPlace,
-    _Gfn2Xtb,
-    hartree_fock_start,
-    minimise,
-    xtb_start,
-)
+from tasks.labelling.engines.registry import new_engine
+from tasks.labelling.optimize import Start, _CapsInPlace, find_start, minimise
 from tasks.xtb import Xtb
 
 METHANE = NMer("ch3", load_recipe("ch3-water").build_nmer().fragments[:1], "A1B1C3")
@@ -74,7 +68,7 @@ def test_the_minimum_is_that_of_a_simplex_search(molecule: NMer) -> None:
         asked.append(len(x))
         return np.array([energy(molecule, one, "MP2", "STO-3G") for one in x])
 
-    x, lowest = minimise(molecule, energies, hartree_fock_start(molecule))
+    x, lowest = minimise(molecule, energies, find_start(molecule, new_engine("pyscf").cheap_surface(molecule)))
     assert lowest == pytest.approx(other.fun, abs=2e-7)
     for cap, anchor, length in molecule.caps:
         assert np.linalg.norm(x[cap] - x[anchor]) == pytest.approx(length, abs=1e-12)
@@ -92,7 +86,7 @@ def test_a_surface_without_a_minimum_is_named() -> None:
 def test_a_chain_of_caps_keeps_its_lengths_in_the_start() -> None:
     """-CH- has three caps on one anchor."""
     molecule = CH
-    start = hartree_fock_start(molecule)
+    start = find_start(molecule, new_engine("pyscf").cheap_surface(molecule))
     assert start.directions.shape == (15 - 6 - 3, 5, 3)
     for cap, anchor, length in molecule.caps:
         assert np.linalg.norm(start.positions[cap] - start.positions[anchor]) == pytest.approx(length, abs=1e-12)
@@ -104,7 +98,7 @@ def test_a_chain_of_caps_keeps_its_lengths_in_the_start() -> None:
 @pytest.mark.parametrize("molecule", [METHANE, CH], ids=["one cap", "three caps on one anchor"])
 def test_the_gradient_with_caps_in_place_is_the_derivative(molecule: NMer) -> None:
     pytest.importorskip("tblite")
-    surface = _CapsInPlace(molecule, _Gfn2Xtb(molecule))
+    surface = _CapsInPlace(molecule, new_engine("xtb").cheap_surface(molecule))
     x = molecule.positions + np.random.default_rng(0).normal(scale=0.03, size=molecule.positions.shape)
     gradient = surface(x)[1]
     for atom in range(molecule.natoms):
@@ -122,7 +116,8 @@ def test_both_cheap_surfaces_lead_to_the_same_minimum() -> None:
     def energies(geometries: np.ndarray) -> np.ndarray:
         return np.array([model(x)[0] / HARTREE for x in geometries])
 
-    found = [minimise(CH, energies, start(CH))[1] for start in (xtb_start, hartree_fock_start)]
+    starts = (find_start(CH, new_engine(name).cheap_surface(CH)) for name in ("xtb", "pyscf"))
+    found = [minimise(CH, energies, start)[1] for start in starts]
     assert found[0] == pytest.approx(found[1], abs=2e-7)
 
 
@@ -132,13 +127,13 @@ def test_a_soft_torsion_leads_to_the_bottom() -> None:
     recipe = load_recipe("ch-conh-ch3")
     fragment = replace(recipe.build_nmer().fragments[0], parts=())
     molecule = NMer("piece", (fragment,), "".join(f"{letter}1" for letter in ascii_uppercase[: fragment.natoms]))
-    surface, rounds = _CapsInPlace(molecule, _Gfn2Xtb(molecule)), []
+    surface, rounds = _CapsInPlace(molecule, new_engine("xtb").cheap_surface(molecule)), []
 
     def energies(geometries: np.ndarray) -> np.ndarray:
         rounds.append(len(geometries))
         return np.array([surface(x)[0] for x in geometries])
 
-    x, lowest = minimise(molecule, energies, xtb_start(molecule))
+    x, lowest = minimise(molecule, energies, find_start(molecule, new_engine("xtb").cheap_surface(molecule)))
     assert len(rounds) <= 12
 
     def flat(q: np.ndarray) -> tuple[float, np.ndarray]:

@@ -66,7 +66,7 @@ def test_a_one_mer_counts_from_its_own_minimum_found_once(tmp_path: Path) -> Non
 def test_every_piece_of_a_covalent_n_mer_counts_from_its_own_minimum(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.labelling.optimize.START_BASIS", "sto-3g")  # quick
+    monkeypatch.setattr("tasks.labelling.engines.hartree_fock.START_BASIS", "sto-3g")  # quick
     terms = reference_terms(ETHANE, LEVEL)
     assert [(m.natoms, len(m.caps), factor) for m, factor in terms] == [(8, 0, 1), (5, 1, -1), (5, 1, -1)]
     found = reference_energy(ETHANE, LEVEL, tmp_path, energies)

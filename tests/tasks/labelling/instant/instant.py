@@ -1,7 +1,4 @@
-"""An engine for tests that takes no time: it stands where xtb does in every process with this folder on its path.
-
-Python imports a module of this name when it starts. What becomes of a label follows the distance of its two atoms.
-"""
+"""An engine for tests that takes no time; what becomes of a label follows the distance of its two atoms."""
 
 from __future__ import annotations
 
@@ -11,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from tasks.labelling.engines.interface import OK, Capabilities, Engine, Job, Result
-from tasks.labelling.engines.registry import ENGINES
+from recipes.engines import JobSize, LabelCost, Method
+from recipes.schema.labelling import Labelling
+from tasks.labelling.engines.interface import OK, Engine, Job, Result
 
 SLOW, GREEDY, PROGRAM, HANGING, DEADLY_ONCE, DEADLY = 500.0, 600.0, 650.0, 700.0, 800.0, 900.0
 """Distances (Angstrom) from which on a label takes a while, eats memory, has a program do that, hangs, kills its
@@ -28,12 +26,15 @@ HUNGRY = "import os, time; x = os.urandom(1024) * 400_000; time.sleep(600)"
 class InstantEngine(Engine):
     """Energies by a formula of no meaning."""
 
-    name = "xtb"
-    capabilities = Capabilities(methods=("GFN2-xTB",), ghosts=False, threads=False)
+    name = "instant"
+    title = "a formula of no meaning"
+    methods = (Method("instant", "a formula of no meaning", ("total",), own_basis=True),)
+    options: ClassVar = {"scf_tolerance": ("instant",)}
     labels_per_process = 200
 
-    def available(self) -> str | None:
-        return None
+    @staticmethod
+    def cost(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost:
+        return LabelCost(0.01, 0.2)
 
     def versions(self) -> dict[str, str]:
         return {"instant": "1"}
@@ -75,4 +76,4 @@ def first_time(distance: float) -> bool:
     return True
 
 
-ENGINES["xtb"] = InstantEngine
+ENGINE = InstantEngine
