@@ -9,12 +9,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nmer.cli.output import Json, StorePath, print_json
+from storage.exchange.formats import FORMATS, format_for
 
 
 def export(
     ref: Annotated[str, Parameter(help="ch3-water@1, dataset:ch3-water@1, or the .h5 file of either.")],
     *,
-    format: Annotated[str, Parameter(help="One of those in docs/exchange.md; an unknown one lists them.")],
+    format: Annotated[str, Parameter(help=f"One of {', '.join(sorted(FORMATS.names()))}; see docs/exchange.md.")],
     out: Annotated[Path, Parameter(help="Folder or file to write; it must not exist yet.")],
     store: StorePath = None,
     json: Json = False,
@@ -26,13 +27,12 @@ def export(
     Example: nmer export ch3-water@latest --format c --out ch3-water-c
     """
     from storage.exchange.exporter import write_export
-    from storage.exchange.formats import exporter_for
     from storage.exchange.subject import subject_of
 
     subject = subject_of(ref, store)
-    exporter = exporter_for(format, subject)
-    written, said = write_export(exporter, subject, out)
-    check = exporter.check.format(file=quote(str(out)))
+    form = format_for(format, subject)
+    written, said = write_export(form, subject, out)
+    check = form.check.format(file=quote(str(out)))
     if json:
         print_json(
             {
@@ -40,7 +40,7 @@ def export(
                 "format": format,
                 "files": [str(path) for path in written],
                 "check": check,
-                "check_in": str(out) if exporter.folder else ".",
+                "check_in": str(out) if form.folder else ".",
                 "read_back": said,
             }
         )
@@ -49,7 +49,7 @@ def export(
     if said:
         print(said)
     if check:
-        print(f"check: cd {quote(str(out))} && {check}" if exporter.folder else f"check: {check}")
+        print(f"check: cd {quote(str(out))} && {check}" if form.folder else f"check: {check}")
     return 0
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.exchange.exporter import Exporter, Files, template
+from recipes.registry import Need
+from storage.exchange.exporter import Files, Format, template
 from storage.exchange.references import BEYOND, References
 from storage.exchange.subject import PotentialSubject
 from storage.exchange.tables import Tables
@@ -18,6 +19,8 @@ CAPS = """Caps are atoms
  * hold it there."""
 
 CHECK = "gcc -O2 -std=c99 *.c -lm -o check && ./check"
+
+GCC = Need("gcc", "apt-get install build-essential", program=True)
 
 PAD = 4
 """The matrix' rows are filled with zeros to a multiple of it: loops of a known length are vector loops."""
@@ -147,6 +150,11 @@ def _number(value: float | int) -> str:
     return repr(value)
 
 
-EXPORTER = Exporter(
-    "c", "self-contained C99: coefficients, a kernel, a check", PotentialSubject, True, c_files, CHECK
+FORMAT = Format(
+    name="c",
+    title="self-contained C99: coefficients, a kernel, a check",
+    takes=PotentialSubject,
+    files=c_files,
+    check=CHECK,
+    needs=(GCC,),
 )

@@ -1,4 +1,4 @@
-"""What every exporter is, and how its files come to be: all of them or none."""
+"""What a format of `nmer export` declares, and how its files are written: all of them or none."""
 
 from __future__ import annotations
 
@@ -11,46 +11,56 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from potentials.errors import InputError
+from recipes.registry import Need
 from storage.durable import temporary_for
 from storage.exchange.subject import DatasetSubject, PotentialSubject
 
 Subject = TypeVar("Subject", PotentialSubject, DatasetSubject)
 
 Files = dict[str, str]
-"""Text of each file, by its name in the folder; an exporter of one file has one."""
+"""Text of each file, by its name in the folder; a format of one file has one."""
 
 
-@dataclass(frozen=True)
-class Exporter(Generic[Subject]):
-    """A format.
+@dataclass(frozen=True, kw_only=True)
+class Format(Generic[Subject]):
+    """A format, as a file of this folder declares it: ``FORMAT = Format(...)``.
 
     Attributes
     ----------
     name
         What ``--format`` calls it.
-    about
-        One phrase.
+    title
+        One phrase that says what it is.
     takes
         The kind of subject: ``PotentialSubject`` or ``DatasetSubject``.
-    folder
-        Whether ``--out`` is a folder; else it is one file.
     files
         Makes the texts; it reads and writes nothing else.
+    suffix
+        Ending of the one file that it writes; empty where ``--out`` is a folder.
     check
         Shell command that checks the export, run in the folder, or with ``{file}`` for the file; it ends with
         exit code 0 where the export is right.
     read_back
         Compares what is in the written file with the subject; returns a phrase for people, raises InputError
         where they differ. It is called after every writing.
+    needs, papers
+        Packages and programs without which the check does not run; keys of ``storage/papers.toml``.
     """
 
     name: str
-    about: str
+    title: str
     takes: type[Subject]
-    folder: bool
     files: Callable[[Subject], Files]
+    suffix: str = ""
     check: str = ""
     read_back: Callable[[Path, Subject], str] | None = None
+    needs: tuple[Need, ...] = ()
+    papers: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> bool:
+        """Whether ``--out`` is a folder; else it is one file."""
+        return not self.suffix
 
     @property
     def kind(self) -> str:
@@ -58,7 +68,7 @@ class Exporter(Generic[Subject]):
         return "potential" if self.takes is PotentialSubject else "dataset"
 
 
-def write_export(exporter: Exporter[Subject], subject: Subject, out: Path) -> tuple[list[Path], str]:
+def write_export(form: Format[Subject], subject: Subject, out: Path) -> tuple[list[Path], str]:
     """Write an export; return its files, and what reading it back said.
 
     Raises
@@ -69,12 +79,12 @@ def write_export(exporter: Exporter[Subject], subject: Subject, out: Path) -> tu
     """
     if out.exists():
         raise InputError(f"'{out}' exists already; give another path with --out")
-    texts = exporter.files(subject)
+    texts = form.files(subject)
     temporary = temporary_for(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        _write(temporary, texts if exporter.folder else next(iter(texts.values())))
-        said = exporter.read_back(temporary, subject) if exporter.read_back else ""
+        _write(temporary, texts if form.folder else next(iter(texts.values())))
+        said = form.read_back(temporary, subject) if form.read_back else ""
         temporary.rename(out)
     except OSError as error:
         raise InputError(f"'{out}' cannot be written: {error.strerror}") from None
@@ -82,7 +92,7 @@ def write_export(exporter: Exporter[Subject], subject: Subject, out: Path) -> tu
         if temporary.is_dir():
             shutil.rmtree(temporary)
         temporary.unlink(missing_ok=True)
-    return ([out / name for name in texts] if exporter.folder else [out]), said
+    return ([out / name for name in texts] if form.folder else [out]), said
 
 
 def template(name: str, values: Mapping[str, str]) -> str:

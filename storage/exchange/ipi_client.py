@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storage.exchange.c_source import c_names
-from storage.exchange.exporter import Exporter, Files, template
+from storage.exchange.exporter import Files, Format, template
 from storage.exchange.lammps_example import springs_of
 from storage.exchange.python_source import python_files
 from storage.exchange.subject import PotentialSubject
@@ -44,4 +44,10 @@ def ipi_files(subject: PotentialSubject) -> Files:
     }
 
 
-EXPORTER = Exporter("ipi", "a driver for i-PI's socket, with an input", PotentialSubject, True, ipi_files, CHECK)
+FORMAT = Format(
+    name="ipi",
+    title="a driver for i-PI's socket, with an input",
+    takes=PotentialSubject,
+    files=ipi_files,
+    check=CHECK,
+)

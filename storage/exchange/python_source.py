@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from potentials.pip.held import CAP_SPRING
-from storage.exchange.exporter import Exporter, Files, template
+from storage.exchange.exporter import Files, Format, template
 from storage.exchange.references import References
 from storage.exchange.subject import PotentialSubject
 from storage.exchange.tables import Tables
@@ -51,11 +51,11 @@ def json_lines(value: dict[str, Any]) -> str:
     return "{" + ",\n ".join(lines) + "}"
 
 
-EXPORTER = Exporter(
-    "python",
-    "one file that needs only NumPy, with an ASE calculator",
-    PotentialSubject,
-    False,
-    python_files,
-    "python {file}",
+FORMAT = Format(
+    name="python",
+    title="one file that needs only NumPy, with an ASE calculator",
+    takes=PotentialSubject,
+    files=python_files,
+    suffix=".py",
+    check="python {file}",
 )

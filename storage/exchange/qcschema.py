@@ -27,7 +27,7 @@ from potentials.errors import InputError
 from potentials.nmers.capping import Piece, pieces
 from potentials.nmers.nmer import NMer
 from recipes.schema.labelling import Labelling
-from storage.exchange.exporter import Exporter, Files
+from storage.exchange.exporter import Files, Format
 from storage.exchange.subject import DatasetSubject
 from storage.exchange.text import plain
 from storage.records import TRAIN
@@ -36,7 +36,7 @@ from storage.xyz import UNITS
 BOHR = 0.52917721067
 """Angstrom, in QCElemental (CODATA 2014), which reads these files; not that of `potentials.units`."""
 
-FORMAT = 1
+LAYOUT = 1
 """Number of the document's layout."""
 
 VALIDATED = 300
@@ -46,7 +46,7 @@ VALIDATED = 300
 def qcschema_files(subject: DatasetSubject) -> Files:
     """Return the document: one line for each configuration."""
     head = {
-        "nmer_qcschema_format": FORMAT,
+        "nmer_qcschema_format": LAYOUT,
         "title": plain(
             f"{subject.ref}, symmetry {subject.nmer.symmetry}, key {subject.attributes.get('key', '')[:12]}"
         ),
@@ -247,11 +247,11 @@ def _model(subject: DatasetSubject) -> dict[str, str]:
     return {"method": method, "basis": basis}
 
 
-EXPORTER = Exporter(
-    "qcschema",
-    "every sub-calculation as an AtomicResult, with ghosts",
-    DatasetSubject,
-    False,
-    qcschema_files,
+FORMAT = Format(
+    name="qcschema",
+    title="every sub-calculation as an AtomicResult, with ghosts",
+    takes=DatasetSubject,
+    files=qcschema_files,
+    suffix=".json",
     read_back=read_back,
 )

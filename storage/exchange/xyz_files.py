@@ -1,50 +1,28 @@
-"""Formats ``extxyz`` and ``mbfit``: a dataset's configurations with their energies, as other programs read them.
+"""A dataset's configurations with their energies as xyz, whatever the comments are.
 
-Both are a folder with ``train.xyz`` and ``test.xyz``; what `nmer import` reads back is the same dataset again.
+It is a folder with ``train.xyz`` and ``test.xyz``; what `nmer import` reads back is the same dataset again.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from potentials.errors import InputError
-from storage.exchange.exporter import Exporter, Files
+from storage.exchange.exporter import Files
 from storage.exchange.subject import DatasetSubject
 from storage.exchange.text import plain
 from storage.records import TEST, TRAIN, Dataset
-from storage.xyz import UNITS, read_labelled
+from storage.xyz import read_labelled
 from storage.xyz_options import ReadOptions
-
-UNIT = "eV"
-"""Of energies in extended xyz: what programs that train on it take for granted."""
 
 SPLITS = {"train": TRAIN, "test": TEST}
 
 ROUND_OFF = 1e-9
 """Largest deviation of what is read back, kcal/mol and Angstrom."""
-
-
-def extxyz_files(subject: DatasetSubject) -> Files:
-    """Return extended xyz: ``REF_energy`` in eV, and ``energy_unit`` that says so."""
-    charge = subject.nmer.charge
-
-    def comment(data: Dataset, n: int) -> str:
-        return (
-            f'Properties=species:S:1:pos:R:3 pbc="F F F" REF_energy={float(data.energy[n]) / UNITS[UNIT]!r} '
-            f"energy_unit={UNIT} total_charge={charge} config_id={data.ids[n]}"
-        )
-
-    return _files(subject, comment)
-
-
-def mbfit_files(subject: DatasetSubject) -> Files:
-    """Return MB-Fit's xyz: the comment is the n-body energy in kcal/mol."""
-    return _files(subject, lambda data, n: repr(float(data.energy[n])))
 
 
 def read_back(folder: Path, subject: DatasetSubject, unit: str | None = None) -> str:
@@ -64,7 +42,14 @@ def read_back(folder: Path, subject: DatasetSubject, unit: str | None = None) ->
     return f"read back: {count} configurations, largest deviation {largest:.1e} kcal/mol or A"
 
 
-def _files(subject: DatasetSubject, comment: Callable[[Dataset, int], str]) -> Files:
+def xyz_files(subject: DatasetSubject, comment: Callable[[Dataset, int], str]) -> Files:
+    """Return ``train.xyz`` and ``test.xyz``; `comment` gives the second line of a configuration.
+
+    Raises
+    ------
+    InputError
+        If the id of a configuration is more than an id.
+    """
     for one in subject.dataset.ids:
         if not re.fullmatch(r"[0-9A-Za-z][\w.-]{0,99}", one, re.ASCII):
             raise InputError(
@@ -83,16 +68,3 @@ def _frame(subject: DatasetSubject, data: Dataset, n: int, comment: str) -> str:
     rows = zip(subject.nmer.symbols, data.positions[n].tolist(), strict=True)
     lines = [f"{symbol} {x!r} {y!r} {z!r}" for symbol, (x, y, z) in rows]
     return "\n".join([str(len(lines)), comment, *lines, ""])
-
-
-EXTXYZ = Exporter(
-    "extxyz", "extended xyz with REF_energy in eV", DatasetSubject, True, extxyz_files, read_back=read_back
-)
-MBFIT = Exporter(
-    "mbfit",
-    "MB-Fit's xyz, energies in kcal/mol",
-    DatasetSubject,
-    True,
-    mbfit_files,
-    read_back=partial(read_back, unit="kcal/mol"),
-)

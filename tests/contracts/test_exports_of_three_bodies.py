@@ -19,7 +19,7 @@ from recipes.load import load_recipe
 from recipes.schema.recipe import NMerModel
 from storage.contents import potential_columns, potential_facts
 from storage.exchange.exporter import write_export
-from storage.exchange.formats import EXPORTERS
+from storage.exchange.formats import FORMATS
 from storage.exchange.subject import PotentialSubject, subject_of
 from storage.version import write_version
 from tests.contracts.test_exporters import of_kind, run_check
@@ -60,8 +60,8 @@ def test_an_export_holds_where_the_product_acts_and_beyond(name: str, kind: str,
         assert ((factor > 0.0) & (factor < 1.0)).sum() >= 25
         assert (largest >= switching.r_out).sum() >= 10 and not found.energy[largest >= switching.r_out].any()
     out = tmp_path / "out" / "export"
-    write_export(EXPORTERS[name], subject, out)
-    done = run_check(EXPORTERS[name], out)
+    write_export(FORMATS.get(name), subject, out)
+    done = run_check(FORMATS.get(name), out)
     assert done.returncode == 0 and "holds" in done.stdout, done.stdout + done.stderr
 
 
@@ -71,7 +71,7 @@ def test_files_give_the_same_potential_back(kind: str, tmp_path: Path) -> None:
     path = written(made, tmp_path / "toy.h5")
     subject = subject_of(str(path))
     assert isinstance(subject, PotentialSubject)
-    write_export(EXPORTERS["json"], subject, tmp_path / "toy.json")
+    write_export(FORMATS.get("json"), subject, tmp_path / "toy.json")
     document = json.loads((tmp_path / "toy.json").read_text())
     assert (document["filter"], document["rules"][0]) == ("all", "joined")
     for found in (nmer.load(path), nmer.load(tmp_path / "toy.json")):
@@ -94,7 +94,7 @@ def test_a_file_of_before_means_terms_with_any_intermolecular_distance(tmp_path:
     np.testing.assert_array_equal(found.energy(x), old.energy(x))
     subject = subject_of(str(tmp_path / "old.h5"))
     assert isinstance(subject, PotentialSubject)
-    write_export(EXPORTERS["json"], subject, tmp_path / "old.json")
+    write_export(FORMATS.get("json"), subject, tmp_path / "old.json")
     document = json.loads((tmp_path / "old.json").read_text())
     assert (document["filter"], document["rules"]) == ("all", ["intermolecular"])
     (tmp_path / "old.json").write_text(json.dumps(document | {"filter": "intermolecular", "rules": []}))

@@ -16,7 +16,7 @@ from potentials.pip.kernels import matrix_product
 from potentials.pip.potential import Potential
 from recipes.load import load_recipe
 from storage.exchange.exporter import write_export
-from storage.exchange.formats import EXPORTERS
+from storage.exchange.formats import FORMATS
 from storage.exchange.subject import PotentialSubject
 
 WORK = """
@@ -65,7 +65,7 @@ def test_no_other_thread_works_for_an_evaluation(tmp_path: Path) -> None:
     basis = Basis.build(nmer, 3, "intermolecular")
     coefficients = np.random.default_rng(1).normal(size=basis.n_terms)
     potential = Potential(nmer, 3, "intermolecular", np.ones(len(basis.pair_names)), coefficients)
-    write_export(EXPORTERS["python"], PotentialSubject(potential, {}), tmp_path / "exported.py")
+    write_export(FORMATS.get("python"), PotentialSubject(potential, {}), tmp_path / "exported.py")
     free = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     words = [sys.executable, "-c", WORK, str(tmp_path / "exported.py")]
     done = subprocess.run(words, capture_output=True, text=True, env=free, check=False)

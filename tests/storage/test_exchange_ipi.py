@@ -16,7 +16,7 @@ from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
 from recipes.load import load_recipe
 from storage.exchange.exporter import write_export
-from storage.exchange.formats import EXPORTERS
+from storage.exchange.formats import FORMATS
 from storage.exchange.subject import PotentialSubject
 
 
@@ -30,7 +30,7 @@ def test_i_pi_runs_dynamics_with_it(tmp_path: Path) -> None:
     coefficients = np.full(basis.n_terms, 5.0)  # repulsive everywhere
     potential = Potential(nmer, 1, "intermolecular", k, coefficients, Switching((0, 5), 5.0, 7.0))
     folder, name = tmp_path / "ipi", f"nmer-{tmp_path.name}-{time.time_ns()}"
-    write_export(EXPORTERS["ipi"], PotentialSubject(potential, {}), folder)
+    write_export(FORMATS.get("ipi"), PotentialSubject(potential, {}), folder)
     source = (folder / "input.xml").read_text()
     source = source.replace("mode='inet'", "mode='unix'").replace("localhost", name)
     (folder / "input.xml").write_text(source.replace("<port>31415</port>", ""))

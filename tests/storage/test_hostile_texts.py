@@ -29,7 +29,7 @@ from storage.checksum import seal
 from storage.configuration import configuration_ids
 from storage.contents import dataset_columns, potential_columns, potential_facts
 from storage.exchange.exporter import template, write_export
-from storage.exchange.formats import EXPORTERS
+from storage.exchange.formats import FORMATS
 from storage.exchange.mbx_overlay import _monomer_id
 from storage.exchange.subject import DatasetSubject, PotentialSubject
 from storage.exchange.text import plain, xml_comment
@@ -91,13 +91,13 @@ def named(text: str) -> PotentialSubject:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-@pytest.mark.parametrize("name", [n for n, e in EXPORTERS.items() if e.kind == "potential"])
+@pytest.mark.parametrize("name", [e.name for e in FORMATS if e.kind == "potential"])
 def test_a_text_stays_a_text_in_every_format(name: str, payload: str) -> None:
     """Line by line, all that differs from the export of a harmless one is the title."""
     hostile = named(PAYLOADS[payload])
     harmless = named("water-1")
     harmless = replace(harmless, potential=replace(harmless.potential, name=hostile.identifier))
-    ours, theirs = (EXPORTERS[name].files(subject) for subject in (harmless, hostile))
+    ours, theirs = (FORMATS.get(name).files(subject) for subject in (harmless, hostile))
     assert list(ours) == list(theirs)
     assert re.fullmatch(r"[\w ,.:;()@+=-]{1,200}", hostile.title, re.ASCII)
     assert re.fullmatch(r"[A-Za-z]\w{0,100}", hostile.identifier, re.ASCII)
@@ -125,14 +125,14 @@ def test_the_check_of_a_hostile_export_runs_no_payload(name: str, payload: str, 
     if shutil.which("gcc") is None or shutil.which("g++") is None:
         pytest.skip("gcc or g++ is missing: on Debian: apt-get install build-essential")
     out = tmp_path / "out"
-    write_export(EXPORTERS[name], named(PAYLOADS[payload]), out)
+    write_export(FORMATS.get(name), named(PAYLOADS[payload]), out)
     words = (
-        EXPORTERS[name]
+        FORMATS.get(name)
         .check.format(file=out)
         .replace("python ", f"{sys.executable} ")
         .replace("-O2", "-O0 -trigraphs")
     )
-    folder = out if EXPORTERS[name].folder else tmp_path
+    folder = out if FORMATS.get(name).folder else tmp_path
     done = subprocess.run(words, shell=True, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "holds" in done.stdout, done.stdout + done.stderr
     assert not list(tmp_path.rglob("PWNED")) and not Path("PWNED").exists()
@@ -199,7 +199,7 @@ def test_a_foreign_potential_is_refused_or_harmless(
 ) -> None:
     """In every text attribute; refused in one printable sentence, and then nothing is written."""
     path = changed(potential_file(tmp_path), place, PAYLOADS[payload])
-    for name in ("c", "python", "json", "lammps", "ipi", "mbx"):
+    for name in [e.name for e in FORMATS if e.kind == "potential"]:
         out = tmp_path / f"out-{name}"
         code = main(["export", str(path), "--format", name, "--out", str(out)])
         said = capsys.readouterr()
@@ -229,7 +229,7 @@ def test_a_foreign_dataset_is_refused_or_harmless(
     except ValueError:  # HDF5's own strings end at a null
         assert payload == "null"
         return
-    for name in ("extxyz", "mbfit", "qcschema"):
+    for name in [e.name for e in FORMATS if e.kind == "dataset"]:
         out = tmp_path / f"out-{name}"
         code = main(["export", str(path), "--format", name, "--out", str(out)])
         said = capsys.readouterr()
@@ -252,7 +252,7 @@ def test_ids_that_would_be_more_than_ids_are_refused_in_memory_too(tmp_path: Pat
     for bad in ("a b", "a\nH 0 0 0", 'x" REF_energy=0', "=1+1", ""):
         other = replace(subject, dataset=replace(subject.dataset, ids=(bad, *subject.dataset.ids[1:])))
         with pytest.raises(InputError, match="has the configuration id"):
-            write_export(EXPORTERS["extxyz"], other, tmp_path / "out")
+            write_export(FORMATS.get("extxyz"), other, tmp_path / "out")
     broken = replace(NMER.fragments[0], symbols=("H 0 0 0\nC", *NMER.fragments[0].symbols[1:]))
     with pytest.raises(InputError, match="has the atom 'H 0 0"):
         replace(subject, nmer=NMer("x", (broken, NMER.fragments[1]), NMER.symmetry))
@@ -269,7 +269,7 @@ JSON_PLACES = [
 @pytest.mark.parametrize("place", JSON_PLACES)
 def test_a_foreign_document_is_refused_or_harmless(place: str, payload: str, tmp_path: Path) -> None:
     path = tmp_path / "p.json"
-    write_export(EXPORTERS["json"], PotentialSubject(toy(), {}), path)
+    write_export(FORMATS.get("json"), PotentialSubject(toy(), {}), path)
     whole = json.loads(path.read_text())
     where, *keys = whole, *place.split("/")
     for key in keys[:-1]:
