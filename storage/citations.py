@@ -15,6 +15,7 @@ from typing import Any
 
 from potentials.nmers.nmer import NMer
 from recipes.engines import ENGINES
+from recipes.schema.gates import GATES
 from recipes.schema.labelling import Labelling
 from recipes.schema.recipe import NMerModel
 from storage.attributes import content_of
@@ -125,6 +126,8 @@ def _of(kind: str, recipe: dict[str, Any], attributes: Mapping[str, Any]) -> Ite
     """Yield what is cited, and the key of the paper, '' where none is known."""
     if kind == "potential":
         yield from _potential(attributes["facts"], recipe.get("fitting", {}))
+        for gate in (GATES.get(name) for name in recipe.get("gates", {}) if name in GATES):
+            yield from ((f"gate {gate.name}", key) for key in gate.papers)
     elif kind == "dataset" and "imported" in attributes["facts"]:
         yield f"imported data ({', '.join(attributes['facts']['imported'])})", ""
     elif kind == "dataset" and "labelling" in recipe:

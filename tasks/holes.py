@@ -1,7 +1,7 @@
 """Search a fitted surface for holes: geometries near the data where it falls far below all it was fitted to.
 
 A polynomial is free where it has no data. Three searches start from training configurations: fragments are pushed
-together, bonds (those of caps first) are stretched and pressed, and random walks are drawn downhill. None of them
+together, bonds are stretched and pressed, and random walks are drawn downhill. None of them
 leaves the region where a simulation could come: every distance stays within a margin of the training data's range.
 """
 
@@ -150,16 +150,20 @@ def _pushed(nmer: NMer, chosen: Floats) -> Floats:
 
 
 def _stretched(nmer: NMer, chosen: Floats) -> Floats:
-    """Move each bond's lighter end along the bond; where no bonds are known, every pair of a fragment's atoms."""
+    """Move each bond's lighter end along the bond; where no bonds are known, every pair of a fragment's atoms.
+
+    A cap stays at its length: no simulation stretches its bond.
+    """
+    held = {frozenset((cap, anchor)) for cap, anchor, _ in nmer.caps}
     bonds = nmer.bonds or [pair for part in nmer.slices for pair in combinations(range(part.start, part.stop), 2)]
     tried = []
-    for i, j in bonds:
+    for i, j in (bond for bond in bonds if frozenset(bond) not in held):
         light, heavy = (i, j) if nmer.masses[i] <= nmer.masses[j] else (j, i)
         arrow = chosen[:, light] - chosen[:, heavy]
         for factor in np.arange(0.6, 1.8, 0.05):
             moved = chosen.copy()
             moved[:, light] = chosen[:, heavy] + factor * arrow
-            tried.append(moved)  # a cap is stretched as well: a simulation moves its anchor's neighbour
+            tried.append(nmer.place_caps(moved))
     return np.concatenate(tried) if tried else np.empty((0, nmer.natoms, 3))
 
 

@@ -12,6 +12,7 @@ from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Key
 from potentials.pip.basis import Basis, BasisOptions
+from recipes.schema.gates import gates
 
 LINE = 115
 
@@ -246,13 +247,14 @@ def _size_lines(nmer: NMer, settings: Settings, size: Size, *, short: bool = Fal
     limit = f", max_terms = {size.max_terms}" if size.max_terms else ""
     some = f", starts = {size.starts}" if size.starts else ""
     soon = ", equilibration = 1.0" if short else ""
-    train, test = size.gates
+    errors = dict(zip(("train", "test"), size.gates, strict=True))
+    limits = ", ".join(f"{gate.name} = {errors[gate.error_of]}" for gate in gates() if gate.error_of)
     return "\n".join(
         [
             f"sampling = {{ frames = {size.frames}{soon} }}",
             f"selection = {{ train = {size.train}, test = {size.test} }}",
             _noted(f"fitting = {{ degree = {size.degree}{limit}{some} }}", _count(nmer, settings, size)),
-            f"gates = {{ train_rmsd = {train}, test_rmsd = {test} }}",
+            f"gates = {{ {limits} }}",
         ]
     )
 

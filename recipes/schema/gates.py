@@ -36,11 +36,20 @@ class GateDeclared(Declared, Protocol):
         """Return the largest limit that is allowed."""
 
     @property
+    def error_of(self) -> str:
+        """Return the set whose RMSD it limits: ``train``, ``test``, or none."""
+
+    @property
     def order(self) -> int:
         """Return its place in reports."""
 
 
 GATES: Registry[GateDeclared] = Registry("gates", "tasks.validation.gates", "GATE")
+
+
+def gates() -> tuple[GateDeclared, ...]:
+    """Return the gates in the order of the report."""
+    return tuple(sorted(GATES, key=lambda gate: (gate.order, gate.name)))
 
 
 class Gates(Section):
@@ -49,7 +58,7 @@ class Gates(Section):
     @classmethod
     def declared(cls) -> type[Gates]:
         """Return the section with the fields of all gates."""
-        return _section(tuple(sorted(GATES, key=lambda gate: (gate.order, gate.name))))
+        return _section(gates())
 
     @classmethod
     def read(cls, values: Any) -> Gates:
@@ -63,11 +72,11 @@ class Gates(Section):
 
 
 @cache
-def _section(gates: tuple[GateDeclared, ...]) -> type[Gates]:
+def _section(declared: tuple[GateDeclared, ...]) -> type[Gates]:
     fields: dict[str, Any] = {
         gate.name: (float, Field(gate.limit, gt=0, le=gate.highest, description=f"limit: {gate.title}"))
-        for gate in gates
+        for gate in declared
     }
     made = create_model("Gates", __base__=Gates, __doc__=Gates.__doc__, **fields)
-    made.LATER = {gate.name: gate.absent for gate in gates if gate.absent is not None}
+    made.LATER = {gate.name: gate.absent for gate in declared if gate.absent is not None}
     return made

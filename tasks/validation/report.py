@@ -68,9 +68,9 @@ class Report:
 
 def report_html(report: Report) -> str:
     """Return the page; every text is escaped."""
-    texts = files("tasks.validation")
+    text = (files("tasks.validation") / "templates" / "report.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    template = environment.from_string((texts / "report.html").read_text(encoding="utf-8"))
+    template = environment.from_string(text)
     sets = (("training", report.train), ("test", report.test))
     return template.render(
         vars(report)

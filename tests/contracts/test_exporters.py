@@ -176,9 +176,8 @@ def table() -> list[str]:
     """Return the rows of the table in the docs."""
     rows = []
     for form in sorted(FORMATS, key=lambda one: (one.kind != "potential", one.name)):
-        check = (
-            f"`{form.check.format(file='FILE' + form.suffix)}`" if form.check else "read back when it is written"
-        )
+        command = form.check.format(file=f"FILE{form.suffix}")
+        check = f"`{command}`" if command else "read back when written"
         out = f"file, `{form.suffix}`" if form.suffix else "folder"
         inside = " in it" if form.check and form.folder else ""
         needs = ", ".join(need.name for need in form.needs)
@@ -226,7 +225,7 @@ def test_a_format_in_one_file_of_its_own_is_a_format_like_all_others(
     folder.mkdir()
     (folder / "toy_format.py").write_text(TOY)
     monkeypatch.setenv(PLUGINS, str(folder))
-    potential = str(potential_file("switched", tmp_path))
+    potential = str(tmp_path / "switched.h5")
     FORMATS.forget()
     try:
         assert main(["export", potential, "--format", "plain", "--out", str(out)]) == 0

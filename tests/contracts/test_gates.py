@@ -15,7 +15,7 @@ from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
 from recipes.load import expanded_toml, load_recipe, recipe_of_text
 from recipes.registry import PLUGINS, missing
-from recipes.schema.gates import GATES, Gates
+from recipes.schema.gates import GATES, Gates, gates
 from recipes.schema.recipe import Recipe
 from storage.configuration import configuration_ids
 from storage.contents import dataset_columns, potential_columns, potential_facts
@@ -45,30 +45,30 @@ SOUND = Candidate(built(), FINE, FINE, 1.0, POSITIONS)
 class PrefersOneHydrogen(Potential):
     """Has a term of one C-H distance of three; its gradient knows of it."""
 
-    def energy_and_gradient(self, positions):  # type: ignore[no-untyped-def]
-        energy, gradient = super().energy_and_gradient(positions)
-        bond = np.asarray(positions)[..., 2, :] - np.asarray(positions)[..., 0, :]
-        length = np.linalg.norm(bond, axis=-1)
-        gradient[..., 2, :] += 0.1 * bond / length[..., None]
-        gradient[..., 0, :] -= 0.1 * bond / length[..., None]
-        return energy + 0.1 * length, gradient
+    def evaluate(self, positions):  # type: ignore[no-untyped-def]
+        found = super().evaluate(positions)
+        bond = positions[:, 2] - positions[:, 0]
+        length, gradient = np.linalg.norm(bond, axis=1), found.gradient.copy()
+        gradient[:, 2] += 0.1 * bond / length[:, None]
+        gradient[:, 0] -= 0.1 * bond / length[:, None]
+        return replace(found, energy=found.energy + 0.1 * length, gradient=gradient)
 
 
 class FeelsAField(Potential):
     """Pulls all atoms along an axis; its gradient knows of it."""
 
-    def energy_and_gradient(self, positions):  # type: ignore[no-untyped-def]
-        energy, gradient = super().energy_and_gradient(positions)
-        gradient[..., 0] += 0.01
-        return energy + 0.01 * np.asarray(positions)[..., 0].sum(axis=-1), gradient
+    def evaluate(self, positions):  # type: ignore[no-untyped-def]
+        found = super().evaluate(positions)
+        energy = found.energy + 0.01 * positions[:, :, 0].sum(axis=1)
+        return replace(found, energy=energy, gradient=found.gradient + np.array([0.01, 0.0, 0.0]))
 
 
 class SlopesTooMuch(Potential):
     """Has a gradient one per cent too long."""
 
-    def energy_and_gradient(self, positions):  # type: ignore[no-untyped-def]
-        energy, gradient = super().energy_and_gradient(positions)
-        return energy, 1.01 * gradient
+    def evaluate(self, positions):  # type: ignore[no-untyped-def]
+        found = super().evaluate(positions)
+        return replace(found, gradient=1.01 * found.gradient)
 
 
 DEFECTS = {
@@ -117,8 +117,9 @@ def test_a_planted_defect_fails_its_gate_alone(name: str) -> None:
 @pytest.mark.parametrize("name", DEFECTS)
 def test_what_is_no_number_fails(name: str) -> None:
     class Unknown(Potential):
-        def energy(self, positions):  # type: ignore[no-untyped-def]
-            return super().energy(positions) * np.nan
+        def evaluate(self, positions):  # type: ignore[no-untyped-def]
+            found = super().evaluate(positions)
+            return replace(found, energy=found.energy * np.nan, gradient=found.gradient * np.nan)
 
     nothing = errors(np.empty(0), np.empty(0))
     unknown = Candidate(built(Unknown), nothing, nothing, float("nan"), POSITIONS)
@@ -128,8 +129,7 @@ def test_what_is_no_number_fails(name: str) -> None:
 def test_the_table_of_the_docs_is_what_the_gates_declare() -> None:
     page = (ROOT / "docs" / "fitting.md").read_text()
     found = re.findall(r"^\| `(\w+)` \| ([^|]+) \| (at most|at least) ([\d.e-]+) \|", page, re.MULTILINE)
-    gates = sorted(GATES, key=lambda gate: (gate.order, gate.name))
-    assert found == [(g.name, g.title, "at least" if g.at_least else "at most", f"{g.limit:g}") for g in gates]
+    assert found == [(g.name, g.title, "at least" if g.at_least else "at most", f"{g.limit:g}") for g in gates()]
 
 
 def stored(folder: Path) -> tuple[Store, str]:

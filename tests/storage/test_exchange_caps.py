@@ -24,10 +24,9 @@ from storage.exchange.exporter import write_export
 from storage.exchange.formats import FORMATS
 from storage.exchange.json_document import main
 from storage.exchange.subject import PotentialSubject
-from tests.contracts.test_exporters import run_check
+from tests.contracts.test_exporters import of_kind, run_check
 
 KCAL = units.kcal / units.mol
-FORMATS = [form.name for form in FORMATS if form.kind == "potential"]
 
 
 def toy(name: str) -> Potential:
@@ -63,7 +62,7 @@ def stretched(potential: Potential) -> Atoms:
     return atoms
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", of_kind("potential"))
 @pytest.mark.parametrize("kind", ["ch", "conh"])  # three caps on one atom; caps on C and on N
 def test_exports_of_capped_n_mers_check_themselves(name: str, kind: str, tmp_path: Path) -> None:
     """The reference configurations have their caps off their length."""

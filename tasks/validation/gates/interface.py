@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recipes.registry import Need
-from recipes.schema.gates import GATES, Gates
+from recipes.schema.gates import Gates, gates
 from storage.records import Floats
 from tasks.metrics import Errors
 
@@ -72,6 +72,9 @@ class Gate:
         Whether the figure must be at least the limit; otherwise at most.
     highest
         Largest limit that a recipe may have; None: any above 0.
+    error_of
+        ``train`` or ``test`` where it limits the RMSD of that set: a recipe that is written for a new molecule
+        states this limit, which depends on how well such a potential can be fitted.
     order
         Place in reports; those of the same place are in the order of their names.
     needs, papers
@@ -85,6 +88,7 @@ class Gate:
     absent: float | None
     at_least: bool = False
     highest: float | None = None
+    error_of: str = ""
     order: int = 100
     needs: tuple[Need, ...] = ()
     papers: tuple[str, ...] = ()
@@ -133,7 +137,7 @@ def judge(candidate: Candidate, limits: Gates) -> list[Verdict]:
         The recipe's limits.
     """
     found = []
-    for gate in sorted(GATES, key=lambda one: (one.order, one.name)):
+    for gate in gates():
         value, limit = float(gate.measure(candidate)), float(getattr(limits, gate.name))
         passed = value >= limit if gate.at_least else value <= limit
         found.append(Verdict(gate.name, gate.title, value, limit, passed, gate.at_least))

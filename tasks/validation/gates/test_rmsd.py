@@ -10,5 +10,6 @@ GATE = Gate(
     measure=lambda candidate: candidate.test.rmsd,
     limit=0.5,
     absent=None,
+    error_of="test",
     order=2,
 )

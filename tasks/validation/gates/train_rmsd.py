@@ -10,5 +10,6 @@ GATE = Gate(
     measure=lambda candidate: candidate.train.rmsd,
     limit=0.5,
     absent=None,
+    error_of="train",
     order=1,
 )

@@ -74,6 +74,20 @@ def test_a_hole_that_no_line_leads_to_is_found_by_a_walk() -> None:
     assert found["walk"].is_hole
 
 
+def test_caps_are_at_their_length_in_every_place_that_a_search_visits() -> None:
+    visited = []
+
+    def surface(positions: np.ndarray) -> np.ndarray:
+        visited.append(positions)
+        return smooth(positions)
+
+    assert len(find_holes(NMER, surface, POSITIONS, smooth(POSITIONS))) == 3
+    places = np.concatenate(visited)
+    assert len(places) > 1000 and NMER.caps
+    for cap, anchor, length in NMER.caps:
+        np.testing.assert_allclose(np.linalg.norm(places[:, cap] - places[:, anchor], axis=1), length, rtol=1e-12)
+
+
 def test_no_search_leaves_the_region_of_the_data() -> None:
     region = Region.of(NMER, POSITIONS)
     assert region.holds(POSITIONS).all()
