@@ -14,10 +14,9 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property, update_wrapper
 from pathlib import Path
 from typing import Any
-
-import numba
 
 FOLDER = "NUMBA_CACHE_DIR"
 """Variable of the environment that numba reads; processes that this one starts find the folder by it."""
@@ -32,7 +31,9 @@ REMARK = (
 
 
 def njit(*, cache: bool = False, **options: Any) -> Any:
-    """Return numba's decorator; with `cache`, what is compiled is kept where there is a place for it.
+    """Return a decorator as numba's; with `cache`, what is compiled is kept where there is a place for it.
+
+    numba is imported when the function is first called, and not before.
 
     Parameters
     ----------
@@ -41,10 +42,37 @@ def njit(*, cache: bool = False, **options: Any) -> Any:
     options
         Those of `numba.njit`.
     """
+    return lambda function: Compiled(function, cache, options)
 
-    def decorate(function: Callable[..., Any]) -> Any:
-        compiled = numba.njit(**options)(function)
-        while cache:
+
+class Compiled:
+    """A function that is compiled when it is first called.
+
+    Parameters
+    ----------
+    function
+        The function.
+    cache
+        Whether what is compiled is kept.
+    options
+        Those of `numba.njit`.
+    """
+
+    def __init__(self, function: Callable[..., Any], cache: bool, options: dict[str, Any]) -> None:
+        update_wrapper(self, function)
+        self._function, self._keep, self._options = function, cache, options
+
+    def __call__(self, *values: Any) -> Any:
+        """Call the compiled function."""
+        return self.dispatcher(*values)
+
+    @cached_property
+    def dispatcher(self) -> Any:
+        """What numba makes of the function."""
+        import numba
+
+        compiled = numba.njit(**self._options)(self._function)
+        while self._keep:
             try:
                 compiled.enable_caching()
             except RuntimeError:  # numba can write to none of its folders
@@ -53,15 +81,25 @@ def njit(*, cache: bool = False, **options: Any) -> Any:
             else:
                 compiled._cache = _Lenient(compiled._cache)
             break
+        self.__dict__["dispatcher"] = compiled  # before those that it calls, which may call it
+        _compile_called(self._function)
         return compiled
 
-    return decorate
+
+def _compile_called(function: Callable[..., Any]) -> None:
+    """Put what numba makes of them in the place of the compiled functions that a function calls by name."""
+    names = function.__globals__
+    for name in function.__code__.co_names:
+        if isinstance(names.get(name), Compiled):
+            names[name] = names[name].dispatcher
 
 
 def cfunc(signature: Any, *, cache: bool = False) -> Any:
     """Return numba's decorator for a function that C calls; `cache` is that of `njit`."""
+    import numba
 
     def decorate(function: Callable[..., Any]) -> Any:
+        _compile_called(function)
         while cache:
             try:
                 return numba.cfunc(signature, cache=True)(function)
@@ -77,6 +115,8 @@ def cfunc(signature: Any, *, cache: bool = False) -> Any:
 
 def _other_folder() -> bool:
     """Have numba use a folder of the user's own; return False where it does already, or there can be none."""
+    import numba
+
     if os.environ.get(_SAID) or os.environ.get(_OWN) == numba.config.CACHE_DIR:
         return False
     folder = own_folder()
