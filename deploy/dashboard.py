@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -22,3 +23,8 @@ def show_pages(cluster: Any, show: Show | None) -> None:
     """Tell the address of the dashboard of a cluster that was opened with one."""
     if show is not None and has_pages(show):
         show(f"http://127.0.0.1:{cluster.scheduler_info['services']['dashboard']}/status")
+
+
+def print_dashboard(link: str) -> None:
+    """Print the address of Dask's dashboard to standard error."""
+    print(f"Dask's dashboard: {link}", file=sys.stderr)

@@ -199,6 +199,11 @@ Machine = Annotated[AnyMachine, Field(discriminator="system")]
 MACHINE: TypeAdapter[AnyMachine] = TypeAdapter(Machine)
 
 
+def scratch_of(machine: AnyMachine) -> str:
+    """Return a machine's own folder for temporary files; empty if it has none."""
+    return machine.scratch if isinstance(machine, BatchMachine) else ""
+
+
 def describe(machine: AnyMachine) -> str:
     """Return how large a machine's work may be, in a few words."""
     if isinstance(machine, BatchMachine):

@@ -49,6 +49,12 @@ class Work:
         The limit of a label, s.
     most
         The largest number of processes that has any use; 0 is any number.
+    expected_memory, source
+        Memory that a label is expected to need, GiB, None if that is not known; and how it is known.
+    labels
+        Whether labels are computed.
+    fit_memory, fit_core_hours
+        What the fit is expected to need, GiB and core-hours; None if it is not known or there is no fit.
     """
 
     name: str
@@ -58,6 +64,11 @@ class Work:
     seconds: float | None
     timeout: float
     most: int = 0
+    expected_memory: float | None = None
+    source: str = ""
+    labels: bool = True
+    fit_memory: float | None = None
+    fit_core_hours: float | None = None
 
 
 def job_count(jobs: LabelJobs | FitJob, work: Work) -> int:

@@ -10,12 +10,12 @@ from typing import Any
 from prefect.artifacts import create_image_artifact, create_link_artifact, create_markdown_artifact
 from prefect.logging import get_run_logger
 
-from flows.machines import print_dashboard
+from deploy.dashboard import print_dashboard
 from flows.server import without_patience
-from flows.state import outcome
 from recipes.schema.recipe import Recipe
 from storage.store import Store
 from storage.version import package_versions
+from tasks.run.state import outcome
 
 LARGEST = 200_000
 """Bytes of a plot that goes into Prefect's database; each run brings one."""

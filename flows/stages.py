@@ -10,19 +10,22 @@ from typing import Literal
 
 from prefect import flow
 
-from deploy.machine import LocalMachine, Machine
+from deploy.fits import check_fits
+from deploy.machine import LocalMachine, Machine, scratch_of
+from deploy.run_clusters import Clusters
+from deploy.script import Work
 from flows.artifacts import log_stage, log_start, show_dashboard, show_outcome
-from flows.checks import check_recipe
-from flows.machines import Clusters, check_fits, for_machine
 from flows.names import run_name, run_stage
 from flows.progress import show_progress
-from flows.state import check_complete, label_cost_now, recipe_state
-from flows.timing import record
 from recipes.schema.recipe import Recipe
 from storage.store import Store, default_store
 from tasks.fitting.task import fitting_task
 from tasks.labelling.task import labelling_task
 from tasks.progress import watched_by
+from tasks.run.checks import check_recipe
+from tasks.run.needs import needs, with_scratch
+from tasks.run.state import check_complete, label_cost_now, recipe_state
+from tasks.run.timing import record
 from tasks.sampling.task import sampling_task
 from tasks.selection.task import selection_task
 from tasks.validation.task import validation_task
@@ -62,18 +65,19 @@ def run_stages(
     """
     path = store or default_store()
     check_recipe(recipe, until)
-    recipe = for_machine(recipe, machine)
+    recipe = with_scratch(recipe, scratch_of(machine))
     keys: dict[str, str] = {}
     opened = Store(path, create=True)
     states = recipe_state(recipe, opened)
     check_complete(recipe, states, since)
     made_before = {state.stage for state in states if state.version is not None}
     cost = label_cost_now(recipe, opened)
-    check_fits(recipe, machine, cost, until)
+    work = Work(**needs(recipe, path, cost, until))
+    check_fits(machine, work)
     log_start(recipe, path)
     with (
         opened.writing(),
-        Clusters(machine, recipe, path, cost, show=partial(show_dashboard, recipe)) as clusters,
+        Clusters(machine, work, partial(show_dashboard, recipe)) as clusters,
         watched_by(partial(show_progress, recipe)),
     ):
         stages: list[tuple[Stage, Callable[[], str]]] = [

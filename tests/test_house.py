@@ -35,6 +35,7 @@ FOLDERS = {
     "deploy": {"machines"},
     "tasks": {
         "physics",
+        "run",
         "sampling",
         "sampling/bias",
         "sampling/force_fields",

@@ -59,18 +59,18 @@ def deploy(
     if cron is not None and len(cron.split()) != 5:
         raise InputError(f'--cron is "{cron}"; allowed: five fields, for example "0 20 * * 5"')
     set_prefect_defaults()
-    from flows.costs import CostLeft, check_consent, cost_left, cost_limit
     from flows.deployments import Plan, check_server, make_pools, of_family, of_recipe, register, updated_file
-    from flows.state import open_store
     from nmer.cli.family_run import load_family
     from storage.version import write_text
+    from tasks.run.costs import CostLeft, check_consent, cost_left, cost_limit
+    from tasks.run.state import open_store
 
     settings: dict[str, Any] = {"store": str(Path(store).absolute())} if store else {}
     machine, known = machine_of(on), open_store(store)
     if on != "local":
         settings["machine"] = machine.model_dump(mode="json")
     plan = Plan(pool, settings, cron, only)
-    number, limit = version("nmer"), cost_limit(max_core_hours, machine)
+    number, limit = version("nmer"), cost_limit(max_core_hours, machine.max_core_hours)
     since, until = (FIRST[only], LAST[only]) if only else (STAGES[0], STAGES[-1])
     singles = [checked_recipe(name, preset, protocol, until=until, here=False) for name in recipes]
     families = {name: load_family(name, preset, protocol, None, here=False) for name in family or []}

@@ -53,7 +53,7 @@ def run_family(name: str, recipes: list[Recipe], store: Store, until: str, machi
     ``family``, ``preset``, ``store``, ``passed``, and ``members``: of each what `nmer run --json` prints, with
     ``atoms``, ``seconds`` by stage, ``published`` errors, and ``failure``.
     """
-    from flows.state import recipe_state
+    from tasks.run.state import recipe_state
 
     stages = STAGES[: STAGES.index(until) + 1]
     left = [
@@ -90,8 +90,8 @@ def _train(name: str, recipes: list[Recipe], store: Store, until: Any, machine: 
 
 
 def _member(recipe: Recipe, store: Store, until: str, failure: str | None) -> dict[str, Any]:
-    from flows.state import outcome
-    from flows.timing import timings
+    from tasks.run.state import outcome
+    from tasks.run.timing import timings
 
     result = outcome(recipe, store, until)
     known = timings(store.path)

@@ -46,8 +46,6 @@ def retry(
     recipe
         Name of a shipped recipe, or path of a TOML file.
     """
-    from flows.costs import check_consent, cost_limit, cost_of_labels
-    from flows.state import label_cost_now
     from storage.configuration import configuration_ids
     from storage.contents import selection_from_version
     from storage.keys import selection_key
@@ -55,11 +53,13 @@ def retry(
     from storage.store import Store
     from tasks.labelling.protocol import protocol_of
     from tasks.labelling.retry import find_failures
+    from tasks.run.costs import check_consent, cost_limit, cost_of_labels
+    from tasks.run.state import label_cost_now
 
     if not reason and not listing:
         raise InputError("give --reason TEXT, or --list to see the reasons there are")
     machine = machine_of(on)
-    limit = cost_limit(max_core_hours, machine)
+    limit = cost_limit(max_core_hours, machine.max_core_hours)
     loaded = checked_recipe(recipe, preset, protocol, until="labelling")
     opened, nmer = Store(store), loaded.build_nmer()
     selection = opened.find("selection", selection_key(loaded), loaded.name)
@@ -122,18 +122,22 @@ def _print_reasons(word: str, reasons: dict[str, int]) -> None:
 def _label_again(recipe: Recipe, path: Path, positions: Floats, reason: str, machine: AnyMachine) -> LabelCounts:
     """Compute labels on a cluster of their own."""
     from deploy.cluster import connect
-    from flows.machines import Clusters, check_fits, for_machine
-    from flows.state import label_cost_now
+    from deploy.fits import check_fits
+    from deploy.machine import scratch_of
+    from deploy.run_clusters import Clusters
+    from deploy.script import Work
     from storage.store import Store
     from tasks.labelling.execution.dispatch import label_configurations, scratch_folder
     from tasks.progress import ProgressLine
+    from tasks.run.needs import needs, with_scratch
+    from tasks.run.state import label_cost_now
 
-    store, recipe = Store(path), for_machine(recipe, machine)
-    cost = label_cost_now(recipe, store)
-    check_fits(recipe, machine, cost, "labelling")
+    store, recipe = Store(path), with_scratch(recipe, scratch_of(machine))
+    work = Work(**needs(recipe, path, label_cost_now(recipe, store), "labelling", len(positions)))
+    check_fits(machine, work)
     with (
         store.writing(),
-        Clusters(machine, recipe, path, cost, len(positions)) as clusters,
+        Clusters(machine, work) as clusters,
         connect(clusters.scheduler()) as client,
         ProgressLine("labelling", len(positions), "labels") as progress,
     ):

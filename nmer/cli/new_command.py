@@ -13,7 +13,6 @@ from cyclopts import Parameter
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from flows.checks import check_recipe
 from nmer.cli.output import Json, print_json, print_table
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
@@ -25,6 +24,7 @@ from recipes.load import load_recipe, shipped_recipes
 from recipes.schema.patterns import LONGEST_NAME, NAME, shown
 from recipes.schema.recipe import Recipe
 from storage.version import write_text
+from tasks.run.checks import check_recipe
 from tasks.sampling.force_fields.registry import choose_force_field
 
 PRESETS = ("smoke", "laptop", "paper")

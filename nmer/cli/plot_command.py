@@ -80,7 +80,7 @@ def _recipe_and_pool(given: str, preset: str | None, store: str | None) -> tuple
 
 def _pool(recipe: Recipe, given: str, store: str | None) -> Version:
     """Return the recipe's pool; raises InputError with the command that makes it."""
-    from flows.state import open_store
+    from tasks.run.state import open_store
 
     opened = open_store(store)
     version = opened.find("pool", pool_key(recipe), recipe.name) if opened else None

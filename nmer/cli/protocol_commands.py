@@ -108,12 +108,12 @@ def label(
     file
         An xyz or extended xyz file, Angstrom, with one configuration or many.
     """
-    from flows.checks import check_configurations
-    from flows.costs import check_consent, cost_by_hand, cost_limit
     from recipes.load import load_recipe
     from recipes.protocols import find_protocol, with_protocol
     from tasks.labelling.by_hand import label_by_hand, read_configurations, read_configurations_of
     from tasks.progress import ProgressLine
+    from tasks.run.checks import check_configurations
+    from tasks.run.costs import check_consent, cost_by_hand, cost_limit
 
     if any(not 0 < limit < inf for limit in (timeout, memory) if limit is not None):
         raise InputError("--timeout (s) and --memory (GiB) must be above 0 and finite")

@@ -149,8 +149,8 @@ def plan(
     recipe
         Name of a shipped recipe, or path of a TOML file.
     """
-    from flows.costs import CostLeft, cost_limit, is_above, stage_costs, words
-    from flows.state import label_cost_now, open_store
+    from tasks.run.costs import CostLeft, cost_limit, is_above, stage_costs, words
+    from tasks.run.state import label_cost_now, open_store
 
     loaded, opened = checked_recipe(recipe, preset, protocol, here=False), open_store(store)
     label = label_cost_now(loaded, opened)

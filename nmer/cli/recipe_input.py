@@ -40,7 +40,7 @@ def checked_recipe(
     InputError
         One sentence naming the file, the key, and what is allowed.
     """
-    from flows.checks import check_recipe
+    from tasks.run.checks import check_recipe
 
     recipe = with_workers(with_protocol(load_recipe(name, preset), protocol), workers)
     try:

@@ -64,12 +64,14 @@ def run(
     recipe
         Name of a shipped recipe, or path of a TOML file.
     """
-    from flows.costs import CostLeft, check_consent, cost_left, cost_limit
-    from flows.machines import check_fits
-    from flows.state import check_complete, label_cost_now, open_store, outcome, recipe_state
+    from deploy.fits import check_fits
+    from deploy.script import Work
     from nmer.cli.family_run import load_family, print_family, run_family
     from storage.file_system import network_note
     from storage.store import Store, default_store
+    from tasks.run.costs import CostLeft, check_consent, cost_left, cost_limit
+    from tasks.run.needs import needs
+    from tasks.run.state import check_complete, label_cost_now, open_store, outcome, recipe_state
 
     if (recipe is None) == (family is None):
         raise InputError(f"give a recipe, or --all and a family ({', '.join(FAMILIES)}), and not both")
@@ -77,15 +79,15 @@ def run(
         if family is not None or until != "validation":
             raise InputError("--only runs one part of one recipe; leave out --all and --until")
         until = LAST[only]
-    machine, known = machine_of(on), open_store(store)
-    limit, since = cost_limit(max_core_hours, machine), FIRST[only] if only else STAGES[0]
+    machine, known, path = machine_of(on), open_store(store), Path(store or default_store())
+    limit, since = cost_limit(max_core_hours, machine.max_core_hours), FIRST[only] if only else STAGES[0]
     if family is not None:
         members = load_family(family, preset, protocol, workers, until)
         for member in members:
-            check_fits(member, machine, label_cost_now(member, known), until)
+            check_fits(machine, Work(**needs(member, path, label_cost_now(member, known), until)))
         left = sum((cost_left(member, known, since, until) for member in members), CostLeft(0.0))
         check_consent(family, left, limit, preset, yes)
-        whole = run_family(family, members, Store(store or default_store(), create=True), until, machine)
+        whole = run_family(family, members, Store(path, create=True), until, machine)
         if json:
             print_json(whole)
         else:
@@ -93,12 +95,12 @@ def run(
         return 0 if whole["passed"] else 1
     assert recipe is not None
     loaded = checked_recipe(recipe, preset, protocol, workers, until)
-    check_fits(loaded, machine, label_cost_now(loaded, known), until)
+    check_fits(machine, Work(**needs(loaded, path, label_cost_now(loaded, known), until)))
     states = recipe_state(loaded, known)
     if only not in (None, "sample"):
         check_complete(loaded, states, until)
     check_consent(loaded.name, cost_left(loaded, known, since, until), limit, preset, yes)
-    opened = Store(store or default_store(), create=True)
+    opened = Store(path, create=True)
     if note := network_note(opened.labels):
         print(f"note: {note}", file=sys.stderr)
     if all(s.version for s in states[: STAGES.index(until) + 1]):
@@ -175,8 +177,8 @@ def status(
     recipe
         Name of a shipped recipe, or path of a TOML file.
     """
-    from flows.state import open_store, recipe_state
     from storage.file_system import network_note
+    from tasks.run.state import open_store, recipe_state
 
     loaded = with_protocol(load_recipe(recipe, preset), protocol)
     opened = open_store(store)

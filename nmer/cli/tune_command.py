@@ -126,11 +126,11 @@ def _data(
         settings = Fitting(degree=5, terms="intermolecular" if "_" in symmetry else "all")
         title = f"{train.name}, {symmetry}"
         return Data(title, nmer, data.positions, data.energy, settings, data.gradient, data)
-    from flows.state import newest_dataset
     from recipes.load import load_recipe
     from recipes.protocols import with_protocol
     from storage.contents import dataset_from_version
     from storage.records import TRAIN
+    from tasks.run.state import newest_dataset
 
     assert recipe is not None
     loaded = with_protocol(load_recipe(recipe, preset), protocol)

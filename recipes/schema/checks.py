@@ -1,6 +1,6 @@
 """What a recipe must be before anything runs, as far as its own text tells: geometry, electrons, and sizes.
 
-What needs a program or its tables is checked in `flows.checks`, which is the whole list.
+What needs a program or its tables is checked in `tasks.run.checks`, which is the whole list.
 """
 
 from __future__ import annotations

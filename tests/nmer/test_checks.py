@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from deploy.machine import LocalMachine
-from flows.checks import check_recipe
 from nmer.cli.main import main
 from potentials.errors import InputError
 from recipes.load import load_recipe, presets, recipe_of_text, shipped_recipes
+from tasks.run.checks import check_recipe
 from tests.conftest import TINY
 
 WATER = (

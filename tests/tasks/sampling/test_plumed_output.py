@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.checks import check_samplers
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
 from recipes.schema.sampling import Bias, FamilyModel, Sampling
 from storage.keys import pool_key, stage_digest
+from tasks.run.checks import check_samplers
 from tasks.sampling.bias.cvs import families
 from tasks.sampling.bias.driver import drive
 from tasks.sampling.bias.kernel import apply_bias

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.machine import LocalMachine
-from flows.costs import CostLeft, Limit, cost_by_hand, cost_left, cost_limit, cost_of_labels, is_above
 from nmer.cli.main import main
 from potentials.errors import InputError
 from recipes.load import load_recipe
 from recipes.protocols import find_protocol
+from tasks.run.costs import CostLeft, Limit, cost_by_hand, cost_left, cost_limit, cost_of_labels, is_above
 
 Words = tuple[str, ...]
 
@@ -108,12 +107,11 @@ def test_a_limit_that_is_none_is_refused(
 
 
 def test_where_a_limit_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = LocalMachine(max_core_hours=7)
     assert cost_limit() == Limit(100.0, "")
     monkeypatch.setenv("NMER_MAX_CORE_HOURS", "5")
-    assert cost_limit(None, LocalMachine()) == Limit(5.0, "NMER_MAX_CORE_HOURS")
-    assert cost_limit(None, machine) == Limit(7.0, "max_core_hours of the machine")
-    assert cost_limit(3.0, machine) == Limit(3.0, "--max-core-hours")
+    assert cost_limit(None, None) == Limit(5.0, "NMER_MAX_CORE_HOURS")
+    assert cost_limit(None, 7) == Limit(7.0, "max_core_hours of the machine")
+    assert cost_limit(3.0, 7) == Limit(3.0, "--max-core-hours")
     with pytest.raises(InputError, match=r"--max-core-hours is nan"):
         cost_limit(float("nan"))
 

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.machine import AnyMachine
-from flows.state import StageState, label_cost_now, recipe_state
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from recipes.engines import LabelCost
@@ -18,6 +16,7 @@ from recipes.schema.labelling import Labelling
 from recipes.schema.recipe import Recipe
 from storage.keys import STAGES
 from storage.store import Store
+from tasks.run.state import StageState, label_cost_now, recipe_state
 
 VARIABLE = "NMER_MAX_CORE_HOURS"
 
@@ -63,8 +62,15 @@ class CostLeft:
         return CostLeft(self.core_hours + other.core_hours, self.unknown + other.unknown)
 
 
-def cost_limit(option: float | None = None, machine: AnyMachine | None = None) -> Limit:
+def cost_limit(option: float | None = None, machine: float | None = None) -> Limit:
     """Return the limit that a user has set: by the option, else in the machine's profile, else in the environment.
+
+    Parameters
+    ----------
+    option
+        Value of --max-core-hours, if it was given.
+    machine
+        max_core_hours of the machine's profile, if it has one.
 
     Raises
     ------
@@ -73,8 +79,8 @@ def cost_limit(option: float | None = None, machine: AnyMachine | None = None) -
     """
     if option is not None:
         return _limit(option, "--max-core-hours")
-    if machine is not None and machine.max_core_hours is not None:
-        return Limit(machine.max_core_hours, "max_core_hours of the machine")
+    if machine is not None:
+        return Limit(machine, "max_core_hours of the machine")
     text = os.environ.get(VARIABLE, "").strip()
     if not text:
         return Limit()

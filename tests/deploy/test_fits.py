@@ -6,15 +6,31 @@ from pathlib import Path
 
 import pytest
 
-from deploy.machine import BatchMachine, FitJob, KubernetesMachine, LabelJobs, LocalMachine, Pods
-from flows.machines import check_fits, for_machine
+from deploy import fits
+from deploy.machine import (
+    AnyMachine,
+    BatchMachine,
+    FitJob,
+    KubernetesMachine,
+    LabelJobs,
+    LocalMachine,
+    Pods,
+    scratch_of,
+)
+from deploy.script import Work
 from nmer.cli.main import main
 from potentials.errors import InputError
 from recipes.engines import LabelCost
 from recipes.load import load_recipe
+from recipes.schema.recipe import Recipe
+from tasks.run.needs import needs, with_scratch
 
 RECIPE = load_recipe("ch3-water", "smoke")  # label_memory = 3
 COST = LabelCost(100.0, 2.0, "formula")
+
+
+def check_fits(recipe: Recipe, machine: AnyMachine, cost: LabelCost | None, until: str = "validation") -> None:
+    fits.check_fits(machine, Work(**needs(recipe, Path("store"), cost, until)))
 
 
 def machine(memory: float = 0.0, cores: int = 1, walltime: str = "4:00:00") -> BatchMachine:
@@ -67,10 +83,10 @@ def test_fits_that_are_too_large_or_too_long() -> None:
 
 def test_a_machine_brings_its_scratch_folder() -> None:
     one = BatchMachine(system="slurm", scratch="/local/x")
-    assert for_machine(RECIPE, one).resources.scratch == "/local/x"
+    assert with_scratch(RECIPE, scratch_of(one)).resources.scratch == "/local/x"
     own = RECIPE.model_copy(update={"resources": RECIPE.resources.model_copy(update={"scratch": "/mine"})})
-    assert for_machine(own, one).resources.scratch == "/mine"
-    assert for_machine(RECIPE, LocalMachine()) is RECIPE
+    assert with_scratch(own, scratch_of(one)).resources.scratch == "/mine"
+    assert with_scratch(RECIPE, scratch_of(LocalMachine())) is RECIPE
 
 
 def test_the_command_refuses_before_anything_is_written(
