@@ -47,9 +47,11 @@ def client(instant: Path, tmp_path: Path) -> Iterator[Client]:  # noqa: F811
 def test_overhead_of_a_label_and_of_a_restart(tmp_path: Path, client: Client) -> None:
     """The whole path with an engine that takes no time, three parts a label; then 40,000 labels found again."""
 
+    protocol = protocol_of(DIMER, SETTINGS)
+
     def label(count: int) -> None:
         counts = label_configurations(
-            DIMER, many(count), SETTINGS, RESOURCES, tmp_path / "labels", client, None, tmp_path / "scratch"
+            protocol, many(count), RESOURCES, tmp_path / "labels", client, None, tmp_path / "scratch"
         )
         assert (counts.ok, counts.missing) == (count, 0)
 
@@ -60,19 +62,18 @@ def test_overhead_of_a_label_and_of_a_restart(tmp_path: Path, client: Client) ->
     print(f"\n10,000 labels of 3 parts: {cpu / 10:.2f} CPU-ms a label, {wall / 10:.2f} ms of wall time")
     label(40_000)
 
-    protocol = protocol_of(DIMER, SETTINGS)
     positions = many(40_000)
     limits = Limits(RESOURCES.label_timeout, RESOURCES.label_memory)
 
     def restart() -> None:
         with Ledger.open(tmp_path / "labels") as ledger:
-            table = collect_labels(DIMER, positions, SETTINGS, ledger)
+            table = collect_labels(protocol, positions, ledger)
             assert table.usable.all()
             assert not work_left(ledger, protocol, configuration_ids(DIMER, positions), limits)[0]
 
     def status() -> None:
         with Ledger.read(tmp_path / "labels") as ledger:
-            assert collect_labels(DIMER, positions, SETTINGS, ledger).usable.all()
+            assert collect_labels(protocol, positions, ledger).usable.all()
 
     for name, what in (("restart", restart), ("status", status)):
         print(f"{name} with 40,000 labels in the ledger: {best_of_three(what)}")

@@ -15,6 +15,7 @@ from flows.server import without_patience
 from recipes.schema.recipe import Recipe
 from storage.store import Store
 from storage.version import package_versions
+from tasks.run.plan import Plan
 from tasks.run.state import outcome
 
 LARGEST = 200_000
@@ -38,21 +39,21 @@ def show_dashboard(recipe: Recipe, link: str) -> None:
     leave(create_link_artifact, link=link, key=f"nmer-{recipe.name}-dashboard", description="Dask's dashboard")
 
 
-def show_outcome(recipe: Recipe, path: Path, until: str) -> None:
+def show_outcome(plan: Plan, path: Path, until: str) -> None:
     """Leave what a run has come to: its outcome, and of a potential the correlation plot and the report's address.
 
     The keys follow the recipe, so that Prefect keeps the history of each.
 
     Parameters
     ----------
-    recipe
-        The recipe.
+    plan
+        The recipe's plan.
     path
         Folder of the store.
     until
         The last stage that ran.
     """
-    result = outcome(recipe, Store(path), until)
+    recipe, result = plan.recipe, outcome(plan, Store(path), until)
     key, about = f"nmer-{recipe.name}", f"{recipe.name}, preset {recipe.preset or 'none'}"
     leave(create_markdown_artifact, markdown=outcome_markdown(result), key=key, description=about)
     if "report" not in result:

@@ -28,8 +28,7 @@ from recipes.schema.recipe import Recipe
 
 FILE = "prefect.yaml"
 ONE, FAMILY = "flows.train.train_nmer", "flows.family.train_family"
-PARTS = {part: f"flows.stages.{part}" for part in ("sample", "label", "fit", "validate")}
-"""Entrypoints: of all stages of a recipe, of a family, and of a part of a recipe's."""
+"""Entrypoints: of all stages of a recipe, and of a family."""
 
 OURS = ("version", "description", "tags", "entrypoint", "parameters")
 """What is written anew each time; all else in a deployment is the user's once it is there."""
@@ -49,7 +48,7 @@ class Plan:
     settings
         Parameters of the flow besides the recipe, for example ``store`` and ``machine``.
     part
-        One of `PARTS`, to run it alone; None: all stages.
+        One of `recipes.stages.PARTS`, to run it alone; None: all stages.
     cron
         When to run, five fields; None: when told.
     limit
@@ -65,7 +64,7 @@ class Plan:
 
 def of_recipe(recipe: Recipe, plan: Plan, version: str) -> dict[str, Any]:
     """Return the deployment of a recipe, as ``prefect.yaml`` has it."""
-    entrypoint = PARTS[plan.part] if plan.part else ONE
+    entrypoint = f"flows.stages.{plan.part}" if plan.part else ONE
     parameters = {"recipe": _content(recipe)}
     return _deployment(recipe.name, [recipe], parameters, entrypoint, recipe.title, plan, version)
 

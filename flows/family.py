@@ -11,9 +11,9 @@ from prefect import flow
 
 from deploy.machine import LocalMachine, Machine
 from flows.names import tagged
-from flows.stages import Stage
 from flows.train import train_nmer
 from recipes.schema.recipe import Recipe
+from recipes.stages import StageName
 
 
 @flow(name="train-family", flow_run_name="train {name}")
@@ -21,7 +21,7 @@ def train_family(
     name: str,
     recipes: list[Recipe],
     store: Path,
-    until: Stage = "validation",
+    until: StageName = "validation",
     machine: Machine = LocalMachine(),  # noqa: B008 - it is immutable
 ) -> dict[str, str]:
     """Train one n-mer after the other; what the store has already is not made again.

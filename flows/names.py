@@ -49,9 +49,9 @@ def run_stage(task: Task[..., str], recipe: Recipe, *arguments: Any) -> str:
     task
         The task.
     recipe
-        Its first argument.
+        What is run, for the name and the tags.
     arguments
-        The others.
+        The arguments of the task.
 
     Returns
     -------
@@ -61,4 +61,4 @@ def run_stage(task: Task[..., str], recipe: Recipe, *arguments: Any) -> str:
         gone = get_client(sync_client=True).api_healthcheck() is not None
     known = set() if gone else {*tags_of(recipe.name, recipe.preset), task.name}
     with TagsContext(current_tags=known):
-        return task.with_options(task_run_name=f"{task.name} {title(recipe)}")(recipe, *arguments)
+        return task.with_options(task_run_name=f"{task.name} {title(recipe)}")(*arguments)

@@ -14,7 +14,7 @@ from prefect.logging import get_run_logger
 
 from flows.server import without_patience
 from recipes.schema.recipe import Recipe
-from storage.keys import STAGES
+from recipes.stages import STAGES
 from tasks.progress import ProgressLine
 
 INTERVAL = 10.0

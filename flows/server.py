@@ -9,23 +9,28 @@ run: everybody on the machine reaches the loopback interface.
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
+import multiprocessing
 import os
 import secrets
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Context
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Self
 
+import uvicorn
 from httpx import TransportError
+from prefect.context import refresh_global_settings_context
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
@@ -42,13 +47,27 @@ STARTUP = 180.0
 RESTARTS = 10
 """How often a server that dies is started again in one run; after that something else is wrong."""
 
+LIGHT = {
+    "PREFECT_UI_ENABLED": "false",
+    **{
+        f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false"
+        for service in ("FOREMAN", "LATE_RUNS", "PAUSE_EXPIRATIONS", "SCHEDULER", "TRIGGERS")
+    },
+}
+"""Settings of a server that serves one run: no pages, which nobody could open, and no services for deployments."""
+
 _PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: between fork and exec is no time
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 @contextmanager
-def prefect_server() -> Iterator[str]:
+def prefect_server(meanwhile: Callable[[], object] = lambda: None) -> Iterator[str]:
     """Provide a Prefect API and yield its address: the user's own if one is set, else a server for this run.
+
+    Parameters
+    ----------
+    meanwhile
+        Is called while the server starts.
 
     Raises
     ------
@@ -61,8 +80,14 @@ def prefect_server() -> Iterator[str]:
             yield own
         return
     password = f"nmer:{secrets.token_urlsafe(32)}"
+    starting = PrivateServer(password)
+    try:
+        meanwhile()
+    except BaseException:
+        starting.close()
+        raise
     with (
-        PrivateServer(password) as server,
+        starting as server,
         temporary_settings({PREFECT_API_URL: server.url, PREFECT_API_AUTH_STRING: password}),
         _its_silence_in_words(server.url),
         _logs_sent(),
@@ -85,7 +110,7 @@ class PrivateServer:
     """
 
     def __init__(self, password: str | None) -> None:
-        self._password = {} if password is None else {"PREFECT_SERVER_API_AUTH_STRING": password}
+        self._password = password
         self._port = _free_port()
         self.url = f"http://127.0.0.1:{self._port}/api"
         self._lock, self._closed = threading.Lock(), False
@@ -111,38 +136,56 @@ class PrivateServer:
         with self._lock:
             self._closed = True
         self._process.terminate()
-        try:
-            self._process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.join(timeout=15)
+        self._process.kill()
+        self._process.join()
 
     def _watch(self) -> None:
         for _ in range(RESTARTS):
-            self._process.wait()
+            self._process.join()
             with self._lock:
                 if self._closed:
                     return
                 self._process = self._start()
-        self._process.wait()
+        self._process.join()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [
-                *(sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"),
-                *("--host", "127.0.0.1", "--port", str(self._port), "--log-level", "critical"),
-            ],
-            env={
-                **os.environ,
-                **get_current_settings().to_environment_variables(exclude_unset=True),
-                **self._password,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=_die_with_parent if _LIBC is not None else None,
+    def _start(self) -> BaseProcess:
+        """Start a process; as a copy of this one, which has imported Prefect already, where that is safe."""
+        safe = _LIBC is not None and threading.active_count() == 1
+        context = multiprocessing.get_context("fork") if safe else multiprocessing.get_context("spawn")
+        environment = LIGHT | get_current_settings().to_environment_variables(exclude_unset=True)
+        if self._password is not None:
+            environment["PREFECT_SERVER_API_AUTH_STRING"] = self._password
+        process = context.Process(
+            target=_serve, args=(self._port, environment, os.getpid()), name="prefect-server", daemon=True
         )
+        process.start()
+        return process
+
+
+def _serve(port: int, environment: Mapping[str, str], parent: int) -> None:
+    """Be the server: in a session of its own, until it is told to end or its parent has ended."""
+    os.setsid()
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before the call above
+        os._exit(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nothing, stream)
+    os.environ.update(environment)
+    Context().run(_serve_until_told, port)  # without the settings that hold where the run is
+
+
+def _serve_until_told(port: int) -> None:
+    gc.disable()  # nothing of what is imported is ever garbage
+    refresh_global_settings_context()
+    from prefect.server.api.server import create_app
+
+    app = create_app()
+    gc.freeze()
+    gc.enable()
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="critical")
 
 
 @contextmanager
@@ -172,25 +215,20 @@ def _logs_sent() -> Iterator[None]:
                 handler.flush()
 
 
-def _die_with_parent() -> None:
-    assert _LIBC is not None
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str) -> None:
+def _wait_until_it_answers(server: BaseProcess, url: str) -> None:
     deadline = time.monotonic() + STARTUP
-    while time.monotonic() < deadline and server.poll() is None:
+    while time.monotonic() < deadline and server.is_alive():
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=5):
                 return
         except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
+            time.sleep(0.05)
     raise StoppedError(
         f"Prefect's server did not answer within {STARTUP:g} s; PREFECT_API_URL can name a server of yours"
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from prefect import flow
 
@@ -18,23 +18,18 @@ from flows.artifacts import log_stage, log_start, show_dashboard, show_outcome
 from flows.names import run_name, run_stage
 from flows.progress import show_progress
 from recipes.schema.recipe import Recipe
+from recipes.stages import PARTS, STAGE, PartName, StageName, stages_until
 from storage.store import Store, default_store
-from tasks.fitting.task import fitting_task
-from tasks.labelling.task import labelling_task
 from tasks.progress import watched_by
 from tasks.run.checks import check_recipe
 from tasks.run.needs import needs, with_scratch
+from tasks.run.plan import resolve
 from tasks.run.state import check_complete, label_cost_now, recipe_state
 from tasks.run.timing import record
-from tasks.sampling.task import sampling_task
-from tasks.selection.task import selection_task
-from tasks.validation.task import validation_task
-
-Stage = Literal["sampling", "selection", "labelling", "fitting", "validation"]
 
 
 def run_stages(
-    recipe: Recipe, store: Path | None, machine: Machine, until: Stage, since: Stage = "sampling"
+    recipe: Recipe, store: Path | None, machine: Machine, until: StageName, since: StageName = "sampling"
 ) -> dict[str, str]:
     """Run an n-mer's stages from one to another; what the store has already is not made again.
 
@@ -65,14 +60,12 @@ def run_stages(
     """
     path = store or default_store()
     check_recipe(recipe, until)
-    recipe = with_scratch(recipe, scratch_of(machine))
-    keys: dict[str, str] = {}
-    opened = Store(path, create=True)
-    states = recipe_state(recipe, opened)
+    plan = resolve(with_scratch(recipe, scratch_of(machine)))
+    recipe, opened, keys = plan.recipe, Store(path, create=True), dict[str, str]()
+    states = recipe_state(plan, opened)
     check_complete(recipe, states, since)
-    made_before = {state.stage for state in states if state.version is not None}
-    cost = label_cost_now(recipe, opened)
-    work = Work(**needs(recipe, path, cost, until))
+    complete = {state.stage for state in states if state.version is not None}
+    work = Work(**needs(recipe, path, label_cost_now(plan, opened), until))
     check_fits(machine, work)
     log_start(recipe, path)
     with (
@@ -80,61 +73,34 @@ def run_stages(
         Clusters(machine, work, partial(show_dashboard, recipe)) as clusters,
         watched_by(partial(show_progress, recipe)),
     ):
-        stages: list[tuple[Stage, Callable[[], str]]] = [
-            ("sampling", lambda: run_stage(sampling_task, recipe, path, clusters.scheduler)),
-            ("selection", lambda: run_stage(selection_task, recipe, path)),
-            ("labelling", lambda: run_stage(labelling_task, recipe, path, clusters.scheduler)),
-            ("fitting", lambda: run_stage(fitting_task, recipe, path, keys["labelling"], clusters.fit)),
-            ("validation", lambda: run_stage(validation_task, recipe, path, keys["fitting"])),
-        ]
-        for name, run in stages:
+        given: dict[str, Any] = {"scheduler": clusters.scheduler, "compute": clusters.fit}
+        for name in stages_until(until):
             began = time.monotonic()
-            keys[name] = run()
+            task = getattr(import_module(f"tasks.{name}.task"), f"{name}_task")  # only what runs is imported
+            key = run_stage(task, recipe, plan, path, *(given[one] for one in STAGE[name].takes))
             took = time.monotonic() - began
-            if name not in made_before:
-                record(path, keys[name], took)
-            log_stage(recipe, name, keys[name], took)
-            if name == until:
-                break
-    show_outcome(recipe, path, until)
+            keys[name] = given["source"] = key
+            if name not in complete:
+                record(path, key, took)
+            log_stage(recipe, name, key, took)
+    show_outcome(plan, path, until)
     return keys
 
 
-@flow(name="sample-nmer", flow_run_name=run_name("sample"))
-def sample(
-    recipe: Recipe,
-    store: Path | None = None,
-    machine: Machine = LocalMachine(),  # noqa: B008 - it is immutable
-) -> dict[str, str]:
-    """Sample an n-mer's pool and choose configurations from it; see `run_stages`."""
-    return run_stages(recipe, store, machine, "selection")
+def _part(name: PartName) -> Any:
+    """Return the flow that runs a part alone."""
+    part = PARTS[name]
+
+    def run(
+        recipe: Recipe,
+        store: Path | None = None,
+        machine: Machine = LocalMachine(),  # noqa: B008 - it is immutable
+    ) -> dict[str, str]:
+        return run_stages(recipe, store, machine, part.last, part.first)
+
+    run.__name__ = run.__qualname__ = name
+    run.__doc__ = f"{part.title}; what it needs must be there. See `run_stages`."
+    return flow(name=f"{name}-nmer", flow_run_name=run_name(name))(run)
 
 
-@flow(name="label-nmer", flow_run_name=run_name("label"))
-def label(
-    recipe: Recipe,
-    store: Path | None = None,
-    machine: Machine = LocalMachine(),  # noqa: B008 - it is immutable
-) -> dict[str, str]:
-    """Label the configurations of an n-mer, which must be there; see `run_stages`."""
-    return run_stages(recipe, store, machine, "labelling", since="labelling")
-
-
-@flow(name="fit-nmer", flow_run_name=run_name("fit"))
-def fit(
-    recipe: Recipe,
-    store: Path | None = None,
-    machine: Machine = LocalMachine(),  # noqa: B008 - it is immutable
-) -> dict[str, str]:
-    """Fit a potential to an n-mer's labels, which must be there; see `run_stages`."""
-    return run_stages(recipe, store, machine, "fitting", since="fitting")
-
-
-@flow(name="validate-nmer", flow_run_name=run_name("validate"))
-def validate(
-    recipe: Recipe,
-    store: Path | None = None,
-    machine: Machine = LocalMachine(),  # noqa: B008 - it is immutable
-) -> dict[str, str]:
-    """Judge an n-mer's potential, which must be there, and write its report; see `run_stages`."""
-    return run_stages(recipe, store, machine, "validation", since="validation")
+sample, label, fit, validate = map(_part, PARTS)

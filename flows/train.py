@@ -8,15 +8,16 @@ from prefect import flow
 
 from deploy.machine import LocalMachine, Machine
 from flows.names import run_name
-from flows.stages import Stage, run_stages
+from flows.stages import run_stages
 from recipes.schema.recipe import Recipe
+from recipes.stages import StageName
 
 
 @flow(name="train-nmer", flow_run_name=run_name("train"))
 def train_nmer(
     recipe: Recipe,
     store: Path | None = None,
-    until: Stage = "validation",
+    until: StageName = "validation",
     machine: Machine = LocalMachine(),  # noqa: B008 - it is immutable
 ) -> dict[str, str]:
     """Train one n-mer's potential; what the store has already is not made again.

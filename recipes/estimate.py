@@ -19,6 +19,7 @@ from potentials.nmers.nmer import NMer
 from recipes.engines import ENGINES, JobSize, LabelCost
 from recipes.schema.recipe import Labelling, Recipe, Selection
 from recipes.schema.sampling import Sampling
+from recipes.stages import STAGE
 
 FUNCTIONS = {  # basis functions on H and He, and on B to Ne
     "sto-3g": (1, 5),
@@ -56,8 +57,8 @@ class StageEstimate:
     ----------
     stage
         Which stage.
-    count, unit
-        How many of what it makes.
+    count
+        How many of what it makes; `unit` says of what.
     core_hours
         CPU time; None where nothing is known about the method's or the basis set's cost.
     memory
@@ -68,14 +69,13 @@ class StageEstimate:
 
     stage: str
     count: int
-    unit: str
     core_hours: float | None
     memory: float | None
     disk: float
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        return asdict(self) | {"unit": STAGE[self.stage].unit}
 
 
 def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstimate]:
@@ -104,7 +104,6 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
         StageEstimate(
             "sampling",
             frames,
-            "frames",
             (_sampling_seconds(recipe.sampling, nmer) + COMPILE_SECONDS) / 3600,
             0.5,
             frames * (coordinates + 25) * 8 * 0.8 / 1e6,
@@ -112,7 +111,6 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
         StageEstimate(
             "selection",
             labels,
-            "configurations",
             _selection_seconds(recipe.selection, frames, pairs) / 3600,
             0.15 + min(frames * pairs * 8 * 2 / _GIB, SELECTION_TABLE),
             labels * coordinates * 8 / 1e6,
@@ -120,7 +118,6 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
         StageEstimate(
             "labelling",
             labels,
-            "labels",
             None if label is None else labels * label.cpu_seconds / 3600,
             None if label is None else label.memory,
             labels * (coordinates * 8 + 2000) / 1e6,
@@ -128,12 +125,11 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
         StageEstimate(
             "fitting",
             terms,
-            "terms",
             fit_seconds / 3600,
             0.3 + (3 * train * terms + (terms < candidates) * candidates * (candidates + terms)) * 8 / _GIB,
             terms * 60 / 1e6 + 0.05,
         ),
-        StageEstimate("validation", labels, "errors", 5.0 / 3600, 0.4, 0.5 + labels * 100 / 1e6),
+        StageEstimate("validation", labels, 5.0 / 3600, 0.4, 0.5 + labels * 100 / 1e6),
     ]
 
 

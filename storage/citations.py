@@ -18,6 +18,7 @@ from recipes.engines import ENGINES
 from recipes.schema.gates import GATES
 from recipes.schema.labelling import Labelling
 from recipes.schema.recipe import NMerModel
+from recipes.stages import STAGE
 from storage.attributes import content_of
 from storage.version import NOT_STATED, Version
 
@@ -27,7 +28,7 @@ SECOND_ROW = {"Al", "Si", "P", "S", "Cl", "Ar"}
 
 FORCE_FIELDS = {"ff14SB": "ff14sb", "OPLS-AA": "opls-aa", "GFN2-xTB": "gfn2-xtb"}
 
-STAGES = ("potential", "dataset", "selection", "pool")
+KINDS = tuple(stage.makes for stage in STAGE.values() if stage.makes != "validation")
 """What brings papers with it; each stage's own are in the function of its name below."""
 
 
@@ -118,7 +119,7 @@ def _lineage(version: Version, find: Find | None) -> Iterator[tuple[str, dict[st
     yield version.kind, attributes
     for made_from in attributes["inputs"] if find else ():
         below = find(made_from["kind"], made_from["key"]) if find else None
-        if below is not None and below.kind in STAGES:
+        if below is not None and below.kind in KINDS:
             yield from _lineage(below, find)
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from recipes.schema.recipe import Recipe, Section
+from recipes.schema.recipe import Recipe
 from recipes.schema.sampling import Sampling
+from recipes.stages import STAGE
 from storage.canonical import canonical_json as canonical_json
 from storage.canonical import digest as digest
 
-STAGES = ("sampling", "selection", "labelling", "fitting", "validation")
-"""The stages in the order they run."""
-
-STAGE_FORMATS = {"sampling": 2, "selection": 2, "labelling": 1, "fitting": 3, "validation": 3}
+STAGE_FORMATS = {name: stage.format for name, stage in STAGE.items()}
 """Raise a stage's number when the same settings come to give another content; `stage_format` says for whom."""
 
 _ALL_ROWS = 2
@@ -69,21 +67,20 @@ def _draws(recipe: Recipe) -> bool:
     return settings.max_terms < settings.build_basis(recipe.build_nmer()).n_terms
 
 
-def stage_key(stage: str, recipe: Recipe, settings: list[Section], inputs: list[str]) -> str:
+def stage_key(stage: str, recipe: Recipe, inputs: list[str]) -> str:
     """Return the key of a stage's content.
 
     Parameters
     ----------
     stage
-        One of `STAGES`.
+        Its name.
     recipe
         The recipe.
-    settings
-        The recipe sections that decide the content.
     inputs
         Keys of what the stage reads.
     """
-    return stage_digest(stage, stage_format(stage, recipe), [s.content() for s in settings], inputs)
+    settings = [getattr(recipe, section).content() for section in STAGE[stage].sections]
+    return stage_digest(stage, stage_format(stage, recipe), settings, inputs)
 
 
 def stage_digest(stage: str, number: int, contents: list[dict[str, Any]], inputs: list[str]) -> str:
@@ -93,15 +90,20 @@ def stage_digest(stage: str, number: int, contents: list[dict[str, Any]], inputs
 
 def pool_key(recipe: Recipe) -> str:
     """Return the key of the pool that a recipe samples."""
-    return stage_key("sampling", recipe, [recipe.nmer, recipe.sampling], [])
+    return stage_key("sampling", recipe, [])
 
 
 def selection_key(recipe: Recipe) -> str:
-    """Return the key of the configurations that a recipe selects.
+    """Return the key of the configurations that a recipe selects."""
+    return selection_key_of(recipe, pool_key(recipe))
+
+
+def selection_key_of(recipe: Recipe, pool: str) -> str:
+    """Return the key of the configurations that a recipe selects from the pool with the given key.
 
     D-optimality looks at the terms of the fit that follows, which then are part of the key.
     """
-    return stage_key("selection", recipe, [recipe.selection], selection_inputs(recipe, pool_key(recipe)))
+    return stage_key("selection", recipe, selection_inputs(recipe, pool))
 
 
 def selection_inputs(recipe: Recipe, pool: str) -> list[str]:
@@ -114,7 +116,7 @@ def selection_inputs(recipe: Recipe, pool: str) -> list[str]:
     return inputs
 
 
-def dataset_key(recipe: Recipe, label_ids: list[str]) -> str:
+def dataset_key(recipe: Recipe, label_ids: list[str], selection: str | None = None) -> str:
     """Return the key of a dataset: its configurations, the protocol, and the labels that are in it.
 
     Parameters
@@ -123,15 +125,17 @@ def dataset_key(recipe: Recipe, label_ids: list[str]) -> str:
         The recipe.
     label_ids
         Identifiers of the labels in the dataset. A label retried with success makes another dataset.
+    selection
+        Key of the selection; by default that of the recipe.
     """
-    return stage_key("labelling", recipe, [recipe.labelling], [selection_key(recipe), digest(sorted(label_ids))])
+    return stage_key("labelling", recipe, [selection or selection_key(recipe), digest(sorted(label_ids))])
 
 
 def potential_key(recipe: Recipe, dataset: str) -> str:
     """Return the key of the potential fitted to the dataset with the given key."""
-    return stage_key("fitting", recipe, [recipe.fitting], [dataset])
+    return stage_key("fitting", recipe, [dataset])
 
 
 def validation_key(recipe: Recipe, potential: str) -> str:
     """Return the key of the gates' verdict on the potential with the given key."""
-    return stage_key("validation", recipe, [recipe.gates], [potential])
+    return stage_key("validation", recipe, [potential])

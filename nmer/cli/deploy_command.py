@@ -12,10 +12,9 @@ from cyclopts import Parameter
 from nmer.cli.machine_commands import On, machine_of
 from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, StorePath, Yes, print_json
 from nmer.cli.recipe_input import checked_recipe
-from nmer.cli.run_commands import FIRST, LAST, Part
 from potentials.errors import InputError
 from recipes.families import FAMILIES
-from storage.keys import STAGES
+from recipes.stages import PARTS, STAGES, PartName
 
 
 def deploy(
@@ -25,7 +24,7 @@ def deploy(
     ] = None,
     preset: Preset = None,
     protocol: ProtocolName = None,
-    only: Annotated[Part | None, Parameter(help="Deploy this part alone, in place of all stages.")] = None,
+    only: Annotated[PartName | None, Parameter(help="Deploy this part alone, in place of all stages.")] = None,
     on: On = "local",
     pool: Annotated[str, Parameter(help="Prefect work pool, of type process; it is made if missing.")] = "nmer",
     cron: Annotated[str | None, Parameter(help='When to run, for example "0 20 * * 5"; none: when told.')] = None,
@@ -63,6 +62,7 @@ def deploy(
     from nmer.cli.family_run import load_family
     from storage.version import write_text
     from tasks.run.costs import CostLeft, check_consent, cost_left, cost_limit
+    from tasks.run.plan import resolve
     from tasks.run.state import open_store
 
     settings: dict[str, Any] = {"store": str(Path(store).absolute())} if store else {}
@@ -71,7 +71,7 @@ def deploy(
         settings["machine"] = machine.model_dump(mode="json")
     plan = Plan(pool, settings, cron, only)
     number, limit = version("nmer"), cost_limit(max_core_hours, machine.max_core_hours)
-    since, until = (FIRST[only], LAST[only]) if only else (STAGES[0], STAGES[-1])
+    since, until = (PARTS[only].first, PARTS[only].last) if only else (STAGES[0], STAGES[-1])
     singles = [checked_recipe(name, preset, protocol, until=until, here=False) for name in recipes]
     families = {name: load_family(name, preset, protocol, None, here=False) for name in family or []}
     found = [of_recipe(recipe, plan, number) for recipe in singles]
@@ -81,7 +81,7 @@ def deploy(
     if not file_only:
         check_server()
     for name, members in [(recipe.name, [recipe]) for recipe in singles] + list(families.items()):
-        left = sum((cost_left(member, known, since, until) for member in members), CostLeft(0.0))
+        left = sum((cost_left(resolve(member), known, since, until) for member in members), CostLeft(0.0))
         check_consent(name, left, limit, preset, yes)
     if not file_only:
         make_pools([pool])  # before the file is written: without a server nothing is

@@ -9,11 +9,12 @@ from nmer.cli.output import print_table
 from nmer.cli.recipe_input import checked_recipe
 from recipes.families import PUBLISHED, family
 from recipes.schema.recipe import Recipe
-from storage.keys import STAGES
+from recipes.stages import STAGES, stages_until
 from storage.store import Store
 
 if TYPE_CHECKING:
     from deploy.machine import AnyMachine
+    from tasks.run.plan import Plan
 
 
 def load_family(
@@ -45,7 +46,7 @@ def load_family(
     return [checked_recipe(member, preset, protocol, workers, until, here) for member in family(name)]
 
 
-def run_family(name: str, recipes: list[Recipe], store: Store, until: str, machine: AnyMachine) -> dict[str, Any]:
+def run_family(name: str, plans: list[Plan], store: Store, until: str, machine: AnyMachine) -> dict[str, Any]:
     """Train what is not there yet, and return what every member came to.
 
     Returns
@@ -55,22 +56,22 @@ def run_family(name: str, recipes: list[Recipe], store: Store, until: str, machi
     """
     from tasks.run.state import recipe_state
 
-    stages = STAGES[: STAGES.index(until) + 1]
+    stages = stages_until(until)
     left = [
-        recipe
-        for recipe in recipes
-        if not all(state.version for state in recipe_state(recipe, store) if state.stage in stages)
+        plan.recipe
+        for plan in plans
+        if not all(state.version for state in recipe_state(plan, store) if state.stage in stages)
     ]
     if left:
         store.check_writable()
-        print(f"{name}: {len(left)} of {len(recipes)} to train; starting the flow ...", file=sys.stderr)
+        print(f"{name}: {len(left)} of {len(plans)} to train; starting the flow ...", file=sys.stderr)
     else:
         print("everything is there already", file=sys.stderr)
     failures = _train(name, left, store, until, machine) if left else {}
-    members = [_member(recipe, store, until, failures.get(recipe.name)) for recipe in recipes]
+    members = [_member(plan, store, until, failures.get(plan.recipe.name)) for plan in plans]
     return {
         "family": name,
-        "preset": recipes[0].preset,
+        "preset": plans[0].recipe.preset,
         "store": str(store.path),
         "passed": all(member["passed"] for member in members),
         "members": members,
@@ -81,19 +82,19 @@ def _train(name: str, recipes: list[Recipe], store: Store, until: Any, machine: 
     from deploy.environment import set_prefect_defaults
 
     set_prefect_defaults()
-    from flows.family import train_family
-    from flows.names import tagged
-    from flows.server import prefect_server
+    from flows.here import run_here
 
-    with prefect_server(), tagged(name, recipes[0].preset):
-        return train_family(name, recipes, store.path, until, machine)
+    found: dict[str, str] = run_here(
+        "flows.family.train_family", name, recipes[0].preset, name, recipes, store.path, until, machine
+    )
+    return found
 
 
-def _member(recipe: Recipe, store: Store, until: str, failure: str | None) -> dict[str, Any]:
+def _member(plan: Plan, store: Store, until: str, failure: str | None) -> dict[str, Any]:
     from tasks.run.state import outcome
     from tasks.run.timing import timings
 
-    result = outcome(recipe, store, until)
+    recipe, result = plan.recipe, outcome(plan, store, until)
     known = timings(store.path)
     seconds: dict[str, float | None] = {}
     for stage in result["stages"]:
@@ -102,7 +103,7 @@ def _member(recipe: Recipe, store: Store, until: str, failure: str | None) -> di
     published = PUBLISHED.get(recipe.name)
     return {
         **result,
-        "atoms": recipe.build_nmer().natoms,
+        "atoms": plan.nmer.natoms,
         "level": recipe.labelling.level,
         "seconds": seconds,
         "published": {"train": published.train_rmsd, "test": published.test_rmsd} if published else None,

@@ -11,12 +11,12 @@ from nmer.cli.machine_commands import On, machine_of
 from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, StorePath, Yes, print_json
 from nmer.cli.recipe_input import checked_recipe
 from potentials.errors import InputError
-from recipes.schema.recipe import Recipe
 
 if TYPE_CHECKING:
     from deploy.machine import AnyMachine
     from storage.records import Floats
     from tasks.labelling.execution.dispatch import LabelCounts
+    from tasks.run.plan import Plan
 
 
 def retry(
@@ -48,12 +48,11 @@ def retry(
     """
     from storage.configuration import configuration_ids
     from storage.contents import selection_from_version
-    from storage.keys import selection_key
     from storage.ledger import Ledger
     from storage.store import Store
-    from tasks.labelling.protocol import protocol_of
     from tasks.labelling.retry import find_failures
     from tasks.run.costs import check_consent, cost_limit, cost_of_labels
+    from tasks.run.plan import resolve
     from tasks.run.state import label_cost_now
 
     if not reason and not listing:
@@ -61,17 +60,17 @@ def retry(
     machine = machine_of(on)
     limit = cost_limit(max_core_hours, machine.max_core_hours)
     loaded = checked_recipe(recipe, preset, protocol, until="labelling")
-    opened, nmer = Store(store), loaded.build_nmer()
-    selection = opened.find("selection", selection_key(loaded), loaded.name)
+    opened, plan = Store(store), resolve(loaded)
+    selection = opened.find("selection", plan.selection, loaded.name)
     if selection is None:
         raise InputError(
             f"'{loaded.name}' has no selection in '{opened.path}' yet, so no label of it can have failed; "
             "is it the right --preset?"
         )
     positions = selection_from_version(selection).positions
-    ids = configuration_ids(nmer, positions)
+    ids = configuration_ids(plan.nmer, positions)
     with Ledger.read(opened.labels) as ledger:
-        failures = find_failures(ledger, protocol_of(nmer, loaded.labelling), ids)
+        failures = find_failures(ledger, plan.labels(), ids)
     chosen = failures.with_text(reason)
     result: dict[str, Any] = {
         "recipe": loaded.name,
@@ -85,10 +84,10 @@ def retry(
         if json:
             print_json(result)
         return 0
-    cost = cost_of_labels(len(chosen), label_cost_now(loaded, opened))
+    cost = cost_of_labels(len(chosen), label_cost_now(plan, opened))
     check_consent(f"retrying {len(chosen)} labels of {loaded.name}", cost, limit, preset, yes)
     places = [place for place, i in enumerate(ids) if i in chosen.said]
-    counts = _label_again(loaded, opened.path, positions[places], reason, machine)
+    counts = _label_again(plan, opened.path, positions[places], reason, machine)
     result |= {"ok": counts.ok, "failed_again": counts.failed, "missing": counts.missing}
     if json:
         print_json(result)
@@ -119,7 +118,7 @@ def _print_reasons(word: str, reasons: dict[str, int]) -> None:
         print(f"{count:>7}  {word}{' ' if word else ''}{said}")
 
 
-def _label_again(recipe: Recipe, path: Path, positions: Floats, reason: str, machine: AnyMachine) -> LabelCounts:
+def _label_again(plan: Plan, path: Path, positions: Floats, reason: str, machine: AnyMachine) -> LabelCounts:
     """Compute labels on a cluster of their own."""
     from deploy.cluster import connect
     from deploy.fits import check_fits
@@ -132,8 +131,8 @@ def _label_again(recipe: Recipe, path: Path, positions: Floats, reason: str, mac
     from tasks.run.needs import needs, with_scratch
     from tasks.run.state import label_cost_now
 
-    store, recipe = Store(path), with_scratch(recipe, scratch_of(machine))
-    work = Work(**needs(recipe, path, label_cost_now(recipe, store), "labelling", len(positions)))
+    store, recipe = Store(path), with_scratch(plan.recipe, scratch_of(machine))
+    work = Work(**needs(recipe, path, label_cost_now(plan, store), "labelling", len(positions)))
     check_fits(machine, work)
     with (
         store.writing(),
@@ -142,9 +141,8 @@ def _label_again(recipe: Recipe, path: Path, positions: Floats, reason: str, mac
         ProgressLine("labelling", len(positions), "labels") as progress,
     ):
         return label_configurations(
-            recipe.build_nmer(),
+            plan.labels(),
             positions,
-            recipe.labelling,
             recipe.resources,
             store.labels,
             client,

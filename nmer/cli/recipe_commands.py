@@ -150,11 +150,13 @@ def plan(
         Name of a shipped recipe, or path of a TOML file.
     """
     from tasks.run.costs import CostLeft, cost_limit, is_above, stage_costs, words
+    from tasks.run.plan import resolve
     from tasks.run.state import label_cost_now, open_store
 
     loaded, opened = checked_recipe(recipe, preset, protocol, here=False), open_store(store)
-    label = label_cost_now(loaded, opened)
-    rows = stage_costs(loaded, opened, label)
+    resolved = resolve(loaded)
+    label = label_cost_now(resolved, opened)
+    rows = stage_costs(resolved, opened, label)
     known = sum(row["core_hours_left"] or 0.0 for row in rows)
     unknown = sum(row["count"] - row["present"] for row in rows if row["core_hours"] is None)
     left, limit = CostLeft(known, unknown), cost_limit()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -16,22 +16,10 @@ from recipes.families import FAMILIES
 from recipes.load import load_recipe
 from recipes.protocols import with_protocol
 from recipes.schema.recipe import Recipe
-from storage.keys import STAGES
+from recipes.stages import PARTS, STAGES, PartName, StageName, stages_until
 
 if TYPE_CHECKING:
     from deploy.machine import AnyMachine
-
-Stage = Literal["sampling", "selection", "labelling", "fitting", "validation"]
-Part = Literal["sample", "label", "fit", "validate"]
-LAST: dict[str, Stage] = {
-    "sample": "selection",
-    "label": "labelling",
-    "fit": "fitting",
-    "validate": "validation",
-}
-"""The last stage of each part."""
-FIRST: dict[str, Stage] = {**LAST, "sample": "sampling"}
-"""The first stage of each part."""
 
 ALL_HELP = f"Train all recipes of a family: {', '.join(FAMILIES)}."
 
@@ -42,8 +30,8 @@ def run(
     family: Annotated[str | None, Parameter(name="--all", help=ALL_HELP)] = None,
     preset: Preset = None,
     protocol: ProtocolName = None,
-    until: Annotated[Stage, Parameter(help="The last stage to run.")] = "validation",
-    only: Annotated[Part | None, Parameter(help="Run this part alone, on what is there.")] = None,
+    until: Annotated[StageName, Parameter(help="The last stage to run.")] = "validation",
+    only: Annotated[PartName | None, Parameter(help="Run this part alone, on what is there.")] = None,
     workers: Annotated[int | None, Parameter(help="Processes at once, in place of what recipes say.")] = None,
     on: On = "local",
     yes: Yes = False,
@@ -71,6 +59,7 @@ def run(
     from storage.store import Store, default_store
     from tasks.run.costs import CostLeft, check_consent, cost_left, cost_limit
     from tasks.run.needs import needs
+    from tasks.run.plan import resolve
     from tasks.run.state import check_complete, label_cost_now, open_store, outcome, recipe_state
 
     if (recipe is None) == (family is None):
@@ -78,16 +67,17 @@ def run(
     if only is not None:
         if family is not None or until != "validation":
             raise InputError("--only runs one part of one recipe; leave out --all and --until")
-        until = LAST[only]
+        until = PARTS[only].last
     machine, known, path = machine_of(on), open_store(store), Path(store or default_store())
-    limit, since = cost_limit(max_core_hours, machine.max_core_hours), FIRST[only] if only else STAGES[0]
+    limit, since = cost_limit(max_core_hours, machine.max_core_hours), PARTS[only].first if only else STAGES[0]
     if family is not None:
         members = load_family(family, preset, protocol, workers, until)
-        for member in members:
-            check_fits(machine, Work(**needs(member, path, label_cost_now(member, known), until)))
-        left = sum((cost_left(member, known, since, until) for member in members), CostLeft(0.0))
+        plans = [resolve(member) for member in members]
+        for one in plans:
+            check_fits(machine, Work(**needs(one.recipe, path, label_cost_now(one, known), until)))
+        left = sum((cost_left(one, known, since, until) for one in plans), CostLeft(0.0))
         check_consent(family, left, limit, preset, yes)
-        whole = run_family(family, members, Store(path, create=True), until, machine)
+        whole = run_family(family, plans, Store(path, create=True), until, machine)
         if json:
             print_json(whole)
         else:
@@ -95,20 +85,21 @@ def run(
         return 0 if whole["passed"] else 1
     assert recipe is not None
     loaded = checked_recipe(recipe, preset, protocol, workers, until)
-    check_fits(machine, Work(**needs(loaded, path, label_cost_now(loaded, known), until)))
-    states = recipe_state(loaded, known)
+    plan = resolve(loaded)
+    check_fits(machine, Work(**needs(loaded, path, label_cost_now(plan, known), until)))
+    states = recipe_state(plan, known)
     if only not in (None, "sample"):
         check_complete(loaded, states, until)
-    check_consent(loaded.name, cost_left(loaded, known, since, until), limit, preset, yes)
+    check_consent(loaded.name, cost_left(plan, known, since, until), limit, preset, yes)
     opened = Store(path, create=True)
     if note := network_note(opened.labels):
         print(f"note: {note}", file=sys.stderr)
-    if all(s.version for s in states[: STAGES.index(until) + 1]):
+    if all(s.version for s in states if s.stage in stages_until(until)):
         print("everything is there already", file=sys.stderr)
     else:
         opened.check_writable()
         _train(loaded, opened.path, until, machine, only)
-    result = outcome(loaded, opened, until)
+    result = outcome(plan, opened, until)
     if json:
         print_json(result)
     else:
@@ -116,22 +107,18 @@ def run(
     return 0 if result["passed"] else 1
 
 
-def _train(recipe: Recipe, path: Path, until: Stage, machine: AnyMachine, only: Part | None) -> None:
+def _train(recipe: Recipe, path: Path, until: StageName, machine: AnyMachine, only: PartName | None) -> None:
     """Run the flow; Prefect's settings must be there before its first import, which takes seconds."""
     from deploy.environment import set_prefect_defaults
 
     set_prefect_defaults()
     print(f"{recipe.name}, preset {recipe.preset or 'none'}: starting the flow ...", file=sys.stderr)
-    from flows import stages
-    from flows.names import tagged
-    from flows.server import prefect_server
-    from flows.train import train_nmer
+    from flows.here import run_here
 
-    with prefect_server(), tagged(recipe.name, recipe.preset):
-        if only is None:
-            train_nmer(recipe, path, until, machine)
-        else:
-            getattr(stages, only)(recipe, path, machine)
+    if only is None:
+        run_here("flows.train.train_nmer", recipe.name, recipe.preset, recipe, path, until, machine)
+    else:
+        run_here(f"flows.stages.{only}", recipe.name, recipe.preset, recipe, path, machine)
 
 
 def _print_outcome(result: dict[str, Any]) -> None:
@@ -178,11 +165,12 @@ def status(
         Name of a shipped recipe, or path of a TOML file.
     """
     from storage.file_system import network_note
+    from tasks.run.plan import resolve
     from tasks.run.state import open_store, recipe_state
 
     loaded = with_protocol(load_recipe(recipe, preset), protocol)
     opened = open_store(store)
-    states = recipe_state(loaded, opened)
+    states = recipe_state(resolve(loaded), opened)
     if opened is not None and (note := network_note(opened.labels)):
         print(f"note: {note}", file=sys.stderr)
     if json:

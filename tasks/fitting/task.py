@@ -11,7 +11,6 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from recipes.load import expanded_toml
-from recipes.schema.recipe import Recipe
 from storage.contents import dataset_from_version, potential_columns, potential_facts
 from storage.keys import potential_key
 from storage.origins import strata
@@ -20,33 +19,35 @@ from storage.store import Store
 from storage.version import Column, package_versions
 from tasks.fitting.fit import FitResult, fit_potential
 from tasks.progress import ProgressLine
+from tasks.run.plan import Plan
 
 
 @task(name="fitting", cache_policy=NO_CACHE)
-def fitting_task(recipe: Recipe, store_path: Path, dataset: str, compute: Callable[..., Any]) -> str:
-    """Fit the recipe's potential to a dataset unless the store has it, and return its key.
+def fitting_task(plan: Plan, store_path: Path, source: str, compute: Callable[..., Any]) -> str:
+    """Fit a recipe's potential to a dataset unless the store has it, and return its key.
 
     Parameters
     ----------
-    recipe
-        The recipe.
+    plan
+        The recipe's plan.
     store_path
         Folder of the store, whose writer lock the caller holds.
-    dataset
+    source
         Key of the dataset.
     compute
         Calls a function with arguments and a progress line, here or on a larger machine.
     """
-    store, key = Store(store_path), potential_key(recipe, dataset)
+    recipe, store = plan.recipe, Store(store_path)
+    key = potential_key(recipe, source)
     if store.find("potential", key, recipe.name):
         return key
-    source = store.get("dataset", dataset)
-    whole = dataset_from_version(source)
-    train, groups = whole.part(TRAIN), strata(store, source)
+    dataset = store.get("dataset", source)
+    whole = dataset_from_version(dataset)
+    train, groups = whole.part(TRAIN), strata(store, dataset)
     if groups is not None:
         groups = groups[whole.split == TRAIN]
     with ProgressLine("fitting", recipe.fitting.starts, "starts") as progress:
-        arguments = (recipe.build_nmer(), train.positions, train.energy, recipe.fitting)
+        arguments = (plan.nmer, train.positions, train.energy, recipe.fitting)
         result: FitResult = compute(partial(fit_potential, groups=groups), *arguments, progress=progress)
     store.add(
         "potential",
@@ -59,7 +60,7 @@ def fitting_task(recipe: Recipe, store_path: Path, dataset: str, compute: Callab
             )
         },
         recipe=expanded_toml(recipe),
-        inputs=[source],
+        inputs=[dataset],
         engines=package_versions("nmer", "numpy", "scipy"),
         facts=potential_facts(result.potential, recipe.nmer)
         | {

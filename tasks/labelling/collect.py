@@ -8,13 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
-from recipes.schema.recipe import Labelling
 from storage.configuration import configuration_ids
 from storage.ledger import LabelRow, Ledger
 from tasks.labelling.engines.interface import FAILED, OUT_OF_MEMORY, TIMEOUT
-from tasks.labelling.protocol import protocol_of
+from tasks.labelling.protocol import Protocol
 
 Floats = NDArray[np.float64]
 
@@ -86,27 +84,19 @@ class LabelTable:
         return sum(s in ENDED_BADLY for s in self.status)
 
 
-def collect_labels(nmer: NMer, positions: Floats, labelling: Labelling, ledger: Ledger) -> LabelTable:
+def collect_labels(protocol: Protocol, positions: Floats, ledger: Ledger) -> LabelTable:
     """Return the labels of configurations as a ledger has them now.
 
     Parameters
     ----------
-    nmer
-        The n-mer.
+    protocol
+        The n-mer, and how it is labelled; its labelling section has the thresholds of the flags.
     positions
         Shape (configurations, atoms, 3), Angstrom.
-    labelling
-        The protocol and the thresholds of the flags.
     ledger
         Open for reading or writing.
-
-    Raises
-    ------
-    InputError
-        If the engine is not installed, so that its version and with it the protocol are not known.
     """
-    protocol = protocol_of(nmer, labelling)
-    ids = configuration_ids(nmer, positions)
+    labelling, ids = protocol.labelling, configuration_ids(protocol.nmer, positions)
     found = ledger.arrays(ids, protocol.id, protocol.parts)
     factors = np.array([part.coefficient for part in protocol.plan], dtype=np.float64)
     complete = np.isfinite(found.energies).all(axis=1)

@@ -12,7 +12,6 @@ from recipes.schema.recipe import Recipe
 from storage.keys import dataset_key
 from storage.records import TEST, TRAIN, Dataset, Selection
 from tasks.labelling.collect import LabelTable
-from tasks.labelling.reference import reference_terms
 
 
 def freeze(selection: Selection, table: LabelTable, reference: float = 0.0) -> Dataset:
@@ -57,9 +56,23 @@ def freeze(selection: Selection, table: LabelTable, reference: float = 0.0) -> D
     )
 
 
-def key_of(recipe: Recipe, table: LabelTable, protocol: str) -> str:
-    """Return the key of the dataset that `freeze` would give: it follows the labels that are usable."""
+def key_of(recipe: Recipe, table: LabelTable, protocol: str, selection: str, counted: bool) -> str:
+    """Return the key of the dataset that `freeze` would give: it follows from the labels that are usable.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    table
+        The labels of its selection.
+    protocol
+        Id of the protocol.
+    selection
+        Key of the selection.
+    counted
+        Whether energies count from minima.
+    """
     names = [f"{table.ids[i]}:{protocol}" for i in np.flatnonzero(table.usable).tolist()]
-    if reference_terms(recipe.build_nmer(), recipe.labelling):
+    if counted:
         names.append("counted from the minima")
-    return dataset_key(recipe, names)
+    return dataset_key(recipe, names, selection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +35,10 @@ class Protocol:
     nmer: NMer
     labelling: Labelling
     versions: tuple[tuple[str, str], ...]
+
+    def of(self, nmer: NMer) -> Protocol:
+        """Return the same for another n-mer."""
+        return replace(self, nmer=nmer)
 
     @cached_property
     def id(self) -> str:

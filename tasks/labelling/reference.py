@@ -12,7 +12,7 @@ protocol.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from string import ascii_uppercase
 
@@ -30,7 +30,7 @@ from storage.keys import digest
 from storage.version import write_text
 from tasks.labelling.engines.registry import new_engine
 from tasks.labelling.optimize import find_start, minimise
-from tasks.labelling.protocol import protocol_of
+from tasks.labelling.protocol import Protocol
 
 Floats = NDArray[np.float64]
 Label = Callable[[NMer, Floats], Floats]
@@ -59,15 +59,17 @@ def check_start(nmer: NMer, labelling: Labelling) -> None:
         new_engine(labelling.engine).cheap_surface(nmer)
 
 
-def reference_energy(nmer: NMer, labelling: Labelling, folder: Path, label: Label | None = None) -> float | None:
+def reference_energy(
+    protocol: Protocol, references: Sequence[tuple[NMer, int]], folder: Path, label: Label | None = None
+) -> float | None:
     """Return the energy (hartree) that an n-mer's energies count from under a protocol.
 
     Parameters
     ----------
-    nmer
-        The n-mer.
-    labelling
-        The protocol.
+    protocol
+        How the n-mer is labelled.
+    references
+        The molecules and their factors; see `reference_terms`.
     folder
         Folder of the labels.
     label
@@ -83,18 +85,19 @@ def reference_energy(nmer: NMer, labelling: Labelling, folder: Path, label: Labe
         If a minimum is not found, or an energy on the way to it failed.
     """
     total = 0.0
-    for molecule, factor in reference_terms(nmer, labelling):
-        path = _path(molecule, labelling, folder)
+    for molecule, factor in references:
+        path = _path(protocol.of(molecule), folder)
         if not path.exists():
             if label is None:
                 return None
-            _find(molecule, labelling, path, label)
+            _find(protocol.of(molecule), path, label)
         total += factor * read_minimum(path)["energy"]
     return total
 
 
-def _find(molecule: NMer, labelling: Labelling, path: Path, label: Label) -> None:
+def _find(protocol: Protocol, path: Path, label: Label) -> None:
     """Search a molecule's minimum and write it down."""
+    molecule = protocol.nmer
 
     def energies(positions: Floats) -> Floats:
         found = label(molecule, positions)
@@ -106,9 +109,8 @@ def _find(molecule: NMer, labelling: Labelling, path: Path, label: Label) -> Non
             )
         return found
 
-    start = find_start(molecule, new_engine(labelling.engine).cheap_surface(molecule))
+    start = find_start(molecule, new_engine(protocol.labelling.engine).cheap_surface(molecule))
     positions, energy = minimise(molecule, energies, start)
-    protocol = protocol_of(molecule, labelling)
     entry = {
         "molecule": molecule.name,
         "symbols": molecule.symbols,
@@ -121,13 +123,14 @@ def _find(molecule: NMer, labelling: Labelling, path: Path, label: Label) -> Non
     write_text(path, json.dumps(entry, indent=1))
 
 
-def _path(molecule: NMer, labelling: Labelling, folder: Path) -> Path:
+def _path(protocol: Protocol, folder: Path) -> Path:
     """Return the file of a molecule's minimum; its name follows the molecule's graph and the protocol."""
+    molecule = protocol.nmer
     fragment = molecule.fragments[0]
     start = np.round(np.array(fragment.positions), 3)  # another conformer has another minimum
     graph = [fragment.symbols, sorted(fragment.bonds), sorted(fragment.caps)]
     name = digest([graph, configuration_id(molecule.numbers, start, molecule.charge, 1, [])])
-    return folder / "references" / protocol_of(molecule, labelling).id[:16] / f"{name[:16]}.json"
+    return folder / "references" / protocol.id[:16] / f"{name[:16]}.json"
 
 
 def _alone(name: str, fragment: Fragment) -> NMer:

@@ -17,7 +17,6 @@ from potentials.units import HARTREE
 from recipes.load import expanded_toml
 from recipes.schema.recipe import Recipe
 from storage.contents import dataset_columns, selection_from_version
-from storage.keys import selection_key
 from storage.ledger import Ledger
 from storage.store import Store
 from storage.version import package_versions
@@ -26,30 +25,30 @@ from tasks.labelling.collect import ENDED_BADLY, MISSING, USABLE, LabelTable, co
 from tasks.labelling.dataset import freeze, key_of
 from tasks.labelling.execution.dispatch import label_configurations, scratch_folder, work_left
 from tasks.labelling.execution.runner import Limits
-from tasks.labelling.protocol import Protocol, protocol_of
-from tasks.labelling.reference import Floats, reference_energy, reference_terms
+from tasks.labelling.protocol import Protocol
+from tasks.labelling.reference import Floats, reference_energy
 from tasks.progress import ProgressLine
+from tasks.run.plan import Plan
 
 
 @task(name="labelling", cache_policy=NO_CACHE)
-def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str]) -> str:
-    """Label the recipe's configurations, freeze the usable labels into a dataset, and return its key.
+def labelling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) -> str:
+    """Label a recipe's configurations, freeze the usable labels into a dataset, and return its key.
 
     Parameters
     ----------
-    recipe
-        The recipe.
+    plan
+        The recipe's plan.
     store_path
         Folder of the store, whose writer lock the caller holds.
     scheduler
         Gives the address of the Dask scheduler that runs the labels; called only when there is work.
     """
-    store, nmer = Store(store_path), recipe.build_nmer()
-    source = store.get("selection", selection_key(recipe))
+    recipe, store, protocol = plan.recipe, Store(store_path), plan.labels()
+    source = store.get("selection", plan.selection)
     selection = selection_from_version(source)
-    protocol = protocol_of(nmer, recipe.labelling)
     with Ledger.open(store.labels) as ledger:  # takes in what killed workers left in the spool
-        table = collect_labels(nmer, selection.positions, recipe.labelling, ledger)
+        table = collect_labels(protocol, selection.positions, ledger)
         work = _is_work_left(recipe, table, protocol, ledger)
     if work:
         with (
@@ -57,9 +56,8 @@ def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str
             ProgressLine("labelling", len(selection), "labels") as progress,
         ):
             label_configurations(
-                nmer,
+                protocol,
                 selection.positions,
-                recipe.labelling,
                 recipe.resources,
                 store.labels,
                 client,
@@ -67,16 +65,16 @@ def labelling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str
                 scratch_folder(recipe.resources, store.path),
             )
         with Ledger.read(store.labels) as ledger:
-            table = collect_labels(nmer, selection.positions, recipe.labelling, ledger)
+            table = collect_labels(protocol, selection.positions, ledger)
     if missing := table.status.count(MISSING):
         raise StoppedError(f"labelling: {missing} of {len(table)} labels were not computed; the logs say why")
-    key = key_of(recipe, table, protocol.id)
+    key = key_of(recipe, table, protocol.id, plan.selection, bool(plan.references))
     if store.find("dataset", key, recipe.name):
         return key
-    reference = _reference(recipe, store, scheduler)
+    reference = _reference(plan, store, scheduler)
     dataset = freeze(selection, table, reference)
     with Ledger.read(store.labels) as ledger:
-        expected = expected_cost(nmer, recipe.labelling, ledger, but=table.ids)
+        expected = expected_cost(plan.nmer, recipe.labelling, ledger, but=table.ids)
     store.add(
         "dataset",
         recipe.name,
@@ -113,30 +111,29 @@ def _extended(store: Store, nmer: str, protocol: str, ids: Sequence[str]) -> dic
     return {"parent": max(found, key=lambda one: (one[0], one[1].number))[1].key}
 
 
-def _reference(recipe: Recipe, store: Store, scheduler: Callable[[], str]) -> float:
+def _reference(plan: Plan, store: Store, scheduler: Callable[[], str]) -> float:
     """Return what the recipe's energies count from, hartree; found now if no earlier run has."""
-    nmer, settings = recipe.build_nmer(), recipe.labelling
-    known = reference_energy(nmer, settings, store.labels)
+    recipe, protocol = plan.recipe, plan.labels()
+    known = reference_energy(protocol, plan.references, store.labels)
     if known is not None:
         return known
     scratch = scratch_folder(recipe.resources, store.path)
-    terms = reference_terms(nmer, settings)
-    with Client(scheduler()) as client, ProgressLine("reference", len(terms), "minima") as progress:
+    count = len(plan.references)
+    with Client(scheduler()) as client, ProgressLine("reference", count, "minima") as progress:
         begun: list[str] = []
 
         def label(molecule: NMer, positions: Floats) -> Floats:
             if molecule.name not in begun:
                 begun.append(molecule.name)
             progress.update(len(begun) - 1)
-            label_configurations(
-                molecule, positions, settings, recipe.resources, store.labels, client, None, scratch
-            )
+            mine = protocol.of(molecule)
+            label_configurations(mine, positions, recipe.resources, store.labels, client, None, scratch)
             with Ledger.read(store.labels) as ledger:
-                table = collect_labels(molecule, positions, settings, ledger)
+                table = collect_labels(mine, positions, ledger)
             return np.asarray(table.energy / HARTREE)
 
-        found = reference_energy(nmer, settings, store.labels, label)
-        progress.update(len(terms))
+        found = reference_energy(protocol, plan.references, store.labels, label)
+        progress.update(count)
     assert found is not None  # with a label function it is found or an error is raised
     return found
 

@@ -10,7 +10,7 @@ from potentials.nmers.nmer import NMer
 from recipes.chemistry.places import check_places
 from recipes.schema.checks import check_electrons, check_molecules
 from recipes.schema.recipe import Recipe
-from storage.keys import STAGES
+from recipes.stages import stages_until
 from tasks.labelling.protocol import check_labelling
 from tasks.labelling.reference import check_start
 from tasks.sampling.bias.cvs import families
@@ -106,7 +106,7 @@ def check_recipe(recipe: Recipe, until: str = "validation", here: bool = True) -
     """
     missing: list[str] = []
     for stage, check in CHECKS:
-        if STAGES.index(stage) > STAGES.index(until):
+        if stage not in stages_until(until):
             continue
         try:
             check(recipe)

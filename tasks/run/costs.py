@@ -13,9 +13,9 @@ from potentials.nmers.nmer import NMer
 from recipes.engines import LabelCost
 from recipes.estimate import estimate, label_cost
 from recipes.schema.labelling import Labelling
-from recipes.schema.recipe import Recipe
-from storage.keys import STAGES
+from recipes.stages import STAGES, stages_until
 from storage.store import Store
+from tasks.run.plan import Plan
 from tasks.run.state import StageState, label_cost_now, recipe_state
 
 VARIABLE = "NMER_MAX_CORE_HOURS"
@@ -90,32 +90,32 @@ def cost_limit(option: float | None = None, machine: float | None = None) -> Lim
         raise InputError(f"{VARIABLE} is {text[:60]!r}; allowed: core-hours, 0 or more") from None
 
 
-def stage_costs(recipe: Recipe, store: Store | None, cost: LabelCost | None) -> list[dict[str, Any]]:
+def stage_costs(plan: Plan, store: Store | None, cost: LabelCost | None) -> list[dict[str, Any]]:
     """Return the cost of each stage as plain values: what it makes, what is there, and the core-hours left.
 
     Parameters
     ----------
-    recipe
-        The recipe.
+    plan
+        The recipe's plan.
     store
         The store, or None if there is none yet.
     cost
         What a label is expected to cost, if that is known.
     """
-    states = {state.stage: state for state in recipe_state(recipe, store)}
+    states = {state.stage: state for state in recipe_state(plan, store)}
     return [
         one.as_dict()
         | {"present": one.count if states[one.stage].version else states[one.stage].done}
         | {"version": states[one.stage].version}
         | {"core_hours_left": None if one.core_hours is None else one.core_hours * _left(states[one.stage])}
-        for one in estimate(recipe, cost)
+        for one in estimate(plan.recipe, cost)
     ]
 
 
-def cost_left(recipe: Recipe, store: Store | None, since: str = STAGES[0], until: str = STAGES[-1]) -> CostLeft:
+def cost_left(plan: Plan, store: Store | None, since: str = STAGES[0], until: str = STAGES[-1]) -> CostLeft:
     """Return what the stages from one to another have left to compute."""
-    rows = stage_costs(recipe, store, label_cost_now(recipe, store))
-    rows = rows[STAGES.index(since) : STAGES.index(until) + 1]
+    rows = stage_costs(plan, store, label_cost_now(plan, store))
+    rows = [row for row in rows if row["stage"] in stages_until(until, since)]
     return CostLeft(
         sum(row["core_hours_left"] or 0.0 for row in rows),
         sum(row["count"] - row["present"] for row in rows if row["core_hours"] is None),

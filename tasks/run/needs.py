@@ -8,7 +8,7 @@ from typing import Any
 from recipes.engines import LabelCost
 from recipes.estimate import estimate
 from recipes.schema.recipe import Recipe
-from storage.keys import STAGES
+from recipes.stages import stages_until
 
 
 def needs(
@@ -29,7 +29,7 @@ def needs(
     most
         The largest number of processes that has any use; 0 is any number.
     """
-    last = STAGES.index(until)
+    stages = stages_until(until)
     found: dict[str, Any] = {
         "name": recipe.name,
         "folder": store.resolve() / "scratch" / "dask",
@@ -40,9 +40,9 @@ def needs(
         "most": most,
         "expected_memory": None if cost is None else cost.memory,
         "source": "" if cost is None else cost.source,
-        "labels": last >= STAGES.index("labelling"),
+        "labels": "labelling" in stages,
     }
-    if last >= STAGES.index("fitting"):
+    if "fitting" in stages:
         fit = next(stage for stage in estimate(recipe, cost) if stage.stage == "fitting")
         found |= {"fit_memory": fit.memory, "fit_core_hours": fit.core_hours or 0.0}
     return found

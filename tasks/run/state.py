@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,16 @@ from potentials.errors import InputError, StageError
 from recipes.engines import LabelCost
 from recipes.estimate import label_cost
 from recipes.schema.recipe import Recipe
+from recipes.stages import STAGE, STAGES, StageName, stages_until
 from storage.contents import selection_from_version
-from storage.keys import STAGES, pool_key, potential_key, selection_key, validation_key
+from storage.keys import potential_key, validation_key
 from storage.ledger import Ledger
 from storage.store import Store, default_store
 from storage.version import Version
 from tasks.labelling.calibrate import expected_cost_in
 from tasks.labelling.collect import FLAGGED, MISSING, collect_labels
 from tasks.labelling.dataset import key_of
-from tasks.labelling.protocol import protocol_of
-from tasks.sampling.samplers.pbmetad import frames_so_far
+from tasks.run.plan import Plan, resolve
 
 
 @dataclass(frozen=True)
@@ -93,62 +93,67 @@ def check_complete(recipe: Recipe, states: Sequence[StageState], since: str) -> 
             )
 
 
-def recipe_state(recipe: Recipe, store: Store | None) -> list[StageState]:
+def recipe_state(plan: Plan, store: Store | None) -> list[StageState]:
     """Return the state of every stage of a recipe, in order.
 
     Parameters
     ----------
-    recipe
-        The recipe.
+    plan
+        The recipe's plan.
     store
         The store, or None if there is none yet.
     """
-    labels = recipe.selection.train + recipe.selection.test
-    terms = recipe.fitting.build_basis(recipe.build_nmer()).n_terms
-    terms = min(terms, recipe.fitting.max_terms or terms)
-    totals = dict(zip(STAGES, (recipe.sampling.frames, labels, labels, terms, labels), strict=True))
-    nothing = {stage: StageState(stage, 0, 0, total, None) for stage, total in totals.items()}
+    states: dict[StageName, StageState] = {
+        stage: StageState(stage, 0, 0, plan.total(stage), None) for stage in STAGES
+    }
     if store is None:
-        return list(nothing.values())
+        return list(states.values())
+    recipe, name = plan.recipe, plan.recipe.name
 
-    def whole(stage: str, version: Version | None) -> StageState:
-        return StageState(stage, totals[stage], 0, totals[stage], version.ref) if version else nothing[stage]
+    def found(stage: StageName, key: str) -> Version | None:
+        version = store.find(STAGE[stage].makes, key, name)
+        if version is not None:
+            total = plan.total(stage)
+            states[stage] = StageState(stage, total, 0, total, version.ref)
+        return version
 
-    pool = store.find("pool", pool_key(recipe), recipe.name)
-    selection = store.find("selection", selection_key(recipe), recipe.name)
-    states = nothing | {"sampling": whole("sampling", pool), "selection": whole("selection", selection)}
-    if pool is None:
-        frames = frames_so_far(store.scratch(pool_key(recipe)))
-        states["sampling"] = StageState("sampling", frames, 0, totals["sampling"], None)
-    if selection is not None:
-        states["labelling"], dataset = _labelling(recipe, store, selection)
+    if found("sampling", plan.pool) is None:
+        states["sampling"] = replace(states["sampling"], done=_frames_so_far(store.scratch(plan.pool)))
+    if (selection := found("selection", plan.selection)) is not None:
+        states["labelling"], dataset = _labelling(plan, store, selection)
         if dataset is not None:
             key = potential_key(recipe, dataset.key)
-            potential = store.find("potential", key, recipe.name)
-            verdict = store.find("validation", validation_key(recipe, key), recipe.name)
-            states |= {"fitting": whole("fitting", potential), "validation": whole("validation", verdict)}
+            found("fitting", key)
+            found("validation", validation_key(recipe, key))
     return list(states.values())
 
 
-def _labelling(recipe: Recipe, store: Store, selection: Version) -> tuple[StageState, Version | None]:
+def _frames_so_far(scratch: Path) -> int:
+    """Return how many frames a sampling that has not ended has kept; its modules are imported only then."""
+    if not scratch.exists():
+        return 0
+    from tasks.sampling.samplers.pbmetad import frames_so_far
+
+    return frames_so_far(scratch)
+
+
+def _labelling(plan: Plan, store: Store, selection: Version) -> tuple[StageState, Version | None]:
     """Return the state of labelling, and the dataset if it is complete.
 
     What workers have finished counts, whether the run has heard of it or not. A recipe whose engine is not
     installed here has no state that could be known; it counts as not begun.
     """
-    nmer, total = recipe.build_nmer(), recipe.selection.train + recipe.selection.test
-    try:
-        protocol = protocol_of(nmer, recipe.labelling)
-    except InputError:
+    total = plan.total("labelling")
+    if plan.protocol is None:
         return StageState("labelling", 0, 0, total, None), None
     with Ledger.read(store.labels) as ledger:
-        positions = selection_from_version(selection).positions
-        table = collect_labels(nmer, positions, recipe.labelling, ledger)
+        table = collect_labels(plan.protocol, selection_from_version(selection).positions, ledger)
     flagged, missing = table.status.count(FLAGGED), table.status.count(MISSING)
     failed = table.ended_badly + (0 if table.keep_flagged else flagged)
     dataset = None
     if not missing:
-        dataset = store.find("dataset", key_of(recipe, table, protocol.id), recipe.name)
+        key = key_of(plan.recipe, table, plan.protocol.id, plan.selection, bool(plan.references))
+        dataset = store.find("dataset", key, plan.recipe.name)
     done = total - failed - missing
     return StageState("labelling", done, failed, total, dataset.ref if dataset else None, flagged), dataset
 
@@ -163,26 +168,26 @@ def newest_dataset(recipe: Recipe, path: str | None) -> Version | None:
     path
         Folder of the store.
     """
-    store = open_store(path)
-    selection = store.find("selection", selection_key(recipe), recipe.name) if store else None
-    return _labelling(recipe, store, selection)[1] if store and selection else None
+    store, plan = open_store(path), resolve(recipe)
+    selection = store.find("selection", plan.selection, recipe.name) if store else None
+    return _labelling(plan, store, selection)[1] if store and selection else None
 
 
-def label_cost_now(recipe: Recipe, store: Store | None) -> LabelCost | None:
+def label_cost_now(plan: Plan, store: Store | None) -> LabelCost | None:
     """Return what a label of a recipe is expected to cost, with what a store has measured; None if unknown."""
-    nmer = recipe.build_nmer()
+    labelling = plan.recipe.labelling
     if store is None:
-        return label_cost(nmer, recipe.labelling)
-    return expected_cost_in(store.labels, nmer, recipe.labelling)
+        return label_cost(plan.nmer, labelling)
+    return expected_cost_in(store.labels, plan.nmer, labelling)
 
 
-def outcome(recipe: Recipe, store: Store, until: str) -> dict[str, Any]:
+def outcome(plan: Plan, store: Store, until: str) -> dict[str, Any]:
     """Return what a finished run has: versions per stage, and errors and verdict of the potential.
 
     ``passed`` is true when no label failed or was flagged and every gate passed, as far as the run went.
     """
-    states = {s.stage: s for s in recipe_state(recipe, store)}
-    wanted = STAGES[: STAGES.index(until) + 1]
+    recipe, states = plan.recipe, {s.stage: s for s in recipe_state(plan, store)}
+    wanted = stages_until(until)
     result: dict[str, Any] = {
         "recipe": recipe.name,
         "preset": recipe.preset,

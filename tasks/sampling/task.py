@@ -11,30 +11,30 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from recipes.load import expanded_toml
-from recipes.schema.recipe import Recipe, Sampling
+from recipes.schema.recipe import Sampling
 from storage.contents import pool_columns
-from storage.keys import pool_key
 from storage.store import Store
 from storage.version import package_versions
 from tasks.progress import ProgressLine
+from tasks.run.plan import Plan
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.pbmetad import walkers, write_runs
 
 
 @task(name="sampling", cache_policy=NO_CACHE)
-def sampling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str]) -> str:
-    """Sample the recipe's pool unless the store has it, and return its key.
+def sampling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) -> str:
+    """Sample a recipe's pool unless the store has it, and return its key.
 
     Parameters
     ----------
-    recipe
-        The recipe.
+    plan
+        The recipe's plan.
     store_path
         Folder of the store, whose writer lock the caller holds.
     scheduler
         Gives the address of the Dask scheduler that runs the walkers; called only when there is work.
     """
-    store, key = Store(store_path), pool_key(recipe)
+    recipe, store, key = plan.recipe, Store(store_path), plan.pool
     if store.find("pool", key, recipe.name):
         return key
     scratch = store.scratch(key)
@@ -42,9 +42,9 @@ def sampling_task(recipe: Recipe, store_path: Path, scheduler: Callable[[], str]
         Client(scheduler()) as client,
         ProgressLine("sampling", recipe.sampling.frames, "frames") as progress,
     ):
-        pool = sample_pool(recipe.build_nmer(), recipe.sampling, scratch, client, progress)
+        pool = sample_pool(plan.nmer, recipe.sampling, scratch, client, progress)
     if recipe.resources.keep_hills and "pbmetad" in recipe.sampling.samplers:
-        every = walkers(recipe.build_nmer(), recipe.sampling, scratch)
+        every = walkers(plan.nmer, recipe.sampling, scratch)
         write_runs(store.path / "plumed" / f"{recipe.name}-{key[:12]}", every)
     store.add(
         "pool",

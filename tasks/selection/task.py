@@ -8,12 +8,11 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from recipes.load import expanded_toml
-from recipes.schema.recipe import Recipe
 from storage.contents import PoolFile, selection_columns
-from storage.keys import pool_key, selection_key
 from storage.store import Store
 from storage.version import package_versions
 from tasks.progress import ProgressLine
+from tasks.run.plan import Plan
 from tasks.selection.choose import select
 
 _LIBRARIES = {"soap": ("dscribe",)}
@@ -21,20 +20,20 @@ _LIBRARIES = {"soap": ("dscribe",)}
 
 
 @task(name="selection", cache_policy=NO_CACHE)
-def selection_task(recipe: Recipe, store_path: Path) -> str:
-    """Select the recipe's configurations unless the store has them, and return their key.
+def selection_task(plan: Plan, store_path: Path) -> str:
+    """Select a recipe's configurations unless the store has them, and return their key.
 
     Parameters
     ----------
-    recipe
-        The recipe.
+    plan
+        The recipe's plan.
     store_path
         Folder of the store, whose writer lock the caller holds.
     """
-    store, key = Store(store_path), selection_key(recipe)
+    recipe, store, key = plan.recipe, Store(store_path), plan.selection
     if store.find("selection", key, recipe.name):
         return key
-    nmer, source = recipe.build_nmer(), store.get("pool", pool_key(recipe))
+    nmer, source = plan.nmer, store.get("pool", plan.pool)
     wanted = recipe.selection.train + recipe.selection.test
     with ProgressLine("selection", wanted, "configurations") as progress:
         choice = select(

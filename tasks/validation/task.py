@@ -21,6 +21,7 @@ from tasks.metrics import Errors, errors
 from tasks.parity import energy_parity
 from tasks.plot import write_plots
 from tasks.progress import ProgressLine
+from tasks.run.plan import Plan
 from tasks.validation.gates.interface import Candidate, Verdict, judge
 from tasks.validation.labels import cost_rows, expected_from, label_sentence
 from tasks.validation.report import Report, report_html
@@ -28,24 +29,25 @@ from tasks.validation.trust import Trust, examine
 
 
 @task(name="validation", cache_policy=NO_CACHE)
-def validation_task(recipe: Recipe, store_path: Path, potential: str) -> str:
+def validation_task(plan: Plan, store_path: Path, source: str) -> str:
     """Judge a potential unless the store has the verdict, write its report, and return the verdict's key.
 
     Parameters
     ----------
-    recipe
-        The recipe.
+    plan
+        The recipe's plan.
     store_path
         Folder of the store, whose writer lock the caller holds.
-    potential
+    source
         Key of the potential.
     """
-    store, key = Store(store_path), validation_key(recipe, potential)
+    recipe, store = plan.recipe, Store(store_path)
+    key = validation_key(recipe, source)
     if store.find("validation", key, recipe.name):
         return key
-    version = store.get("potential", potential)
-    source = store.get("dataset", version.attributes()["inputs"][0]["key"])
-    dataset, model = dataset_from_version(source), potential_from_version(version, "candidate")
+    version = store.get("potential", source)
+    labels = store.get("dataset", version.attributes()["inputs"][0]["key"])
+    dataset, model = dataset_from_version(labels), potential_from_version(version, "candidate")
     with ProgressLine("validation", len(dataset), "errors") as progress:
         predicted = np.asarray(model.energy(dataset.positions))
         train, test = (
@@ -54,12 +56,12 @@ def validation_task(recipe: Recipe, store_path: Path, potential: str) -> str:
         )
         usable = len(dataset) / (recipe.selection.train + recipe.selection.test)
         gates = judge(
-            Candidate(model, train, test, usable, dataset.positions, strata(store, source)), recipe.gates
+            Candidate(model, train, test, usable, dataset.positions, strata(store, labels)), recipe.gates
         )
         trust = examine(model, dataset, predicted)
         progress.update(done=len(dataset))
     passed = all(g.passed for g in gates)
-    _write_report(store, version, source, recipe, dataset, predicted, train, test, gates, passed, trust)
+    _write_report(store, version, labels, recipe, dataset, predicted, train, test, gates, passed, trust)
     store.add(
         "validation",
         recipe.name,
@@ -70,7 +72,7 @@ def validation_task(recipe: Recipe, store_path: Path, potential: str) -> str:
             )
         },
         recipe=expanded_toml(recipe),
-        inputs=[version, source],
+        inputs=[version, labels],
         engines=package_versions("nmer", "numpy"),
         facts={
             "passed": passed,

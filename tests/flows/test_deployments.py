@@ -24,7 +24,7 @@ from potentials.errors import InputError
 from recipes.families import FAMILIES
 from recipes.load import load_recipe
 from recipes.schema.recipe import Recipe
-from storage.keys import STAGES
+from recipes.stages import STAGES
 from storage.store import Store
 
 Nmer = Callable[..., subprocess.CompletedProcess[str]]

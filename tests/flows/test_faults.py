@@ -27,7 +27,6 @@ SEED = 20261121
 ROLES = {
     "tasks.labelling.execution.child": "label",
     "spawn_main": "worker",
-    "uvicorn": "server",
     "bin/nmer": "run",
 }
 """Who is who in a run's process tree."""
@@ -75,9 +74,11 @@ def family_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def role_of(process: psutil.Process) -> str:
-    with suppress(psutil.Error):
+    with suppress(psutil.Error, ProcessLookupError):
         words = " ".join(process.cmdline())
-        return next((role for mark, role in ROLES.items() if mark in words), "other")
+        role = next((role for mark, role in ROLES.items() if mark in words), "other")
+        own_session = os.getsid(process.pid) == process.pid
+        return "server" if own_session and role in ("worker", "run") else role
     return "gone"
 
 

@@ -174,6 +174,7 @@ def test_plan_tells_where_the_cost_of_a_label_comes_from(
 
 def test_flags_decide_what_a_dataset_takes(recipe: Path, store: Store, tmp_path: Path) -> None:
     from tasks.labelling.task import labelling_task
+    from tasks.run.plan import resolve
 
     loaded = load_recipe(str(recipe))
     with Ledger.open(store.labels) as ledger:
@@ -187,7 +188,7 @@ def test_flags_decide_what_a_dataset_takes(recipe: Path, store: Store, tmp_path:
     def dataset(**flags: object) -> tuple[list[int], dict[str, object]]:
         settings = loaded.labelling.model_copy(update=flags)
         changed = loaded.model_copy(update={"labelling": settings})
-        key = labelling_task.fn(changed, store.path, lambda: pytest.fail("nothing is to be computed"))
+        key = labelling_task.fn(resolve(changed), store.path, lambda: pytest.fail("nothing is to be computed"))
         version = store.get("dataset", key)
         found = dataset_from_version(version)
         positions = store.resolve("selection:tiny-water@1").column("positions")
@@ -211,12 +212,13 @@ def test_flags_decide_what_a_dataset_takes(recipe: Path, store: Store, tmp_path:
 
 def test_a_raised_limit_is_enough_to_try_again(recipe: Path, store: Store, tmp_path: Path) -> None:
     from tasks.labelling.task import labelling_task
+    from tasks.run.plan import resolve
 
     fill(recipe, store)
     loaded = load_recipe(str(recipe))
     patient = loaded.model_copy(update={"resources": loaded.resources.model_copy(update={"label_timeout": 300.0})})
     with local_cluster(1, tmp_path / "dask") as address:
-        key = labelling_task.fn(patient, store.path, lambda: address)
+        key = labelling_task.fn(resolve(patient), store.path, lambda: address)
     facts = store.get("dataset", key).attributes()["facts"]
     assert facts["labels"] == 21 and facts["failed_labels"] == 1 and "timeout_labels" not in facts
 

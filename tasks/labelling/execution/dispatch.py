@@ -13,8 +13,7 @@ import numpy as np
 from distributed import Client
 from numpy.typing import NDArray
 
-from potentials.nmers.nmer import NMer
-from recipes.schema.recipe import Labelling, Resources
+from recipes.schema.recipe import Resources
 from storage.configuration import configuration_ids
 from storage.ledger import LabelRow, Ledger
 from tasks.labelling.calibrate import system_of
@@ -23,7 +22,7 @@ from tasks.labelling.engines.registry import get_engine
 from tasks.labelling.execution.flight import Flight
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.execution.worker import LabelTask, LabelWork
-from tasks.labelling.protocol import Protocol, check_labelling, protocol_of
+from tasks.labelling.protocol import Protocol, check_labelling
 from tasks.progress import ProgressLine
 
 
@@ -53,9 +52,8 @@ class LabelCounts:
 
 
 def label_configurations(
-    nmer: NMer,
+    protocol: Protocol,
     positions: NDArray[np.float64],
-    labelling: Labelling,
     resources: Resources,
     labels_folder: Path,
     client: Client,
@@ -71,12 +69,10 @@ def label_configurations(
 
     Parameters
     ----------
-    nmer
-        The n-mer.
+    protocol
+        The n-mer, and how it is labelled.
     positions
         Shape (configurations, atoms, 3), Angstrom.
-    labelling
-        The protocol.
     resources
         Limits of one label: wall time (s) and memory (GiB).
     labels_folder
@@ -99,9 +95,9 @@ def label_configurations(
     StageError
         If the cluster has no workers for too long, is lost, a disk is full, or no label comes to an end.
     """
+    nmer, labelling = protocol.nmer, protocol.labelling
     check_labelling(nmer, labelling)
     engine = get_engine(labelling.engine)
-    protocol = protocol_of(nmer, labelling)
     geometries = dict(zip(configuration_ids(nmer, positions), positions, strict=True))
     limits = Limits(resources.label_timeout, resources.label_memory)
     with Ledger.open(labels_folder.resolve()) as ledger:

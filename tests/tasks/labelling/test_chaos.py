@@ -48,9 +48,8 @@ def label(
 ) -> LabelCounts:
     resources = Resources(**{"label_timeout": 30.0, "label_memory": 1.0} | more)  # type: ignore[arg-type]
     return label_configurations(
-        DIMER,
+        protocol_of(DIMER, SETTINGS),
         distances(values),
-        SETTINGS,
         resources,
         folder / "labels",
         client,

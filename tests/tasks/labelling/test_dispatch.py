@@ -55,7 +55,7 @@ def label(
 ) -> LabelCounts:
     resources = Resources(**{"label_timeout": 120.0, "label_memory": 2.0} | more)  # type: ignore[arg-type]
     return label_configurations(
-        DIMER, positions, settings, resources, folder / "labels", client, None, folder / "scratch"
+        protocol_of(DIMER, settings), positions, resources, folder / "labels", client, None, folder / "scratch"
     )
 
 
@@ -73,7 +73,7 @@ def test_what_is_there_is_not_computed_again(tmp_path: Path, client: Client) -> 
     assert len(spooled(tmp_path)) == len(set(spooled(tmp_path))) == 9
     assert not list((tmp_path / "scratch").iterdir())
     with Ledger.read(tmp_path / "labels") as ledger:
-        table = collect_labels(DIMER, distances([3.2, 2.8, 3.0, 2.8, 9.0]), SETTINGS, ledger)
+        table = collect_labels(protocol_of(DIMER, SETTINGS), distances([3.2, 2.8, 3.0, 2.8, 9.0]), ledger)
         (settings,) = ledger.protocols().values()
     assert settings["labelling"]["basis"] == "sto-3g" and "pyscf" in settings["versions"]
     assert table.status == ("ok", "ok", "ok", "ok", "missing")
@@ -90,9 +90,9 @@ def test_failing_labels_do_not_hurt_their_neighbours(tmp_path: Path, client: Cli
     assert (counts.ok, counts.computed, counts.missing) == (2, 3, 0)
     assert sum(counts.failed.values()) == 1
     with Ledger.read(tmp_path / "labels") as ledger:
-        table = collect_labels(DIMER, distances([2.8, 0.0, 3.0]), settings, ledger)
+        table = collect_labels(protocol_of(DIMER, settings), distances([2.8, 0.0, 3.0]), ledger)
         strict = settings.model_copy(update={"max_t1": 1e-6})
-        flagged = collect_labels(DIMER, distances([2.8, 0.0, 3.0]), strict, ledger)
+        flagged = collect_labels(protocol_of(DIMER, strict), distances([2.8, 0.0, 3.0]), ledger)
     assert table.status == ("ok", "failed", "ok")
     assert table.reason[1].startswith("failed in AB: ")
     assert list(table.usable) == [True, False, True]

@@ -15,6 +15,7 @@ from recipes.schema.recipe import Recipe
 from storage.spool import read_spool, spool_files
 from storage.store import Store
 from tasks.labelling.task import labelling_task
+from tasks.run.plan import resolve
 from tasks.selection.task import selection_task
 from tests.storage import family
 from tests.tasks.labelling.conftest import instant  # noqa: F401 - a fixture
@@ -47,8 +48,9 @@ def test_extending_repeats_nothing(tmp_path: Path) -> None:
     with local_cluster(1, tmp_path / "dask") as address:
 
         def run(recipe: Recipe) -> tuple[list[str], dict[str, Any]]:
-            selection_task.fn(recipe, store.path)
-            version = store.get("dataset", labelling_task.fn(recipe, store.path, lambda: address))
+            plan = resolve(recipe)
+            selection_task.fn(plan, store.path)
+            version = store.get("dataset", labelling_task.fn(plan, store.path, lambda: address))
             return version.column("ids").tolist(), version.attributes()
 
         first, _ = run(base)

@@ -17,7 +17,7 @@ from tasks.labelling.engines.interface import Job
 from tasks.labelling.engines.pyscf import PyscfEngine
 from tasks.labelling.plan import plan_label
 from tasks.labelling.protocol import protocol_of
-from tasks.labelling.reference import reference_energy, reference_terms
+from tasks.labelling.reference import Label, reference_energy, reference_terms
 
 DIMER = load_recipe("ch3-water").build_nmer()
 LEVEL = Labelling(method="HF", basis="sto-3g")
@@ -39,6 +39,10 @@ ETHANE = NMer(
 )
 
 
+def energy_of(molecule: NMer, level: Labelling, folder: Path, label: Label | None = None) -> float | None:
+    return reference_energy(protocol_of(molecule, level), reference_terms(molecule, level), folder, label)
+
+
 def energies(molecule: NMer, positions: np.ndarray) -> np.ndarray:
     found = []
     for x in positions:
@@ -49,18 +53,18 @@ def energies(molecule: NMer, positions: np.ndarray) -> np.ndarray:
 
 def test_a_one_mer_counts_from_its_own_minimum_found_once(tmp_path: Path) -> None:
     molecule = NMer("water", DIMER.fragments[1:], "A1B2")
-    assert reference_energy(molecule, LEVEL, tmp_path) is None
-    assert reference_energy(DIMER, LEVEL, tmp_path) == 0.0
-    assert reference_energy(molecule, LEVEL.model_copy(update={"reference": "none"}), tmp_path) == 0.0
-    found = reference_energy(molecule, LEVEL, tmp_path, energies)
+    assert energy_of(molecule, LEVEL, tmp_path) is None
+    assert energy_of(DIMER, LEVEL, tmp_path) == 0.0
+    assert energy_of(molecule, LEVEL.model_copy(update={"reference": "none"}), tmp_path) == 0.0
+    found = energy_of(molecule, LEVEL, tmp_path, energies)
     assert found == pytest.approx(-74.965901, abs=2e-6)  # HF/STO-3G water, Pople's group
-    assert reference_energy(molecule, LEVEL, tmp_path) == found  # read, not searched again
+    assert energy_of(molecule, LEVEL, tmp_path) == found  # read, not searched again
     (path,) = (tmp_path / "references").rglob("*.json")
     kept = json.loads(path.read_text())
     assert kept["protocol"] == protocol_of(molecule, LEVEL).id and kept["energy"] == found
     # another protocol has a minimum of its own
     other = LEVEL.model_copy(update={"basis": "6-31g"})
-    assert reference_energy(molecule, other, tmp_path) is None
+    assert energy_of(molecule, other, tmp_path) is None
 
 
 def test_every_piece_of_a_covalent_n_mer_counts_from_its_own_minimum(
@@ -69,10 +73,10 @@ def test_every_piece_of_a_covalent_n_mer_counts_from_its_own_minimum(
     monkeypatch.setattr("tasks.labelling.engines.hartree_fock.START_BASIS", "sto-3g")  # quick
     terms = reference_terms(ETHANE, LEVEL)
     assert [(m.natoms, len(m.caps), factor) for m, factor in terms] == [(8, 0, 1), (5, 1, -1), (5, 1, -1)]
-    found = reference_energy(ETHANE, LEVEL, tmp_path, energies)
+    found = energy_of(ETHANE, LEVEL, tmp_path, energies)
     # ethane in its minimum and two methanes with one bond held at 1.14 A
     whole, methane = (
-        reference_energy(NMer("x", (f,), s), LEVEL, tmp_path, energies)
+        energy_of(NMer("x", (f,), s), LEVEL, tmp_path, energies)
         for f, s in ((terms[0][0].fragments[0], "A1B1C1D1E1F1G1H1"), (terms[1][0].fragments[0], "A1B1C1D1E1"))
     )
     assert whole is not None and methane is not None and found is not None
@@ -93,7 +97,7 @@ def test_the_plan_of_a_covalent_n_mer_gives_its_pieces_with_caps() -> None:
 def test_a_failed_energy_on_the_way_is_named(tmp_path: Path) -> None:
     molecule = NMer("water", DIMER.fragments[1:], "A1B2")
     with pytest.raises(StageError, match=r"7 of 7 energies on the way to the minimum of 'water' failed"):
-        reference_energy(molecule, LEVEL, tmp_path, lambda m, x: np.full(len(x), np.nan))
+        energy_of(molecule, LEVEL, tmp_path, lambda m, x: np.full(len(x), np.nan))
     assert not list(tmp_path.rglob("*.json"))
 
 

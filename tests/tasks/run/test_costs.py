@@ -13,6 +13,7 @@ from potentials.errors import InputError
 from recipes.load import load_recipe
 from recipes.protocols import find_protocol
 from tasks.run.costs import CostLeft, Limit, cost_by_hand, cost_left, cost_limit, cost_of_labels, is_above
+from tasks.run.plan import resolve
 
 Words = tuple[str, ...]
 
@@ -120,18 +121,18 @@ def test_labels_of_unknown_cost_count_by_their_number() -> None:
     """A method without a formula: ORCA's DLPNO."""
     recipe = load_recipe("ch3-water")
     dlpno = recipe.model_copy(update={"labelling": find_protocol("orca-dlpno-aug-cc-pvtz")})
-    left = cost_left(dlpno, None)
+    left = cost_left(resolve(dlpno), None)
     assert left.unknown == 45_000 and left.core_hours < 1
     assert is_above(left, Limit(), preset=False) and not is_above(left, Limit(), preset=True)
     assert not is_above(CostLeft(1.0, 1000), Limit(), preset=False)
-    assert cost_left(dlpno, None, until="selection").unknown == 0
+    assert cost_left(resolve(dlpno), None, until="selection").unknown == 0
 
 
 def test_only_what_is_left_counts() -> None:
     recipe = load_recipe("ch3-water")
-    whole, some = cost_left(recipe, None), cost_left(recipe, None, until="sampling")
+    whole, some = cost_left(resolve(recipe), None), cost_left(resolve(recipe), None, until="sampling")
     assert whole.core_hours == pytest.approx(8285, rel=0.01) and some.core_hours < 1
-    assert cost_left(recipe, None, "fitting", "fitting").core_hours < 10
+    assert cost_left(resolve(recipe), None, "fitting", "fitting").core_hours < 10
 
 
 def test_labels_by_hand_and_again_are_counted(refused: Callable[..., str], tmp_path: Path) -> None:

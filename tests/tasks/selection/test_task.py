@@ -15,6 +15,7 @@ from storage.records import TRAIN, Pool
 from storage.store import Store
 from storage.version import Version
 from tasks.metrics import Errors
+from tasks.run.plan import resolve
 from tasks.selection.task import selection_task
 from tasks.validation.report import Report, report_html
 from tasks.validation.task import _chain, _coverage, _summary
@@ -32,8 +33,9 @@ def selected(recipe: Recipe, pool: Pool, folder: Path) -> tuple[Store, Version]:
         engines={},
         facts={"frames": len(pool)},
     )
-    key = selection_task.fn(recipe, folder)
-    assert key == selection_key(recipe) == selection_task.fn(recipe, folder)
+    plan = resolve(recipe)
+    key = selection_task.fn(plan, folder)
+    assert key == selection_key(recipe) == selection_task.fn(plan, folder)
     return store, store.get("selection", key)
 
 

@@ -1,0 +1,88 @@
+"""The stages of a recipe and the parts that can run alone: everything else that lists stages reads it here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+StageName = Literal["sampling", "selection", "labelling", "fitting", "validation"]
+PartName = Literal["sample", "label", "fit", "validate"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Attributes
+    ----------
+    name
+        Name in commands, keys and progress lines; ``tasks/NAME/task.py`` holds its function, ``NAME_task``.
+    title
+        What it does, in a few words.
+    makes
+        Kind of the version that it adds to the store.
+    unit
+        What is counted.
+    sections
+        Sections of the recipe that decide its key, besides the keys of its inputs.
+    format
+        Number of the format of its content; see `storage.keys.stage_format`.
+    takes
+        What its function is given besides the plan and the store: ``scheduler`` (gives the address of the Dask
+        scheduler), ``compute`` (calls a function where the fit runs), ``source`` (key of what the stage before
+        it made).
+    """
+
+    name: StageName
+    title: str
+    makes: str
+    unit: str
+    sections: tuple[str, ...]
+    format: int
+    takes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """Stages that run alone, with ``nmer run --only``; what they need must be there.
+
+    Attributes
+    ----------
+    first, last
+        The first and the last of its stages.
+    title
+        What it does.
+    """
+
+    first: StageName
+    last: StageName
+    title: str
+
+
+STAGE: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage("sampling", "sample a pool", "pool", "frames", ("nmer", "sampling"), 2, ("scheduler",)),
+        Stage("selection", "choose configurations", "selection", "configurations", ("selection",), 2),
+        Stage("labelling", "label them", "dataset", "labels", ("labelling",), 1, ("scheduler",)),
+        Stage("fitting", "fit a potential", "potential", "terms", ("fitting",), 3, ("source", "compute")),
+        Stage("validation", "judge the potential", "validation", "errors", ("gates",), 3, ("source",)),
+    )
+}
+"""Every stage by its name, in the order they run."""
+
+STAGES: tuple[StageName, ...] = get_args(StageName)
+"""Names of the stages in the order they run."""
+
+PARTS: dict[PartName, Part] = {
+    "sample": Part("sampling", "selection", "Sample an n-mer's pool and choose configurations from it"),
+    "label": Part("labelling", "labelling", "Label the configurations of an n-mer"),
+    "fit": Part("fitting", "fitting", "Fit a potential to an n-mer's labels"),
+    "validate": Part("validation", "validation", "Judge an n-mer's potential and write its report"),
+}
+"""Every part by its name."""
+
+
+def stages_until(last: str, first: str = STAGES[0]) -> tuple[StageName, ...]:
+    """Return the names of the stages from one to another, both included."""
+    return STAGES[STAGES.index(first) : STAGES.index(last) + 1]
