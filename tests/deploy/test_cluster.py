@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import dask
+import pytest
 from distributed import Client
 
 from deploy.cluster import local_cluster, worker_count
@@ -24,7 +25,8 @@ def test_workers_fit_cores_and_memory() -> None:
     assert worker_count(7, 1e6) == 7
 
 
-def test_workers_are_on_loopback_with_one_thread_each(tmp_path: Path) -> None:
+def test_workers_are_on_loopback_with_one_thread_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")
     with local_cluster(2, tmp_path) as address, Client(address) as client:
         assert address.startswith("tls://127.0.0.1:")
         assert sorted(client.nthreads().values()) == [1, 1]

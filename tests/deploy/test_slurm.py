@@ -75,6 +75,7 @@ def test_lost_jobs_are_replaced_and_only_who_has_the_key_comes_in(
     slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OMP_NUM_THREADS")
     machine = BatchMachine(system="slurm", labels=LabelJobs(jobs=2, cores=2), fit=FitJob(cores=3, memory=2.0))
     folder = tmp_path / HOSTILE / "scratch" / "dask"
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}):

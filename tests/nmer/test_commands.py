@@ -181,7 +181,8 @@ def test_a_stage_that_cannot_deliver_says_what_to_change(
     nmer_command: Callable[..., subprocess.CompletedProcess[str]], tiny_recipe: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "narrow.toml"
-    path.write_text(tiny_recipe.read_text().replace("[[0, 4], [4, 7]]", "[[5.0, 5.0001]]"))
+    text = tiny_recipe.read_text().replace("frames = 200", "frames = 40")
+    path.write_text(text.replace("[[0, 4], [4, 7]]", "[[5.0, 5.0001]]"))
     done = nmer_command("run", str(path), "--until", "sampling", cwd=tmp_path)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     last = done.stderr.strip().splitlines()[-1]

@@ -16,6 +16,7 @@ from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.pip.potential import Potential
 from storage.xyz import read_labelled
+from tests.storage.family import family
 
 WATER = Fragment(
     "water", ("O", "H", "H"), ((0.0, 0.0, 0.1), (0.0, 0.76, -0.5), (0.0, -0.76, -0.5)), ((0, 1), (0, 2))
@@ -192,22 +193,11 @@ def test_tune_says_what_is_missing(
 
 
 def test_tune_takes_a_recipes_dataset(
-    tiny_run: tuple[Path, object], tiny_recipe: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, tiny_recipe: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store, _ = tiny_run
-    words = [
-        "tune",
-        str(tiny_recipe),
-        "--store",
-        str(store),
-        "--degrees",
-        "1",
-        "--gammas",
-        "1e-3",
-        "--delta-es",
-        "40",
-    ]
-    code = main([*words, "--json"])
+    store = family(tmp_path / "store").path
+    settings = ["--degrees", "1", "--gammas", "1e-3", "--delta-es", "40"]
+    code = main(["tune", str(tiny_recipe), "--store", str(store), *settings, "--json"])
     said = capsys.readouterr()
     assert code == 2 and "18 training configurations are too few to tune with" in said.err
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from recipes.schema.recipe import Recipe
 from storage.keys import STAGE_FORMATS, potential_key, stage_digest, stage_format
 from storage.origins import strata
 from storage.store import Store
+from tests.storage.family import family
 
 CHOSEN = {
     *("ch-conh-ch", "ch-conh-ch3", "ch3-ch-conh", "ch3-conh-ch"),
@@ -22,8 +22,8 @@ CHOSEN = {
 """Recipes that choose their terms from more of them, with more labels than the preliminary fit takes."""
 
 
-def test_each_configuration_has_the_temperature_and_window_of_its_frame(tiny_run: tuple[Path, object]) -> None:
-    store = Store(tiny_run[0])
+def test_each_configuration_has_the_temperature_and_window_of_its_frame(tmp_path: Path) -> None:
+    store = family(tmp_path / "store")
     dataset, pool = store.resolve("dataset:tiny-water@1"), store.resolve("pool:tiny-water@1")
     found = strata(store, dataset)
     assert found is not None and found.shape == (len(dataset.column("energy")), 2)
@@ -34,8 +34,8 @@ def test_each_configuration_has_the_temperature_and_window_of_its_frame(tiny_run
     assert set(found[:, 0]) == {300.0, 500.0} and set(found[:, 1]) >= {0.0, 1.0}
 
 
-def test_a_dataset_whose_pool_is_gone_is_named(tiny_run: tuple[Path, object], tmp_path: Path) -> None:
-    store = Store(shutil.copytree(tiny_run[0], tmp_path / "store"))
+def test_a_dataset_whose_pool_is_gone_is_named(tmp_path: Path) -> None:
+    store = family(tmp_path / "store")
     dataset = store.resolve("dataset:tiny-water@1")
     store.resolve("pool:tiny-water@1").path.unlink()
     with pytest.raises(StageError, match="dataset:tiny-water@1: no pool with key"):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nmer.cli.main import main
 from tasks.validation.ramachandran import PHI, PSI, Scan, gfn2_xtb, grid_geometries, scan_plot
+from tests.storage.family import family
 
 
 def torsion(x: np.ndarray, atoms: tuple[int, ...]) -> np.ndarray:
@@ -50,10 +52,8 @@ def test_figures_do_not_depend_on_the_zero_of_either_energy() -> None:
     assert drawn.png.startswith(b"\x89PNG")
 
 
-def test_a_store_without_the_potentials_is_told_which(
-    tiny_run: tuple[object, object], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["ramachandran", "--store", str(tiny_run[0])]) == 2
+def test_a_store_without_the_potentials_is_told_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ramachandran", "--store", str(family(tmp_path / "store").path)]) == 2
     assert "has no potentials of ch3, conh, ch, ch3-conh" in capsys.readouterr().err
     assert main(["ramachandran", "--step", "7"]) == 2
     assert "--step is 7; allowed: a divisor of 360" in capsys.readouterr().err
