@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -107,6 +108,14 @@ def reference_data() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+def until(condition: Callable[[], bool], seconds: float = 240.0) -> bool:
+    """Return whether a condition was seen to hold in time; it may hold for a moment only."""
+    deadline = time.monotonic() + seconds
+    while not (held := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return held
 
 
 def free_port() -> int:

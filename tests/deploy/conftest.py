@@ -8,14 +8,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.conftest import free_port
+from tests.conftest import free_port, until
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 
@@ -102,19 +101,14 @@ def _command(*words: str) -> str:
 
 
 def _wait(ready: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not ready():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what} did not start")
-        time.sleep(0.2)
+    if not until(ready):
+        pytest.fail(f"{what} did not start")
 
 
 def _stop(started: list[subprocess.Popen[bytes]]) -> None:
-    deadline = time.monotonic() + 20
     if len(started) == 3:
         _command("scancel", "--user=root")
-    while len(started) == 3 and _command("squeue", "--noheader").strip() and time.monotonic() < deadline:
-        time.sleep(0.2)
+        until(lambda: not _command("squeue", "--noheader").strip(), 20)
     every = [p for one in started if psutil.pid_exists(one.pid) for p in _family(one.pid)]
     for daemon in reversed(started):
         daemon.terminate()

@@ -8,7 +8,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +30,7 @@ from storage.store import Store
 from tasks.labelling.engines.registry import get_engine
 from tasks.labelling.protocol import protocol_of
 from tasks.sampling.pool import sample_pool
+from tests.conftest import until
 
 Slurm = Callable[..., str]
 HOSTILE = "a b'c\"d$(touch hacked);`touch hacked`&*"
@@ -46,14 +46,6 @@ def environment() -> dict[str, str]:
 
 def running(slurm: Slurm) -> list[str]:
     return slurm("squeue", "--noheader", "--format=%i").split()
-
-
-def until(condition: Callable[[], bool], seconds: float = 90.0) -> bool:
-    """Return whether a condition was seen to hold in time; it may hold for a moment only."""
-    deadline = time.monotonic() + seconds
-    while not (held := condition()) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return held
 
 
 class Counter:

@@ -17,7 +17,8 @@ from distributed import Client
 from deploy import script, watch
 from deploy.machine import BatchMachine, LabelJobs
 from deploy.opening import open_machine
-from tests.deploy.test_slurm import Slurm, running, until, work
+from tests.conftest import until
+from tests.deploy.test_slurm import Slurm, running, work
 from tests.tasks.labelling.conftest import instant  # noqa: F401 - a fixture
 from tests.tasks.labelling.test_chaos import HANGING, in_ledger, label, slow_labels, spooled
 

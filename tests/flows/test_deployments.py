@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from recipes.load import load_recipe
 from recipes.schema.recipe import Recipe
 from recipes.stages import STAGES
 from storage.store import Store
+from tests.conftest import until
 
 Nmer = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).resolve().parents[2]
@@ -149,9 +149,7 @@ def test_a_worker_runs_a_deployment(server: str, tiny_recipe: Path, tmp_path: Pa
             process.kill()
         worker.kill()
     assert worker.returncode == 0, said
-    deadline = time.monotonic() + 60
-    while not Store(store).versions("validation") and time.monotonic() < deadline:
-        time.sleep(1)
+    assert until(lambda: bool(Store(store).versions("validation"))), said
     assert Store(store).resolve("tiny-water@released").number == 1, said
     assert len(Store(store).resolve("dataset:tiny-water@1").column("energy")) == 22
     check_pages(server, store, said)

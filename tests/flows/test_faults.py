@@ -20,7 +20,7 @@ from distributed import Client
 
 from storage.spool import read_spool, spool_files
 from storage.store import Store
-from tests.conftest import free_port
+from tests.conftest import free_port, until
 
 BIN = Path(sys.executable).parent
 SEED = 20261121
@@ -100,13 +100,6 @@ def ended_badly(store: Path) -> list[str]:
     """Return why labels failed; a label has one row also then."""
     with sqlite3.connect(store / "labels" / "ledger.sqlite") as ledger:
         return [reason for (reason,) in ledger.execute("SELECT reason FROM labels WHERE status != 'ok'")]
-
-
-def until(condition: Callable[[], bool], seconds: float = 240.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return condition()
 
 
 @pytest.fixture(scope="module")

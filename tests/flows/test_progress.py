@@ -23,6 +23,7 @@ from flows.progress import show_progress
 from recipes.load import load_recipe
 from recipes.schema.recipe import Recipe
 from tasks.progress import ProgressLine, watched_by
+from tests.conftest import until
 
 
 @pytest.fixture
@@ -38,14 +39,8 @@ def artifacts_of_this_run() -> list[Artifact]:
 
 def wait_for(share: float) -> Artifact:
     """Return the one artifact of this run once it shows a share."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        found = artifacts_of_this_run()
-        if found and found[0].data == share:
-            (one,) = found
-            return one
-        time.sleep(0.1)
-    raise AssertionError(f"{share} % was never shown, but {found}")
+    assert until(lambda: [a.data for a in artifacts_of_this_run()] == [share]), artifacts_of_this_run()
+    return artifacts_of_this_run()[0]
 
 
 def test_counts_show_while_the_stage_works(server: str, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,9 +93,7 @@ def test_a_server_that_is_gone_stops_no_stage(
             line.update(1)
             wait_for(25.0)
             way.cut()
-            deadline = time.monotonic() + 60
-            while told not in caplog.text and time.monotonic() < deadline:
-                time.sleep(0.05)
+            assert until(lambda: told in caplog.text)
             line.update(2)
             time.sleep(1.0)  # several updates that fail
             way.open()

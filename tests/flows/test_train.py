@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from nmer.cli.main import main
 from recipes.load import load_recipe
 from storage.spool import spool_files
 from storage.store import Store
+from tests.conftest import until
 
 Run = tuple[Path, subprocess.CompletedProcess[str]]
 
@@ -55,11 +55,9 @@ def test_running_again_computes_nothing(
     tiny_run: Run, tiny_recipe: Path, nmer_command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     store, first = tiny_run
-    start = time.monotonic()
     again = nmer_command("run", str(tiny_recipe), "--store", str(store), "--json", cwd=store.parent)
     assert again.returncode == 0 and "everything is there already" in again.stderr
     assert json.loads(again.stdout) == json.loads(first.stdout)
-    assert time.monotonic() - start < 60
     assert len(Store(store).versions()) == 5
 
 
@@ -117,9 +115,7 @@ def test_ctrl_c_ends_with_one_sentence_and_leaves_nothing_behind(tiny_recipe: Pa
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )
-    deadline = time.monotonic() + 240
-    while not (tmp_path / "store" / "labels" / "spool").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    assert until((tmp_path / "store" / "labels" / "spool").exists)
     children = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     shown = process.communicate(timeout=120)[1]

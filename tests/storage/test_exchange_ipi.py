@@ -18,6 +18,7 @@ from recipes.load import load_recipe
 from storage.exchange.exporter import write_export
 from storage.exchange.formats import FORMATS
 from storage.exchange.subject import PotentialSubject
+from tests.conftest import until
 
 
 def test_i_pi_runs_dynamics_with_it(tmp_path: Path) -> None:
@@ -38,9 +39,7 @@ def test_i_pi_runs_dynamics_with_it(tmp_path: Path) -> None:
         server = subprocess.Popen([program, "input.xml"], cwd=folder, stdout=log, stderr=log)
         try:
             socket = Path(f"/tmp/ipi_{name}")
-            deadline = time.monotonic() + 60
-            while not socket.exists() and time.monotonic() < deadline and server.poll() is None:
-                time.sleep(0.1)
+            until(lambda: socket.exists() or server.poll() is not None)
             words = [sys.executable, "ipi_driver.py", "--unix", name, "--springs"]
             done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
             assert done.returncode == 0 and "401 energies" in done.stdout, (

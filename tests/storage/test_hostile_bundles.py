@@ -8,7 +8,6 @@ import stat
 import struct
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -218,6 +217,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_bundle_is_refused_in_one_sentence(
     name: str, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -229,11 +229,10 @@ def test_a_hostile_bundle_is_refused_in_one_sentence(
     for words in (["unbundle", str(bundle), "--store", str(store.path)], ["unbundle", str(bundle), "--list"]):
         if name.startswith(("label", "line")) and "--list" in words:
             continue  # what is in the members is looked at when they are taken in
-        began = time.monotonic()
         assert main(words) == 2
         last = capsys.readouterr().err.strip().splitlines()[-1]
         assert (said in last and str(bundle) in last) or "bundle has" in last, last
-        assert "Traceback" not in last and time.monotonic() - began < 20.0
+        assert "Traceback" not in last
     assert files_below(store.path) == before
     assert not (tmp_path / "x").exists()
 

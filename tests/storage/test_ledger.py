@@ -6,7 +6,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -257,14 +256,13 @@ def test_an_absent_ledger_reads_as_empty_and_is_not_made(tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.timeout(120)  # a scan per configuration would take hours
 def test_forty_thousand_labels_are_quick(tmp_path: Path) -> None:
     ids = [f"{i:064x}" for i in range(40_000)]
     with Ledger.open(tmp_path) as ledger:
         ledger.add(entry(i, part) for i in ids for part in PARTS)
-        start = time.process_time()
         assert ledger.counts(ids, "p", PARTS) == Counts(40_000, 0, 0)
         assert len(ledger.rows(ids, "p")) == 40_000
-        assert time.process_time() - start < 5.0  # about 1 s; a scan per configuration would take hours
 
 
 def test_configuration_id_sees_what_matters_and_nothing_else() -> None:

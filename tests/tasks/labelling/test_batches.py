@@ -46,10 +46,8 @@ GOOD = [("AB", "ok"), ("A", "ok"), ("B", "ok")]
 
 
 def test_many_labels_come_from_one_process(tmp_path: Path) -> None:
-    start = time.process_time()
     found = run([3.0 + 0.01 * n for n in range(300)], tmp_path)
     assert found == [GOOD] * 300
-    assert time.process_time() - start < 2.0
 
 
 def test_each_misbehaviour_costs_only_its_own_label(tmp_path: Path) -> None:

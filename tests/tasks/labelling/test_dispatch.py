@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from tasks.labelling.collect import collect_labels
 from tasks.labelling.execution.dispatch import LabelCounts, label_configurations, missing_parts
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import protocol_of
+from tests.conftest import until
 
 ROOT = Path(__file__).resolve().parents[3]
 HELIUM = Fragment("helium", ("He",), ((0.0, 0.0, 0.0),), ())
@@ -143,10 +143,12 @@ def test_a_killed_run_is_taken_up_where_it_stopped(tmp_path: Path, client: Clien
         [sys.executable, str(script), str(tmp_path)], cwd=ROOT, env=environment, stdout=log, stderr=log
     )
     spool = tmp_path / "labels" / "spool"
-    deadline = time.monotonic() + 90.0
-    while sum(path.read_bytes().count(b"\n") for path in spool_files(spool)) < 7:
-        assert flow.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
-        time.sleep(0.01)
+
+    def has_seven() -> bool:
+        assert flow.poll() is None, (tmp_path / "log").read_text()
+        return sum(path.read_bytes().count(b"\n") for path in spool_files(spool)) >= 7
+
+    assert until(has_seven), (tmp_path / "log").read_text()
     family = psutil.Process(flow.pid).children(recursive=True)
     flow.send_signal(signal.SIGKILL)
     flow.wait(timeout=30)

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tasks.labelling.engines.orca import OrcaEngine, _version, write_input
 from tasks.labelling.engines.registry import get_engine
 from tasks.labelling.execution.runner import Limits, run_label
 from tasks.labelling.execution.scratch import sweep_scratch
+from tests.conftest import until
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = Path(__file__).parent / "orca"
@@ -193,12 +193,9 @@ def test_a_killed_worker_leaves_no_program_behind(fake_orca: Path, tmp_path: Pat
     worker = subprocess.Popen(
         [sys.executable, "-c", code, str(scratch)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
-    family: list[psutil.Process] = []
-    deadline = time.monotonic() + 60.0
-    while len(family) < 3 and time.monotonic() < deadline:  # the engine's process, the program, its helper
-        time.sleep(0.1)
-        family = psutil.Process(worker.pid).children(recursive=True)
-    assert len(family) == 3
+    children = psutil.Process(worker.pid).children
+    assert until(lambda: len(children(recursive=True)) == 3)  # the engine's process, the program, its helper
+    family = children(recursive=True)
     worker.kill()
     worker.wait()
     _, alive = psutil.wait_procs(family[:2], timeout=10)

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -56,9 +55,7 @@ def test_the_rest_of_a_failed_label_is_not_computed(tmp_path: Path) -> None:
 
 
 def test_timeout_keeps_what_was_done(tmp_path: Path) -> None:
-    start = time.monotonic()
     entries = list(run_label("pyscf", [QUICK, LONG], Limits(timeout=10.0, memory=3.0), tmp_path))
-    assert time.monotonic() - start < 30.0
     assert [(e["part"], e["status"]) for e in entries] == [("AB", "ok"), ("A in AB", "timeout")]
     assert entries[1]["reason"] == "took longer than 10 s"
     assert not children()

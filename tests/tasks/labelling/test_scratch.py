@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tasks.labelling.execution.scratch import LOCK, label_folder, sweep_scratch
+from tests.conftest import until
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -60,9 +61,7 @@ def alive(pid: int) -> bool:
 
 
 def wait_for(pid: int) -> None:
-    until = time.monotonic() + 10.0
-    while alive(pid) and time.monotonic() < until:
-        time.sleep(0.02)
+    until(lambda: not alive(pid), 10.0)
 
 
 def test_what_a_killed_worker_left_is_swept_and_its_program_ended(tmp_path: Path) -> None:
@@ -93,11 +92,12 @@ def test_a_worker_in_another_container_is_left_alone(tmp_path: Path) -> None:
         assert Path(living.folder / LOCK).exists()
     finally:
         living.kill()
-    until = time.monotonic() + 20.0
-    while living.folder.exists() and time.monotonic() < until:
+
+    def swept() -> bool:
         sweep_scratch(tmp_path)
-        time.sleep(0.1)
-    assert not living.folder.exists()
+        return not living.folder.exists()
+
+    assert until(swept, 20.0)
 
 
 def test_a_program_in_a_folder_of_the_same_path_elsewhere_is_left_alone(tmp_path: Path) -> None:

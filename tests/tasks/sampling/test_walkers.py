@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -34,6 +33,7 @@ from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.frames import com_distance
 from tasks.sampling.samplers.pbmetad import frames_so_far, run_walkers, walkers
 from tasks.sampling.samplers.walker import _read_state, _segment_with_retries, _start, run_walker, segments
+from tests.conftest import until
 
 NMER = load_recipe("ch3-water").build_nmer()
 SMALL = Sampling(temperatures=(300, 700), windows=((0, 4), (4, 7)), frames=402, equilibration=0.1, stride=10)
@@ -285,9 +285,7 @@ def test_kill_9_and_resume_give_bitwise_the_same_pool(tmp_path: Path, monkeypatc
     undisturbed = sample_pool(NMER, settings, tmp_path / "whole")
     killed = tmp_path / "killed"
     process = subprocess.Popen([sys.executable, "-c", SAMPLE, settings.model_dump_json(), str(killed)])
-    deadline = time.monotonic() + 120
-    while len(segments(killed / "walker-0000")) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    assert until(lambda: len(segments(killed / "walker-0000")) >= 3)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     before = sum(count for n in (0, 1) for _, count in segments(killed / f"walker-{n:04d}"))
