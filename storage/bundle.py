@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +24,7 @@ from storage.archive import damaged, open_archive, read_member
 from storage.arrays import check_regular
 from storage.bundle_labels import SPOOL, label_files
 from storage.canonical import canonical_json
-from storage.durable import sync_folder, temporary_for
+from storage.durable import replacing
 from storage.foreign import check_whole
 from storage.store import MARKER, Store
 from storage.version import KINDS, Version
@@ -179,10 +178,12 @@ def write_bundle(
             report = store.report(one)
             paths |= {f"reports/{report.name}/{p.name}": p for p in sorted(report.glob("[!.]*")) if _is_own(p)}
     files: dict[str, tuple[int, str]] = {}
-    temporary = temporary_for(out)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as whole, zipfile.ZipFile(whole, "w", allowZip64=True) as archive:
+        with (
+            replacing(out) as temporary,
+            temporary.open("xb") as whole,
+            zipfile.ZipFile(whole, "w", allowZip64=True) as archive,
+        ):
             for name, content in sorted(texts.items()):
                 files[name] = len(content), hashlib.sha256(content).hexdigest()
                 archive.writestr(_info(name), content)
@@ -191,14 +192,8 @@ def write_bundle(
                     files[name] = _copy(source, target, progress)
             made = Bundle(out, version.ref, bundled, files, tuple(missing), protocols)
             archive.writestr(_info(MANIFEST), json.dumps(_manifest(made), indent=1))
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(out)
-        sync_folder(out.parent)
     except OSError as error:
         raise InputError(f"'{out}' cannot be written: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
     return made
 
 

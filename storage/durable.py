@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -12,52 +15,60 @@ def make_folder(folder: Path) -> None:
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for each in missing:
-        sync_folder(each.parent)
+        sync(each.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Return when the names that were given, changed, or taken in a folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Return when the content of a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or as it was before."""
-    write_bytes(path, text.encode())
+@contextmanager
+def replacing(path: Path, mode: int | None = None, certain: bool = True) -> Iterator[Path]:
+    """Give a temporary path, and have what is made there take the place of a file or folder when the block ends.
 
-
-def write_bytes(path: Path, content: bytes, mode: int | None = None, certain: bool = True) -> None:
-    """Write a file so that it is there whole or as it was before, and nothing of it where the disk is full.
+    If the block raises, the path stays as it was and nothing of the new content is left.
 
     Parameters
     ----------
     path
-        The file; its folder is made.
-    content
-        What is to be in it.
+        The file or folder; the folder above it is made. A folder with files is not replaced.
     mode
-        Who may read and write it, if that is not for the system to say.
+        Permissions; by default those that the system gives.
     certain
         Return only when it is on the disk; else a power cut may leave another content under the name.
     """
     make_folder(path.parent)
     temporary = temporary_for(path)
     try:
-        with temporary.open("xb") as handle:
-            handle.write(content)
-            handle.flush()
-            if certain:
-                os.fsync(handle.fileno())
+        yield temporary
+        made = [temporary, *temporary.rglob("*")] if temporary.is_dir() else [temporary]
+        for each in made if certain else ():
+            sync(each)
         if mode is not None:
             temporary.chmod(mode)
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        temporary.unlink(missing_ok=True)  # it takes room on a full disk
     if certain:
-        sync_folder(path.parent)
+        sync(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as `replacing` does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes, mode: int | None = None, certain: bool = True) -> None:
+    """Write a file as `replacing` does, whose parameters it has."""
+    with replacing(path, mode, certain) as temporary, temporary.open("xb") as file:
+        file.write(content)
 
 
 def temporary_for(path: Path) -> Path:

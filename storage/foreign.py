@@ -6,7 +6,6 @@ What comes over from there are numbers and strings. A file that cannot be read i
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -210,10 +209,8 @@ def write_renumbered(path: Path, target: Path, number: int, inputs: list[dict[st
         file.attrs["inputs"] = json.dumps(inputs)
         file.flush()
         image = file.id.get_file_image()
-    with target.open("xb") as handle:
-        handle.write(image)
-        handle.flush()
-        os.fsync(handle.fileno())
+    with target.open("xb") as file:
+        file.write(image)
 
 
 def _apart(function: Callable[..., Result], path: Path, memory: float, *values: Any) -> Result:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from potentials.errors import InputError
-from storage.durable import sync_folder
+from storage.durable import sync
 from storage.foreign import Entry
 from storage.store import REMOVED, Store
 from storage.tags import read_tags, tags_of
@@ -136,7 +136,7 @@ def _take_away(store: Store, version: Version) -> list[Gone]:
     write_text(version.path.with_suffix(REMOVED), json.dumps(said) + "\n")
     gone = [Gone(version.ref, version.path, version.path.stat().st_size)]
     version.path.unlink()
-    sync_folder(version.path.parent)
+    sync(version.path.parent)
     beside = {"potential": ("report", store.report(version)), "pool": ("PLUMED files", store.plumed(version))}
     if version.kind in beside:
         what, folder = beside[version.kind]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from storage.durable import make_folder, sync_folder
+from storage.durable import make_folder, sync
 from storage.keys import canonical_json
 
 SUFFIX = ".spool"
@@ -67,7 +67,7 @@ class SpoolWriter:
         name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{SUFFIX}"
         self.path = folder / name
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
-        sync_folder(folder)
+        sync(folder)
 
     def __enter__(self) -> Self:
         return self

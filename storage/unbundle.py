@@ -11,7 +11,7 @@ from typing import Any
 from potentials.errors import InputError
 from storage.bundle import Bundle, Bundled, unpack
 from storage.bundle_labels import SPOOL, read_labels
-from storage.durable import clear_temporaries, make_folder, sync_folder, temporary_for
+from storage.durable import clear_temporaries, make_folder, replacing
 from storage.foreign import Entry, check_whole, copy_renumbered, look_at
 from storage.ledger import Ledger
 from storage.ledger_rows import LabelRow
@@ -122,14 +122,8 @@ def _taken(version: Bundled, store: Store, folder: Path) -> Taken:
     target = store.next_path(version.kind, version.nmer)
     make_folder(target.parent)
     clear_temporaries(target.parent)
-    temporary = temporary_for(target)
-    try:
+    with replacing(target, mode=0o444) as temporary:
         entry = _renumbered(folder / version.member, temporary, int(target.stem), store)
-        temporary.chmod(0o444)
-        temporary.replace(target)
-        sync_folder(target.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
     entry = replace(entry, version=replace(entry.version, path=target))
     store.take(entry)
     return Taken(version.ref, entry.version, True)

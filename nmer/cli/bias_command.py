@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from nmer.cli.output import Json, check_folder, print_json
 from potentials.errors import InputError
+from storage.durable import replacing
 
 ARRAYS = ("positions", "masses", "steps", "box", "cell", "pbc")
 """What a trajectory may hold; other arrays are not read."""
@@ -65,10 +66,8 @@ def bias(
     if parsed.notes:
         arrays["notes"] = np.array(parsed.notes)
     try:
-        if hills is not None:
-            hills.mkdir(parents=True, exist_ok=True)
-        with out.open("wb") as handle:
-            np.savez(handle, bias=found.bias, forces=found.forces, **arrays)  # type: ignore[arg-type]
+        with replacing(out) as temporary, temporary.open("xb") as file:
+            np.savez(file, bias=found.bias, forces=found.forces, **arrays)  # type: ignore[arg-type]
         if hills is not None:
             for name, table in found.hills.items():
                 write_hills(hills / Path(name).name, table, found.heads[name])

@@ -98,12 +98,12 @@ def _elements(found: FoundNMer) -> str:
 def _draw(found: tuple[FoundNMer, ...], folder: Path) -> dict[str, str]:
     """Write a picture of each n-mer; returns the path of each."""
     from recipes.authoring.pictures import picture
+    from storage.durable import write_bytes
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         paths = {nmer.name: folder / f"{nmer.name}.png" for nmer in found}
         for nmer in found:
-            paths[nmer.name].write_bytes(picture(nmer))
+            write_bytes(paths[nmer.name], picture(nmer))
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise InputError(f"--out '{folder}' cannot be written to: {error.strerror}") from None
     return {name: str(path) for name, path in paths.items()}

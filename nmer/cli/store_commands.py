@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from nmer.cli.output import Json, StorePath, print_json, print_table
 from potentials.errors import InputError
+from storage.durable import replacing
 from storage.index import DamagedWarning, Unreadable
 from storage.lineage import lineage as lineage_of
 from storage.lineage import lineage_text
@@ -163,7 +164,8 @@ def get(
     try:
         out.mkdir(parents=True, exist_ok=True)
         for source, target in files.items():
-            shutil.copyfile(source, target)
+            with replacing(target) as temporary:
+                shutil.copyfile(source, temporary)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files as package_files
@@ -12,7 +11,7 @@ from typing import Generic, TypeVar
 
 from potentials.errors import InputError
 from recipes.registry import Need
-from storage.durable import temporary_for
+from storage.durable import replacing
 from storage.exchange.subject import DatasetSubject, PotentialSubject
 
 Subject = TypeVar("Subject", PotentialSubject, DatasetSubject)
@@ -80,18 +79,12 @@ def write_export(form: Format[Subject], subject: Subject, out: Path) -> tuple[li
     if out.exists():
         raise InputError(f"'{out}' exists already; give another path with --out")
     texts = form.files(subject)
-    temporary = temporary_for(out)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _write(temporary, texts if form.folder else next(iter(texts.values())))
-        said = form.read_back(temporary, subject) if form.read_back else ""
-        temporary.rename(out)
+        with replacing(out) as temporary:
+            _write(temporary, texts if form.folder else next(iter(texts.values())))
+            said = form.read_back(temporary, subject) if form.read_back else ""
     except OSError as error:
         raise InputError(f"'{out}' cannot be written: {error.strerror}") from None
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        temporary.unlink(missing_ok=True)
     return ([out / name for name in texts] if form.folder else [out]), said
 
 

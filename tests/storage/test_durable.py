@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from pathlib import Path
 
 import pytest
 
-from storage.durable import temporary_for, write_bytes, write_text
+from storage.durable import replacing, temporary_for, write_bytes, write_text
 
 
 def test_no_two_names_are_the_same_and_gc_knows_them(tmp_path: Path) -> None:
@@ -61,3 +62,58 @@ def test_a_link_under_the_temporary_name_is_not_followed(tmp_path: Path, monkeyp
     with pytest.raises(FileExistsError):
         write_text(tmp_path / "file", "other")
     assert (tmp_path / "precious").read_text() == "precious"
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_fails_leaves_the_path_as_it_was(folder: bool, tmp_path: Path) -> None:
+    path = tmp_path / "made"
+    for error in (ValueError("half way"), None):
+        try:
+            with replacing(path) as temporary:
+                inside = temporary / "file" if folder else temporary
+                inside.parent.mkdir(exist_ok=True)
+                inside.write_text("text")
+                if error:
+                    raise error
+        except ValueError:
+            assert list(tmp_path.iterdir()) == []
+    assert (path / "file" if folder else path).read_text() == "text" and os.listdir(tmp_path) == ["made"]
+
+
+ROOT = Path(__file__).resolve().parents[2]
+WRITES = re.compile(
+    r"\.write_(?:text|bytes)\(|\.open\(\"[wax]|[^.\w]open\([^)\n]*\"[wax]b?\"|copyfile\(|np\.savez?\("
+)
+IN_SCRATCH = {
+    "nmer/cli/bias_command.py": "replacing",
+    "nmer/cli/new_command.py": "a draft in a temporary folder",
+    "nmer/cli/store_commands.py": "replacing",
+    "recipes/authoring/generate.py": "the recipes of this checkout",
+    "storage/bundle.py": "replacing, and members in a scratch folder",
+    "storage/exchange/exporter.py": "replacing",
+    "storage/file_system.py": "a probe",
+    "storage/foreign.py": "replacing, in another process",
+    "storage/ledger.py": "says who holds a lock",
+    "storage/store.py": "says who holds a lock",
+    "tasks/labelling/engines/orca.py": "a program's input",
+    "tasks/labelling/engines/program.py": "a program's output",
+    "tasks/labelling/engines/psi4_program.py": "a program's input",
+    "tasks/labelling/execution/process.py": "a program's output",
+    "tasks/sampling/bias/plumed_engine.py": "a program's input",
+    "tasks/sampling/engine.py": "a program's input",
+    "tasks/sampling/samplers/pbmetad.py": "replacing",
+    "tasks/sampling/samplers/walker.py": "replacing",
+    "tasks/selection/table.py": "scratch memory",
+}
+"""Where a file is opened for writing, and why it is not one that could be found half written."""
+
+
+def test_no_kept_file_is_written_in_place() -> None:
+    rooms = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials")
+    found = {
+        str(path.relative_to(ROOT))
+        for room in rooms
+        for path in (ROOT / room).rglob("*.py")
+        if WRITES.search(path.read_text())
+    }
+    assert found - {"storage/durable.py"} <= set(IN_SCRATCH)

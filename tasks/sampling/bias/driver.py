@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from potentials.errors import InputError
+from storage.durable import write_text
 from storage.records import Floats, Ints
 from tasks.sampling.bias.hills import GridHills, Hills, SingleHills, difference
 from tasks.sampling.bias.kernel import CV_ROW, variable
@@ -202,7 +203,7 @@ def write_hills(path: Path, table: Floats, head: tuple[str, bool]) -> None:
     if periodic:
         lines += [f"#! SET min_{name} -pi", f"#! SET max_{name} pi"]
     lines += [" " + " ".join(f"{v:24.16e}" for v in row) for row in table]
-    path.write_text("\n".join(lines) + "\n")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def _value_and_gradient(one: Variable, x: Floats, masses: Floats, box: Box | None) -> tuple[float, Floats]:

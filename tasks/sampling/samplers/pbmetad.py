@@ -14,7 +14,7 @@ from distributed.scheduler import NoValidWorkerError
 from potentials.errors import StageError, StoppedError
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
-from storage.durable import temporary_for
+from storage.durable import replacing
 from tasks.sampling.bias.plumed_output import plumed_input, write_hill_files
 from tasks.sampling.samplers.frames import Frames
 from tasks.sampling.samplers.walker import Walker, bias_spec, read_frames, read_hills, run_walker, segments
@@ -133,10 +133,8 @@ def write_runs(folder: Path, walkers: list[Walker]) -> None:
     walkers
         Walkers that ran to their end.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = temporary_for(folder)
-    unfinished.mkdir()
-    try:
+    with replacing(folder) as unfinished:
+        unfinished.mkdir()
         for walker in walkers:
             one = unfinished / walker.name.replace(", ", "_").replace(" ", "")
             one.mkdir()
@@ -145,6 +143,3 @@ def write_runs(folder: Path, walkers: list[Walker]) -> None:
             (one / "plumed.dat").write_text(plumed_input(spec, stride))
             write_hill_files(one, spec, read_hills(walker.folder, spec))
         shutil.rmtree(folder, ignore_errors=True)
-        unfinished.replace(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from potentials.nmers.nmer import NMer
 from potentials.units import KB_2010, KCAL
 from recipes.schema.recipe import Sampling
 from recipes.schema.sampling import ForceField
-from storage.durable import temporary_for
+from storage.durable import replacing
 from storage.records import Floats
 from tasks.sampling.bias.biasing import biased
 from tasks.sampling.bias.recording import Recording
@@ -317,25 +316,19 @@ def _seed(*parts: object) -> int:
 def _write(path: Path, segment: Segment, count: int) -> None:
     """Write a segment with its first `count` frames, so that it is there whole or not at all."""
     end = segment.end
-    temporary = temporary_for(path)  # a worker that was given up may write the same segment
-    try:
-        with temporary.open("xb") as handle:
-            np.savez(
-                handle,
-                positions=segment.positions[:count],
-                energy=segment.energy[:count],
-                hills=segment.hills,
-                x=end.x,
-                v=end.v,
-                bias=end.bias,
-                counters=np.array([end.step, end.looked]),
-                scale=np.array([end.scale, end.time]),
-            )
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)  # it takes room on a full disk
+    # a worker that was given up may write the same segment
+    with replacing(path) as temporary, temporary.open("xb") as file:
+        np.savez(
+            file,
+            positions=segment.positions[:count],
+            energy=segment.energy[:count],
+            hills=segment.hills,
+            x=end.x,
+            v=end.v,
+            bias=end.bias,
+            counters=np.array([end.step, end.looked]),
+            scale=np.array([end.scale, end.time]),
+        )
 
 
 def _read_state(path: Path) -> State:
