@@ -8,7 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
+
+from tasks.console import console_of
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 PLAIN_INTERVAL = 10.0
 """Seconds between lines where the output is not a terminal."""
@@ -17,6 +22,7 @@ Watch = Callable[["ProgressLine"], AbstractContextManager[None]]
 """Gives the context in which a line lives; it may read the line's counts at any time, from any thread."""
 
 _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+_displays: dict[TextIO, Progress] = {}
 
 
 @contextmanager
@@ -30,7 +36,9 @@ def watched_by(watch: Watch) -> Iterator[None]:
 
 
 class ProgressLine:
-    """Counts of one stage, redrawn in place on a terminal and printed now and then elsewhere.
+    """Counts of one stage, with a bar redrawn in place on a terminal, and printed now and then elsewhere.
+
+    A context. One that begins while another is open on the same terminal is shown below it.
 
     Parameters
     ----------
@@ -48,6 +56,8 @@ class ProgressLine:
         self.stage, self.total, self.unit = stage, total, unit
         self._stream = stream if stream is not None else sys.stderr
         self._live = self._stream.isatty()
+        self._bars: Progress | None = None
+        self._task: TaskID | None = None
         self._start = time.monotonic()
         self._first: int | None = None
         self._shown = -PLAIN_INTERVAL
@@ -56,6 +66,9 @@ class ProgressLine:
         self._watching = ExitStack()
 
     def __enter__(self) -> Self:
+        if self._live:
+            self._bars = self._watching.enter_context(_bars_on(self._stream))
+            self._task = self._bars.add_task(self.line(), total=self.total)
         self._show()
         if (watch := _watch.get()) is not None:
             self._watching.enter_context(watch(self))
@@ -64,7 +77,7 @@ class ProgressLine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._show(last=True)
+        self._show()
         self._watching.close()
 
     def update(self, done: int, failed: int = 0) -> None:
@@ -87,14 +100,42 @@ class ProgressLine:
             text += f", about {_duration((time.monotonic() - self._start) / fresh * left)} to go"
         return text
 
-    def _show(self, last: bool = False) -> None:
+    def _show(self) -> None:
         self._shown = time.monotonic()
-        if self._live:
-            self._stream.write(f"\r\x1b[2K{self.line()}" + ("\n" if last else ""))
-        elif (line := self.line()) != self._said:  # the last one may have been said already
+        line = self.line()
+        if self._bars is not None and self._task is not None:
+            ended = self.done + self.failed
+            self._bars.update(self._task, description=line, completed=ended, total=self.total, refresh=True)
+        elif not self._live and line != self._said:  # the last one may have been printed already
             self._said = line
             self._stream.write(line + "\n")
-        self._stream.flush()
+            self._stream.flush()
+
+
+@contextmanager
+def _bars_on(stream: TextIO) -> Iterator[Progress]:
+    """Give the display of a terminal, in which each progress line has a row; the outermost line opens it."""
+    if (there := _displays.get(stream)) is not None:
+        yield there
+        return
+    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
+
+    row = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
+    bars = Progress(
+        row,
+        BarColumn(bar_width=20),
+        console=console_of(stream),
+        auto_refresh=False,  # no thread
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    _displays[stream] = bars
+    try:
+        with bars:
+            yield bars
+    finally:
+        del _displays[stream]
 
 
 def _duration(seconds: float) -> str:

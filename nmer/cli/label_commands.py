@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from nmer.cli.machine_commands import On, machine_of
-from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, StorePath, Yes, print_json
+from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, StorePath, Yes, print_json, print_table
 from nmer.cli.recipe_input import checked_recipe
 from potentials.errors import InputError
 
@@ -95,7 +95,7 @@ def retry(
         print(f"{counts.ok} of {len(chosen)} are ok now")
         _print_reasons("again", counts.failed)
         if counts.missing:
-            print(f"{counts.missing} could not be tried for reasons not their own; retry them")
+            print(f"{counts.missing} were not computed; retry them")
         if counts.ok:
             print("nmer run takes them into a new dataset")
     return 0 if counts.ok == len(chosen) else 1
@@ -114,8 +114,7 @@ def _print_chosen(result: dict[str, Any], reason: str, listing: bool) -> None:
 
 
 def _print_reasons(word: str, reasons: dict[str, int]) -> None:
-    for said, count in reasons.items():
-        print(f"{count:>7}  {word}{' ' if word else ''}{said}")
+    print_table((), [(str(count), f"{word} {said}".strip()) for said, count in reasons.items()])
 
 
 def _label_again(plan: Plan, path: Path, positions: Floats, reason: str, machine: AnyMachine) -> LabelCounts:

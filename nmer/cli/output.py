@@ -16,6 +16,7 @@ from cyclopts import Parameter
 
 from potentials.errors import InputError, printable
 from storage.index import DamagedWarning
+from tasks.console import PLAIN_WIDTH, console_of
 
 Result = TypeVar("Result")
 
@@ -59,10 +60,10 @@ class _Printable:
     """A stream that `printable` text goes to."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self.raw = stream
 
     def write(self, text: str) -> int:
-        self._stream.write(printable(text))
+        self.raw.write(printable(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -70,7 +71,7 @@ class _Printable:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self.raw, name)
 
 
 def printing_printable(command: Callable[..., Result]) -> Callable[..., Result]:
@@ -116,17 +117,46 @@ def remarks() -> Iterator[None]:
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows in aligned columns; a column of numbers is aligned right."""
-    cells = [list(head), *(list(row) for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    numeric = [_is_numeric([row[i] for row in cells[1:]]) for i in range(len(head))]
-    for row in cells:
-        print(
-            "  ".join(
-                text.rjust(width) if right else text.ljust(width)
-                for text, width, right in zip(row, widths, numeric, strict=True)
-            ).rstrip()
+    """Print rows in aligned columns; a column of numbers is aligned right.
+
+    On a terminal texts are folded to its width, numbers and words are not. Elsewhere a row is one line without
+    styles, however long.
+
+    Parameters
+    ----------
+    head
+        Names of the columns; empty: the table has no head.
+    rows
+        Texts; what is not printable in them is written out.
+    """
+    if not head and not rows:
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    stream = getattr(sys.stdout, "raw", sys.stdout)
+    console, table = (
+        console_of(stream),
+        Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=bool(head)),
+    )
+    for number, name in enumerate(head or ("",) * len(rows[0] if rows else ())):
+        numeric = _is_numeric([row[number] for row in rows])
+        table.add_column(
+            Text(_one_line(name)),
+            justify="right" if numeric else "left",
+            no_wrap=numeric or not console.is_terminal,
         )
+    for row in rows:
+        table.add_row(*(Text(_one_line(text)) for text in row))
+    needed = console.measure(table, options=console.options.update(max_width=PLAIN_WIDTH)).minimum
+    console.width = max(console.width, needed)  # narrower, a value would be cut off
+    with console.capture() as shown:
+        console.print(table)
+    stream.write("".join(f"{line.rstrip()}\n" for line in shown.get().splitlines()))
+
+
+def _one_line(text: str) -> str:
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _is_numeric(column: Sequence[str]) -> bool:

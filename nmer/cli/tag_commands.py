@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, StorePath, print_json
+from nmer.cli.output import Json, StorePath, print_json, print_table
 from potentials.errors import InputError
 
 Refs = Annotated[list[str], Parameter(help="One or more, for example ch3-water@2 or dataset:ch3-water@1.")]
@@ -113,8 +113,8 @@ def gc(
             }
         )
         return 0
-    for each in gone:
-        print(f"{_megabytes(each.size):>12}  {each.path.relative_to(opened.path)}  ({each.what})")
+    places = [(_megabytes(each.size), str(each.path.relative_to(opened.path)), f"({each.what})") for each in gone]
+    print_table((), places)
     if not gone:
         print("nothing is left over")
     elif yes:
@@ -123,8 +123,7 @@ def gc(
         print(f"{_megabytes(total)} can go; nothing was removed: nmer gc --yes removes it")
     if idle:
         print("versions that nothing depends on (they stay; nmer remove REF removes one):")
-        for version in idle:
-            print(f"{_megabytes(version.path.stat().st_size):>12}  {version.ref}")
+        print_table((), [(_megabytes(version.path.stat().st_size), version.ref) for version in idle])
     return 0
 
 

@@ -99,8 +99,8 @@ def test_reasons_are_listed_with_counts(capsys: pytest.CaptureFixture[str], reci
     code, out, _ = call(capsys, *words, "--list")
     assert code == 0 and out.splitlines() == [
         "tiny-water, instant: 4 of 4 failed labels",
-        "      3  timeout: took longer than 120 s",
-        "      1  failed: its process was ended by SIGKILL",
+        "3  timeout: took longer than 120 s",
+        "1  failed: its process was ended by SIGKILL",
     ]
     found = json.loads(call(capsys, *words, "--list", "--reason", "sigkill", "--json")[1])
     assert (found["failed"], found["chosen"]) == (4, {"failed: its process was ended by SIGKILL": 1})
@@ -119,7 +119,7 @@ def test_retry_says_what_it_tries_and_what_came_of_it(
     code, out, _ = call(capsys, "retry", recipe, "--store", store.path, "--reason", "TIMEOUT")
     assert code == 0 and out.splitlines() == [
         "tiny-water, instant: retrying 3 of 4 failed labels with 'TIMEOUT' in status or reason",
-        "      3  timeout: took longer than 120 s",
+        "3  timeout: took longer than 120 s",
         "3 of 3 are ok now",
         "nmer run takes them into a new dataset",
     ]
