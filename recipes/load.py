@@ -11,7 +11,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-import tomli_w
 from pydantic import ValidationError
 
 from potentials.errors import InputError
@@ -115,8 +114,9 @@ def validated(section: type[SectionType], values: dict[str, Any]) -> SectionType
 
 def section_toml(sections: Mapping[str, Section]) -> str:
     """Return sections as TOML, every default written out."""
-    values = {name: section.model_dump(mode="json", exclude_none=True) for name, section in sections.items()}
-    return tomli_w.dumps(values, multiline_strings=True)
+    return toml_text(
+        {name: section.model_dump(mode="json", exclude_none=True) for name, section in sections.items()}
+    )
 
 
 def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +130,24 @@ def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
 
 def expanded_toml(recipe: Recipe) -> str:
     """Return the fully expanded recipe as TOML: every default written out, loadable again as it is."""
-    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True), multiline_strings=True)
+    return toml_text(recipe.model_dump(mode="json", exclude_none=True))
+
+
+def toml_text(values: Mapping[str, Any]) -> str:
+    """Return tables as TOML, texts of several lines as they read."""
+    import tomlkit
+
+    def lines_kept(value: Any) -> Any:
+        if isinstance(value, str) and "\n" in value and "\r" not in value:
+            quoted = tomlkit.string(value, multiline=True).as_string()
+            return tomlkit.value(quoted if value[0] == "\n" else f'"""\n{quoted[3:]}')
+        if isinstance(value, Mapping):
+            return {key: lines_kept(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [lines_kept(each) for each in value]
+        return value
+
+    return tomlkit.dumps(lines_kept(values))
 
 
 def recipe_of_text(text: str) -> Recipe:

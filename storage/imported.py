@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import tomli_w
 
 from potentials.errors import InputError
 from potentials.nmers.symmetry import parse_symmetry
+from recipes.load import section_toml
 from recipes.schema.recipe import FragmentModel, NMerModel
 from storage.configuration import configuration_ids
 from storage.contents import dataset_columns
@@ -122,7 +122,7 @@ def import_dataset(
         name,
         key,
         columns=dataset_columns(dataset, imported=True),
-        recipe=tomli_w.dumps({"nmer": nmer.model_dump(mode="json", exclude_none=True)}, multiline_strings=True),
+        recipe=section_toml({"nmer": nmer}),
         inputs=[],
         engines=package_versions("nmer", "numpy"),
         facts={

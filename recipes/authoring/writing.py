@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
-from typing import Literal
+from typing import Any, Literal
+
+import tomlkit
 
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
@@ -170,14 +171,14 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
     """
     pair = len(nmer.fragments) > 1
     lines = _comment(settings.comment)
-    lines += ["format = 1", f"name = {_text(nmer.name)}", f"title = {_text(settings.title)}", "", "[nmer]"]
+    lines += ["format = 1", f"name = {_toml(nmer.name)}", f"title = {_toml(settings.title)}", "", "[nmer]"]
     lines += [f"# {line}" for line in _symmetry_comment(nmer)]
-    lines += [f'symmetry = "{nmer.symmetry}"', ""]
+    lines += [f"symmetry = {_toml(nmer.symmetry)}", ""]
     for fragment in nmer.fragments:
         lines += [*_fragment_lines(fragment), ""]
     lines += ["[sampling]", *_comment(settings.notes.force_field)]
     if settings.force_field != "ff14SB":
-        lines += [f'force_field = "{settings.force_field}"']
+        lines += [f"force_field = {_toml(settings.force_field)}"]
     lines += [_noted("temperatures = [300, 500, 700]", "K")]
     if pair:
         windows = ", ".join(f"[{lower:g}, {upper:g}]" for lower, upper in settings.windows)
@@ -192,8 +193,7 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
     lines += [_noted(f"degree = {settings.paper.degree}", _count(nmer, settings, settings.paper))]
     lines += [f'terms = "{"intermolecular" if pair else "all"}"']
     if settings.rules:
-        rules = ", ".join(f'"{rule}"' for rule in settings.rules)
-        lines += [_noted(f"rules = [{rules}]", "the atoms of a term hang together")]
+        lines += [_noted(f"rules = {_toml(settings.rules)}", "the atoms of a term hang together")]
     if settings.paper.max_terms:
         lines += [_noted(f"max_terms = {settings.paper.max_terms}", "those that lower the error most")]
     lines += ["gamma = 0.0005", _noted("delta_e = 40", "kcal/mol")]
@@ -202,7 +202,7 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
         several = [list(key) if isinstance(key, tuple) else key for key in keys]
         ends = "..".join(nmer.symbols[key if isinstance(key, int) else key[0]] for key in keys)
         lines += _comment(settings.notes.switching)
-        lines += [f"switching = {{ atoms = {several}, r_in = {inner}, r_out = {outer} }}   # {ends}, A"]
+        lines += [f"switching = {{ atoms = {_toml(several)}, r_in = {inner}, r_out = {outer} }}   # {ends}, A"]
     return "\n".join(lines) + "\n" + _presets(nmer, settings)
 
 
@@ -293,9 +293,9 @@ def _atoms_in_words(fragment: Fragment, part: tuple[int, ...]) -> str:
 
 
 def _fragment_lines(fragment: Fragment) -> list[str]:
-    lines = ["[[nmer.fragments]]", f"name = {_text(fragment.name)}", f"bonds = {_nested(fragment.bonds)}"]
+    lines = ["[[nmer.fragments]]", f"name = {_toml(fragment.name)}", f"bonds = {_nested(fragment.bonds)}"]
     if fragment.caps:
-        lines += [f"caps = {list(fragment.caps)}"]
+        lines += [f"caps = {_toml(fragment.caps)}"]
     if fragment.charge:
         lines += [f"charge = {fragment.charge}"]
     if fragment.parts:
@@ -306,15 +306,15 @@ def _fragment_lines(fragment: Fragment) -> list[str]:
     return [*lines, '"""']
 
 
-def _text(text: str) -> str:
-    """Return a text as a TOML string; JSON escapes it the same way."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+def _toml(value: Any) -> str:
+    """Return a value as TOML."""
+    return str(tomlkit.item(value).as_string())
 
 
 def _nested(rows: Sequence[tuple[int, ...]]) -> str:
-    text = str([list(row) for row in rows])
+    text = _toml(rows)
     if len(text) + len("bonds = ") <= LINE:
         return text
     half = (len(rows) + 1) // 2
-    first, second = (", ".join(str(list(row)) for row in part) for part in (rows[:half], rows[half:]))
+    first, second = (", ".join(map(_toml, part)) for part in (rows[:half], rows[half:]))
     return f"[\n    {first},\n    {second},\n]"

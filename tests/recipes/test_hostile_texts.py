@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tomli_w
+import tomlkit
 from ruamel.yaml import YAML
 
 from flows.deployments import Plan, of_recipe, updated_file
@@ -169,7 +169,7 @@ def test_a_hostile_text_is_refused_in_one_sentence(place: Place, tmp_path: Path)
         else:
             values = changed(place, text)
         path = tmp_path / "mine.toml"
-        path.write_text(tomli_w.dumps(values), encoding="utf-8", newline="\n")
+        path.write_text(tomlkit.dumps(values), encoding="utf-8", newline="\n")
         with pytest.raises(InputError) as caught:
             load_recipe(str(path))
         said = str(caught.value)
