@@ -8,9 +8,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-BATCH = ("slurm", "pbs", "lsf", "sge")
-"""Batch systems that jobs are submitted to."""
-
 OVERHEAD = 0.5
 """Memory of a worker process beside its label, GiB."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, StorePath, check_folder, print_json, print_table
+from nmer.cli.output import Json, StorePath, check_folder, numbers_of, print_json, print_table
 from nmer.cli.xyz_input import AS_THEY_ARE, XyzInput, print_readings, readings
 from potentials.errors import InputError
 
@@ -134,20 +134,6 @@ def import_(
         if data.gradient is not None:
             print("note: a dataset has no gradients; those of the file are not kept")
     return 0
-
-
-def numbers_of(option: str, text: str) -> list[int]:
-    """Read whole numbers with commas between them.
-
-    Raises
-    ------
-    InputError
-        If the text is something else.
-    """
-    try:
-        return [int(word) for word in text.split(",")] if text else []
-    except ValueError:
-        raise InputError(f"{option} is '{text}'; it takes whole numbers with commas, for example 5,3") from None
 
 
 def _terms(filters: Sequence[str], symmetry: str) -> dict[str, Any]:

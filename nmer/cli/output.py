@@ -85,6 +85,20 @@ def printing_printable(command: Callable[..., Result]) -> Callable[..., Result]:
     return run
 
 
+def numbers_of(option: str, text: str) -> list[int]:
+    """Read whole numbers with commas between them.
+
+    Raises
+    ------
+    InputError
+        If the text is something else.
+    """
+    try:
+        return [int(word) for word in text.split(",")] if text else []
+    except ValueError:
+        raise InputError(f"{option} is '{text}'; it takes whole numbers with commas, for example 5,3") from None
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
     print(json.dumps(value, indent=2, allow_nan=False))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, Yes, print_json, print_table
+from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, Yes, numbers_of, print_json, print_table
 from potentials.errors import InputError
 
 
@@ -133,7 +133,7 @@ def label(
         if protocol is None or not fragments:
             raise InputError("give --recipe RECIPE, or both --fragments, for example 5,3, and --protocol")
         labelling = find_protocol(protocol)
-        sizes, each = _numbers("--fragments", fragments), _numbers("--charges", charges)
+        sizes, each = numbers_of("--fragments", fragments), numbers_of("--charges", charges)
         configurations = read_configurations(file, sizes, each, told)
     timeout, memory = timeout or 36_000.0, memory or 8.0
     check_configurations(file, configurations)
@@ -175,13 +175,6 @@ def _print_label(one: dict[str, Any]) -> None:
     print_table(
         ("  part", "factor", "energy (Eh)", "T1", "D1", "|t2|", "CPU-s"), [("  " + r[0], *r[1:]) for r in rows]
     )
-
-
-def _numbers(option: str, text: str) -> list[int]:
-    try:
-        return [int(word) for word in text.split(",")] if text else []
-    except ValueError:
-        raise InputError(f"{option} is '{text}'; it takes whole numbers with commas, for example 5,3") from None
 
 
 COMMANDS = (protocols, label)

@@ -116,44 +116,17 @@ class Settings:
     notes: Notes = field(default_factory=Notes)
 
 
-SMOKE_SMALL = """\
-labelling = {{ engine = "pyscf", method = "CCSD(T)", basis = "{basis}" }}
-"""
+def _labels(preset: str, basis: str, large_basis: str = "") -> str:
+    """Return a preset's labels: FNO-CCSD(T), with a correction of MP2 in a larger basis if one is given."""
+    mp2, triples = (f"mp2_basis = {_toml(large_basis)}\n", "scale_triples = true\n") if large_basis else ("", "")
+    return f"""\
 
-SMOKE_LARGE = """\
-
-[presets.smoke.labelling]
+[presets.{preset}.labelling]
 engine = "pyscf"
 method = "FNO-CCSD(T)"
-basis = "{basis}"
-density_fitting = true
-single_precision = true
-cc_tolerance = 1e-7
-fno_threshold = 3e-5
-"""
-
-LAPTOP_LABELS = """\
-
-[presets.laptop.labelling]
-engine = "pyscf"
-method = "FNO-CCSD(T)"
-basis = "aug-cc-pVDZ"
-density_fitting = true
-single_precision = true
-cc_tolerance = 1e-7
-fno_threshold = 3e-5
-"""
-
-PAPER_LABELS = """\
-
-[presets.paper.labelling]
-engine = "pyscf"
-method = "FNO-CCSD(T)"
-basis = "aug-cc-pVDZ"
-mp2_basis = "aug-cc-pVTZ"
-density_fitting = true
-scale_triples = true
-single_precision = true
+basis = {_toml(basis)}
+{mp2}density_fitting = true
+{triples}single_precision = true
 cc_tolerance = 1e-7
 fno_threshold = 3e-5
 """
@@ -215,7 +188,8 @@ def _presets(nmer: NMer, settings: Settings) -> str:
         f"{slow} on two cores, as `nmer plan` says; minutes with --protocol gfn2-xtb. Labels are those of the "
         "protocol fno-aug-cc-pvdz."
     )
-    smoke_labels = (SMOKE_SMALL if settings.small else SMOKE_LARGE).format(basis=settings.smoke_basis)
+    canonical = f'labelling = {{ engine = "pyscf", method = "CCSD(T)", basis = {_toml(settings.smoke_basis)} }}\n'
+    smoke_labels = canonical if settings.small else _labels("smoke", settings.smoke_basis)
     return f"""
 {_lines(notes.smoke)}
 [presets.smoke]
@@ -226,12 +200,12 @@ resources = {{ label_timeout = 600, label_memory = {memory} }}
 [presets.laptop]
 {_size_lines(nmer, settings, laptop)}
 resources = {{ label_timeout = 3600, label_memory = {memory} }}
-{LAPTOP_LABELS}
+{_labels("laptop", "aug-cc-pVDZ")}
 {_lines(notes.paper)}
 [presets.paper]
 {_size_lines(nmer, settings, paper)}
 resources = {{ label_timeout = 7200, label_memory = {memory} }}
-{PAPER_LABELS}"""
+{_labels("paper", "aug-cc-pVDZ", "aug-cc-pVTZ")}"""
 
 
 def _comment(text: str) -> list[str]:

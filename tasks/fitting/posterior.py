@@ -16,9 +16,6 @@ from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
 from storage.records import Floats
 
-MEMBERS = 32
-"""Members of an ensemble: the spread is right to an eighth."""
-
 _NOISE = 1e-14
 """Added to the normal matrix, relative to its largest element, where the ridge alone cannot make it definite."""
 
