@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from potentials.arrays import Floats
 from potentials.pip.basis import Basis
 from potentials.pip.evaluation import morse
 from recipes.load import load_recipe
 from recipes.schema.recipe import Fitting
-from storage.records import Floats
 from tasks.fitting.fit import fit_potential
 from tasks.fitting.forward import choose_terms
 from tasks.fitting.normal import normal_equations

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from potentials.arrays import Floats, Ints
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Fitting, Selection
-from storage.records import TRAIN, Floats, Ints, Pool
+from storage.records import TRAIN, Pool
 from tasks.fitting.fit import fit_potential
 from tasks.selection.choose import select
 

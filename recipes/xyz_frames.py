@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.systems.cell import Cell
 from potentials.units import length_unit
 from recipes.xyz_words import element, number_of
-
-Floats = NDArray[np.float64]
 
 FARTHEST = 1e6
 """Coordinates beyond this are none of a molecule, Angstrom."""

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from potentials.arrays import Floats, Ints
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Labelling
@@ -85,8 +86,8 @@ def configuration_ids(nmer: NMer, positions: ArrayLike) -> tuple[str, ...]:
 
 
 def _ids(
-    numbers: NDArray[np.int64],
-    frames: NDArray[np.float64],
+    numbers: Ints,
+    frames: Floats,
     charge: int,
     multiplicity: int,
     fragments: Sequence[tuple[int, int]],

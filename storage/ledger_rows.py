@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+from potentials.arrays import Bools, Floats
 
 
 @dataclass(frozen=True)
@@ -85,14 +84,14 @@ class LabelArrays:
         (configurations,), whether a part has ended without an energy.
     """
 
-    energies: NDArray[np.float64]
-    t1: NDArray[np.float64]
-    t2: NDArray[np.float64]
-    d1: NDArray[np.float64]
-    instability: NDArray[np.float64]
-    cpu_seconds: NDArray[np.float64]
-    memory: NDArray[np.float64]
-    ended_badly: NDArray[np.bool_]
+    energies: Floats
+    t1: Floats
+    t2: Floats
+    d1: Floats
+    instability: Floats
+    cpu_seconds: Floats
+    memory: Floats
+    ended_badly: Bools
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.errors import StageError
-from storage.records import Floats
 from storage.store import Store
 from storage.version import Version
 

@@ -6,10 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from potentials.arrays import Floats, Ints
 
 TRAIN, TEST = 0, 1
 """Values of a record's ``split``."""

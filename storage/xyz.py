@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from ase.data import atomic_numbers, covalent_radii
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.systems.cell import AmbiguousImagesError, Cell, make_whole
 from potentials.units import ENERGY
@@ -31,8 +31,6 @@ from storage.xyz_looks import (
     total_energies,
 )
 from storage.xyz_options import Reading, ReadOptions
-
-Floats = NDArray[np.float64]
 
 UNITS = ENERGY
 """Units of energy, in kcal/mol."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.units import energy_unit, length_unit
 from recipes.xyz_frames import Frame
@@ -46,7 +46,7 @@ class Energies:
         What may be wrong.
     """
 
-    values: NDArray[np.float64]
+    values: Floats
     unit: str
     unit_from: str
     guessed: bool

@@ -10,14 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.units import energy_unit, gradient_factor, gradient_unit
 from recipes.xyz_frames import Frame
 from storage.xyz_options import ReadOptions
-
-Floats = NDArray[np.float64]
 
 FORCES, GRADIENT = "forces", "gradient"
 

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from ase.data import atomic_numbers, covalent_radii
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.units import BOHR, ENERGY
 from recipes.xyz_frames import Frame
 from storage.xyz_energies import Energies
-
-Floats = NDArray[np.float64]
 
 HARTREE_SPREAD, HARTREE_FAR, HARTREE_RATIO = 1.0, 10.0, 20.0
 """Total energies in hartree: a spread below 1, all beyond 10; or all beyond 20 times their spread."""

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Bools, Floats
 from potentials.nmers.nmer import NMer
 from potentials.units import KB
-from storage.records import Floats
 
 DEPTH = 10.0
 """A hole is this far below the lowest training energy, kcal/mol."""
@@ -96,7 +95,7 @@ class Region:
             high[of_kind] = (1 + MARGIN) * distances[:, of_kind].max()
         return cls(pairs, low, high)
 
-    def holds(self, positions: Floats) -> NDArray[np.bool_]:
+    def holds(self, positions: Floats) -> Bools:
         """Return whether each of some configurations (n, atoms, 3) is in the region, (n,)."""
         distances = _distances(positions, self.pairs)
         return np.asarray(((distances >= self.low) & (distances <= self.high)).all(axis=1))

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from storage.records import Floats
+from potentials.arrays import Floats
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from storage.records import TRAIN, Floats, Ints
+from potentials.arrays import Floats, Ints
+from storage.records import TRAIN
 from tasks.metrics import Errors
 from tasks.plot import Plot
 

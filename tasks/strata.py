@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from storage.records import Floats, Ints
+from potentials.arrays import Floats, Ints
 
 
 def stratified(energy: Floats, groups: Floats | None, count: int, seed: int) -> Ints:

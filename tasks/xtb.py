@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from potentials.arrays import Floats, Ints
 from potentials.errors import InputError, MissingProgramError
 from potentials.nmers.nmer import NMer
 from potentials.units import BOHR, HARTREE
 from recipes.registry import Need
-from storage.records import Floats, Ints
 
 METHOD = "GFN2-xTB"
 

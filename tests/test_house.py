@@ -207,3 +207,9 @@ def test_an_engine_is_named_only_where_it_is_declared() -> None:
         if not module.name.startswith("tasks.labelling.engines."):
             named = module.texts & set(ENGINES.names()) - allowed.get(module.name, set())
             assert not named, f"{module.name} names {sorted(named)}"
+
+
+def test_array_types_are_defined_once() -> None:
+    aliases = ("NDArray[np.float64]", "NDArray[np.int64]", "NDArray[np.bool_]")
+    found = {m.name for m in modules().values() if any(alias in m.path.read_text() for alias in aliases)}
+    assert found == {"potentials.arrays"}

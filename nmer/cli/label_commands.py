@@ -10,11 +10,11 @@ from cyclopts import Parameter
 from nmer.cli.machine_commands import On, machine_of
 from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, StorePath, Yes, print_json, print_table
 from nmer.cli.recipe_input import checked_recipe
+from potentials.arrays import Floats
 from potentials.errors import InputError
 
 if TYPE_CHECKING:
     from deploy.machine import AnyMachine
-    from storage.records import Floats
     from tasks.labelling.execution.dispatch import LabelCounts
     from tasks.run.plan import Plan
 

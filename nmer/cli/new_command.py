@@ -8,12 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from cyclopts import Parameter
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from nmer.cli.output import Json, print_json, print_table
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from recipes.authoring.degrees import Terms
@@ -99,7 +98,7 @@ def _free_path(name: str, out: str | None) -> Path:
     return path
 
 
-def relaxed(nmer: NMer) -> NDArray[np.float64]:
+def relaxed(nmer: NMer) -> Floats:
     """Return a molecule's minimum on GFN2-xTB, (atoms, 3), Angstrom."""
     from tasks.sampling.force_fields.minimum import find_minimum
     from tasks.xtb import Xtb

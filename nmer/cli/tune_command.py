@@ -10,12 +10,12 @@ from cyclopts import Parameter
 
 from nmer.cli.output import Json, Preset, ProtocolName, StorePath, check_folder, print_json, print_table
 from nmer.cli.xyz_input import AS_THEY_ARE, XyzInput, print_readings, readings
+from potentials.arrays import Floats
 from potentials.errors import InputError
 
 if TYPE_CHECKING:
     from potentials.nmers.nmer import NMer
     from recipes.schema.recipe import Fitting
-    from storage.records import Floats
     from storage.xyz import Labelled
 
 NO_SWITCHING = "the settings have no switching: a potential of several fragments ends only as its variables decay"

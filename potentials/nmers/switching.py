@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats, Ints
 from potentials.compiled import njit
 from potentials.errors import InputError
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 Key = int | tuple[int, ...]
 """What stands for a body: an atom, or several atoms of one kind, whose mean position does."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Bools, Ints
 from potentials.errors import InputError
 from potentials.graph import components
 from potentials.nmers.nmer import NMer
@@ -16,8 +16,6 @@ from potentials.pip.points import Points
 from potentials.pip.rules import Joined, Rule, parse_rules
 from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Forms, Variables
-
-Ints = NDArray[np.int64]
 
 FILTERS = ("all", "intermolecular")
 """Which monomials may be terms: every one, or those whose intermolecular distances join all fragments."""
@@ -236,7 +234,7 @@ def _allowed(points: Points, forms: Forms, rules: Sequence[Rule]) -> tuple[Varia
     return some, [_move_pairs(some.pairs, g) for g in generators]
 
 
-def _whole_orbits(orbit: Ints, allowed: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+def _whole_orbits(orbit: Ints, allowed: Sequence[Bools]) -> Bools:
     """Return for each orbit whether all rules allow all of its members."""
     kept = np.ones(orbit.max(initial=-1) + 1, dtype=np.bool_)
     for mask in allowed:

@@ -14,18 +14,16 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats, Ints
 from potentials.compiled import njit
-from potentials.pip.basis import Basis, Ints
+from potentials.pip.basis import Basis
 from potentials.pip.kernels import (
     polynomial_of_blocks,
     polynomial_one_by_one,
     potential_of_blocks,
     potential_one_by_one,
 )
-
-Floats = NDArray[np.float64]
 
 CHUNK = 64
 """Configurations evaluated at once: few enough for their monomials to stay in the processor's cache."""

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Bools, Ints
 from potentials.errors import InputError
 from potentials.graph import distances
 from potentials.nmers.nmer import NMer
 from potentials.nmers.symmetry import SITE_LETTERS
 from potentials.pip.sites import LonePairs, Sites
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +38,7 @@ class Points:
 
     letters: tuple[str, ...]
     fragment: Ints
-    cap: NDArray[np.bool_]
+    cap: Bools
     bonds: Ints
     natoms: int
     sites: Sites

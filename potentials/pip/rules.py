@@ -29,14 +29,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Bools, Ints
 from potentials.errors import InputError
 from potentials.pip.points import Points
 from potentials.pip.variables import Variables
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 EXAMPLES = (
     "intermolecular, joined, only intermolecular, connected, intra <= 2, A-B <= 2, A-B inter <= 1, atoms A B C, "

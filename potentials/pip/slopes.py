@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats, Ints
 from potentials.compiled import njit
-from potentials.pip.basis import Basis, Ints
-
-Floats = NDArray[np.float64]
+from potentials.pip.basis import Basis
 
 
 def design_slopes(basis: Basis, x: Floats) -> Floats:

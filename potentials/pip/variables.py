@@ -23,15 +23,12 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Bools, Floats, Ints
 from potentials.compiled import njit
 from potentials.errors import InputError
 from potentials.pip.points import Points
 from potentials.pip.sites import Sites
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 FORMS = ("exp", "exp0", "coul", "coul0", "gau", "gau0")
 """Names of the forms; see the table above."""
@@ -105,7 +102,7 @@ class Variables:
         form = tuple(forms.inter if name.endswith("inter") else forms.intra for name in names)
         return cls(pairs, kind, fragments, int(points.fragment.max()) + 1, names, form, points.sites)
 
-    def only(self, kept: NDArray[np.bool_]) -> Variables:
+    def only(self, kept: Bools) -> Variables:
         """Return some of the variables; kinds that none is left of go with them."""
         left, kind = np.unique(self.kind[kept], return_inverse=True)
         names, forms = (tuple(of[n] for n in left) for of in (self.names, self.forms))
@@ -122,7 +119,7 @@ class Variables:
         return len(self.pairs)
 
     @cached_property
-    def intermolecular(self) -> NDArray[np.bool_]:
+    def intermolecular(self) -> Bools:
         """(variables,), whether the points belong to different fragments."""
         return np.asarray(self.fragments[:, 0] != self.fragments[:, 1])
 

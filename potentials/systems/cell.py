@@ -9,12 +9,9 @@ from itertools import pairwise, product
 import numpy as np
 from ase.geometry.cell import complete_cell
 from ase.geometry.minkowski_reduction import minkowski_reduce
-from numpy.typing import NDArray
 
+from potentials.arrays import Bools, Floats
 from potentials.errors import InputError
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 AMBIGUOUS = 0.1
 """Two images whose distances differ by less than this are equally near, Angstrom."""
@@ -113,9 +110,7 @@ class AmbiguousImagesError(InputError):
         self.configuration = configuration
 
 
-def make_whole(
-    positions: Floats, radii: Floats, fragments: Sequence[int], cell: Cell
-) -> tuple[Floats, NDArray[np.bool_]]:
+def make_whole(positions: Floats, radii: Floats, fragments: Sequence[int], cell: Cell) -> tuple[Floats, Bools]:
     """Return configurations with their molecules in one piece and next to each other.
 
     Within a fragment every atom is put at the nearest image of the atom that it is bonded to: along the tree of

@@ -10,9 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil, comb
 
-import numpy as np
-from numpy.typing import NDArray
-
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
@@ -36,7 +34,7 @@ from recipes.protocols import find_protocol
 from recipes.schema.labelling import Labelling
 from recipes.schema.sampling import ForceField
 
-Relax = Callable[[NMer], NDArray[np.float64]]
+Relax = Callable[[NMer], Floats]
 """A molecule -> its nearest minimum on some surface, (atoms, 3), Angstrom."""
 
 MOST_ATOMS = 20
@@ -230,7 +228,7 @@ def _placed(
     molecule: Molecule,
     symbols: tuple[str, ...],
     bonds: tuple[tuple[int, int], ...],
-    positions: NDArray[np.float64],
+    positions: Floats,
 ) -> Fragment:
     first = min((j if i == 0 else i for i, j in bonds if 0 in (i, j)), default=0)
     name = "water" if molecule.smiles == "O" else molecule.name

@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.nmers.caps import CAP_LENGTHS, place_cap
 from recipes.chemistry.molecules import embed
 
@@ -49,7 +49,7 @@ def standard_geometry(
     return written(oriented(positions, first))
 
 
-def written(positions: NDArray[np.float64]) -> Geometry:
+def written(positions: Floats) -> Geometry:
     """Return positions as a recipe has them, rounded."""
     placed = np.round(positions, DECIMALS) + 0.0  # no -0.0
     return tuple((float(x), float(y), float(z)) for x, y, z in placed)
@@ -73,7 +73,7 @@ def _with_methyls(symbols: tuple[str, ...], bonds: tuple[tuple[int, int], ...], 
     return Chem.AddHs(mol)
 
 
-def oriented(positions: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+def oriented(positions: Floats, first: int) -> Floats:
     """Return positions with atom 0 at the origin and another on z; `first` is that other, 0 for none."""
     moved = positions - positions[0]
     if not first:

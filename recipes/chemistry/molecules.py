@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.graph import neighbours
 from potentials.systems.cell import make_whole
@@ -219,7 +219,7 @@ def _check_file(path: Path, molecule: Molecule, bare: list[int]) -> None:
     raise InputError(f"file '{path}' {what}; add them first, for example with: obabel FILE -O FILE.pdb -h")
 
 
-def embed(mol: Any, name: str, seed: int) -> NDArray[np.float64]:
+def embed(mol: Any, name: str, seed: int) -> Floats:
     """Return a geometry of an rdkit molecule that has its hydrogens, (atoms, 3), Angstrom: ETKDG, then MMFF94.
 
     Raises
@@ -238,7 +238,7 @@ def embed(mol: Any, name: str, seed: int) -> NDArray[np.float64]:
     raise InputError(f"no geometry of '{name}' was found; give a file with one")
 
 
-def lowest_conformer(molecule: Molecule, seed: int = 2025) -> tuple[NDArray[np.float64], bool]:
+def lowest_conformer(molecule: Molecule, seed: int = 2025) -> tuple[Floats, bool]:
     """Return a geometry of a molecule read from SMILES, (atoms, 3), Angstrom, and whether MMFF94 knows it.
 
     Of `CONFORMERS` geometries by ETKDG, each at its minimum of MMFF94, it is the lowest; where MMFF94 has no
@@ -328,5 +328,5 @@ def _from_distances(path: Path) -> Molecule:
     return Molecule(path.name, frame.symbols, tuple(bonds), _as_tuples(positions))
 
 
-def _as_tuples(positions: NDArray[np.float64]) -> tuple[tuple[float, float, float], ...]:
+def _as_tuples(positions: Floats) -> tuple[tuple[float, float, float], ...]:
     return tuple((float(x), float(y), float(z)) for x, y, z in positions)

@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 from ase.data import atomic_numbers, covalent_radii
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.graph import neighbours
 
-Floats = NDArray[np.float64]
 Bonds = Sequence[tuple[int, int]]
 
 NEAREST = 0.5

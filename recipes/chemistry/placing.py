@@ -10,14 +10,12 @@ from itertools import combinations, permutations, product
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers, covalent_radii
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from recipes.chemistry.geometry import written
-
-Floats = NDArray[np.float64]
 
 START, FARTHEST = 3.6, 7.0
 """Smallest and largest distance of the centres of mass in a starting geometry, Angstrom."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Switching
 from potentials.pip.evaluation import design_matrix, morse
 from potentials.pip.potential import Potential
-
-Floats = NDArray[np.float64]
 
 COUNT = 100
 """Reference configurations of every export."""

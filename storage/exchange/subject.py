@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from potentials.pip.potential import Potential
@@ -25,8 +25,6 @@ from storage.version import Version
 
 LONGEST_IDENTIFIER = 100
 """Characters of a name that become one of C and of files."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
-from storage.records import Floats
 
 
 @dataclass(frozen=True)

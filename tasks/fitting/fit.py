@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.errors import InputError, StageError
 from potentials.nmers.nmer import NMer
 from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
 from recipes.schema.recipe import Fitting
-from storage.records import Floats
 from tasks.fitting.baseline import Baseline, checked, remainder
 from tasks.fitting.forward import choose_terms
 from tasks.fitting.posterior import Posterior

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Fitting
-from storage.records import Floats
 from tasks.fitting.baseline import Baseline
 from tasks.fitting.fit import make_problem
 

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from storage.records import Floats, Ints
+from potentials.arrays import Bools, Floats, Ints
 from tasks.fitting.normal import Normal
 
 DEPENDENT = 1e-11
@@ -87,7 +86,7 @@ def choose_terms(
     rows = np.empty((count, len(diagonal)))
     order, scores = np.empty(count, dtype=np.int64), np.empty(count)
     objective = [normal.square]
-    free: NDArray[np.bool_] = np.ones(len(diagonal), dtype=bool)
+    free: Bools = np.ones(len(diagonal), dtype=bool)
     for step in range(count):
         useful = free & (left > DEPENDENT * diagonal)
         if not useful.any():

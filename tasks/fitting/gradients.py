@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.pip.basis import Basis
 from potentials.pip.evaluation import design_matrix, morse
 from potentials.pip.slopes import design_slopes
-from storage.records import Floats
 
 
 def gradient_rows(basis: Basis, k: Floats, positions: Floats, factor: Floats, turn: Floats) -> Floats:

@@ -12,10 +12,10 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.pip.basis import Basis
 from potentials.pip.evaluation import design_matrix
-from storage.records import Floats
 
 BLOCK = 2048
 """Configurations of the design matrix at once."""

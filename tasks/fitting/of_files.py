@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from recipes.load import section_toml
 from recipes.schema.recipe import Fitting, NMerModel
 from storage.citations import citation_text
 from storage.contents import potential_columns, potential_facts
 from storage.keys import digest
-from storage.records import TEST, TRAIN, Floats
+from storage.records import TEST, TRAIN
 from storage.version import package_versions, write_text, write_version
 from storage.xyz import Labelled
 from tasks.fitting.fit import FitResult, fit_potential

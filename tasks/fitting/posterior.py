@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
-from storage.records import Floats
+from potentials.arrays import Floats
 
 _NOISE = 1e-14
 """Added to the normal matrix, relative to its largest element, where the ridge alone cannot make it definite."""

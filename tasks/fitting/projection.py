@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Bools, Floats
 from potentials.nmers.switching import Switching
 from potentials.pip.basis import Basis
 from potentials.pip.evaluation import Polynomial, design_matrix, morse
-from storage.records import Floats
 from tasks.fitting.gradients import gradient_rows
 from tasks.fitting.normal import Normal, normal_equations, solve_equations, with_rows
 from tasks.fitting.residuals import Residuals
@@ -93,7 +92,7 @@ class Problem:
     slopes: Slopes | None = None
     groups: Floats | None = None
 
-    def part(self, chosen: NDArray[np.bool_]) -> Problem:
+    def part(self, chosen: Bools) -> Problem:
         """Return the problem of the chosen configurations, with their weights as they are."""
         slopes = self.slopes and replace(self.slopes, values=self.slopes.values[chosen])
         return replace(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from storage.records import Floats
+from potentials.arrays import Floats
 
 
 @dataclass(frozen=True)

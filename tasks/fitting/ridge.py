@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from scipy.linalg import lstsq, qr
 
-from storage.records import Floats
+from potentials.arrays import Floats
 
 
 def weights(energy: Floats, delta_e: float) -> Floats:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from storage.records import Floats
+from potentials.arrays import Floats
 from tasks.fitting.projection import Problem
 
 FLAT = 1e-8

@@ -12,12 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Bools, Floats
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Fitting
-from storage.records import Floats
 from tasks.fitting.baseline import Baseline
 from tasks.fitting.fit import first_start, low_degrees, make_problem, parameter_bounds
 from tasks.fitting.forward import choose_terms
@@ -91,8 +90,8 @@ class Split:
     nmer: NMer
     positions: Floats
     energy: Floats
-    held: NDArray[np.bool_]
-    low: NDArray[np.bool_]
+    held: Bools
+    low: Bools
     gradient: Floats | None = None
     baseline: Baseline | Floats | None = None
 
@@ -215,7 +214,7 @@ class _Errors(NamedTuple):
     score: float
 
 
-def _errors(part: Problem, rest: Problem, low: NDArray[np.bool_], k: Floats) -> _Errors:
+def _errors(part: Problem, rest: Problem, low: Bools, k: Floats) -> _Errors:
     """Return the errors of a fit to one part on it and on the rest; see `Trial`."""
     coefficients = part.coefficients(k)
     train = part.residuals(k, coefficients).energy_rmsd()

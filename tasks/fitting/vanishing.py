@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.pip.potential import Potential
-from storage.records import Floats
 
 APART = 200.0
 """How far a fragment is moved, Angstrom."""

@@ -10,9 +10,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
@@ -184,9 +182,7 @@ def _flags(entries: list[dict[str, Any]], limits: Labelling) -> str:
     return ""
 
 
-def _nmer(
-    symbols: Sequence[str], positions: NDArray[np.float64], fragments: Sequence[int], charges: Sequence[int]
-) -> NMer:
+def _nmer(symbols: Sequence[str], positions: Floats, fragments: Sequence[int], charges: Sequence[int]) -> NMer:
     """Return an n-mer of unbonded atoms: for labels neither bonds nor symmetry matter."""
     start, parts, blocks = 0, [], []
     for number, (count, charge) in enumerate(zip(fragments, charges, strict=True)):

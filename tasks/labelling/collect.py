@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Bools, Floats
 from potentials.units import HARTREE
 from storage.configuration import configuration_ids
 from storage.ledger import LabelRow, Ledger
 from tasks.labelling.engines.interface import FAILED, OUT_OF_MEMORY, TIMEOUT
 from tasks.labelling.protocol import Protocol
-
-Floats = NDArray[np.float64]
 
 INSTABILITY = "instability of RHF (hartree)"
 DOUBTFUL = "the SCF solution is a saddle point, or was hard to find and its stability is not known"
@@ -73,7 +71,7 @@ class LabelTable:
         return len(self.ids)
 
     @property
-    def usable(self) -> NDArray[np.bool_]:
+    def usable(self) -> Bools:
         """(configurations,), whether the label goes into a dataset: ``ok``, or flagged and kept."""
         wanted = (USABLE, FLAGGED) if self.keep_flagged else (USABLE,)
         return np.array([s in wanted for s in self.status], dtype=np.bool_)

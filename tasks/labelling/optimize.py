@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize as scipy_optimize
 
+from potentials.arrays import Floats
 from potentials.errors import StageError
 from potentials.nmers.nmer import NMer
 from tasks.labelling.engines.interface import Surface
 
-Floats = NDArray[np.float64]
 Energies = Callable[[Floats], Floats]
 """(geometries, atoms, 3) in Angstrom -> (geometries,) in hartree."""
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Labelling
 from storage.configuration import protocol_id, protocol_settings
@@ -68,7 +66,7 @@ class Protocol:
         """Names of the sub-calculations."""
         return tuple(part.name for part in self.plan)
 
-    def jobs(self, positions: NDArray[np.float64], parts: Sequence[str], memory: float) -> list[Job]:
+    def jobs(self, positions: Floats, parts: Sequence[str], memory: float) -> list[Job]:
         """Return the jobs of some parts of one configuration, in the plan's order.
 
         Parameters
@@ -82,7 +80,7 @@ class Protocol:
         """
         return [self._job(part, positions, memory) for part in self.plan if part.name in parts]
 
-    def _job(self, part: SubCalculation, positions: NDArray[np.float64], memory: float) -> Job:
+    def _job(self, part: SubCalculation, positions: Floats, memory: float) -> Job:
         atoms = sorted((*part.atoms, *part.ghosts))
         ghosts = set(part.ghosts)
         symbols, geometry = [self.nmer.symbols[a] for a in atoms], positions[atoms]

@@ -17,8 +17,8 @@ from pathlib import Path
 from string import ascii_uppercase
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.errors import InputError, StageError
 from potentials.nmers.capping import pieces
 from potentials.nmers.fragment import Fragment
@@ -32,7 +32,6 @@ from tasks.labelling.engines.registry import new_engine
 from tasks.labelling.optimize import find_start, minimise
 from tasks.labelling.protocol import Protocol
 
-Floats = NDArray[np.float64]
 Label = Callable[[NMer, Floats], Floats]
 """Total energies (hartree) of geometries (geometries, atoms, 3; Angstrom) of a molecule; nan where one failed."""
 

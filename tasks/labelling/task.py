@@ -11,6 +11,7 @@ from distributed import Client
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from potentials.arrays import Floats
 from potentials.errors import StoppedError
 from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
@@ -26,7 +27,7 @@ from tasks.labelling.dataset import freeze, key_of
 from tasks.labelling.execution.dispatch import label_configurations, scratch_folder, work_left
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import Protocol
-from tasks.labelling.reference import Floats, reference_energy
+from tasks.labelling.reference import reference_energy
 from tasks.progress import ProgressLine
 from tasks.run.plan import Plan
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Bias, Sampling
-from storage.records import Floats, Pool
+from storage.records import Pool
 from tasks.sampling.bias.cvs import CV, Family, families
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from potentials.arrays import Floats
 from potentials.errors import MissingProgramError, StageError
 from potentials.nmers.nmer import NMer
 from recipes.schema.sampling import AtomType, ForceField
-from storage.records import Floats
 from tasks.sampling.bias.kernel import lammps_callback
 from tasks.sampling.force_fields.lammps_input import (
     force_field_commands,

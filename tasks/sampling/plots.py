@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
-from storage.records import Floats, Pool
+from storage.records import Pool
 from tasks.plot import Plot
 from tasks.sampling.coverage import Variable, centres_label, telling_pairs
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from storage.records import Ints
+from potentials.arrays import Ints
 from tasks.selection.rules import nearest_distance
 from tasks.selection.table import Table
 

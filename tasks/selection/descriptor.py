@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Selection as SelectionSettings
-from storage.records import Floats
 from tasks.selection.distances import weighted_distances
 from tasks.selection.soap import check_soap, soap
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Bools, Floats
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Selection as SelectionSettings
-from storage.records import Floats
 
 
-def sorted_distances(nmer: NMer, positions: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def sorted_distances(nmer: NMer, positions: Floats) -> tuple[Floats, Bools]:
     """Return all interatomic distances, sorted within each class of equivalent pairs.
 
     Two pairs are equivalent when their atoms have the same symmetry letters and they are both within a fragment or

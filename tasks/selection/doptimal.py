@@ -14,10 +14,10 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import qr, solve_triangular
 
+from potentials.arrays import Floats, Ints
 from potentials.nmers.nmer import NMer
 from potentials.pip.evaluation import design_matrix, morse
 from recipes.schema.recipe import Fitting
-from storage.records import Floats, Ints
 from tasks.fitting.fit import first_start
 from tasks.selection.rules import Rules, near
 from tasks.selection.table import Table

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from storage.records import Floats, Ints
+from potentials.arrays import Floats, Ints
 from tasks.selection.strata import PoolRows, Strata
 from tasks.selection.table import Scratch, Table, places, spans
 

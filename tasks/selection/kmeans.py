@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
-from storage.records import Floats, Ints
+from potentials.arrays import Floats, Ints
 from tasks.selection.table import Scratch, Table, places
 
 COARSE = 200

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from sklearn.metrics import pairwise_distances_argmin_min
 
+from potentials.arrays import Bools, Floats, Ints
 from recipes.schema.recipe import Selection as SelectionSettings
-from storage.records import Floats, Ints
 from tasks.selection.kmeans import NONE
 from tasks.selection.table import Table
 
@@ -45,7 +44,7 @@ class Rules:
         return cls(*(float(distance + slack) if distance else 0.0 for distance in wanted))
 
 
-def distinct(points: Floats, least: float) -> NDArray[np.bool_]:
+def distinct(points: Floats, least: float) -> Bools:
     """Return which points to keep so that no two of them are nearer than `least`; of two, the first is kept.
 
     Parameters
@@ -70,7 +69,7 @@ def distinct(points: Floats, least: float) -> NDArray[np.bool_]:
     return mask
 
 
-def near(points: Floats, others: Floats, least: float) -> NDArray[np.bool_]:
+def near(points: Floats, others: Floats, least: float) -> Bools:
     """Return which points are nearer than `least` to one of the others."""
     if least <= 0 or not len(others) or not len(points):
         return np.zeros(len(points), dtype=bool)

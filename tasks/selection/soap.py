@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from potentials.arrays import Floats
 from potentials.errors import InputError, MissingProgramError
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Selection as SelectionSettings
-from storage.records import Floats
 from tasks.selection.distances import weighted_distances
 
 R_CUT = 6.0

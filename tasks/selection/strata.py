@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from potentials.arrays import Bools, Floats, Ints
 from recipes.schema.recipe import Selection as SelectionSettings
-from storage.records import Floats, Ints, Pool
+from storage.records import Pool
 from tasks.selection.table import spans
 
 _ROW_BYTES = 32
@@ -117,7 +118,7 @@ class Strata:
             codes = codes // len(values)
         return marks, inverse
 
-    def _allowed(self, start: int, stop: int) -> NDArray[np.bool_]:
+    def _allowed(self, start: int, stop: int) -> Bools:
         if self.highest is None:
             return np.ones(stop - start, dtype=bool)
         energy, source = (self.pool.rows(name, start, stop) for name in ("energy", "source"))

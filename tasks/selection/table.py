@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from storage.records import Ints
+from potentials.arrays import Ints
 
 BUDGET = 256 * 2**20
 """Bytes of tables kept in memory; those beyond it go to the scratch folder."""

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from potentials.arrays import Floats
 from potentials.evaluation import Surface
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from recipes.chemistry.molecules import Molecule, read_molecule
-from storage.records import Floats
 from tasks.plot import Plot
 from tasks.xtb import METHOD, Xtb
 

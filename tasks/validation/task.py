@@ -9,12 +9,13 @@ import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from potentials.arrays import Floats
 from recipes.load import expanded_toml
 from recipes.schema.recipe import Recipe
 from storage.contents import dataset_from_version, potential_from_version
 from storage.keys import validation_key
 from storage.origins import strata
-from storage.records import TEST, TRAIN, Dataset, Floats
+from storage.records import TEST, TRAIN, Dataset
 from storage.store import Store
 from storage.version import Column, Version, package_versions, write_text
 from tasks.metrics import Errors, errors

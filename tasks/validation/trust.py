@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.pip.potential import Potential
-from storage.records import TEST, TRAIN, Dataset, Floats
+from storage.records import TEST, TRAIN, Dataset
 from tasks.holes import Hole, find_holes
 from tasks.metrics import WindowErrors, errors_by_energy
 

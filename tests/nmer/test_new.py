@@ -12,10 +12,10 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from nmer.cli.main import main
+from potentials.arrays import Floats
 from recipes.load import load_recipe
 from recipes.protocols import find_protocol
 from recipes.schema.recipe import Labelling, Recipe
-from storage.records import Floats
 from tasks.fitting.fit import fit_potential
 from tasks.labelling.engines.registry import get_engine
 from tasks.labelling.plan import nbody_energy

@@ -6,9 +6,9 @@ from itertools import product
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.systems.cell import AmbiguousImagesError, Cell, make_whole
 
@@ -19,7 +19,7 @@ RADII = np.array([0.66, 0.31, 0.31, 0.66, 0.31, 0.31])
 WATER = np.array([[0.0, 0.0, 0.0], [0.96, 0.0, 0.0], [-0.24, 0.93, 0.0]])
 
 
-def dimers(count: int, distance: float) -> NDArray[np.float64]:
+def dimers(count: int, distance: float) -> Floats:
     rng = np.random.default_rng(3)
     turn, _ = np.linalg.qr(rng.normal(size=(count, 3, 3)))
     away = rng.normal(size=(count, 1, 3))

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.nmers.switching import Switching
 from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
@@ -113,7 +113,7 @@ def small_family(folder: Path, name: str = "toy", seed: int = 1, before: int = 0
     return store
 
 
-def _label(store: Store, ids: tuple[str, ...], energies: NDArray[np.float64]) -> None:
+def _label(store: Store, ids: tuple[str, ...], energies: Floats) -> None:
     with Ledger.open(store.labels) as ledger:
         ledger.record_protocol(PROTOCOL, {"labelling": {"method": "HF"}, "versions": {"pyscf": "2"}})
         ledger.add(

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.units import BOHR, ENERGY, HARTREE, gradient_factor, gradient_unit
 from storage.xyz import read_labelled, read_sets
 from storage.xyz_gradients import energy_slope
 from storage.xyz_options import ReadOptions
-
-Floats = NDArray[np.float64]
 
 
 def methane(folder: Path) -> tuple[Floats, Floats, Floats]:

@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from potentials.arrays import Floats
 from tasks.labelling.coupled_cluster.ladder import ParticleLadder
 
 Array = NDArray[Any]
 """Of float32 or float64."""
-Floats = NDArray[np.float64]
 
 NORM_FACTOR = 100.0
 """Convergence of the amplitudes' norm over that of the energy; PySCF's own ratio."""

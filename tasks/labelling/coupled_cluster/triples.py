@@ -25,7 +25,6 @@ from tasks.labelling.coupled_cluster.ccsd import Amplitudes, Orbitals
 
 Array = NDArray[Any]
 """Of float32 or float64."""
-Floats = NDArray[np.float64]
 
 _TILE = 8
 """Virtual orbitals in one tile of the sum: tiles read in any order stay in the processor's cache."""

@@ -17,11 +17,10 @@ import numpy as np
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from tasks.labelling.engines.core_potentials import LIGHT, core_potentials
 from tasks.labelling.engines.self_consistent import Product
-
-Floats = NDArray[np.float64]
 
 _BLOCK = 64
 """Auxiliary functions transformed at once."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.errors import InputError, StageError
 from potentials.nmers.nmer import NMer
 from potentials.units import BOHR
@@ -42,7 +42,7 @@ class HartreeFock:
             ) from None
         self._density: Any = None
 
-    def __call__(self, x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def __call__(self, x: Floats) -> tuple[float, Floats]:
         """Return the energy in hartree and the gradient (atoms, 3) in hartree/Angstrom.
 
         Parameters

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from recipes.engines import JobSize, LabelCost, Method
@@ -21,7 +20,7 @@ from recipes.schema.patterns import check_basis_name, check_functional_name
 if TYPE_CHECKING:
     from recipes.schema.labelling import Labelling
 
-Surface = Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]]
+Surface = Callable[[Floats], tuple[float, Floats]]
 """(atoms, 3) in Angstrom -> energy in hartree and gradient (atoms, 3) in hartree/Angstrom."""
 
 OK = "ok"

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from tasks.labelling.coupled_cluster.ccsd import Orbitals, ccsd_memory, solve_ccsd
 from tasks.labelling.coupled_cluster.triples import triples_energy, triples_memory
 from tasks.labelling.engines.fitted_tensors import Tensors, fit, transform, triplet_product
@@ -28,8 +28,6 @@ from tasks.labelling.engines.pyscf_program import (
     solve_amplitudes,
 )
 from tasks.labelling.engines.self_consistent import MAX_CYCLES, converge, settle
-
-Floats = NDArray[np.float64]
 
 PROCESS_MEMORY = 0.25
 """Of Python and PySCF themselves, GiB."""

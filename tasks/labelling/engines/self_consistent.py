@@ -13,9 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from potentials.arrays import Floats
 
 Product = Callable[[Floats], Floats]
 """(virtual, occupied) -> the product of the triplet orbital Hessian with it, of the same shape, hartree."""

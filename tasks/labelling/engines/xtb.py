@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 import numpy as np
 from ase.data import atomic_numbers
 
+from potentials.arrays import Floats
 from potentials.errors import InputError, StageError
 from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
 from recipes.engines import JobSize, LabelCost, Method
 from recipes.schema.labelling import Labelling
-from storage.records import Floats
 from tasks.labelling.engines.interface import FAILED, OK, Engine, Job, Result, Surface, count_electrons
 from tasks.xtb import METHOD, TBLITE, Xtb, lacks_tblite, total_energy
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from distributed import Client
-from numpy.typing import NDArray
 
+from potentials.arrays import Floats
 from recipes.schema.recipe import Resources
 from storage.configuration import configuration_ids
 from storage.ledger import LabelRow, Ledger
@@ -53,7 +53,7 @@ class LabelCounts:
 
 def label_configurations(
     protocol: Protocol,
-    positions: NDArray[np.float64],
+    positions: Floats,
     resources: Resources,
     labels_folder: Path,
     client: Client,

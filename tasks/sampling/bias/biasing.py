@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from storage.records import Floats
+from potentials.arrays import Floats
 from tasks.sampling.bias.kernel import record
 from tasks.sampling.bias.plumed_engine import PlumedBias
 from tasks.sampling.bias.recording import Recording

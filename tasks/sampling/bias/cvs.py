@@ -8,11 +8,11 @@ from itertools import combinations
 
 import numpy as np
 
+from potentials.arrays import Floats, Ints
 from potentials.graph import neighbours
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from recipes.schema.sampling import FamilyModel
-from storage.records import Floats, Ints
 
 STRAIGHT = np.radians(165.0)
 """Angle of the starting geometry from which on three atoms are taken for a line, which no torsion is about."""

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from potentials.arrays import Floats, Ints
 from potentials.errors import InputError
 from storage.durable import write_text
-from storage.records import Floats, Ints
 from tasks.sampling.bias.hills import GridHills, Hills, SingleHills, difference
 from tasks.sampling.bias.kernel import CV_ROW, variable
 from tasks.sampling.bias.nearest import Box, boxes

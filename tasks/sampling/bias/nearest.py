@@ -7,8 +7,8 @@ from itertools import product
 import numpy as np
 from ase.geometry import minkowski_reduce
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
-from storage.records import Floats
 
 
 class Box:

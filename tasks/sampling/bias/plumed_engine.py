@@ -13,9 +13,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.errors import InputError, MissingProgramError
 from potentials.units import KCAL_IN_KJ
-from storage.records import Floats
 from tasks.sampling.bias.plumed_output import hills_files, plumed_input, write_hill_files
 from tasks.sampling.bias.specification import BiasSpec
 

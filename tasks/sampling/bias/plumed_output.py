@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from storage.records import Floats
+from potentials.arrays import Floats
 from tasks.sampling.bias.driver import write_hills
 from tasks.sampling.bias.specification import BiasSpec
 

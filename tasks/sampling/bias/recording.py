@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from storage.records import Floats
+from potentials.arrays import Floats
 from tasks.sampling.bias.kernel import (
     CAPACITY,
     ERROR,

@@ -12,10 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from potentials.units import KCAL_IN_KJ
 from recipes.schema.recipe import Bias
-from storage.records import Floats
 from tasks.sampling.bias.cvs import CV, Family, families, representatives_first
 from tasks.sampling.bias.kernel import CUT, CV_ROW, FAMILY_ROW, HEADER, LENGTH, SECOND, apply_bias
 

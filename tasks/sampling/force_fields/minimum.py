@@ -8,10 +8,10 @@ import numpy as np
 from scipy import optimize
 from threadpoolctl import threadpool_limits
 
+from potentials.arrays import Floats
 from potentials.errors import StageError
 from potentials.nmers.nmer import NMer
 from potentials.units import KCAL, SPEED_OF_LIGHT
-from storage.records import Floats
 from tasks.sampling.engine import ExplosionError
 from tasks.sampling.force_fields.surface import Surface
 

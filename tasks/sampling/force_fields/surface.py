@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from recipes.schema.sampling import AtomType, ForceField
-from storage.records import Floats
 from tasks.sampling.engine import run, simulation
 
 Surface = Callable[[Floats], tuple[float, Floats]]

@@ -7,9 +7,10 @@ from itertools import combinations
 
 import numpy as np
 
+from potentials.arrays import Floats, Ints
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
-from storage.records import Floats, Ints, Pool
+from storage.records import Pool
 from tasks.sampling.bias.cvs import cv_values, families, representatives_first
 
 

@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from potentials.arrays import Floats
 from potentials.errors import InputError, StageError
 from potentials.nmers.nmer import NMer
 from potentials.units import HBAR, KB, KCAL
 from recipes.schema.recipe import Sampling
-from storage.records import Floats
 from tasks.sampling.engine import ExplosionError
 from tasks.sampling.force_fields.minimum import WAVENUMBER, Minimum, Modes, find_minimum
 from tasks.sampling.force_fields.surface import Surface, surface

@@ -12,12 +12,12 @@ from itertools import pairwise, product
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from potentials.arrays import Floats
 from potentials.errors import InputError, StageError
 from potentials.graph import components
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
 from recipes.schema.sampling import KINDS, Scan, ScanAxis
-from storage.records import Floats
 from tasks.sampling.bias.cvs import CV, cv_values
 from tasks.sampling.engine import ExplosionError
 from tasks.sampling.force_fields.minimum import find_minimum

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from potentials.units import KB_2010, KCAL
 from recipes.schema.recipe import Sampling
 from recipes.schema.sampling import ForceField
 from storage.durable import replacing
-from storage.records import Floats
 from tasks.sampling.bias.biasing import biased
 from tasks.sampling.bias.recording import Recording
 from tasks.sampling.bias.specification import BiasSpec, window_bias

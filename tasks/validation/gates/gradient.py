@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Bools, Floats
 from potentials.nmers.switching import Switching
 from potentials.pip.potential import Potential
-from storage.records import Floats
 from tasks.validation.gates.interface import Gate, largest
 
 STEP = 5e-4
@@ -60,7 +59,7 @@ def _difference(values: list[Floats], step: float) -> Floats:
     return np.asarray((8 * (more - less) - (two_more - two_less)) / (12 * step))
 
 
-def _on_one_side(switching: Switching, moved: list[Floats]) -> NDArray[np.bool_]:
+def _on_one_side(switching: Switching, moved: list[Floats]) -> Bools:
     """Return which of some displaced configurations cross no edge of the switching of any two bodies."""
     regions = np.array([switching.regions(places) for places in moved])
     return np.asarray((regions == regions[0]).all(axis=(0, 2)))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from potentials.arrays import Floats
 from recipes.registry import Need
 from recipes.schema.gates import Gates, gates
-from storage.records import Floats
 from tasks.metrics import Errors
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from itertools import combinations
 
 import numpy as np
 
+from potentials.arrays import Floats, Ints
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.pip.potential import Potential
-from storage.records import Floats, Ints
 from tasks.validation.gates.interface import Gate, largest
 
 MIXED = 5

@@ -9,11 +9,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potentials.arrays import Bools, Floats
 from potentials.nmers.nmer import NMer
 from potentials.pip.potential import Potential
-from storage.records import Floats
 from tasks.strata import evenly
 
 PROBES, OF_EACH = 40, 4
@@ -90,7 +89,7 @@ def _moved_apart(potential: Potential, starts: Floats, wanted: float, rng: np.ra
             arrow = np.zeros_like(start)
             arrow[nmer.slices[body]] = _away(nmer, start, body)
 
-            def above(shifts: Floats, start: Floats = start, arrow: Floats = arrow) -> NDArray[np.bool_]:
+            def above(shifts: Floats, start: Floats = start, arrow: Floats = arrow) -> Bools:
                 return np.asarray(switching.evaluate(start + shifts[:, None, None] * arrow)[0] > wanted)
 
             high = above(steps)

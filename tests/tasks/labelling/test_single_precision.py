@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 from scipy.spatial.transform import Rotation
 
+from potentials.arrays import Floats
 from recipes.schema.labelling import Labelling
 from tasks.labelling.coupled_cluster.ccsd import Amplitudes, Orbitals, Solution, ccsd_memory, solve_ccsd
 from tasks.labelling.coupled_cluster.ladder import ParticleLadder
@@ -73,7 +74,7 @@ def spin_orbital_triples(space: Orbitals, solution: Solution) -> float:
     o, n = space.occupied, len(space.energies)
     same = np.eye(2)
 
-    def spins(tensor: NDArray[np.float64], *kinds: int) -> NDArray[np.float64]:
+    def spins(tensor: Floats, *kinds: int) -> Floats:
         return tensor.reshape([2 * k for k in kinds])
 
     coulomb = np.einsum("Qpr,Qqs,xz,yw->pxqyrzsw", space.fitted, space.fitted, same, same, optimize=True)
@@ -88,7 +89,7 @@ def spin_orbital_triples(space: Orbitals, solution: Solution) -> float:
     connected = connected - np.einsum("ilbc,lajk->ijkabc", doubles, anti[occ, vir, occ, occ])
     disconnected = np.einsum("ia,jkbc->ijkabc", singles, anti[occ, occ, vir, vir])
 
-    def one_against_two(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def one_against_two(x: Floats) -> Floats:
         """P(i/jk) P(a/bc)."""
         x = x - x.transpose(1, 0, 2, 3, 4, 5) - x.transpose(2, 1, 0, 3, 4, 5)
         return np.asarray(x - x.transpose(0, 1, 2, 4, 3, 5) - x.transpose(0, 1, 2, 5, 4, 3))
