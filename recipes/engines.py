@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from recipes.registry import Declared, Registry
-from recipes.schema.section import Section
+
+if TYPE_CHECKING:
+    from recipes.schema.section import Section
 
 FORMULA = "formula"
 """Source of a cost that was not measured."""

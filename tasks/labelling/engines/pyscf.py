@@ -6,17 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from math import log10
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from potentials.errors import InputError
 from recipes.engines import JobSize, LabelCost
 from recipes.registry import Need
-from recipes.schema.labelling import Labelling
 from tasks.labelling.engines.core_potentials import core_electrons, core_potentials
 from tasks.labelling.engines.interface import Engine, Job, Result
 from tasks.labelling.engines.methods import CCSD, CCSD_T, DFT, FNO, HF, MP2, names, read_values
 from tasks.labelling.engines.pyscf_program import amplitudes, build_mole, describe, solve_amplitudes
 from tasks.labelling.engines.self_consistent import settle
+
+if TYPE_CHECKING:
+    from recipes.schema.labelling import Labelling
 
 GRID_LEVEL = 4
 """PySCF's integration grid for density functionals: (60, 434) points on H, (90, 590) on C to F."""

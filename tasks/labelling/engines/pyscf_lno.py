@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recipes.engines import JobSize, LabelCost
 from recipes.registry import Need
-from recipes.schema.labelling import Labelling
 from tasks.labelling.engines.core_potentials import core_electrons, core_potentials
 from tasks.labelling.engines.fitted_tensors import auxiliary_sets, check_auxiliary_sets, triplet_product
 from tasks.labelling.engines.interface import Engine, Job, Result
 from tasks.labelling.engines.methods import LNO, read_values
 from tasks.labelling.engines.pyscf_program import AMPLITUDE_SHIFT, NORM_FACTOR, build_mole, describe
 from tasks.labelling.engines.self_consistent import MAX_CYCLES, Product, by_response, settle
+
+if TYPE_CHECKING:
+    from recipes.schema.labelling import Labelling
 
 OCCUPIED_FACTOR = 10.0
 """Threshold of the occupied natural orbitals over that of the virtual ones, as in the paper."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -17,9 +17,11 @@ from potentials.errors import InputError, StageError
 from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
 from recipes.engines import JobSize, LabelCost, Method
-from recipes.schema.labelling import Labelling
 from tasks.labelling.engines.interface import FAILED, OK, Engine, Job, Result, Surface, count_electrons
 from tasks.xtb import METHOD, TBLITE, Xtb, lacks_tblite, total_energy
+
+if TYPE_CHECKING:
+    from recipes.schema.labelling import Labelling
 
 HEAVIEST = 86
 """Last element with parameters."""
