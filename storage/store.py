@@ -130,15 +130,13 @@ class Store:
 
     def entries(self, kind: str | None = None, nmer: str | None = None) -> list[Entry]:
         """Return the versions as `versions` does, each with what it was made from."""
-        return [entry for each in self._kinds(kind) for entry in self._index.look(each, nmer)[0]]
+        return [entry for each in ((kind,) if kind else KINDS) for entry in self._index.look(each, nmer)[0]]
 
     def unreadable(self, kind: str | None = None, nmer: str | None = None) -> list[Unreadable]:
         """Return the files that `versions` leaves out, and why."""
-        return [bad for each in self._kinds(kind) for bad in self._index.look(each, nmer, warn=False)[1]]
-
-    @staticmethod
-    def _kinds(kind: str | None) -> tuple[str, ...]:
-        return KINDS if kind is None else (kind,)
+        return [
+            bad for each in ((kind,) if kind else KINDS) for bad in self._index.look(each, nmer, warn=False)[1]
+        ]
 
     def find(self, kind: str, key: str, nmer: str | None = None) -> Version | None:
         """Return the version with this key, or None."""

@@ -62,7 +62,7 @@ MOST_LINES = 350
 
 KNOWN_CIRCLES: set[tuple[str, ...]] = set()
 KNOWN_ARROWS: set[tuple[str, str]] = {("tasks.selection.doptimal", "tasks.fitting.fit")}
-KNOWN_LONG: set[str] = {"storage.store", "tasks.sampling.bias.kernel"}
+KNOWN_LONG: set[str] = {"tasks.sampling.bias.kernel"}
 
 
 @dataclass(frozen=True)

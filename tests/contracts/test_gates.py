@@ -23,6 +23,7 @@ from storage.keys import validation_key
 from storage.records import Dataset
 from storage.store import Store
 from tasks.metrics import errors
+from tasks.run.plan import resolve
 from tasks.validation.gates.interface import Candidate, judge
 from tasks.validation.task import validation_task
 
@@ -164,7 +165,7 @@ def of_thirty(**limits: float) -> Recipe:
 def validated(store: Store, recipe: Recipe, potential: str) -> dict[str, dict[str, object]]:
     """Run the validation stage; return the verdicts that the store has then, by name."""
     with store.writing():
-        key = validation_task.fn(recipe, store.path, potential)
+        key = validation_task.fn(resolve(recipe), store.path, potential)
     assert key == validation_key(recipe, potential)
     facts = store.get("validation", key).attributes()["facts"]
     assert facts["passed"] is all(gate["passed"] for gate in facts["gates"])
