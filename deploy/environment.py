@@ -28,17 +28,29 @@ def set_prefect_defaults() -> None:
     ours = PREFECT_DEFAULTS if "PREFECT_LOGGING_LEVEL" in os.environ else PREFECT_DEFAULTS | RUN_LOGS
     for name, value in ours.items():
         os.environ.setdefault(name, value)
-    if not os.environ.get("PREFECT_HOME") and not _home_is_writable() and (folder := _own_folder()) is not None:
+    if not os.environ.get("PREFECT_HOME") and (folder := prefect_home()) is not None:
         os.environ["PREFECT_HOME"] = str(folder)
 
 
-def _home_is_writable() -> bool:
-    """Return whether Prefect can keep its database where it would."""
+def prefect_home() -> Path | None:
+    """Return the folder of Prefect's database: ``PREFECT_HOME``, else the usual one, else one of the user's own.
+
+    None where none of them can be written to.
+    """
+    if named := os.environ.get("PREFECT_HOME"):
+        return Path(named) if _is_writable(Path(named)) else None
     try:
         usual = Path.home() / ".prefect"
-        usual.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=usual).close()
-    except (OSError, RuntimeError):  # the second: the user has no home at all
+    except RuntimeError:  # the user has no home at all
+        return _own_folder()
+    return usual if _is_writable(usual) else _own_folder()
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
         return False
     return True
 

@@ -10,13 +10,44 @@ Examples
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from nmer.loading import load
-from nmer.sums import sum_potential
-from potentials.errors import InputError, StageError
-from potentials.pip.potential import Potential
-from storage.store import Store
+if TYPE_CHECKING:
+    from nmer.loading import load
+    from nmer.sums import sum_potential
+    from potentials.errors import InputError, StageError
+    from potentials.pip.potential import Potential
+    from storage.store import Store
 
-__version__ = version("nmer")
+    __version__: str
+
 __all__ = ["InputError", "Potential", "StageError", "Store", "__version__", "load", "sum_potential"]
+
+_WHERE = {
+    "InputError": "potentials.errors",
+    "Potential": "potentials.pip.potential",
+    "StageError": "potentials.errors",
+    "Store": "storage.store",
+    "load": "nmer.loading",
+    "sum_potential": "nmer.sums",
+}
+"""The module of each name: it is imported at the first use, so that `import nmer` and `nmer --help` are fast."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        found: Any = version("nmer")
+    elif name in _WHERE:
+        from importlib import import_module
+
+        found = getattr(import_module(_WHERE[name]), name)
+    else:
+        raise AttributeError(f"module 'nmer' has no attribute '{name}'")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

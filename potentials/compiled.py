@@ -113,6 +113,16 @@ def cfunc(signature: Any, *, cache: bool = False) -> Any:
     return decorate
 
 
+def cache_folder() -> Path | None:
+    """Return where compiled code is kept; None where there is no such folder and every process compiles anew."""
+    from numba.core.caching import FunctionCache
+
+    try:
+        return Path(FunctionCache(own_folder).cache_path)
+    except RuntimeError:  # numba can write to none of its folders
+        return own_folder()
+
+
 def _other_folder() -> bool:
     """Have numba use a folder of the user's own; return False where it does already, or there can be none."""
     import numba

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, check_folder, print_json
+from nmer.cli.options import Json
+from nmer.cli.output import check_folder, print_json
 from potentials.errors import InputError
 from storage.durable import replacing
 
@@ -41,7 +42,9 @@ def bias(
     itself would give another number, and one array for each PRINTed argument, at every frame and in the input's
     own units.
 
-    Example: nmer bias --plumed plumed.dat --trajectory traj.npz --out bias.npz --timestep 0.5
+    Examples
+    --------
+    nmer bias --plumed plumed.dat --trajectory traj.npz --out bias.npz --timestep 0.5
     """
     from tasks.sampling.bias.driver import drive, write_hills
     from tasks.sampling.bias.plumed_input import read_plumed
@@ -139,6 +142,3 @@ def _box(path: Path, arrays: dict[str, Any], frames: int) -> Any:
     if not periodic.all():
         raise InputError(f"'{path}': pbc is {periodic.tolist()}; allowed: periodic along all three edges, or none")
     return box
-
-
-COMMANDS = (bias,)

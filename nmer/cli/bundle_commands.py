@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, StorePath, print_json, print_table
+from nmer.cli.options import Json, StorePath
+from nmer.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from storage.bundle import Bundle, Progress
@@ -20,7 +21,7 @@ def bundle(
     *,
     out: Annotated[Path, Parameter(help="File to write; it must not exist yet.")],
     without_pool: Annotated[
-        bool, Parameter(negative="", help="Leave the sampled frames out; they are the largest part.")
+        bool, Parameter(help="Leave the sampled frames out; they are the largest part.")
     ] = False,
     store: StorePath = None,
     json: Json = False,
@@ -29,7 +30,9 @@ def bundle(
 
     A potential comes with its verdict, report, dataset, selection, pool, and the ledger's rows of its labels.
 
-    Example: nmer bundle ch3-water@latest --out ch3-water.zip
+    Examples
+    --------
+    nmer bundle ch3-water@latest --out ch3-water.zip
     """
     from storage.bundle import family_of, write_bundle
     from storage.store import Store
@@ -46,9 +49,7 @@ def bundle(
 def unbundle(
     file: Annotated[Path, Parameter(help="A bundle.")],
     *,
-    listing: Annotated[
-        bool, Parameter(name="--list", negative="", help="Only check it and list what is in it.")
-    ] = False,
+    listing: Annotated[bool, Parameter(name="--list", help="Only check it and list what is in it.")] = False,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
@@ -56,7 +57,9 @@ def unbundle(
 
     Keys stay the same; a version whose number is taken gets the next one that is free.
 
-    Example: nmer unbundle ch3-water.zip --store my-store
+    Examples
+    --------
+    nmer unbundle ch3-water.zip --store my-store
     """
     from storage.bundle import read_bundle
     from storage.store import Store, default_store
@@ -131,6 +134,3 @@ def _print(found: Bundle, here: list[str], states: list[str], json: bool) -> Non
     for ref in found.missing:
         print(f"not in it: {ref}")
     print(f"{found.path}, {found.path.stat().st_size / 1e6:.1f} MB")
-
-
-COMMANDS = (bundle, unbundle)

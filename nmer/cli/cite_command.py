@@ -8,7 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, StorePath, print_json
+from nmer.cli.options import Json, StorePath
+from nmer.cli.output import print_json
 
 
 def cite(
@@ -21,7 +22,9 @@ def cite(
 
     Of a version in a store, everything it was made from counts; of a file, the file alone.
 
-    Example: nmer cite ch3-water@latest
+    Examples
+    --------
+    nmer cite ch3-water@latest
     """
     from storage.citations import citations
     from storage.foreign import read_foreign
@@ -38,6 +41,3 @@ def cite(
     for citation in found:
         print(citation.line())
     return 0
-
-
-COMMANDS = (cite,)

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.machine_commands import On, machine_of
-from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, StorePath, Yes, print_json
-from nmer.cli.recipe_input import checked_recipe
+from nmer.cli.options import Json, MaxCoreHours, Preset, StorePath, Yes
+from nmer.cli.output import print_json
+from nmer.cli.recipe_input import On, ProtocolName, checked_recipe, machine_of
 from potentials.errors import InputError
 from recipes.families import FAMILIES
 from recipes.stages import PARTS, STAGES, PartName
@@ -31,7 +31,7 @@ def deploy(
     file: Annotated[Path, Parameter(help="The file; its other deployments, and your changes, stay.")] = Path(
         "prefect.yaml"
     ),
-    file_only: Annotated[bool, Parameter(negative="", help="Write the file, and tell no server.")] = False,
+    file_only: Annotated[bool, Parameter(help="Write the file, and tell no server.")] = False,
     yes: Yes = False,
     max_core_hours: MaxCoreHours = None,
     store: StorePath = None,
@@ -42,12 +42,14 @@ def deploy(
     Then start a worker, 'prefect worker start --pool nmer', and run one: 'prefect deployment run
     train-nmer/ch3-water-smoke', or from Prefect's pages.
 
-    Example: nmer deploy ch3-water conh --preset smoke --store /data/nmer-store
-
     Parameters
     ----------
     recipes
         Names of shipped recipes, or paths of TOML files.
+
+    Examples
+    --------
+    nmer deploy ch3-water conh --preset smoke --store /data/nmer-store
     """
     from deploy.environment import set_prefect_defaults
 
@@ -112,6 +114,3 @@ def _text_of(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"'{file}' cannot be read: {error}") from None
-
-
-COMMANDS = (deploy,)

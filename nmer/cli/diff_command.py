@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nmer.cli.output import Json, StorePath, print_json, print_table
+from nmer.cli.options import Json, StorePath
+from nmer.cli.output import print_json, print_table
 
 
 def diff(left: str, right: str, *, store: StorePath = None, json: Json = False) -> int:
     """Show what differs between two versions of one kind: recipe, programs, data, errors, parameters, terms.
 
-    Example: nmer diff ch3-water@1 ch3-water@latest
-
     Parameters
     ----------
     left, right
         For example ch3-water@1 and ch3-water@2, or dataset:ch3-water@1 and dataset:ch3-water@2.
+
+    Examples
+    --------
+    nmer diff ch3-water@1 ch3-water@latest
     """
     from storage.diff import difference
     from storage.store import Store
@@ -105,6 +108,3 @@ def _text(value: Any) -> str:
         return "-"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 60 else f"{' '.join(text.split())[:57]}..."
-
-
-COMMANDS = (diff,)

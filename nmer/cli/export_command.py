@@ -8,7 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, StorePath, print_json
+from nmer.cli.options import Json, StorePath
+from nmer.cli.output import print_json
 from storage.exchange.formats import FORMATS, format_for
 
 
@@ -24,7 +25,9 @@ def export(
 
     A potential comes with 100 reference energies and gradients and a check that compares them.
 
-    Example: nmer export ch3-water@latest --format c --out ch3-water-c
+    Examples
+    --------
+    nmer export ch3-water@latest --format c --out ch3-water-c
     """
     from storage.exchange.exporter import write_export
     from storage.exchange.subject import subject_of
@@ -51,6 +54,3 @@ def export(
     if check:
         print(f"check: cd {quote(str(out))} && {check}" if form.folder else f"check: {check}")
     return 0
-
-
-COMMANDS = (export,)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cyclopts import CycloptsError
 
+from nmer.cli.packages import is_missing
 from potentials.errors import AGAIN, NmerError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -36,6 +37,8 @@ def ending(error: BaseException, words: Sequence[str]) -> tuple[int, str]:
     """
     if isinstance(error, NmerError):
         return error.exit_code, str(error)
+    if isinstance(error, ModuleNotFoundError) and (missing := is_missing(error.name or "")) is not None:
+        return missing.exit_code, str(missing)
     if isinstance(error, CycloptsError):
         return 2, f"{error}; see 'nmer --help'"
     if isinstance(error, KeyboardInterrupt):

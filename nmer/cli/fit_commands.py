@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, StorePath, check_folder, numbers_of, print_json, print_table
+from nmer.cli.options import Json, StorePath, numbers_of
+from nmer.cli.output import check_folder, print_json, print_table
 from nmer.cli.xyz_input import AS_THEY_ARE, XyzInput, print_readings, readings
 from potentials.errors import InputError
 
@@ -34,7 +35,6 @@ def fit(
     filter: Annotated[
         list[str] | None,
         Parameter(
-            negative="",
             help="all, intermolecular (the default of more than one fragment), or a rule such as 'intra <= 2'; "
             "given several times, all must hold.",
         ),
@@ -64,7 +64,9 @@ def fit(
     it), fit.json, parity.png and the numbers behind it in parity.csv, and the same of gradients; files of an
     earlier fit are replaced.
 
-    Example: nmer fit --train train.xyz --test test.xyz --symmetry A1B4 --degree 5 --out ch4
+    Examples
+    --------
+    nmer fit --train train.xyz --test test.xyz --symmetry A1B4 --degree 5 --out ch4
     """
     from recipes.load import validated
     from recipes.schema.recipe import Fitting
@@ -111,7 +113,9 @@ def import_(
 ) -> int:
     """Bring labelled configurations of another program into the store as a dataset.
 
-    Example: nmer import ch4 --train train.xyz --test test.xyz --symmetry A1B4
+    Examples
+    --------
+    nmer import ch4 --train train.xyz --test test.xyz --symmetry A1B4
     """
     import re
 
@@ -171,6 +175,3 @@ def _print_fit(found: FileFit, files: Sequence[Path]) -> None:
 
 def _figures(errors: Any) -> tuple[str, str, str]:
     return f"{errors.rmsd:.4f}", f"{errors.mae:.4f}", f"{errors.largest:.3f}"
-
-
-COMMANDS = (fit, import_)

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, check_folder, print_json, print_table
+from nmer.cli.options import Json
+from nmer.cli.output import check_folder, print_json, print_table
 from potentials.errors import InputError
 from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import read_molecule
 from recipes.load import shipped_recipes
 
-Draw = Annotated[bool, Parameter(negative="", help="Make a picture of each n-mer, its caps marked.")]
+Draw = Annotated[bool, Parameter(help="Make a picture of each n-mer, its caps marked.")]
 Out = Annotated[str, Parameter(help="Folder of the pictures.")]
 
 
@@ -23,12 +24,14 @@ def fragment(molecule: str, *, draw: Draw = False, out: Out = "nmers", json: Jso
 
     1-mers are -CONH-, CH3-, -CH2-, -CH-, and water; bonds that are cut are closed with caps.
 
-    Example: nmer fragment AceAla9Nme
-
     Parameters
     ----------
     molecule
         Name of a chain such as AceAla9Nme, SMILES, or path of an .xyz, .pdb, .mol, or .sdf file.
+
+    Examples
+    --------
+    nmer fragment AceAla9Nme
     """
     if draw:
         check_folder(Path(out))
@@ -107,6 +110,3 @@ def _draw(found: tuple[FoundNMer, ...], folder: Path) -> dict[str, str]:
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise InputError(f"--out '{folder}' cannot be written to: {error.strerror}") from None
     return {name: str(path) for name, path in paths.items()}
-
-
-COMMANDS = (fragment,)

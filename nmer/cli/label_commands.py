@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.machine_commands import On, machine_of
-from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, StorePath, Yes, print_json, print_table
-from nmer.cli.recipe_input import checked_recipe
+from nmer.cli.options import Json, MaxCoreHours, Preset, StorePath, Yes
+from nmer.cli.output import print_json, print_table
+from nmer.cli.recipe_input import On, ProtocolName, checked_recipe, machine_of
 from potentials.arrays import Floats
 from potentials.errors import InputError
 
@@ -23,9 +23,7 @@ def retry(
     recipe: str,
     *,
     reason: Annotated[str, Parameter(help="Retry what has this text in its status or reason.")] = "",
-    listing: Annotated[
-        bool, Parameter(name="--list", negative="", help="Only list the reasons, with counts.")
-    ] = False,
+    listing: Annotated[bool, Parameter(name="--list", help="Only list the reasons, with counts.")] = False,
     preset: Preset = None,
     protocol: ProtocolName = None,
     on: On = "local",
@@ -39,12 +37,14 @@ def retry(
     Of the labels of the recipe's selection those that failed with the given text in their status (failed,
     timeout, out-of-memory) or reason. `nmer run` afterwards takes what has become good into a new dataset.
 
-    Example: nmer retry ch3-water --preset smoke --reason timeout
-
     Parameters
     ----------
     recipe
         Name of a shipped recipe, or path of a TOML file.
+
+    Examples
+    --------
+    nmer retry ch3-water --preset smoke --reason timeout
     """
     from storage.configuration import configuration_ids
     from storage.contents import selection_from_version
@@ -149,6 +149,3 @@ def _label_again(plan: Plan, path: Path, positions: Floats, reason: str, machine
             scratch_folder(recipe.resources, path),
             retry=[reason],
         )
-
-
-COMMANDS = (retry,)

@@ -2,33 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-
-from nmer.cli.output import Json, print_json, print_table
+from nmer.cli.options import Json
+from nmer.cli.output import print_json, print_table
 from potentials.errors import InputError
-
-if TYPE_CHECKING:
-    from deploy.machine import AnyMachine
-
-On = Annotated[str, Parameter(name="--on", help="Where to compute: a machine of nmer machines, or its TOML file.")]
-
-
-def machine_of(name: str) -> AnyMachine:
-    """Return the machine that --on names, if it can be used from here.
-
-    Raises
-    ------
-    InputError
-        If there is none, its profile is wrong, or what it needs is missing.
-    """
-    from deploy.needs import check_machine
-    from deploy.profiles import load_machine
-
-    machine = load_machine(name)
-    check_machine(name, machine)
-    return machine
 
 
 def machines(*, json: Json = False) -> int:
@@ -36,7 +14,9 @@ def machines(*, json: Json = False) -> int:
 
     Profiles of your own go into ~/.config/nmer/machines, or the folder that NMER_MACHINES names.
 
-    Example: nmer machines
+    Examples
+    --------
+    nmer machines
     """
     from deploy.machine import describe
     from deploy.needs import what_is_missing
@@ -63,6 +43,3 @@ def machines(*, json: Json = False) -> int:
         if row["needs"]:
             print(f"{row['name']} {row['needs']}")
     return 0
-
-
-COMMANDS = (machines,)

@@ -6,67 +6,107 @@ Exit codes: 0 done; 1 labels or gates failed, or a stage could not deliver; 2 ba
 from __future__ import annotations
 
 import io
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from inspect import getdoc
+from typing import Any
 
-from cyclopts import App
+from cyclopts import App, Group, Parameter
 
-from nmer.cli import (
-    bias_command,
-    bundle_commands,
-    cite_command,
-    deploy_command,
-    diff_command,
-    export_command,
-    fit_commands,
-    fragment_command,
-    label_commands,
-    machine_commands,
-    new_command,
-    plot_command,
-    protocol_commands,
-    ramachandran_command,
-    recipe_commands,
-    run_commands,
-    store_commands,
-    tag_commands,
-    tune_command,
-    verify_command,
-)
 from nmer.cli.failures import ending
-from nmer.cli.output import printing_printable, remarks
+from nmer.cli.output import reported
 from potentials.errors import InputError, printable
 
-app = App(
-    name="nmer",
-    help="Coupled-cluster training data and PIP potentials, one n-mer at a time.",
-    suppress_keyboard_interrupt=False,
-    help_epilogue="Start with: nmer run ch3-water --preset smoke",
-)
-for module in (
-    recipe_commands,
-    run_commands,
-    label_commands,
-    store_commands,
-    bundle_commands,
-    protocol_commands,
-    machine_commands,
-    fit_commands,
-    tune_command,
-    ramachandran_command,
-    plot_command,
-    bias_command,
-    fragment_command,
-    new_command,
-    export_command,
-    cite_command,
-    deploy_command,
-    tag_commands,
-    diff_command,
-    verify_command,
-):
-    for command in module.COMMANDS:
-        app.command(printing_printable(command))
+COMMANDS = {
+    "Recipes": {
+        "recipes": ("recipe_commands:recipes", "List the recipes that come with nmer."),
+        "show": ("recipe_commands:show", "Show a recipe with every default written out."),
+        "new": ("new_command:new", "Write a recipe for a molecule of your own."),
+        "fragment": ("fragment_command:fragment", "List the n-mers of a molecule."),
+    },
+    "Run": {
+        "plan": ("recipe_commands:plan", "Show what a run would do and cost."),
+        "run": ("run_commands:run", "Train the potential of an n-mer, or of a family."),
+        "status": ("run_commands:status", "Show how far the stages of a recipe are."),
+        "plot": ("plot_command:plot", "Draw what a stage made."),
+        "bias": ("bias_command:bias", "Apply a PLUMED input to a trajectory."),
+    },
+    "Label": {
+        "protocols": ("protocol_commands:protocols", "List the label protocols, and which can run here."),
+        "label": ("protocol_commands:label", "Label the configurations of an xyz file."),
+        "retry": ("label_commands:retry", "Compute failed labels again."),
+    },
+    "Fit": {
+        "fit": ("fit_commands:fit", "Fit a PIP to labelled xyz files."),
+        "tune": ("tune_command:tune", "Find degree, Gamma and dE by validation."),
+        "import": ("fit_commands:import_", "Import labelled xyz files as a dataset."),
+    },
+    "Potentials": {
+        "export": ("export_command:export", "Write a potential or dataset for other programs."),
+        "ramachandran": ("ramachandran_command:ramachandran", "Compare the sum for alanine dipeptide with xTB."),
+        "cite": ("cite_command:cite", "List the papers that a version rests on."),
+    },
+    "Store": {
+        "versions": ("store_commands:versions", "List the versions in the store."),
+        "lineage": ("store_commands:lineage", "Show what a version was made from."),
+        "diff": ("diff_command:diff", "Show what differs between two versions."),
+        "get": ("store_commands:get", "Copy a version out of the store."),
+        "bundle": ("bundle_commands:bundle", "Write a version and its origins into one file."),
+        "unbundle": ("bundle_commands:unbundle", "Read a bundle into a store."),
+        "tag": ("tag_commands:tag", "Give a version a name."),
+        "remove": ("tag_commands:remove", "Remove versions that nothing depends on."),
+        "gc": ("tag_commands:gc", "List and remove what is left over in the store."),
+        "verify": ("verify_command:verify", "Recompute every checksum and key of the store."),
+    },
+    "Machines": {
+        "machines": ("machine_commands:machines", "List the machines that --on takes."),
+        "deploy": ("deploy_command:deploy", "Write and register Prefect deployments."),
+    },
+    "Help": {
+        "doctor": ("doctor_command:doctor", "Check this installation, and say what to change."),
+    },
+}
+"""By stage, each command: where its function is in `nmer.cli`, and its line in `nmer --help`."""
+
+
+def application(words: Sequence[str] = ()) -> App:
+    """Return the command line; of its commands only the one that the words name is imported."""
+    groups = {name: Group(name, sort_key=number) for number, name in enumerate(COMMANDS)}
+    app = App(
+        name="nmer",
+        help="Coupled-cluster training data and PIP potentials, one n-mer at a time.",
+        suppress_keyboard_interrupt=False,
+        group_commands=groups["Help"],
+        default_parameter=Parameter(negative=""),
+        help_format="plaintext",  # this page imports no Markdown
+        help_epilogue="Start with: nmer run ch3-water --preset smoke",
+    )
+    for group, commands in COMMANDS.items():
+        for number, (name, (where, line)) in enumerate(commands.items()):
+            place: dict[str, Any] = {"name": name, "group": groups[group], "sort_key": number}
+            if name in words[:1]:
+                command = _imported(where)
+                app.command(reported(command), **place, help_format="markdown", help_epilogue=_examples(command))
+            else:
+                app.command(f"nmer.cli.{where}", **place, help=line)
+    app.register_install_completion_command(
+        group=groups["Help"], help="Install completion for your shell: bash, zsh, fish, or PowerShell."
+    )
+    return app
+
+
+def _imported(where: str) -> Callable[..., Any]:
+    module, _, function = where.partition(":")
+    found: Callable[..., Any] = getattr(import_module(f"nmer.cli.{module}"), function)
+    return found
+
+
+def _examples(command: Callable[..., Any]) -> str:
+    """Return the end of a command's help: the examples of its docstring."""
+    lines = re.split(r"\nExamples\n-+\n", getdoc(command) or "")[-1].splitlines()
+    return "\n\n".join(f"Example: {line}" for line in lines)
 
 
 def main(tokens: list[str] | None = None) -> int:
@@ -83,8 +123,8 @@ def main(tokens: list[str] | None = None) -> int:
     words = sys.argv[1:] if tokens is None else tokens
     try:
         _check_words(words)
-        with remarks():
-            code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        app = application(words)
+        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except BrokenPipeError:
         sys.stderr.close()  # the reader of the output has ended, for example in 'nmer versions | head'
         return 0

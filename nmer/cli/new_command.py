@@ -11,7 +11,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from threadpoolctl import threadpool_limits
 
-from nmer.cli.output import Json, print_json, print_table
+from nmer.cli.options import Json
+from nmer.cli.output import print_json, print_table
 from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
@@ -33,7 +34,6 @@ With = Annotated[
     list[str] | None,
     Parameter(
         name="--with",
-        negative="",
         help="A partner: water, or the SMILES of another molecule or ion; given twice, two partners.",
     ),
 ]
@@ -46,12 +46,14 @@ def new(name: str, *, from_smiles: FromSmiles, partner: With = None, out: Out = 
     Alone its energy is that above its own optimized geometry; with a partner it is their counterpoise-corrected
     two-body energy, with two their three-body energy. Nothing is run.
 
-    Example: nmer new methanol-water --from-smiles CO --with water
-
     Parameters
     ----------
     name
         Name of the recipe: lowercase letters, digits and dashes.
+
+    Examples
+    --------
+    nmer new methanol-water --from-smiles CO --with water
     """
     path = _free_path(name, out)
     first = read_species(from_smiles)
@@ -179,6 +181,3 @@ def _facts(path: Path, made: OwnRecipe, recipes: dict[str, Recipe]) -> dict[str,
 def _next_commands(path: Path) -> list[str]:
     file = shlex.quote(str(path))
     return [f"nmer show {file}", f"nmer plan {file} --preset smoke", f"nmer run {file} --preset smoke"]
-
-
-COMMANDS = (new,)

@@ -10,38 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, TextIO, TypeVar, cast
-
-from cyclopts import Parameter
+from typing import Any, TextIO, TypeVar, cast
 
 from potentials.errors import InputError, printable
-from storage.index import DamagedWarning
 from tasks.console import PLAIN_WIDTH, console_of
 
 Result = TypeVar("Result")
-
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document for scripts.")]
-StorePath = Annotated[
-    str | None,
-    Parameter(name="--store", help="Folder of the store; default: NMER_STORE, else ./nmer-store."),
-]
-ProtocolName = Annotated[
-    str | None,
-    Parameter(name="--protocol", help="Label with a protocol of nmer protocols in place of the recipe's own."),
-]
-Yes = Annotated[
-    bool,
-    Parameter(name="--yes", negative="", help="Start however much it costs; see --max-core-hours."),
-]
-MaxCoreHours = Annotated[
-    float | None,
-    Parameter(
-        name="--max-core-hours",
-        help="Core-hours that start without --yes; default: what the machine's profile or NMER_MAX_CORE_HOURS "
-        "says, else 100 where no preset is named.",
-    ),
-]
-Preset = Annotated[str | None, Parameter(name="--preset", help="A preset of the recipe: smoke, laptop, or paper.")]
 
 
 def check_folder(out: Path) -> None:
@@ -74,29 +48,15 @@ class _Printable:
         return getattr(self.raw, name)
 
 
-def printing_printable(command: Callable[..., Result]) -> Callable[..., Result]:
-    """Return a command that prints `printable` text alone, wherever what it prints comes from."""
+def reported(command: Callable[..., Result]) -> Callable[..., Result]:
+    """Return a command that prints `printable` text only, and names each damaged file of the store once."""
 
     @wraps(command)
     def run(*values: Any, **options: Any) -> Result:
-        with redirect_stdout(cast(TextIO, _Printable(sys.stdout))):
+        with remarks(), redirect_stdout(cast(TextIO, _Printable(sys.stdout))):
             return command(*values, **options)
 
     return run
-
-
-def numbers_of(option: str, text: str) -> list[int]:
-    """Read whole numbers with commas between them.
-
-    Raises
-    ------
-    InputError
-        If the text is something else.
-    """
-    try:
-        return [int(word) for word in text.split(",")] if text else []
-    except ValueError:
-        raise InputError(f"{option} is '{text}'; it takes whole numbers with commas, for example 5,3") from None
 
 
 def print_json(value: Any) -> None:
@@ -107,6 +67,8 @@ def print_json(value: Any) -> None:
 @contextmanager
 def remarks() -> Iterator[None]:
     """Name each file of a store that cannot be read on standard error, once, as long as the block lasts."""
+    from storage.index import DamagedWarning
+
     said: set[str] = set()
     with warnings.catch_warnings():
         warnings.simplefilter("always", DamagedWarning)

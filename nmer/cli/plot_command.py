@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, Preset, StorePath, check_folder, print_json
+from nmer.cli.options import Json, Preset, StorePath
+from nmer.cli.output import check_folder, print_json
 from potentials.errors import InputError
 from recipes.load import load_recipe, recipe_of_text
 from recipes.schema.recipe import Recipe
@@ -30,12 +31,14 @@ def plot(
     Sampling: the distance of the centres of mass by window, the energies by temperature, and what pairs of
     collective variables cover. Older plots of the same name are replaced. Works while a run is under way.
 
-    Example: nmer plot ch3-water --stage sampling --preset smoke
-
     Parameters
     ----------
     recipe
         Name of a shipped recipe, path of a TOML file, or a pool: pool:ch3-water@1.
+
+    Examples
+    --------
+    nmer plot ch3-water --stage sampling --preset smoke
     """
     from storage.contents import pool_from_version
     from tasks.plot import write_plots
@@ -92,6 +95,3 @@ def _pool(recipe: Recipe, given: str, store: str | None) -> Version:
             f"make it with: {' '.join(words)}"
         )
     return version
-
-
-COMMANDS = (plot,)

@@ -9,18 +9,23 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, Yes, numbers_of, print_json, print_table
+from nmer.cli.options import Json, MaxCoreHours, Preset, Yes, numbers_of
+from nmer.cli.output import print_json, print_table
+from nmer.cli.recipe_input import ProtocolName
 from potentials.errors import InputError
 
 
 def protocols(
     *,
-    engines: Annotated[bool, Parameter(negative="", help="List the engines instead.")] = False,
+    engines: Annotated[bool, Parameter(help="List the engines instead.")] = False,
     json: Json = False,
 ) -> int:
     """List the protocols that --protocol takes, which can run here, and what the others need.
 
-    Examples: nmer protocols, nmer protocols --engines
+    Examples
+    --------
+    nmer protocols
+    nmer protocols --engines
     """
     from recipes.engines import ENGINES
     from recipes.protocols import protocols as named
@@ -100,13 +105,15 @@ def label(
     Nothing is kept: a recipe's labels are made with `nmer run`. A single molecule's energy is its total energy,
     and that of a covalent n-mer counts from no minimum.
 
-    Examples: nmer label dimers.xyz --recipe ch3-water --preset smoke,
-    nmer label dimers.xyz --fragments 5,3 --protocol fno-aug-cc-pvdz
-
     Parameters
     ----------
     file
         An xyz or extended xyz file, Angstrom, with one configuration or many.
+
+    Examples
+    --------
+    nmer label dimers.xyz --recipe ch3-water --preset smoke
+    nmer label dimers.xyz --fragments 5,3 --protocol fno-aug-cc-pvdz
     """
     from recipes.load import load_recipe
     from recipes.protocols import find_protocol, with_protocol
@@ -175,6 +182,3 @@ def _print_label(one: dict[str, Any]) -> None:
     print_table(
         ("  part", "factor", "energy (Eh)", "T1", "D1", "|t2|", "CPU-s"), [("  " + r[0], *r[1:]) for r in rows]
     )
-
-
-COMMANDS = (protocols, label)

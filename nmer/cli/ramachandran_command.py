@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 import numpy as np
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, StorePath, check_folder, print_json, print_table
+from nmer.cli.options import Json, StorePath
+from nmer.cli.output import check_folder, print_json, print_table
 from potentials.errors import InputError
 
 TIMED = ("AceAlaNme", "AceAla9Nme")
@@ -33,7 +34,9 @@ def ramachandran(
     On the Ramachandran grid, geometries relaxed with MMFF94 at fixed torsions; both energies have the same mean.
     It means something for potentials with GFN2-xTB labels: nmer run --all polyalanine --protocol gfn2-xtb.
 
-    Example: nmer ramachandran --step 30
+    Examples
+    --------
+    nmer ramachandran --step 30
     """
     from nmer.sums import sum_potential
     from recipes.chemistry.fragmentation import fragment_molecule
@@ -85,6 +88,3 @@ def ramachandran(
         print(f"{chain}: {1e6 * each:.0f} us for energy and forces")
     print("\n".join(files))
     return 0
-
-
-COMMANDS = (ramachandran,)

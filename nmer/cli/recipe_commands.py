@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, Preset, ProtocolName, StorePath, print_json, print_table
-from nmer.cli.recipe_input import checked_recipe
+from nmer.cli.options import Json, Preset, StorePath
+from nmer.cli.output import print_json, print_table
+from nmer.cli.recipe_input import ProtocolName, checked_recipe
 from recipes.load import expanded_toml, load_recipe, presets, shipped_recipes
 from recipes.schema.recipe import Recipe
 from storage.version import package_versions
@@ -17,7 +18,9 @@ from storage.version import package_versions
 def recipes(*, json: Json = False) -> int:
     """List the recipes that come with nmer.
 
-    Example: nmer recipes
+    Examples
+    --------
+    nmer recipes
     """
     rows: list[dict[str, Any]] = []
     for name, path in shipped_recipes().items():
@@ -46,20 +49,20 @@ def show(
     recipe: str,
     *,
     preset: Preset = None,
-    cvs: Annotated[bool, Parameter(negative="", help="Show the collective variables by family instead.")] = False,
-    force_field: Annotated[
-        bool, Parameter(negative="", help="Show each atom's force-field type and charge instead.")
-    ] = False,
+    cvs: Annotated[bool, Parameter(help="Show the collective variables by family instead.")] = False,
+    force_field: Annotated[bool, Parameter(help="Show each atom's force-field type and charge instead.")] = False,
     json: Json = False,
 ) -> int:
     """Show a recipe with every default written out, its collective variables, or its force-field types.
-
-    Example: nmer show ch3-water --preset smoke
 
     Parameters
     ----------
     recipe
         Name of a shipped recipe, or path of a TOML file.
+
+    Examples
+    --------
+    nmer show ch3-water --preset smoke
     """
     loaded = checked_recipe(recipe, preset, here=False)
     if cvs:
@@ -142,12 +145,14 @@ def plan(
 ) -> int:
     """Show what a run would do and cost: counts, what the store has, core-hours, memory, disk.
 
-    Example: nmer plan ch3-water --preset laptop
-
     Parameters
     ----------
     recipe
         Name of a shipped recipe, or path of a TOML file.
+
+    Examples
+    --------
+    nmer plan ch3-water --preset laptop
     """
     from tasks.run.costs import CostLeft, cost_limit, is_above, stage_costs, words
     from tasks.run.plan import resolve
@@ -207,6 +212,3 @@ def _figure(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.0f}" if value >= 100 else f"{value:.2g}" if value else "0"
-
-
-COMMANDS = (recipes, show, plan)

@@ -1,14 +1,33 @@
-"""A command's recipe: loaded, with its protocol and its number of processes, and checked before anything runs."""
+"""What commands read from --protocol, --workers and --on: a recipe that has passed every check, and a machine."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
+
+from deploy.profiles import load_machine, machine_files
 from potentials.errors import InputError
 from recipes.load import find_recipe, load_recipe
-from recipes.protocols import with_protocol
+from recipes.protocols import protocols, with_protocol
 from recipes.schema.recipe import Recipe
 
+if TYPE_CHECKING:
+    from deploy.machine import AnyMachine
+
+ProtocolName = Annotated[
+    str | None,
+    Parameter(
+        name="--protocol", help=f"Label with this protocol in place of the recipe's own: {', '.join(protocols())}."
+    ),
+]
+On = Annotated[
+    str,
+    Parameter(
+        name="--on", help=f"Where to compute, a machine or its TOML file; machines: {', '.join(machine_files())}."
+    ),
+]
 MOST_WORKERS = 10_000
 
 
@@ -66,3 +85,18 @@ def with_workers(recipe: Recipe, workers: int | None) -> Recipe:
         raise InputError(f"--workers {workers} must be from 1 to {MOST_WORKERS:,}")
     resources = recipe.resources.model_copy(update={"workers": workers})
     return recipe.model_copy(update={"resources": resources})
+
+
+def machine_of(name: str) -> AnyMachine:
+    """Return the machine that --on names, if it can be used from here.
+
+    Raises
+    ------
+    InputError
+        If there is none, its profile is wrong, or what it needs is missing.
+    """
+    from deploy.needs import check_machine
+
+    machine = load_machine(name)
+    check_machine(name, machine)
+    return machine

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.machine_commands import On, machine_of
-from nmer.cli.output import Json, MaxCoreHours, Preset, ProtocolName, StorePath, Yes, print_json, print_table
-from nmer.cli.recipe_input import checked_recipe
+from nmer.cli.options import Json, MaxCoreHours, Preset, StorePath, Yes
+from nmer.cli.output import print_json, print_table
+from nmer.cli.recipe_input import On, ProtocolName, checked_recipe, machine_of
 from potentials.errors import InputError
 from recipes.families import FAMILIES
 from recipes.load import load_recipe
@@ -45,12 +45,14 @@ def run(
     With --only one part runs alone (sample: pool and configurations; label; fit; validate), and what it needs must
     be there. Without a preset more than 100 core-hours start only with --yes.
 
-    Example: nmer run ch3-water --preset smoke
-
     Parameters
     ----------
     recipe
         Name of a shipped recipe, or path of a TOML file.
+
+    Examples
+    --------
+    nmer run ch3-water --preset smoke
     """
     from deploy.fits import check_fits
     from deploy.script import Work
@@ -157,12 +159,14 @@ def status(
 
     Works while a run is under way.
 
-    Example: nmer status ch3-water --preset smoke
-
     Parameters
     ----------
     recipe
         Name of a shipped recipe, or path of a TOML file.
+
+    Examples
+    --------
+    nmer status ch3-water --preset smoke
     """
     from storage.file_system import network_note
     from tasks.run.plan import resolve
@@ -181,6 +185,3 @@ def status(
             [(s.stage, str(s.done), str(s.failed), str(s.left), s.version or "-") for s in states],
         )
     return 0
-
-
-COMMANDS = (run, status)

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, StorePath, print_json, print_table
+from nmer.cli.options import Json, StorePath
+from nmer.cli.output import print_json, print_table
 from potentials.errors import InputError
 from storage.durable import replacing
 from storage.index import DamagedWarning, Unreadable
@@ -27,12 +28,14 @@ def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = F
     A file that cannot be read is left out and named on standard error; with --json it is a row with the status
     damaged. Ends with 2 if a version is of a format that a newer nmer writes.
 
-    Example: nmer versions ch3-water
-
     Parameters
     ----------
     nmer
         Only those of this n-mer.
+
+    Examples
+    --------
+    nmer versions ch3-water
     """
     opened = Store(store)
     tags = _tags(opened)
@@ -97,20 +100,20 @@ def _unreadable_row(store: Store, bad: Unreadable) -> dict[str, Any]:
 def lineage(
     ref: str,
     *,
-    labels: Annotated[
-        bool, Parameter(negative="", help="List every label too: its configuration, frame, and walker.")
-    ] = False,
+    labels: Annotated[bool, Parameter(help="List every label too: its configuration, frame, and walker.")] = False,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
     """Show everything a version was made from: versions, keys, engines, settings, labels, seeds.
 
-    Example: nmer lineage ch3-water@1
-
     Parameters
     ----------
     ref
         For example ch3-water@1, ch3-water@latest, ch3-water@a-tag, dataset:ch3-water@1.
+
+    Examples
+    --------
+    nmer lineage ch3-water@1
     """
     opened = Store(store)
     tree = lineage_of(opened, opened.resolve(ref), labels)
@@ -146,12 +149,14 @@ def get(
 ) -> int:
     """Copy a version out of the store; with a potential come its report, plot, and recipe.
 
-    Example: nmer get ch3-water@latest --out my-potential
-
     Parameters
     ----------
     ref
         For example ch3-water@1, ch3-water@latest, ch3-water@a-tag, dataset:ch3-water@1.
+
+    Examples
+    --------
+    nmer get ch3-water@latest --out my-potential
     """
     opened = Store(store)
     version = opened.resolve(ref)
@@ -190,6 +195,3 @@ def _files(folder: Path) -> list[Path]:
         return sorted(path for path in folder.glob("*") if path.is_file() and not path.is_symlink())
     except OSError as error:
         raise InputError(f"'{folder}' cannot be read: {error.strerror}") from None
-
-
-COMMANDS = (versions, lineage, get)

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, StorePath, print_json, print_table
+from nmer.cli.options import Json, StorePath
+from nmer.cli.output import print_json, print_table
 from potentials.errors import InputError
 
 Refs = Annotated[list[str], Parameter(help="One or more, for example ch3-water@2 or dataset:ch3-water@1.")]
@@ -16,16 +17,17 @@ def tag(
     ref: Annotated[str, Parameter(help="For example ch3-water@3, dataset:ch3-water@latest, ch3-water@draft.")],
     name: Annotated[str | None, Parameter(help="The tag: lowercase letters, digits, and dashes.")] = None,
     *,
-    remove: Annotated[bool, Parameter(negative="", help="Take the tag off; needs --force.")] = False,
-    force: Annotated[bool, Parameter(negative="", help="Move a tag that another version carries.")] = False,
+    remove: Annotated[bool, Parameter(help="Take the tag off; needs --force.")] = False,
+    force: Annotated[bool, Parameter(help="Move a tag that another version carries.")] = False,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
     """Give a version a name that works wherever a number does.
 
-    Example: nmer tag ch3-water@1 paper-draft
-
-    The same with --remove --force takes it off again.
+    Examples
+    --------
+    nmer tag ch3-water@1 paper-draft
+    nmer tag ch3-water@1 paper-draft --remove --force
     """
     from storage.store import Store
     from storage.tags import read_tags, remove_tag, set_tag, tags_of
@@ -59,7 +61,9 @@ def remove(refs: Refs, *, store: StorePath = None, json: Json = False) -> int:
     A version that another one was made from stays, and so does one with a tag. Numbers of removed versions are
     not given again. Labels are never removed.
 
-    Example: nmer remove ch3-water@2
+    Examples
+    --------
+    nmer remove ch3-water@2
     """
     from storage.removal import remove as remove_versions
     from storage.store import Store
@@ -79,8 +83,8 @@ def remove(refs: Refs, *, store: StorePath = None, json: Json = False) -> int:
 
 def gc(
     *,
-    yes: Annotated[bool, Parameter(negative="", help="Remove what is listed.")] = False,
-    dry_run: Annotated[bool, Parameter(negative="", help="Only list it, as without any option.")] = False,
+    yes: Annotated[bool, Parameter(help="Remove what is listed.")] = False,
+    dry_run: Annotated[bool, Parameter(help="Only list it, as without any option.")] = False,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
@@ -89,7 +93,9 @@ def gc(
     Left over are scratch of versions that are finished, files of processes that were killed, and reports of
     removed potentials. Versions and labels stay; those that nothing depends on are named.
 
-    Example: nmer gc
+    Examples
+    --------
+    nmer gc
     """
     from storage.removal import clear, leftovers, unused
     from storage.store import Store
@@ -133,6 +139,3 @@ def _row(store: Any, each: Any) -> dict[str, Any]:
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:.2f} MB"
-
-
-COMMANDS = (tag, remove, gc)

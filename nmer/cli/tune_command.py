@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, Preset, ProtocolName, StorePath, check_folder, print_json, print_table
+from nmer.cli.options import Json, Preset, StorePath
+from nmer.cli.output import check_folder, print_json, print_table
+from nmer.cli.recipe_input import ProtocolName
 from nmer.cli.xyz_input import AS_THEY_ARE, XyzInput, print_readings, readings
 from potentials.arrays import Floats
 from potentials.errors import InputError
@@ -59,7 +61,9 @@ def tune(
     A fifth of the training set is held back; the test set is never looked at. The learning curve is that of the
     best setting.
 
-    Example: nmer tune --train train.xyz --symmetry A1B4 --degrees 4,5,6 --out tuned
+    Examples
+    --------
+    nmer tune --train train.xyz --symmetry A1B4 --degrees 4,5,6 --out tuned
     """
     from tasks.fitting.tune import Split, learning_curve, scan, terms_curve, worth
     from tasks.progress import ProgressLine
@@ -210,6 +214,3 @@ def _print(found: dict[str, Any], files: list[str]) -> None:
         print(f"note: {note}")
     for path in files:
         print(path)
-
-
-COMMANDS = (tune,)

@@ -6,14 +6,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nmer.cli.output import Json, StorePath, print_json
+from nmer.cli.options import Json, StorePath
+from nmer.cli.output import print_json
 from potentials.errors import InputError
 
 
 def verify(
     ref: Annotated[str | None, Parameter(help="A version; it and all it was made from are verified.")] = None,
     *,
-    all: Annotated[bool, Parameter(negative="", help="Verify the whole store, as without a reference.")] = False,
+    all: Annotated[bool, Parameter(help="Verify the whole store, as without a reference.")] = False,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
@@ -23,7 +24,9 @@ def verify(
     geometries, datasets have the ledger's energies, potentials give the predictions on record, and every line of
     the labels. Works while a run is under way. Ends with 1 if something is damaged.
 
-    Example: nmer verify
+    Examples
+    --------
+    nmer verify
     """
     from potentials.nmers.nmer import NMer
     from storage.apart import Apart
@@ -60,6 +63,3 @@ def verify(
         return 1
     print(f"{len(found.files)} versions and the labels are what was written")
     return 0
-
-
-COMMANDS = (verify,)

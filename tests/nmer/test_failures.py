@@ -25,7 +25,7 @@ def test_an_unforeseen_error_is_a_sentence_and_a_log(
     def broken(*_: object, **__: object) -> int:
         raise ZeroDivisionError("float division\nby zero")
 
-    monkeypatch.setattr(nmer.cli.main, "app", broken)
+    monkeypatch.setattr(nmer.cli.main, "application", lambda words: broken)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert main(["show", "ch3-water"]) == 1
     said = capsys.readouterr().err

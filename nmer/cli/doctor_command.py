@@ -1,0 +1,174 @@
+"""The command that checks an installation: doctor."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from nmer.cli.options import Json, StorePath
+from nmer.cli.output import print_json, print_table
+from nmer.cli.packages import required
+
+LEAST_DISK = 2.0
+"""GB below which a run can fill the disk: the pool and the labels of one n-mer, with their temporary files."""
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes
+    ----------
+    topic, name
+        What was checked.
+    state
+        ``ok``; ``note``: something optional is missing; ``problem``: something has to be changed.
+    found
+        What is there: a version, a folder, a number with its unit.
+    advice
+        What to do about it; empty if nothing.
+    """
+
+    topic: str
+    name: str
+    state: str
+    found: str
+    advice: str = ""
+
+
+def doctor(*, store: StorePath = None, json: Json = False) -> int:
+    """Check packages, engines, threads, disk, caches and batch systems, and say what to change.
+
+    A note names something optional that is missing, with the command that installs it. Ends with 1 if there is a
+    problem: something that makes commands fail or slow. No engine is run.
+
+    Examples
+    --------
+    nmer doctor
+    """
+    findings = [*_python(), *_packages(), *_engines(), *_threads(), *_folders(store), *_caches(), *_machines()]
+    problems = sum(one.state == "problem" for one in findings)
+    if json:
+        print_json({"problems": problems, "findings": [asdict(one) for one in findings]})
+        return 1 if problems else 0
+    print_table(
+        ("topic", "what", "state", "found"), [(one.topic, one.name, one.state, one.found) for one in findings]
+    )
+    for state in ("note", "problem"):
+        for one in findings:
+            if one.state == state and one.advice:
+                print(f"{state}: {one.name}: {one.advice}")
+    print(f"{problems} problems" if problems else "no problem was found")
+    return 1 if problems else 0
+
+
+def _python() -> Iterator[Finding]:
+    yield Finding("Python", "python", "ok", f"{platform.python_version()}, {sys.executable}")
+    yield Finding("Python", "platform", "ok", platform.platform())
+
+
+def _packages() -> Iterator[Finding]:
+    """Yield nmer's own version, each package that it needs, and of each extra what is missing."""
+    yield Finding("packages", "nmer", "ok", version("nmer"))
+    missing: dict[str, list[str]] = {}
+    wanted = required()
+    for package, extra in wanted.items():
+        try:
+            yield Finding("packages", package, "ok", version(package))
+        except PackageNotFoundError:
+            missing.setdefault(extra, []).append(package)
+    for extra, packages in missing.items():
+        whole = len(packages) == sum(one == extra for one in wanted.values())
+        install = f"pip install 'nmer[{extra}]'" if extra else "pip install nmer"
+        state = "note" if whole and extra else "problem"
+        yield Finding("packages", extra or "nmer", state, f"without {', '.join(packages)}", install)
+
+
+def _engines() -> Iterator[Finding]:
+    from recipes.engines import ENGINES
+
+    for kind in ENGINES:
+        engine = kind()
+        if (lacking := engine.available()) is not None:
+            yield Finding("engines", kind.name, "note", "not installed", lacking)
+        else:
+            yield Finding("engines", kind.name, "ok", ", ".join(f"{k} {v}" for k, v in engine.versions().items()))
+
+
+def _threads() -> Iterator[Finding]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    yield Finding("threads", "cores", "ok", f"{cores} of {os.cpu_count()} that this process may use")
+    for name in THREADS:
+        if (value := os.environ.get(name)) is None:
+            continue
+        if value.isdigit() and 1 <= int(value) <= cores:
+            yield Finding("threads", name, "ok", value)
+        else:
+            advice = f"set {name} to a number from 1 to {cores}, or unset it: workers set their own threads"
+            yield Finding("threads", name, "problem", value, advice)
+
+
+def _folders(store: str | None) -> Iterator[Finding]:
+    from storage.file_system import is_network, kind_of
+    from storage.store import default_store
+
+    for name, folder, setting in (
+        ("store", Path(store or default_store()), "give another folder with --store or NMER_STORE"),
+        ("temporary folder", Path(tempfile.gettempdir()), "set TMPDIR to another folder"),
+    ):
+        whole = folder.absolute()
+        there = next(path for path in (whole, *whole.parents) if path.exists())
+        free, kind = shutil.disk_usage(there).free / 1e9, kind_of(there)
+        found = f"{folder}: {free:.0f} GB free{f', {kind}' if kind else ''}"
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            yield Finding("disk", name, "problem", found, f"it cannot be written to; {setting}")
+        elif free < LEAST_DISK:
+            yield Finding("disk", name, "problem", found, f"less than {LEAST_DISK:g} GB is free; {setting}")
+        elif name == "store" and is_network(kind):
+            advice = "labels are written more slowly than on a local disk; see docs/machines.md"
+            yield Finding("disk", name, "note", found, advice)
+        else:
+            yield Finding("disk", name, "ok", found)
+
+
+def _caches() -> Iterator[Finding]:
+    """Yield where compiled code and Prefect's database are kept."""
+    from deploy.environment import prefect_home
+    from potentials.compiled import cache_folder
+
+    folder = cache_folder()
+    if folder is None:
+        advice = "each command compiles anew; set NUMBA_CACHE_DIR to a folder that only you can write to"
+        yield Finding("caches", "numba", "problem", "no folder can be written to", advice)
+    else:
+        yield Finding("caches", "numba", "ok", str(folder))
+    home = prefect_home()
+    if home is None:
+        yield Finding(
+            "caches", "Prefect", "problem", "no folder can be written to", "set PREFECT_HOME to a folder"
+        )
+    else:
+        yield Finding("caches", "Prefect", "ok", str(home))
+
+
+def _machines() -> Iterator[Finding]:
+    """Yield each machine profile, and what it needs; a batch system that is not here is no problem."""
+    from deploy.needs import what_is_missing
+    from deploy.profiles import machine_files, read_machine
+
+    for name, path in machine_files().items():
+        try:
+            lacking = what_is_missing(read_machine(path))
+        except ValueError as error:
+            yield Finding("machines", name, "problem", str(path), f"the profile is wrong: {error}")
+        else:
+            yield Finding("machines", name, "note" if lacking else "ok", str(path), lacking or "")

@@ -1,0 +1,42 @@
+"""Options that several commands have, each defined once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from potentials.errors import InputError
+
+Json = Annotated[bool, Parameter(name="--json", help="Print one JSON document for scripts.")]
+StorePath = Annotated[
+    str | None,
+    Parameter(name="--store", help="Folder of the store; default: NMER_STORE, else ./nmer-store."),
+]
+Yes = Annotated[
+    bool,
+    Parameter(name="--yes", help="Start however much it costs; see --max-core-hours."),
+]
+MaxCoreHours = Annotated[
+    float | None,
+    Parameter(
+        name="--max-core-hours",
+        help="Core-hours that start without --yes; default: what the machine's profile or NMER_MAX_CORE_HOURS "
+        "says, else 100 where no preset is named.",
+    ),
+]
+Preset = Annotated[str | None, Parameter(name="--preset", help="A preset of the recipe: smoke, laptop, or paper.")]
+
+
+def numbers_of(option: str, text: str) -> list[int]:
+    """Read whole numbers with commas between them.
+
+    Raises
+    ------
+    InputError
+        If the text is something else.
+    """
+    try:
+        return [int(word) for word in text.split(",")] if text else []
+    except ValueError:
+        raise InputError(f"{option} is '{text}'; it takes whole numbers with commas, for example 5,3") from None
