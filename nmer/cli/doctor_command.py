@@ -80,16 +80,14 @@ def _packages() -> Iterator[Finding]:
     """Yield nmer's own version, each package that it needs, and of each extra what is missing."""
     yield Finding("packages", "nmer", "ok", version("nmer"))
     missing: dict[str, list[str]] = {}
-    wanted = required()
-    for package, extra in wanted.items():
+    for package, extra in required().items():
         try:
             yield Finding("packages", package, "ok", version(package))
         except PackageNotFoundError:
             missing.setdefault(extra, []).append(package)
     for extra, packages in missing.items():
-        whole = len(packages) == sum(one == extra for one in wanted.values())
         install = f"pip install 'nmer[{extra}]'" if extra else "pip install nmer"
-        state = "note" if whole and extra else "problem"
+        state = "note" if extra else "problem"
         yield Finding("packages", extra or "nmer", state, f"without {', '.join(packages)}", install)
 
 

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from nmer.cli.options import Json, MaxCoreHours, Preset, StorePath, Yes
 from nmer.cli.output import print_json, print_table
+from nmer.cli.packages import need
 from nmer.cli.recipe_input import On, ProtocolName, checked_recipe, machine_of
 from potentials.errors import InputError
 from recipes.families import FAMILIES
@@ -64,6 +65,7 @@ def run(
     from tasks.run.plan import resolve
     from tasks.run.state import check_complete, label_cost_now, open_store, outcome, recipe_state
 
+    need("prefect", "distributed")
     if (recipe is None) == (family is None):
         raise InputError(f"give a recipe, or --all and a family ({', '.join(FAMILIES)}), and not both")
     if only is not None:

@@ -1,4 +1,4 @@
-"""The command line's own pages: commands by stage, choices, examples that parse, completion, and how fast they are."""
+"""The pages of the command line: commands by stage, choices, examples that parse, completion; no heavy import."""
 
 from __future__ import annotations
 
