@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from cyclopts import CycloptsError
 
-from nmer.cli.packages import is_missing
 from potentials.errors import AGAIN, NmerError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -37,8 +32,11 @@ def ending(error: BaseException, words: Sequence[str]) -> tuple[int, str]:
     """
     if isinstance(error, NmerError):
         return error.exit_code, str(error)
-    if isinstance(error, ModuleNotFoundError) and (missing := is_missing(error.name or "")) is not None:
-        return missing.exit_code, str(missing)
+    if isinstance(error, ModuleNotFoundError):
+        from nmer.cli.packages import is_missing
+
+        if (missing := is_missing(error.name or "")) is not None:
+            return missing.exit_code, str(missing)
     if isinstance(error, CycloptsError):
         return 2, f"{error}; see 'nmer --help'"
     if isinstance(error, KeyboardInterrupt):
@@ -60,6 +58,10 @@ def _os_failure(error: OSError) -> tuple[int, str]:
 
 def _bug_report(error: BaseException, words: Sequence[str]) -> str:
     """Write a log of an error, and return the sentence that names it."""
+    import platform
+    import traceback
+    from importlib.metadata import version
+
     said = " ".join(str(error).split())[:300]
     what = f"{type(error).__name__}: {said}" if said else type(error).__name__
     lines = [
@@ -75,6 +77,8 @@ def _bug_report(error: BaseException, words: Sequence[str]) -> str:
 
 
 def _write_log(text: str) -> Path:
+    import tempfile
+
     handle, name = tempfile.mkstemp(prefix="nmer-error-", suffix=".log")  # readable by the user alone
     with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)

@@ -66,6 +66,7 @@ COMMANDS = {
     },
     "Help": {
         "doctor": ("doctor_command:doctor", "Check this installation, and say what to change."),
+        "completion": ("completion_command:completion", "Install completion for your shell."),
     },
 }
 """By stage, each command: where its function is in `nmer.cli`, and its line in `nmer --help`."""
@@ -91,9 +92,6 @@ def application(words: Sequence[str] = ()) -> App:
                 app.command(reported(command), **place, help_format="markdown", help_epilogue=_examples(command))
             else:
                 app.command(f"nmer.cli.{where}", **place, help=line)
-    app.register_install_completion_command(
-        group=groups["Help"], help="Install completion for your shell: bash, zsh, fish, or PowerShell."
-    )
     return app
 
 

@@ -77,7 +77,7 @@ def test_nothing_heavy_is_imported(words: list[str]) -> None:
 
 def test_completion_of_bash_knows_commands_and_options(tmp_path: Path) -> None:
     script = tmp_path / "nmer.bash"
-    assert main(["--install-completion", "--shell", "bash", "--output", str(script)]) == 0
+    assert main(["completion", "bash", "--out", str(script)]) == 0
     for typed, last, wanted in (("nmer ver", 1, {"versions", "verify"}), ("nmer run --pre", 2, {"--preset"})):
         ask = (
             f"source {script}; name=$(complete -p nmer | sed 's/.*-F \\([^ ]*\\).*/\\1/'); "
