@@ -33,12 +33,12 @@ SELECT = """
 import json, resource, sys, time
 from pathlib import Path
 from recipes.load import load_recipe
-from recipes.schema.recipe import Fitting, Selection
+from recipes.schema.recipe import Fitting, SelectionSettings
 from storage.contents import PoolFile
 from storage.version import read_version
 from tasks.selection.choose import select
 
-path, settings = Path(sys.argv[1]), Selection(**json.loads(sys.argv[2]))
+path, settings = Path(sys.argv[1]), SelectionSettings(**json.loads(sys.argv[2]))
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 begun, before = time.process_time(), peak()
 nmer, pool = load_recipe("ch3-water").build_nmer(), PoolFile(read_version(path))

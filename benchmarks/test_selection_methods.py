@@ -19,7 +19,7 @@ import pytest
 from potentials.arrays import Floats, Ints
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
-from recipes.schema.recipe import Fitting, Selection
+from recipes.schema.recipe import Fitting, SelectionSettings
 from storage.records import TRAIN, Pool
 from tasks.fitting.fit import fit_potential
 from tasks.selection.choose import select
@@ -62,7 +62,7 @@ def choose(nmer: NMer, positions: Floats, settings: dict[str, Any] | None, count
     """Return the training frames that a method chooses."""
     if settings is None:
         return np.random.default_rng(seed).choice(len(positions), count, replace=False)
-    wanted = Selection(train=count, test=1, seed=seed, duplicate_distance=0, test_distance=0, **settings)
+    wanted = SelectionSettings(train=count, test=1, seed=seed, duplicate_distance=0, test_distance=0, **settings)
     chosen = select(nmer, pool_of(positions), wanted, FIT).selection
     return chosen.frame[chosen.split == TRAIN]
 

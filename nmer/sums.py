@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nmer.loading import load
-from potentials.evaluation import Surface
+from potentials.evaluation import Contribution
 from potentials.pip.potential import Potential
 from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.placement import Placement
@@ -21,7 +21,7 @@ def sum_potential(
     potentials: Mapping[str, Potential | str],
     *,
     waters: int = 0,
-    terms: Sequence[Surface] = (),
+    terms: Sequence[Contribution] = (),
     store: str | Path | None = None,
 ) -> ManyBodyPotential:
     """Return the sum of n-mer potentials over a molecule, with every place where an n-mer occurs.

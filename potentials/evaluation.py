@@ -30,7 +30,7 @@ class Evaluation:
     shares: Mapping[str, Floats] = field(default_factory=dict)
 
 
-class Surface(Protocol):
+class Contribution(Protocol):
     """An energy of given atoms, with its gradient: all that the sum needs of a contribution to it."""
 
     def energy_and_gradient(self, positions: ArrayLike) -> tuple[float | Floats, Floats]:
@@ -45,7 +45,7 @@ class NamedAtoms(Protocol):
         """Element of each atom."""
 
 
-class NMerSurface(Surface, Protocol):
+class NMerContribution(Contribution, Protocol):
     """The energy of an n-mer."""
 
     @property

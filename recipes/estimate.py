@@ -17,7 +17,7 @@ from ase.data import atomic_numbers
 from potentials.nmers.capping import pieces
 from potentials.nmers.nmer import NMer
 from recipes.engines import ENGINES, JobSize, LabelCost
-from recipes.schema.recipe import Labelling, Recipe, Selection
+from recipes.schema.recipe import Labelling, Recipe, SelectionSettings
 from recipes.schema.sampling import Sampling
 from recipes.stages import STAGE
 
@@ -152,7 +152,7 @@ def _sampling_seconds(sampling: Sampling, nmer: NMer) -> float:
     return seconds
 
 
-def _selection_seconds(selection: Selection, frames: int, pairs: int) -> float:
+def _selection_seconds(selection: SelectionSettings, frames: int, pairs: int) -> float:
     """Return the CPU time of the selection, s: fits to pools of 600,000 and 3,000,000 frames of 28 distances."""
     clusters = selection.train + selection.test
     if selection.levels == "two" or (selection.levels == "auto" and clusters > TWO_LEVELS):

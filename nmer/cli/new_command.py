@@ -16,7 +16,7 @@ from nmer.cli.output import print_json, print_table
 from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
-from recipes.authoring.degrees import Terms
+from recipes.authoring.degrees import TermCount
 from recipes.authoring.own import OwnRecipe, own_nmer, own_recipe
 from recipes.chemistry.species import read_species
 from recipes.estimate import estimate
@@ -129,11 +129,11 @@ def _write(path: Path, made: OwnRecipe) -> dict[str, Recipe]:
     return recipes
 
 
-def _by_preset(made: OwnRecipe) -> dict[str, Terms]:
+def _by_preset(made: OwnRecipe) -> dict[str, TermCount]:
     return {preset: getattr(made.terms, preset) for preset in PRESETS}
 
 
-def _row(recipe: Recipe, terms: Terms) -> tuple[str, ...]:
+def _row(recipe: Recipe, terms: TermCount) -> tuple[str, ...]:
     """Return a line of the table: what a preset makes, and what it costs."""
     count = f"{terms.count}" if terms.count == terms.candidates else f"{terms.count} of {terms.candidates}"
     hours = _hours(recipe)

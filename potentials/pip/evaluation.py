@@ -90,10 +90,10 @@ class Polynomial:
         return cls(basis, np.concatenate(parents), np.concatenate(factors), begins, np.concatenate(rows))
 
     @cached_property
-    def _turned(self) -> Floats:
+    def _transposed(self) -> Floats:
         """The matrix of each degree, transposed, one behind the other: (variables * monomials,)."""
-        parts = [self.stacked[low:high].T.ravel() for low, high in pairwise(self.begins)]
-        return np.concatenate(parts)
+        matrices = [self.stacked[low:high].T.ravel() for low, high in pairwise(self.begins)]
+        return np.concatenate(matrices)
 
     def value_and_slopes(self, x: Floats) -> tuple[Floats, Floats]:
         """Return the polynomial and its derivatives with respect to the variables.
@@ -114,7 +114,7 @@ class Polynomial:
         if len(x) <= FEW:
             polynomial_one_by_one(x, *tables, self.stacked, value, slopes)
         else:
-            polynomial_of_blocks(x, *tables, self._turned, min(CHUNK, len(x)), value, slopes)
+            polynomial_of_blocks(x, *tables, self._transposed, min(CHUNK, len(x)), value, slopes)
         return value, slopes
 
     def value_and_gradient(self, k: Floats, d: Floats, positions: Floats) -> tuple[Floats, Floats, int]:
@@ -141,7 +141,7 @@ class Polynomial:
             touching = potential_one_by_one(points, *tables, self.stacked, value, gradient)
         else:
             width = min(CHUNK, len(points))
-            touching = potential_of_blocks(points, *tables, self._turned, width, value, gradient)
+            touching = potential_of_blocks(points, *tables, self._transposed, width, value, gradient)
         return value, variables.sites.on_atoms(points, gradient), touching
 
 

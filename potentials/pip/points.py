@@ -95,14 +95,14 @@ class Points:
         found = []
         letters = np.array(self.letters)
         identity = np.arange(len(self))
-        parts = [self.members(number) for number in range(int(self.fragment.max()) + 1)]
-        for part in parts:
-            for letter in dict.fromkeys(letters[part]):
-                for first, second in pairwise(part[letters[part] == letter]):
+        fragments = [self.members(number) for number in range(int(self.fragment.max()) + 1)]
+        for points in fragments:
+            for letter in dict.fromkeys(letters[points]):
+                for first, second in pairwise(points[letters[points] == letter]):
                     order = identity.copy()
                     order[[first, second]] = second, first
                     found.append(order)
-        for one, other in combinations(parts, 2):
+        for one, other in combinations(fragments, 2):
             if letters[one].tolist() == letters[other].tolist():
                 order = identity.copy()
                 order[one], order[other] = other, one

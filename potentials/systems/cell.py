@@ -142,13 +142,13 @@ def make_whole(positions: Floats, radii: Floats, fragments: Sequence[int], cell:
     if not any(cell.periodic):
         return placed, np.zeros(len(placed), dtype=bool)
     ends = np.cumsum([0, *fragments])
-    parts = [slice(int(a), int(b)) for a, b in pairwise(ends)]
-    for part in parts:
-        placed[:, part] += _joined(placed[:, part], radii[part], cell, "two atoms of one molecule", "molecule")
-    centres = np.stack([placed[:, part].mean(axis=1) for part in parts], axis=1)
-    moved = _joined(centres, np.full(len(parts), 0.5), cell, "the centres of two molecules", "group of molecules")
-    for number, part in enumerate(parts):
-        placed[:, part] += moved[:, number, None]
+    slices = [slice(int(a), int(b)) for a, b in pairwise(ends)]
+    for atoms in slices:
+        placed[:, atoms] += _joined(placed[:, atoms], radii[atoms], cell, "two atoms of one molecule", "molecule")
+    centres = np.stack([placed[:, atoms].mean(axis=1) for atoms in slices], axis=1)
+    moved = _joined(centres, np.full(len(slices), 0.5), cell, "the centres of two molecules", "group of molecules")
+    for number, atoms in enumerate(slices):
+        placed[:, atoms] += moved[:, number, None]
     return placed, np.abs(placed - positions).max(axis=(1, 2)) > SAME
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from potentials.arrays import Floats
 from potentials.energy_function import EnergyFunction
 from potentials.errors import InputError
-from potentials.evaluation import Evaluation, NMerSurface, Surface
+from potentials.evaluation import Contribution, Evaluation, NMerContribution
 from potentials.systems.placement import Placement, Placements
 
 
@@ -41,8 +41,8 @@ class ManyBodyPotential(EnergyFunction):
         self,
         symbols: Sequence[str],
         placements: Sequence[Placement],
-        potentials: Mapping[str, NMerSurface],
-        physics: Sequence[Surface] = (),
+        potentials: Mapping[str, NMerContribution],
+        physics: Sequence[Contribution] = (),
     ) -> None:
         names = list(dict.fromkeys(p.nmer for p in placements))
         missing = [name for name in names if name not in potentials]

@@ -36,7 +36,7 @@ MOST_MONOMIALS = 1_500_000
 
 
 @dataclass(frozen=True)
-class Terms:
+class TermCount:
     """The terms of one preset.
 
     Attributes
@@ -64,9 +64,9 @@ class TermPlan:
     """The terms of the three presets, and the rules that they share."""
 
     rules: tuple[str, ...]
-    smoke: Terms
-    laptop: Terms
-    paper: Terms
+    smoke: TermCount
+    laptop: TermCount
+    paper: TermCount
 
 
 def plan_terms(nmer: NMer) -> TermPlan:
@@ -125,30 +125,32 @@ def count_terms(nmer: NMer, degree: int, rules: tuple[str, ...] = ()) -> int | N
 def exchanges(nmer: NMer) -> int:
     """Return the number of exchanges of equivalent atoms and fragments: the order of the symmetry group."""
     order = 1
-    for part in nmer.slices:
-        for count in Counter(nmer.classes[part]).values():
+    for atoms in nmer.slices:
+        for count in Counter(nmer.classes[atoms]).values():
             order *= factorial(count)
     for count in Counter(nmer.symmetry.split("_")).values():
         order *= factorial(count)
     return order
 
 
-def _all_of(counts: dict[int, int | None], most: int, lowest: int, highest: int = HIGHEST) -> Terms | None:
+def _all_of(counts: dict[int, int | None], most: int, lowest: int, highest: int = HIGHEST) -> TermCount | None:
     """Return all terms of the highest degree that leaves at most so many."""
     for degree in range(highest, lowest - 1, -1):
         count = counts.get(degree)
         if count and count <= most:
-            return Terms(degree, count)
+            return TermCount(degree, count)
     return None
 
 
-def _some_of(counts: dict[int, int | None], most: int, degree: int) -> Terms | None:
+def _some_of(counts: dict[int, int | None], most: int, degree: int) -> TermCount | None:
     """Return a choice among the terms of a degree."""
     count = counts[degree]
-    return None if count is None else Terms(degree, count, most)
+    return None if count is None else TermCount(degree, count, most)
 
 
-def _with_smaller(rules: tuple[str, ...], counts: dict[int, int | None], paper: Terms, bodies: int) -> TermPlan:
+def _with_smaller(
+    rules: tuple[str, ...], counts: dict[int, int | None], paper: TermCount, bodies: int
+) -> TermPlan:
     """Return the terms of the smaller presets beside those of the paper preset.
 
     It takes degree 2 to join three fragments at all, and degree 3 to say more of them.

@@ -16,7 +16,7 @@ from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Key
 from potentials.units import COULOMB
-from recipes.authoring.degrees import TermPlan, Terms, plan_terms
+from recipes.authoring.degrees import TermCount, TermPlan, plan_terms
 from recipes.authoring.writing import Notes, Settings, Size, recipe_text
 from recipes.chemistry.fragmentation import fragment_molecule
 from recipes.chemistry.geometry import oriented, written
@@ -251,12 +251,12 @@ def _windows(fragments: tuple[Fragment, ...]) -> tuple[tuple[float, float], ...]
     return windows_of_three(mean_distance(fragments))
 
 
-def _smoke(terms: Terms, bodies: int, ion: bool, slow: bool) -> Size:
+def _smoke(terms: TermCount, bodies: int, ion: bool, slow: bool) -> Size:
     frames = (450 if slow else 9000) if bodies > 1 else (300 if slow else 3000)
     return Size(frames, 100, 20, terms.degree, terms.max_terms, _gates(bodies, ion)[0], 3)
 
 
-def _laptop(terms: Terms, bodies: int, ion: bool, slow: bool) -> Size:
+def _laptop(terms: TermCount, bodies: int, ion: bool, slow: bool) -> Size:
     train = min(3000, max(1000, 500 * ceil(3 * terms.count / 500)))
     frames = (27_000 if slow else 90_000) if bodies > 1 else (15_000 if slow else 60_000)
     return Size(
@@ -270,7 +270,7 @@ def _laptop(terms: Terms, bodies: int, ion: bool, slow: bool) -> Size:
     )
 
 
-def _paper(terms: Terms, bodies: int, ion: bool) -> Size:
+def _paper(terms: TermCount, bodies: int, ion: bool) -> Size:
     wanted = LABELS_A_TERM[bodies] * terms.count
     train = min(MOST_LABELS, max(FEWEST_LABELS, 1000 * round(wanted / 1000)))
     frames = 600_000 if bodies > 1 else 200_000

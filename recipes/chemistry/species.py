@@ -138,15 +138,15 @@ def _check_parts(mol: Any, where: str) -> None:
     """Raise InputError if SMILES describe more than one species."""
     from rdkit import Chem
 
-    parts = Chem.GetMolFrags(mol, asMols=True)
-    if len(parts) < 2:
+    species = Chem.GetMolFrags(mol, asMols=True)
+    if len(species) < 2:
         return
-    names = [Chem.MolToSmiles(part) for part in parts]
-    salt = all(Chem.GetFormalCharge(part) for part in parts)
+    names = [Chem.MolToSmiles(one) for one in species]
+    salt = all(Chem.GetFormalCharge(one) for one in species)
     told = f"{', '.join(names[:-1])} and {names[-1]}"
     first = next((n for n in names if n != WATER_SMILES), names[0])
     raise InputError(
-        f"{where} is {'a salt of ' if salt else ''}{len(parts)} {'ions' if salt else 'species'}, {told}: make a "
+        f"{where} is {'a salt of ' if salt else ''}{len(species)} {'ions' if salt else 'species'}, {told}: make a "
         f"recipe for one at a time, for example --from-smiles '{first}' --with water"
     )
 

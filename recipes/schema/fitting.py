@@ -8,14 +8,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, WrapValidator, field_validator, model_validator
 
-import potentials.nmers.switching
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
+from potentials.nmers.switching import Switching
 from potentials.pip.basis import Basis, BasisOptions
 from potentials.pip.rules import EXAMPLES, parse_rules
 from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Forms
-from recipes.schema.patterns import Rule
+from recipes.schema.patterns import RuleText
 from recipes.schema.section import Atom, Section
 
 MOST_MONOMIALS = 5_000_000
@@ -35,7 +35,7 @@ def _key(value: Any, _: object) -> int | tuple[int, ...]:
 Key = Annotated[int | tuple[int, ...], WrapValidator(_key)]
 
 
-class Switching(Section):
+class SwitchingModel(Section):
     """Cosine switching of an intermolecular potential: the product of s(R) over all pairs of fragments."""
 
     atoms: tuple[Key, ...] = Field(
@@ -57,9 +57,9 @@ class Switching(Section):
         self.build()
         return self
 
-    def build(self) -> potentials.nmers.switching.Switching:
+    def build(self) -> Switching:
         """Return the switching."""
-        return potentials.nmers.switching.Switching(self.atoms, self.r_in, self.r_out)
+        return Switching(self.atoms, self.r_in, self.r_out)
 
     def check(self, nmer: NMer) -> None:
         """Raise InputError unless every fragment has its key, and exchanges of equivalent atoms change nothing."""
@@ -67,7 +67,7 @@ class Switching(Section):
         count = len(nmer.fragments)
         if switching.highest >= nmer.natoms:
             raise InputError(f"fitting.switching.atoms must be atoms from 0 to {nmer.natoms - 1}")
-        home = [n for n, part in enumerate(nmer.slices) for _ in range(part.start, part.stop)]
+        home = [n for n, fragment in enumerate(nmer.fragments) for _ in range(fragment.natoms)]
         homes = [sorted({home[atom] for atom in key}) for key in switching.keys]
         if sorted(homes) != [[n] for n in range(count)]:
             raise InputError(
@@ -77,8 +77,8 @@ class Switching(Section):
         blocks, known = nmer.symmetry.split("_"), dict[str, set[str]]()
         for (number,), key in zip(homes, switching.keys, strict=True):
             letters = {nmer.classes[atom] for atom in key}
-            part = nmer.slices[number]
-            alike = [atom for atom in range(part.start, part.stop) if nmer.classes[atom] in letters]
+            own = nmer.slices[number]
+            alike = [atom for atom in range(own.start, own.stop) if nmer.classes[atom] in letters]
             if sorted(key) != alike:
                 raise InputError(
                     f"fitting.switching.atoms = {_written(self.atoms)} tells equivalent atoms of fragment "
@@ -138,7 +138,7 @@ class Fitting(Section):
         "intermolecular",
         description="intermolecular: the intermolecular distances of every monomial join all fragments",
     )
-    rules: tuple[Rule, ...] = Field(
+    rules: tuple[RuleText, ...] = Field(
         (), max_length=100, description=f"further rules that terms must all keep, such as: {EXAMPLES}"
     )
     variables: VariableForms = VariableForms()
@@ -187,7 +187,7 @@ class Fitting(Section):
     ensemble: int = Field(
         32, ge=0, le=1000, description="members that tell the uncertainty of a prediction; 0: none"
     )
-    switching: Switching | None = None
+    switching: SwitchingModel | None = None
     seed: int = Field(2025, ge=0, le=2**32 - 1)
 
     @model_validator(mode="after")

@@ -108,7 +108,7 @@ Symmetry = Annotated[
     ),
 ]
 
-Rule = Annotated[
+RuleText = Annotated[
     str, AfterValidator(matching(r"[A-Za-z0-9<= -]+", "a rule of letters, digits, blanks, - and <=", 500))
 ]
 

@@ -15,7 +15,7 @@ from pydantic import Field, PlainValidator, SerializeAsAny, ValidationError, mod
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.nmers.symmetry import derive_symmetry
-from recipes.schema.fitting import Fitting, Switching
+from recipes.schema.fitting import Fitting, SwitchingModel
 from recipes.schema.gates import Gates
 from recipes.schema.graph import check_graph, read_geometry
 from recipes.schema.labelling import Labelling
@@ -34,8 +34,8 @@ __all__ = [
     "Resources",
     "Sampling",
     "Section",
-    "Selection",
-    "Switching",
+    "SelectionSettings",
+    "SwitchingModel",
 ]
 
 
@@ -97,7 +97,7 @@ class NMerModel(Section):
         return NMer(name, tuple(f.build() for f in self.fragments), self.symmetry)
 
 
-class Selection(Section):
+class SelectionSettings(Section):
     """Training and test configurations: the real frames nearest to mini-batch K-means centres."""
 
     LATER: ClassVar[Mapping[str, Any]] = {
@@ -166,7 +166,7 @@ class Recipe(Section):
     preset: PresetName = Field("", description="the preset that was applied; empty is none")
     nmer: NMerModel
     sampling: Sampling = Sampling()
-    selection: Selection = Selection()
+    selection: SelectionSettings = SelectionSettings()
     labelling: Labelling = Field(default_factory=Labelling)
     fitting: Fitting = Fitting()
     gates: Annotated[SerializeAsAny[Gates], PlainValidator(Gates.read)] = Field(default_factory=Gates.of)

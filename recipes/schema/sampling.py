@@ -20,7 +20,7 @@ KINDS = {2: "distance", 3: "angle", 4: "torsion"}
 """What two, three, and four atoms make."""
 
 
-class FamilyModel(Section):
+class CVFamilyModel(Section):
     """One family of collective variables, as a chemist writes it down."""
 
     variables: tuple[Variable, ...] = Field(
@@ -55,7 +55,7 @@ class Bias(Section):
     )
     sigma_angle: float = Field(0.1, gt=0, le=3.2, description="hill width of angles and dihedrals (rad)")
     wall_kappa: float = Field(500.0, gt=0, le=1e5, description="stiffness of the window's walls (kcal/mol/A^2)")
-    families: tuple[FamilyModel, ...] = Field(
+    families: tuple[CVFamilyModel, ...] = Field(
         (),
         max_length=1000,
         description="families of collective variables; none: from the bond graph (nmer show --cvs)",

@@ -70,7 +70,7 @@ class Section(BaseModel):
 
 
 def section_in(annotation: Any) -> type[Section] | None:
-    """Return the section inside an annotation such as ``tuple[FragmentModel, ...]`` or ``Switching | None``."""
+    """Return the section inside an annotation such as ``tuple[FragmentModel, ...]`` or ``Bias | None``."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation.declared()
     return next((found for one in typing.get_args(annotation) if (found := section_in(one))), None)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from potentials.errors import InputError
-from potentials.evaluation import Surface
+from potentials.evaluation import Contribution
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.pip.basis import BasisOptions
@@ -181,7 +181,7 @@ def main(path: Path) -> int:
     """Print the largest deviations from the reference values; return 0 where they hold."""
     potential, found = read_document(path)
     all_hold = True
-    surfaces: dict[str, tuple[str, Surface]] = {
+    surfaces: dict[str, tuple[str, Contribution]] = {
         "references": ("", potential),
         "held_references": (", caps held", potential.held()),  # older documents have none
     }

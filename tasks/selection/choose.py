@@ -14,8 +14,7 @@ from threadpoolctl import threadpool_limits
 from potentials.arrays import Ints
 from potentials.errors import InputError, StageError
 from potentials.nmers.nmer import NMer
-from recipes.schema.recipe import Fitting
-from recipes.schema.recipe import Selection as SelectionSettings
+from recipes.schema.recipe import Fitting, SelectionSettings
 from storage.records import TEST, TRAIN, Pool, Selection
 from tasks.selection.coverage import coverage
 from tasks.selection.descriptor import DESCRIPTORS

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
-from recipes.schema.recipe import Selection as SelectionSettings
+from recipes.schema.recipe import SelectionSettings
 from tasks.selection.distances import weighted_distances
 from tasks.selection.soap import check_soap, soap
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from potentials.arrays import Bools, Floats
 from potentials.nmers.nmer import NMer
-from recipes.schema.recipe import Selection as SelectionSettings
+from recipes.schema.recipe import SelectionSettings
 
 
 def sorted_distances(nmer: NMer, positions: Floats) -> tuple[Floats, Bools]:

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from sklearn.metrics import pairwise_distances_argmin_min
 
 from potentials.arrays import Bools, Floats, Ints
-from recipes.schema.recipe import Selection as SelectionSettings
+from recipes.schema.recipe import SelectionSettings
 from tasks.selection.kmeans import NONE
 from tasks.selection.table import Table
 

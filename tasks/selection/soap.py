@@ -20,7 +20,7 @@ from ase import Atoms
 from potentials.arrays import Floats
 from potentials.errors import InputError, MissingProgramError
 from potentials.nmers.nmer import NMer
-from recipes.schema.recipe import Selection as SelectionSettings
+from recipes.schema.recipe import SelectionSettings
 from tasks.selection.distances import weighted_distances
 
 R_CUT = 6.0

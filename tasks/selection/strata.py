@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.arrays import Bools, Floats, Ints
-from recipes.schema.recipe import Selection as SelectionSettings
+from recipes.schema.recipe import SelectionSettings
 from storage.records import Pool
 from tasks.selection.table import spans
 

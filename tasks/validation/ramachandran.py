@@ -11,7 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from potentials.arrays import Floats
-from potentials.evaluation import Surface
+from potentials.evaluation import Contribution
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from recipes.chemistry.molecules import Molecule, read_molecule
@@ -169,7 +169,7 @@ def gfn2_xtb(molecule: Molecule, positions: Floats) -> Floats:
         return np.array([surface(geometry)[0] for geometry in positions])
 
 
-def scan_dipeptide(potential: Surface, step: int, told: Told | None = None) -> Scan:
+def scan_dipeptide(potential: Contribution, step: int, told: Told | None = None) -> Scan:
     """Return a potential's energies beside GFN2-xTB's on the Ramachandran grid.
 
     Parameters

@@ -11,7 +11,7 @@ import pytest
 
 from recipes.load import expanded_toml, load_recipe, presets, recipe_of_text, shipped_recipes
 from recipes.protocols import protocols
-from recipes.schema.recipe import Recipe, Selection
+from recipes.schema.recipe import Recipe, SelectionSettings
 from recipes.schema.section import Section, section_in
 from storage.configuration import protocol_id
 from storage.keys import dataset_key, pool_key, potential_key, selection_key, validation_key
@@ -22,7 +22,7 @@ RECORDED: dict[str, list[str]] = json.loads((Path(__file__).parent / "shipped-ke
 FIRST = {
     "FragmentModel": {"name", "geometry", "bonds", "caps", "charge"},
     "NMerModel": {"symmetry", "fragments"},
-    "FamilyModel": {"variables", "name", "sigma"},
+    "CVFamilyModel": {"variables", "name", "sigma"},
     "Bias": {
         *("height", "pace", "biasfactor", "wall_kappa"),
         *("sigma_distance", "sigma_intermolecular", "sigma_angle"),
@@ -35,14 +35,14 @@ FIRST = {
         *("sampler", "engine", "force_field", "water_model", "temperatures", "windows", "frames", "timestep"),
         *("stride", "equilibration", "damping", "seeds_per_window", "seed", "bias"),
     },
-    "Selection": {
+    "SelectionSettings": {
         *("method", "train", "test", "levels", "tails", "intermolecular_weight", "intramolecular_weight", "seed"),
     },
     "Labelling": {
         *("engine", "method", "basis", "counterpoise", "frozen_core", "scf_tolerance", "cc_tolerance"),
         *("lno_threshold", "max_t1", "max_t2"),
     },
-    "Switching": {"atoms", "r_in", "r_out"},
+    "SwitchingModel": {"atoms", "r_in", "r_out"},
     "VariableForms": {"intra", "inter"},
     "LonePairSites": {"atoms", "along", "across"},
     "Fitting": {
@@ -153,11 +153,11 @@ def test_an_older_text_keeps_its_empty_fields_empty(tiny_recipe: Path, monkeypat
     assert "max_energy" not in text
     try:
         with monkeypatch.context() as patch:
-            with_default(patch, Selection, "max_energy", 50.0)
+            with_default(patch, SelectionSettings, "max_energy", 50.0)
             assert recipe_of_text(text).selection.max_energy is None
             assert load_recipe(str(tiny_recipe)).selection.max_energy == 50
     finally:
-        for rebuilt in (Selection, Recipe):
+        for rebuilt in (SelectionSettings, Recipe):
             rebuilt.model_rebuild(force=True)
 
 

@@ -12,7 +12,7 @@ from potentials.arrays import Floats, Ints
 from potentials.graph import neighbours
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
-from recipes.schema.sampling import FamilyModel
+from recipes.schema.sampling import CVFamilyModel
 
 STRAIGHT = np.radians(165.0)
 """Angle of the starting geometry from which on three atoms are taken for a line, which no torsion is about."""
@@ -58,7 +58,7 @@ class Family:
     sigma: float | None = None
 
 
-def families(nmer: NMer, given: tuple[FamilyModel, ...] = ()) -> list[Family]:
+def families(nmer: NMer, given: tuple[CVFamilyModel, ...] = ()) -> list[Family]:
     """Return the families of an n-mer's collective variables: those given in the recipe, else by this rule.
 
     Within a fragment: the bonds, angles, and dihedrals of its heavy atoms; of all atoms where it has fewer than
@@ -98,7 +98,7 @@ def representatives_first(groups: list[Family]) -> list[tuple[CV, int]]:
     return first + [(cv, n) for n, group in enumerate(groups) for cv in group.cvs[1:]]
 
 
-def _given(nmer: NMer, family: FamilyModel, fragment: Ints) -> Family:
+def _given(nmer: NMer, family: CVFamilyModel, fragment: Ints) -> Family:
     cvs = tuple(CV(atoms) for atoms in family.variables)
     return Family(family.name or _name(nmer, cvs[0]), cvs, _crosses(cvs[0], fragment), family.sigma)
 

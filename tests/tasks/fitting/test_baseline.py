@@ -8,8 +8,7 @@ import pytest
 from potentials.errors import InputError
 from potentials.nmers.switching import Switching
 from potentials.pip.potential import Potential
-from recipes.schema.recipe import Fitting
-from recipes.schema.recipe import Switching as SwitchingModel
+from recipes.schema.recipe import Fitting, SwitchingModel
 from tasks.fitting.baseline import Baseline
 from tasks.fitting.fit import FitResult, fit_potential, make_problem
 from tasks.fitting.folds import cross_validate

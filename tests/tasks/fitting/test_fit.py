@@ -13,8 +13,7 @@ from potentials.pip.basis import Basis
 from potentials.pip.evaluation import design_matrix, morse
 from potentials.pip.potential import Potential
 from recipes.load import load_recipe
-from recipes.schema.recipe import Fitting
-from recipes.schema.recipe import Switching as SwitchingModel
+from recipes.schema.recipe import Fitting, SwitchingModel
 from tasks.fitting.fit import fit_potential
 from tasks.fitting.normal import Normal, solve_equations
 from tasks.fitting.projection import Problem

@@ -11,8 +11,7 @@ from potentials.pip.basis import Basis
 from potentials.pip.evaluation import design_matrix, morse
 from potentials.pip.potential import Potential
 from potentials.pip.slopes import design_slopes
-from recipes.schema.recipe import Fitting
-from recipes.schema.recipe import Switching as SwitchingModel
+from recipes.schema.recipe import Fitting, SwitchingModel
 from tasks.fitting.fit import fit_potential, make_problem
 from tasks.fitting.gradients import gradient_rows
 from tasks.fitting.projection import Problem, Slopes

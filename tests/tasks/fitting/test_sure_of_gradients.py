@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recipes.schema.recipe import Fitting
-from recipes.schema.recipe import Switching as SwitchingModel
+from recipes.schema.recipe import Fitting, SwitchingModel
 from tasks.fitting import fit
 from tasks.fitting.fit import fit_potential, make_problem
 from tasks.fitting.forward import choose_terms

@@ -15,7 +15,7 @@ import pytest
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
-from recipes.schema.sampling import Bias, FamilyModel, Sampling
+from recipes.schema.sampling import Bias, CVFamilyModel, Sampling
 from storage.keys import pool_key, stage_digest
 from tasks.run.checks import check_samplers
 from tasks.sampling.bias.cvs import families
@@ -35,9 +35,9 @@ OWN = Bias(
     pace=20,
     height=0.5,
     families=(
-        FamilyModel(variables=((1, 0, 5, 6), (1, 0, 5, 7)), name="tumbling", sigma=0.2),
-        FamilyModel(variables=((0, 5),)),
-        FamilyModel(variables=((2, 0, 5), (3, 0, 5), (4, 0, 5))),
+        CVFamilyModel(variables=((1, 0, 5, 6), (1, 0, 5, 7)), name="tumbling", sigma=0.2),
+        CVFamilyModel(variables=((0, 5),)),
+        CVFamilyModel(variables=((2, 0, 5), (3, 0, 5), (4, 0, 5))),
     ),
 )
 """Families of one's own, with a periodic one first."""
@@ -226,7 +226,7 @@ def test_a_walker_of_plumed_itself_is_the_native_one(tmp_path: Path, monkeypatch
 
 
 def test_plumed_as_the_engine_refuses_hills_wider_than_the_period() -> None:
-    wide = Bias(families=(FamilyModel(variables=((1, 0, 5, 6),), sigma=1.0),))
+    wide = Bias(families=(CVFamilyModel(variables=((1, 0, 5, 6),), sigma=1.0),))
     spec = window_bias(NMER, wide, 500.0, (0.0, 4.0))
     with pytest.raises(InputError, match="cannot have torsion hills of 1 rad"):
         PlumedBias(spec, 0.5, np.empty((0, 3)))
@@ -253,7 +253,7 @@ def test_a_bias_needs_a_grid_for_each_family() -> None:
         ({"bias": Bias(sigma_angle=1.0)}, False),  # 25 points
         ({"bias": Bias(sigma_angle=0.8)}, False),  # narrower than the period
         ({"bias": Bias(sigma_angle=0.9, families=OWN.families[1:])}, False),  # no torsion
-        ({"bias": Bias(families=(FamilyModel(variables=((1, 0, 5, 6),), sigma=3.2),))}, True),
+        ({"bias": Bias(families=(CVFamilyModel(variables=((1, 0, 5, 6),), sigma=3.2),))}, True),
         ({"bias": Bias(sigma_angle=0.9), "sampler": "normal-modes"}, False),
     ],
 )

@@ -11,8 +11,7 @@ from scipy.spatial.distance import cdist, pdist
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
-from recipes.schema.recipe import Fitting, Switching
-from recipes.schema.recipe import Selection as SelectionSettings
+from recipes.schema.recipe import Fitting, SelectionSettings, SwitchingModel
 from storage.keys import selection_key
 from storage.records import TEST, TRAIN, Pool
 from tasks.selection.choose import select
@@ -90,7 +89,7 @@ def test_distances_and_quotas_bind_the_choice(design: np.ndarray, monkeypatch: p
 
 
 def test_frames_beyond_the_switch_have_no_row(methyl_water: NMer, pool: Pool) -> None:
-    switching = Switching(atoms=(0, 5), r_in=4.0, r_out=6.0)
+    switching = SwitchingModel(atoms=(0, 5), r_in=4.0, r_out=6.0)
     rows = design_rows(methyl_water, Fitting(degree=1, switching=switching))[0](pool.positions)
     apart = np.linalg.norm(pool.positions[:, 0] - pool.positions[:, 5], axis=1)
     assert (rows[apart > 6.0] == 0).all() and (np.abs(rows[apart < 6.0]).max(axis=1) > 0).all()

@@ -9,7 +9,7 @@ import pytest
 
 from potentials.errors import StageError
 from potentials.nmers.nmer import NMer
-from recipes.schema.recipe import Selection as SelectionSettings
+from recipes.schema.recipe import SelectionSettings
 from storage.records import TEST, TRAIN, Pool
 from tasks.selection.choose import select
 from tasks.selection.coverage import coverage

@@ -10,7 +10,7 @@ import pytest
 
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
-from recipes.schema.recipe import Selection as SelectionSettings
+from recipes.schema.recipe import SelectionSettings
 from storage.records import Pool
 from tasks.selection.choose import select
 from tasks.selection.descriptor import DESCRIPTORS, Describe, check_descriptor

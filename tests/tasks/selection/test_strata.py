@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist, pdist
 
 from potentials.errors import StageError
 from potentials.nmers.nmer import NMer
-from recipes.schema.recipe import Selection as SelectionSettings
+from recipes.schema.recipe import SelectionSettings
 from storage.records import TEST, TRAIN, Pool
 from tasks.selection.choose import select
 from tasks.selection.distances import sorted_distances

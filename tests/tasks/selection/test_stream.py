@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from potentials.nmers.nmer import NMer
-from recipes.schema.recipe import Fitting
-from recipes.schema.recipe import Selection as SelectionSettings
+from recipes.schema.recipe import Fitting, SelectionSettings
 from storage.contents import PoolFile, pool_columns
 from storage.records import Pool
 from storage.store import Store
