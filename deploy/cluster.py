@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,7 +87,8 @@ def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iter
 
     scratch.mkdir(parents=True, exist_ok=True)
     with keys_in_memory(), dask.config.set(DASK_SETTINGS):
-        with _interrupts_ignored():  # workers inherit it: a Ctrl-C is the run's business, which then closes them
+        # workers inherit that they ignore Ctrl-C: the run, which receives it too, closes them
+        with _interrupts_ignored(), _nothing_of_main():
             cluster = _started(
                 lambda: LocalCluster(
                     n_workers=workers,
@@ -118,6 +120,21 @@ def _started(cluster: Callable[[], Any]) -> Any:
                     f"worker processes died {STARTS} times as they started ({error}); is there memory for them? "
                     "resources.workers sets their number"
                 ) from None
+
+
+@contextmanager
+def _nothing_of_main() -> Iterator[None]:
+    """Have the worker processes that start not import the script that runs here, of which they need nothing."""
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file is None or getattr(main, "__spec__", None) is not None:
+        yield
+        return
+    del main.__file__
+    try:
+        yield
+    finally:
+        main.__file__ = file
 
 
 @contextmanager

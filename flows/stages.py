@@ -18,7 +18,7 @@ from flows.artifacts import log_stage, log_start, show_dashboard, show_outcome
 from flows.names import run_name, run_stage
 from flows.progress import show_progress
 from recipes.schema.recipe import Recipe
-from recipes.stages import PARTS, STAGE, PartName, StageName, stages_until
+from recipes.stages import PARTS, STAGE, StageName, stages_until
 from storage.store import Store, default_store
 from tasks.progress import watched_by
 from tasks.run.checks import check_recipe
@@ -87,9 +87,9 @@ def run_stages(
     return keys
 
 
-def _part(name: PartName) -> Any:
+def _part(name: str) -> Any:
     """Return the flow that runs a part alone."""
-    part = PARTS[name]
+    part = PARTS[name]  # type: ignore[index]
 
     def run(
         recipe: Recipe,
@@ -103,4 +103,8 @@ def _part(name: PartName) -> Any:
     return flow(name=f"{name}-nmer", flow_run_name=run_name(name))(run)
 
 
-sample, label, fit, validate = map(_part, PARTS)
+def __getattr__(name: str) -> Any:
+    """Return the flow of a part, made at its first use: Prefect then writes the schema of its parameters."""
+    if name not in PARTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals().setdefault(name, _part(name))

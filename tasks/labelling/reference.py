@@ -29,7 +29,6 @@ from storage.exchange.minima import read_minimum
 from storage.keys import digest
 from storage.version import write_text
 from tasks.labelling.engines.registry import new_engine
-from tasks.labelling.optimize import find_start, minimise
 from tasks.labelling.protocol import Protocol
 
 Label = Callable[[NMer, Floats], Floats]
@@ -96,6 +95,8 @@ def reference_energy(
 
 def _find(protocol: Protocol, path: Path, label: Label) -> None:
     """Search a molecule's minimum and write it down."""
+    from tasks.labelling.optimize import find_start, minimise  # scipy's optimizers, which take long to import
+
     molecule = protocol.nmer
 
     def energies(positions: Floats) -> Floats:

@@ -14,7 +14,6 @@ from recipes.stages import stages_until
 from tasks.labelling.protocol import check_labelling
 from tasks.labelling.reference import check_start
 from tasks.sampling.bias.cvs import families
-from tasks.sampling.bias.plumed_engine import check_widths, new_plumed
 from tasks.sampling.bias.specification import window_bias
 from tasks.sampling.force_fields.registry import check_force_field
 from tasks.sampling.samplers.scan import check_scan
@@ -61,6 +60,8 @@ def check_samplers(recipe: Recipe) -> None:
     if not families(nmer, sampling.bias.families):
         raise InputError("sampling.bias.families: the n-mer has no collective variables of its own; give families")
     if sampling.engine == "plumed":
+        from tasks.sampling.bias.plumed_engine import check_widths, new_plumed
+
         check_widths(window_bias(nmer, sampling.bias, sampling.temperatures[0], sampling.windows[0]))
         new_plumed()
 

@@ -2,8 +2,8 @@
 
 It reads one JSON object from standard input, ``{"engine": name, "parent": pid, "labels": [[job, ...], ...]}``,
 and writes one JSON line to standard output for each finished job, in order. It leaves a label at its first job
-that is not ok, because the rest of the sum would be of no use, and goes on with the next label. Limits on time
-and memory are its parent's business; when the parent dies, it dies, and by nobody else's request.
+that is not ok, because the rest of the sum would be of no use, and goes on with the next label. Its parent
+enforces the limits on time and memory. It ends when the parent ends, and ignores SIGTERM.
 """
 
 from __future__ import annotations

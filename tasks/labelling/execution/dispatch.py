@@ -19,7 +19,7 @@ from storage.ledger import LabelRow, Ledger
 from tasks.labelling.calibrate import system_of
 from tasks.labelling.engines.interface import OK
 from tasks.labelling.engines.registry import get_engine
-from tasks.labelling.execution.flight import Flight
+from tasks.labelling.execution.label_queue import LabelQueue
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.execution.worker import LabelTask, LabelWork
 from tasks.labelling.protocol import Protocol, check_labelling
@@ -119,13 +119,13 @@ def label_configurations(
             for batch in _batches(list(work), size)
         )
         already = len(geometries) - len(work)
-        flight = Flight(ledger, client, protocol.parts, limits, progress, already - failed, failed)
+        queue = LabelQueue(ledger, client, protocol.parts, limits, progress, already - failed, failed)
         try:
-            flight.work_off(tasks)
+            queue.run(tasks)
         finally:
-            flight.call_off()
+            queue.cancel()
             ledger.ingest()
-        return _count(ledger, protocol, list(geometries), already, flight.computed)
+        return _count(ledger, protocol, list(geometries), already, queue.computed)
 
 
 def scratch_folder(resources: Resources, store: Path) -> Path:

@@ -22,8 +22,8 @@ import tasks
 
 _GIB = 1024**3
 
-KILL_TOGETHER = 1.0
-"""Seconds within which who kills a label's process from outside kills its worker too, if that is what it wants."""
+KILL_DELAY = 1.0
+"""Seconds to wait after a kill from outside: a batch system that ends a job kills the worker as well."""
 
 
 class EngineProcess:
@@ -52,8 +52,8 @@ class EngineProcess:
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         pipes = self._process.stdin, self._process.stdout
-        self._talk = threading.Thread(target=self._converse, args=(request, *pipes), daemon=True)
-        self._talk.start()
+        self._reader = threading.Thread(target=self._exchange, args=(request, *pipes), daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> Self:
         return self
@@ -63,14 +63,14 @@ class EngineProcess:
     ) -> None:
         self.kill()
         self._process.wait(timeout=60)
-        self._talk.join(timeout=60)
+        self._reader.join(timeout=60)
         self._stderr.close()
 
     def lines(self, timeout: float) -> list[tuple[float, bytes]] | None:
         """Return the lines that have come, each with the time (s, monotonic) when it did.
 
         Waits up to `timeout` seconds for the first; none came if the list is empty. None means that the
-        process has said its last word.
+        process has closed its output.
         """
         found: list[tuple[float, bytes]] = []
         while not self._ended:
@@ -86,12 +86,12 @@ class EngineProcess:
 
     def memory(self) -> float:
         """Return the resident memory of the process and of the programs it has started, GiB."""
-        return sum(_resident(pid) for pid in self._family()) / _GIB
+        return sum(_resident(pid) for pid in self._process_tree()) / _GIB
 
     def cpu_seconds(self) -> float:
         """Return the CPU time of the process so far, with that of programs it ran and runs, s."""
         total = 0.0
-        for pid in self._family():
+        for pid in self._process_tree():
             with suppress(psutil.Error):
                 total += sum(psutil.Process(pid).cpu_times()[:4])
         return total
@@ -100,30 +100,30 @@ class EngineProcess:
         """End the process with everything that it has started."""
         if self._process.returncode is not None:
             return  # its number may belong to somebody else by now
-        family = list(self._family())
+        family = list(self._process_tree())
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         for pid in family[1:]:  # a program may have left the group
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
-    def asked_to_end(self) -> bool:
-        """Return whether SIGTERM ended it, which it heeds only until it has begun: no doing of a label."""
+    def was_terminated(self) -> bool:
+        """Return whether SIGTERM ended it, which it obeys only until its labels begin."""
         return self._process.poll() == -signal.SIGTERM
 
     def was_killed(self) -> bool:
         """Return whether SIGKILL ended it."""
         return self._process.poll() == -signal.SIGKILL
 
-    def death(self) -> str:
-        """Return how the process ended, with its last words. It waits for that, and helps after a minute."""
+    def exit_reason(self) -> str:
+        """Return how the process ended, with the last line it wrote; after a minute of waiting it is killed."""
         try:
             code = self._process.wait(timeout=60)
-        except subprocess.TimeoutExpired:  # it has said its last word and yet does not end
+        except subprocess.TimeoutExpired:  # it has closed its output and does not end
             self.kill()
             code = self._process.wait(timeout=60)
         if code == -signal.SIGKILL:
-            time.sleep(KILL_TOGETHER)  # a batch system that kills the whole job ends this process here
+            time.sleep(KILL_DELAY)  # a batch system that kills the whole job ends this process here
         self._stderr.seek(0)
         words = self._stderr.read()[-4000:].decode(errors="replace").strip().splitlines()
         last = f": {words[-1].strip()[:300]}" if words else ""
@@ -133,7 +133,7 @@ class EngineProcess:
             return f"its process was ended by {name}{hint}{last}"
         return f"its process ended with exit code {code}{last}"
 
-    def _converse(self, request: dict[str, Any], stdin: IO[bytes], stdout: IO[bytes]) -> None:
+    def _exchange(self, request: dict[str, Any], stdin: IO[bytes], stdout: IO[bytes]) -> None:
         with suppress(BrokenPipeError), stdin:  # it died at once; its exit code and last words tell the reason
             stdin.write(json.dumps(request).encode())
         with stdout:
@@ -142,7 +142,7 @@ class EngineProcess:
                     self._lines.put((time.monotonic(), line))
         self._lines.put(None)
 
-    def _family(self) -> Iterator[int]:
+    def _process_tree(self) -> Iterator[int]:
         """Yield the process' number and those of all below it."""
         left = [self._process.pid]
         while left:

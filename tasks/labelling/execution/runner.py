@@ -18,13 +18,13 @@ from tasks.labelling.execution.process import EngineProcess
 from tasks.labelling.execution.scratch import label_folder
 
 POLL = 0.1
-"""Seconds between two looks at a label's memory."""
+"""Seconds between two checks of a label's memory."""
 
-LONGEST_LOOK = 5.0
-"""Seconds between two looks at a label beyond which this process stood still, and the label with it."""
+LONGEST_PAUSE = 5.0
+"""Seconds between two checks above which this process was suspended, and the label with it."""
 
-FULL = 1024**2
-"""Bytes free on the disk of the temporary files below which a label that failed is not to blame."""
+MIN_FREE_BYTES = 1024**2
+"""Free bytes on the disk of temporary files below which a label failed because the disk is full."""
 
 Entry = dict[str, Any]
 
@@ -108,7 +108,7 @@ def _one_process(
     head, places = work[0], [label.place for label in work]
     jobs = [[asdict(job) for job in label.jobs] for label in work]
     request = {"engine": engine, "parent": os.getpid(), "labels": jobs}
-    clock = Clock(LONGEST_LOOK)
+    clock = Clock(LONGEST_PAUSE)
     begun = looked = clock.now()
     crossed: tuple[_Work, Entry] | None = None
     with EngineProcess(request, folder) as process:
@@ -139,20 +139,20 @@ def _one_process(
         label = work[0]
         wall = round(clock.now() - begun, 3)
         if crossed is not None and crossed[0] is label:
-            verdict = crossed[1]
-            innocent = verdict["status"] == OUT_OF_MEMORY and label is not head
-        elif crossed is not None:  # it had only begun when the one before it was found guilty too late
-            innocent = True
+            entry = crossed[1]
+            try_again = entry["status"] == OUT_OF_MEMORY and label is not head
+        elif crossed is not None:  # it had just begun when the limit of the one before it was noticed
+            try_again = True
         else:
-            verdict = {"status": FAILED, "reason": process.death()}
-            if _disk_is_full(verdict, folder):
+            entry = {"status": FAILED, "reason": process.exit_reason()}
+            if _disk_is_full(entry, folder):
                 raise _full(folder)
             killed = process.was_killed()
-            innocent = label is not head or process.asked_to_end() or (killed and not label.killed)
+            try_again = label is not head or process.was_terminated() or (killed and not label.killed)
             label.killed |= killed and label is head
-    if not innocent:
+    if not try_again:
         work.popleft()
-        yield [(label.place, {"part": label.jobs[0].part, "wall_seconds": wall, **verdict})]
+        yield [(label.place, {"part": label.jobs[0].part, "wall_seconds": wall, **entry})]
 
 
 def _disk_is_full(entry: Entry, folder: Path) -> bool:
@@ -160,7 +160,7 @@ def _disk_is_full(entry: Entry, folder: Path) -> bool:
     if entry["status"] != FAILED:
         return False
     said = any(os.strerror(code) in str(entry.get("reason")) for code in (errno.ENOSPC, errno.EDQUOT))
-    return said or shutil.disk_usage(folder).free < FULL
+    return said or shutil.disk_usage(folder).free < MIN_FREE_BYTES
 
 
 def _full(folder: Path) -> OSError:

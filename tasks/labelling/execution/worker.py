@@ -68,7 +68,7 @@ class LabelTask:
 
 @dataclass
 class Finished:
-    """What a worker has to say at the end of a task.
+    """The result of a task.
 
     Attributes
     ----------
@@ -76,14 +76,14 @@ class Finished:
         One ledger entry for each part that ended.
     seen
         Where the spool has them.
-    trouble
-        Why the task was given up through no fault of a label. Where the spool could not be written, what is in
+    error
+        Why the task ended early, if that was not a label. Where the spool could not be written, what is in
         `entries` and not in the spool is nowhere else.
     """
 
     entries: list[dict[str, Any]] = field(default_factory=list)
     seen: SpoolRange | None = None
-    trouble: BaseException | None = None
+    error: BaseException | None = None
 
 
 def run_task(task: LabelTask) -> Finished:
@@ -98,7 +98,7 @@ def run_task(task: LabelTask) -> Finished:
             writer.extend(entries)
         finished.seen = SpoolRange(writer.path.name, start, writer.end)
     except OSError as error:  # no room in the spool, or for the temporary files
-        finished.trouble = error
+        finished.error = error
         ended.close()  # type: ignore[attr-defined]  # ends the process now
     return finished
 

@@ -97,7 +97,7 @@ def test_every_part_is_a_line_of_the_spool(tmp_path: Path) -> None:
     finished = run_task(task([3.0, DEADLY, 3.1], tmp_path))
     (path,) = spool_files(tmp_path / "spool")
     lines = read_spool(path).entries
-    assert list(lines) == finished.entries and finished.trouble is None
+    assert list(lines) == finished.entries and finished.error is None
     assert finished.seen is not None and (finished.seen.file, finished.seen.start) == (path.name, 0)
     assert finished.seen.end == path.stat().st_size
     assert Counter(line["configuration"] for line in lines) == {"c0": 3, "c1": 1, "c2": 3}
@@ -115,7 +115,7 @@ def test_a_spool_that_cannot_be_written_loses_nothing_that_was_computed(
     monkeypatch.setattr(worker, "_spools", {})
     monkeypatch.setattr("storage.spool.SpoolWriter.extend", full)
     finished = run_task(task([3.0, HANGING], tmp_path))
-    assert isinstance(finished.trouble, OSError) and finished.seen is None
+    assert isinstance(finished.error, OSError) and finished.seen is None
     assert [entry["part"] for entry in finished.entries] in (["AB"], ["AB", "A"], ["AB", "A", "B"])
     assert not list((tmp_path / "scratch").iterdir())
 

@@ -24,7 +24,7 @@ from recipes.schema.recipe import Resources
 from storage.configuration import configuration_ids
 from storage.ledger import Ledger
 from storage.spool import read_spool, spool_files
-from tasks.labelling.execution import flight
+from tasks.labelling.execution import label_queue
 from tasks.labelling.execution.dispatch import LabelCounts, label_configurations
 from tasks.labelling.protocol import protocol_of
 from tests.storage.conftest import small_disk  # noqa: F401 - a fixture
@@ -183,10 +183,10 @@ if __name__ == "__main__":
 
 SHORT = """
 from deploy import watch
-from tasks.labelling.execution import flight
+from tasks.labelling.execution import label_queue
 
 watch.PATIENCE = 5.0
-flight.GRACE = flight.LOOK = 0.5
+label_queue.GRACE_PERIOD = label_queue.POLL_INTERVAL = 0.5
 
 """
 LIMIT = "slow_labels(int(sys.argv[2])), label_timeout=6.0"
@@ -243,8 +243,8 @@ def stop(process: psutil.Process) -> None:
 def test_workers_that_end_no_label_are_started_anew_once(
     tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch, always: bool
 ) -> None:
-    monkeypatch.setattr(flight, "GRACE", 1.0)
-    monkeypatch.setattr(flight, "LOOK", 1.0)
+    monkeypatch.setattr(label_queue, "GRACE_PERIOD", 1.0)
+    monkeypatch.setattr(label_queue, "POLL_INTERVAL", 1.0)
     values, over = slow_labels(200), threading.Event()
 
     def stop_workers() -> None:

@@ -1,4 +1,4 @@
-"""Keep a Dask cluster busy with labels: hand tasks out, take results in, and judge what is lost with a worker."""
+"""Submit labels to a Dask cluster, write their results to the ledger, and retry what is lost with a worker."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from tasks.labelling.execution.runner import Limits
 from tasks.labelling.execution.worker import Finished, LabelTask, LabelWork, make_entry, run_task
 from tasks.progress import ProgressLine
 
-IN_FLIGHT = 4
-"""Tasks handed to the cluster for each of its cores."""
+TASKS_PER_CORE = 4
+"""Tasks submitted at once for each core of the cluster."""
 
-GRACE = 300.0
+GRACE_PERIOD = 300.0
 """Seconds beyond a label's own limit within which some label must end while there are workers."""
 
-LOOK = 5.0
-"""Seconds between two looks at the labels that are with the cluster."""
+POLL_INTERVAL = 5.0
+"""Seconds between two checks of the labels that are submitted."""
 
-MAX_TROUBLE = 10
-"""Tasks in a row that may end without a result (lost file system) before the stage gives up."""
+MAX_ERRORS_IN_A_ROW = 10
+"""Tasks in a row that may end with an error of the machine, such as a lost file system; then the stage fails."""
 
-MAX_DEATHS = 2
-"""Workers that may die over a label among others; then it is tried alone, and as many may die again."""
+MAX_WORKER_DEATHS = 2
+"""Workers that may die while they compute a label; then it is computed alone, and as many may die again."""
 
 
-class Flight:
-    """The labels of one run that are with the cluster.
+class LabelQueue:
+    """The labels of one run: those to submit, those submitted, and those to retry.
 
     Parameters
     ----------
@@ -72,17 +72,17 @@ class Flight:
         self._ledger, self._client, self._progress = ledger, client, progress
         self._parts, self._limits = tuple(parts), limits
         self._done, self._failed = done, failed
-        self._flying: dict[Future, LabelTask] = {}
-        self._again: list[LabelTask] = []  # lost with their worker through no fault of their own
-        self._alone: list[LabelTask] = []  # each waits to be tried with no other beside it
+        self._submitted: dict[Future, LabelTask] = {}
+        self._retries: list[LabelTask] = []  # lost with their worker
+        self._isolated: list[LabelTask] = []  # to be computed with no other label submitted
         self._deaths: Counter[str] = Counter()
         self._started = time.time()
-        self._trouble = 0
+        self._errors_in_a_row = 0
         self._ended_at_restart = -1
-        self._give_back: Callable[[], None] = _judge_deaths_here(client)
+        self._restore: Callable[[], None] = _report_deaths_at_once(client)
 
-    def work_off(self, tasks: Iterator[LabelTask]) -> None:
-        """Have every task computed and written to the ledger.
+    def run(self, tasks: Iterator[LabelTask]) -> None:
+        """Compute every task and write its labels to the ledger.
 
         Raises
         ------
@@ -90,44 +90,44 @@ class Flight:
             If the cluster has no workers for too long, is lost, a disk is full, or no label comes to an end.
         """
         no_workers = _seconds(dask.config.get("distributed.scheduler.no-workers-timeout", None), 600.0)
-        clock = Clock(4 * LOOK)
-        sign_of_life = last_worker = clock.now()
+        clock = Clock(4 * POLL_INTERVAL)
+        last_progress = last_worker = clock.now()
         spooled = -1
         self._report()
         while True:
             cores = sum(self._client.ncores().values())
-            self._fill(tasks, IN_FLIGHT * max(cores, 1))
-            if not self._flying:
+            self._fill(tasks, TASKS_PER_CORE * max(cores, 1))
+            if not self._submitted:
                 return
-            ended = _wait_for_some(self._flying)
+            ended = _wait_for_some(self._submitted)
             now = clock.now()
             if cores:
                 last_worker = now
             if ended or not cores:
-                sign_of_life = now
+                last_progress = now
             if ended:
-                self._take_in(ended)
+                self._record(ended)
                 self._report()
             elif now - last_worker > no_workers:
                 raise StoppedError(f"the cluster had no workers for {no_workers:g} s")
-            elif (size := self._spooled()) != spooled:  # a task of many labels shows in the spool that it lives
-                spooled, sign_of_life = size, now
-            elif now - sign_of_life > self._limits.timeout + GRACE:
+            elif (size := self._spooled()) != spooled:  # a task of many labels has written some to the spool
+                spooled, last_progress = size, now
+            elif now - last_progress > self._limits.timeout + GRACE_PERIOD:
                 self._restart_workers()
-                sign_of_life = now
+                last_progress = now
 
-    def call_off(self) -> None:
-        """Take back what is still with the cluster; one that is gone has nothing to take back."""
+    def cancel(self) -> None:
+        """Cancel what is still submitted, if the cluster still answers."""
         with suppress(OSError, TimeoutError, RuntimeError, CancelledError):
-            if self._flying:
-                self._client.cancel(list(self._flying))
-            self._give_back()
+            if self._submitted:
+                self._client.cancel(list(self._submitted))
+            self._restore()
 
     def _restart_workers(self) -> None:
-        """Start the workers anew that hold labels but end none; give up if that was of no use the last time."""
+        """Restart the workers that hold labels and finish none; fail if the last restart did not help."""
         if self._ended_at_restart == self.computed:
             raise StoppedError(
-                f"no label ended within {self._limits.timeout + GRACE:g} s, longer than the limit of one, "
+                f"no label ended within {self._limits.timeout + GRACE_PERIOD:g} s, longer than the limit of one, "
                 "although the workers were started anew; look at their logs and at the disks of their machines"
             )
         self._ended_at_restart = self.computed
@@ -139,57 +139,57 @@ class Flight:
                 list(holders), wait_for_workers=False, on_error="return", stimulus_id="no-label-ended"
             )
 
-        self._client.run_on_scheduler(restart, [future.key for future in self._flying])
+        self._client.run_on_scheduler(restart, [future.key for future in self._submitted])
 
     def _fill(self, tasks: Iterator[LabelTask], most: int) -> None:
-        while len(self._flying) < most:
-            task = self._again.pop() if self._again else next(tasks, None)
+        while len(self._submitted) < most:
+            task = self._retries.pop() if self._retries else next(tasks, None)
             if task is None:
                 break
             self._submit(task)
-        if not self._flying and self._alone:
-            self._submit(self._alone.pop())
+        if not self._submitted and self._isolated:
+            self._submit(self._isolated.pop())
 
     def _submit(self, task: LabelTask) -> None:
         key = f"label-{task.labels[0].configuration[:16]}-{uuid.uuid4().hex[:8]}"
-        self._flying[self._client.submit(run_task, task, key=key, pure=False)] = task
+        self._submitted[self._client.submit(run_task, task, key=key, pure=False)] = task
 
-    def _take_in(self, ended: Sequence[Future]) -> None:
-        """Write what the ended tasks brought, all in one transaction, and release them at once."""
-        brought: list[tuple[LabelTask, Finished]] = []
+    def _record(self, ended: Sequence[Future]) -> None:
+        """Write the results of the tasks that have ended, all in one transaction, and release the tasks."""
+        results: list[tuple[LabelTask, Finished]] = []
         for future in ended:
-            task = self._flying.pop(future)
+            task = self._submitted.pop(future)
             finished = self._result(future, task)
             future.release()
             if finished is not None:
-                brought.append((task, finished))
+                results.append((task, finished))
         self._ledger.add(
-            [entry for _, finished in brought for entry in finished.entries],
-            [finished.seen for _, finished in brought if finished.seen is not None],
+            [entry for _, finished in results for entry in finished.entries],
+            [finished.seen for _, finished in results if finished.seen is not None],
         )
-        for task, finished in brought:
+        for task, finished in results:
             self._count(task, finished.entries)
-            if finished.trouble is None:
-                self._trouble = 0
+            if finished.error is None:
+                self._errors_in_a_row = 0
             else:
-                self._stumble(finished.trouble)
+                self._note_error(finished.error)
 
     def _result(self, future: Future, task: LabelTask) -> Finished | None:
-        """Return what a task brought and why it came to nothing, or None if it was lost with its worker."""
+        """Return the result of a task, or None if it was lost with its worker."""
         if future.status == "cancelled":
             raise StoppedError("the connection to the cluster was lost; see that its scheduler and workers run")
         if future.status == "finished":
             try:
                 result: Finished = future.result(timeout=60)
             except Exception:  # whatever Dask says when a result was lost with its worker
-                self._after_loss(task)
+                self._retry_lost(task)
                 return None
             return result
         error = future.exception(timeout=60)
         if isinstance(error, KilledWorker):
-            self._after_loss(task)
+            self._retry_lost(task)
             return None
-        return Finished(trouble=error)
+        return Finished(error=error)
 
     def _count(self, task: LabelTask, entries: Collection[dict[str, Any]]) -> None:
         """Count the labels of a task that have ended."""
@@ -206,48 +206,48 @@ class Flight:
         self._done += good
         self._failed += not good
 
-    def _stumble(self, error: BaseException) -> None:
-        """Note a task that ended without results through no fault of a label; give up where more would too."""
-        self._trouble += 1
+    def _note_error(self, error: BaseException) -> None:
+        """Count a task that ended with an error of the machine; fail if the disk is full, or at too many."""
+        self._errors_in_a_row += 1
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = error.filename or self._ledger.spool
             raise StoppedError(f"a worker's disk is full ({where}); make room on it")
         if isinstance(error, NmerError) and not error.retry_helps:
             raise error
-        if self._trouble > MAX_TROUBLE:
+        if self._errors_in_a_row > MAX_ERRORS_IN_A_ROW:
             what = f"{type(error).__name__}: {error}"
-            raise StoppedError(f"{self._trouble} tasks in a row could not be computed: {what}")
+            raise StoppedError(f"{self._errors_in_a_row} tasks in a row could not be computed: {what}")
 
-    def _after_loss(self, task: LabelTask) -> None:
-        """Judge a task that was lost with its worker by what the spool has of it.
+    def _retry_lost(self, task: LabelTask) -> None:
+        """Submit again what the spool does not have of a task that was lost with its worker.
 
-        A worker computes the labels of a task in order: the first that has not ended is the suspect, and goes on
-        by itself; the others after it go on together. A suspect that has cost `MAX_DEATHS` workers waits until
-        no other label is with the cluster; when it costs as many again, it has failed.
+        A worker computes the labels of a task in order: the first that has not ended may be the cause, and is
+        submitted by itself; the others after it are submitted together. A label that has cost
+        `MAX_WORKER_DEATHS` workers waits until no other is submitted; when it costs as many again, it has failed.
         """
         self._ledger.ingest()
         left = [rest for label in task.labels if (rest := self._rest(label, task.protocol)) is not None]
         if not left:
             return
-        suspect, others = left[0], left[1:]
+        first, others = left[0], left[1:]
         if others:
-            self._again.append(replace(task, labels=tuple(others)))
-        self._deaths[suspect.configuration] += 1
-        deaths, alone = self._deaths[suspect.configuration], replace(task, labels=(suspect,))
-        if deaths < MAX_DEATHS:
-            self._again.append(alone)
-        elif deaths < 2 * MAX_DEATHS:
-            self._alone.append(alone)
+            self._retries.append(replace(task, labels=tuple(others)))
+        self._deaths[first.configuration] += 1
+        deaths, alone = self._deaths[first.configuration], replace(task, labels=(first,))
+        if deaths < MAX_WORKER_DEATHS:
+            self._retries.append(alone)
+        elif deaths < 2 * MAX_WORKER_DEATHS:
+            self._isolated.append(alone)
         else:
             reason = "the worker process died each time it computed this label"
             if walltime := dask.config.get("nmer.walltime", None):  # that of the batch system's jobs
                 reason += f"; if the walltime of its jobs, {walltime}, was too short, raise labels.walltime"
-            values = {"part": suspect.jobs[0].part, "status": FAILED, "reason": reason}
-            self._ledger.add([make_entry(task, suspect.configuration, values)])
+            values = {"part": first.jobs[0].part, "status": FAILED, "reason": reason}
+            self._ledger.add([make_entry(task, first.configuration, values)])
             self._end(good=False)
 
     def _rest(self, label: LabelWork, protocol: str) -> LabelWork | None:
-        """Return what is left of a label by what the ledger knows, or None, counted, if it has ended."""
+        """Return the parts of a label that the ledger does not have, or None, counted, if it has ended."""
         rows = self._ledger.rows([label.configuration], protocol).get(label.configuration, {})
         known = {part: row for part, row in rows.items() if row.status == OK or row.finished >= self._started}
         jobs = tuple(job for job in label.jobs if job.part not in known)
@@ -265,17 +265,17 @@ class Flight:
             self._progress.update(self._done, self._failed)
 
 
-def _wait_for_some(flying: Collection[Future]) -> list[Future]:
+def _wait_for_some(submitted: Collection[Future]) -> list[Future]:
     try:
-        return list(wait(list(flying), timeout=LOOK, return_when="FIRST_COMPLETED").done)
+        return list(wait(list(submitted), timeout=POLL_INTERVAL, return_when="FIRST_COMPLETED").done)
     except (TimeoutError, CancelledError):
-        return [future for future in flying if future.done()]
+        return [future for future in submitted if future.done()]
 
 
-def _judge_deaths_here(client: Client) -> Callable[[], None]:
-    """Have the scheduler report a worker's death at once, and return how to take that back.
+def _report_deaths_at_once(client: Client) -> Callable[[], None]:
+    """Have the scheduler report a worker's death at once, and return a function that restores its setting.
 
-    By itself it would have a task computed again from its first label, whatever of it is in the spool.
+    Otherwise it computes a lost task again from its first label, whatever of it is in the spool.
     """
 
     def allow(count: int, dask_scheduler: Any = None) -> int:
