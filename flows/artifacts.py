@@ -15,7 +15,7 @@ from flows.server import without_patience
 from recipes.schema.recipe import Recipe
 from storage.store import Store
 from storage.version import package_versions
-from tasks.run.plan import Plan
+from tasks.plan import Plan
 from tasks.run.state import outcome
 
 LARGEST = 200_000

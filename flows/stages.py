@@ -20,10 +20,10 @@ from flows.progress import show_progress
 from recipes.schema.recipe import Recipe
 from recipes.stages import PARTS, STAGE, StageName, stages_until
 from storage.store import Store, default_store
+from tasks.plan import resolve
 from tasks.progress import watched_by
 from tasks.run.checks import check_recipe
 from tasks.run.needs import needs, with_scratch
-from tasks.run.plan import resolve
 from tasks.run.state import check_complete, label_cost_now, recipe_state
 from tasks.run.timing import record
 

@@ -14,7 +14,7 @@ from storage.store import Store
 
 if TYPE_CHECKING:
     from deploy.machine import AnyMachine
-    from tasks.run.plan import Plan
+    from tasks.plan import Plan
 
 
 def load_family(

@@ -16,7 +16,7 @@ from potentials.errors import InputError
 if TYPE_CHECKING:
     from deploy.machine import AnyMachine
     from tasks.labelling.execution.dispatch import LabelCounts
-    from tasks.run.plan import Plan
+    from tasks.plan import Plan
 
 
 def retry(
@@ -51,8 +51,8 @@ def retry(
     from storage.ledger import Ledger
     from storage.store import Store
     from tasks.labelling.retry import find_failures
+    from tasks.plan import resolve
     from tasks.run.costs import check_consent, cost_limit, cost_of_labels
-    from tasks.run.plan import resolve
     from tasks.run.state import label_cost_now
 
     if not reason and not listing:

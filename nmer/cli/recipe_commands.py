@@ -154,8 +154,8 @@ def plan(
     --------
     nmer plan ch3-water --preset laptop
     """
+    from tasks.plan import resolve
     from tasks.run.costs import CostLeft, cost_limit, is_above, stage_costs, words
-    from tasks.run.plan import resolve
     from tasks.run.state import label_cost_now, open_store
 
     loaded, opened = checked_recipe(recipe, preset, protocol, here=False), open_store(store)

@@ -60,9 +60,9 @@ def run(
     from nmer.cli.family_run import load_family, print_family, run_family
     from storage.file_system import network_note
     from storage.store import Store, default_store
+    from tasks.plan import resolve
     from tasks.run.costs import CostLeft, check_consent, cost_left, cost_limit
     from tasks.run.needs import needs
-    from tasks.run.plan import resolve
     from tasks.run.state import check_complete, label_cost_now, open_store, outcome, recipe_state
 
     need("prefect", "distributed")
@@ -171,7 +171,7 @@ def status(
     nmer status ch3-water --preset smoke
     """
     from storage.file_system import network_note
-    from tasks.run.plan import resolve
+    from tasks.plan import resolve
     from tasks.run.state import open_store, recipe_state
 
     loaded = with_protocol(load_recipe(recipe, preset), protocol)

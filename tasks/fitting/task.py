@@ -18,8 +18,8 @@ from storage.records import TRAIN
 from storage.store import Store
 from storage.version import Column, package_versions
 from tasks.fitting.fit import FitResult, fit_potential
+from tasks.plan import Plan
 from tasks.progress import ProgressLine
-from tasks.run.plan import Plan
 
 
 @task(name="fitting", cache_policy=NO_CACHE)

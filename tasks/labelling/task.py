@@ -28,8 +28,8 @@ from tasks.labelling.execution.dispatch import label_configurations, scratch_fol
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import Protocol
 from tasks.labelling.reference import reference_energy
+from tasks.plan import Plan
 from tasks.progress import ProgressLine
-from tasks.run.plan import Plan
 
 
 @task(name="labelling", cache_policy=NO_CACHE)

@@ -1,1 +1,1 @@
-"""A run of a recipe, without Prefect: its checks, its plan, its costs, and how far it has come."""
+"""A run of a recipe as a whole, over all stages: its checks, its costs, and how far it has come."""

@@ -15,7 +15,7 @@ from recipes.estimate import estimate, label_cost
 from recipes.schema.labelling import Labelling
 from recipes.stages import STAGES, stages_until
 from storage.store import Store
-from tasks.run.plan import Plan
+from tasks.plan import Plan
 from tasks.run.state import StageState, label_cost_now, recipe_state
 
 VARIABLE = "NMER_MAX_CORE_HOURS"

@@ -20,7 +20,7 @@ from storage.version import Version
 from tasks.labelling.calibrate import expected_cost_in
 from tasks.labelling.collect import FLAGGED, MISSING, collect_labels
 from tasks.labelling.dataset import key_of
-from tasks.run.plan import Plan, resolve
+from tasks.plan import Plan, resolve
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from recipes.schema.recipe import Sampling
 from storage.contents import pool_columns
 from storage.store import Store
 from storage.version import package_versions
+from tasks.plan import Plan
 from tasks.progress import ProgressLine
-from tasks.run.plan import Plan
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.pbmetad import walkers, write_runs
 

@@ -11,8 +11,8 @@ from recipes.load import expanded_toml
 from storage.contents import PoolFile, selection_columns
 from storage.store import Store
 from storage.version import package_versions
+from tasks.plan import Plan
 from tasks.progress import ProgressLine
-from tasks.run.plan import Plan
 from tasks.selection.choose import select
 
 _LIBRARIES = {"soap": ("dscribe",)}

@@ -20,9 +20,9 @@ from storage.store import Store
 from storage.version import Column, Version, package_versions, write_text
 from tasks.metrics import Errors, errors
 from tasks.parity import energy_parity
+from tasks.plan import Plan
 from tasks.plot import write_plots
 from tasks.progress import ProgressLine
-from tasks.run.plan import Plan
 from tasks.validation.gates.interface import Candidate, Verdict, judge
 from tasks.validation.labels import cost_rows, expected_from, label_sentence
 from tasks.validation.report import Report, report_html

@@ -23,7 +23,7 @@ from storage.keys import validation_key
 from storage.records import Dataset
 from storage.store import Store
 from tasks.metrics import errors
-from tasks.run.plan import resolve
+from tasks.plan import resolve
 from tasks.validation.gates.interface import Candidate, judge
 from tasks.validation.task import validation_task
 

@@ -174,7 +174,7 @@ def test_plan_tells_where_the_cost_of_a_label_comes_from(
 
 def test_flags_decide_what_a_dataset_takes(recipe: Path, store: Store, tmp_path: Path) -> None:
     from tasks.labelling.task import labelling_task
-    from tasks.run.plan import resolve
+    from tasks.plan import resolve
 
     loaded = load_recipe(str(recipe))
     with Ledger.open(store.labels) as ledger:
@@ -212,7 +212,7 @@ def test_flags_decide_what_a_dataset_takes(recipe: Path, store: Store, tmp_path:
 
 def test_a_raised_limit_is_enough_to_try_again(recipe: Path, store: Store, tmp_path: Path) -> None:
     from tasks.labelling.task import labelling_task
-    from tasks.run.plan import resolve
+    from tasks.plan import resolve
 
     fill(recipe, store)
     loaded = load_recipe(str(recipe))

@@ -15,7 +15,7 @@ from recipes.schema.recipe import Recipe
 from storage.spool import read_spool, spool_files
 from storage.store import Store
 from tasks.labelling.task import labelling_task
-from tasks.run.plan import resolve
+from tasks.plan import resolve
 from tasks.selection.task import selection_task
 from tests.storage import family
 from tests.tasks.labelling.conftest import instant  # noqa: F401 - a fixture

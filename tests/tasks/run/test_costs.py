@@ -12,8 +12,8 @@ from nmer.cli.main import main
 from potentials.errors import InputError
 from recipes.load import load_recipe
 from recipes.protocols import find_protocol
+from tasks.plan import resolve
 from tasks.run.costs import CostLeft, Limit, cost_by_hand, cost_left, cost_limit, cost_of_labels, is_above
-from tasks.run.plan import resolve
 
 Words = tuple[str, ...]
 

@@ -13,13 +13,13 @@ from recipes.stages import PARTS, STAGE, STAGES, PartName, stages_until
 from storage.keys import pool_key, selection_key
 from tasks.labelling.protocol import protocol_of
 from tasks.labelling.reference import reference_terms
-from tasks.run.plan import resolve
+from tasks.plan import resolve
 
 RESOLVERS = {
-    "pool": "tasks.run.plan.pool_key",
-    "selection": "tasks.run.plan.selection_key_of",
-    "protocol": "tasks.run.plan.protocol_of",
-    "references": "tasks.run.plan.reference_terms",
+    "pool": "tasks.plan.pool_key",
+    "selection": "tasks.plan.selection_key_of",
+    "protocol": "tasks.plan.protocol_of",
+    "references": "tasks.plan.reference_terms",
 }
 
 

@@ -15,7 +15,7 @@ from storage.records import TRAIN, Pool
 from storage.store import Store
 from storage.version import Version
 from tasks.metrics import Errors
-from tasks.run.plan import resolve
+from tasks.plan import resolve
 from tasks.selection.task import selection_task
 from tasks.validation.report import Report, report_html
 from tasks.validation.task import _chain, _coverage, _summary
