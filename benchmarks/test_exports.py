@@ -12,7 +12,7 @@ from potentials.nmers.switching import Switching
 from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
 from storage.exchange.exporter import write_export
-from storage.exchange.formats import EXPORTERS
+from storage.exchange.formats import FORMATS
 from storage.exchange.subject import PotentialSubject
 from tests.contracts.test_exporters import NMER, run_check
 
@@ -24,8 +24,8 @@ def test_how_long_an_energy_and_gradient_take(tmp_path: Path) -> None:
         rng = np.random.default_rng(1)
         k, coefficients = rng.uniform(0.3, 1.5, len(basis.pair_names)), rng.normal(size=basis.n_terms)
         potential = Potential(NMER, degree, "intermolecular", k, coefficients, Switching((0, 5), 5.0, 7.0))
-        write_export(EXPORTERS["c"], PotentialSubject(potential, {}), tmp_path / f"{degree}")
-        said = run_check(EXPORTERS["c"], tmp_path / f"{degree}").stdout.splitlines()[1]
+        write_export(FORMATS.get("c"), PotentialSubject(potential, {}), tmp_path / f"{degree}")
+        said = run_check(FORMATS.get("c"), tmp_path / f"{degree}").stdout.splitlines()[1]
         potential.energy_and_gradient(NMER.positions)
         start = perf_counter()
         for _ in range(1000):

@@ -58,10 +58,13 @@ FOLDERS = {
 }
 """The folders that a room may have."""
 
+STAGES = ("physics", "sampling", "selection", "labelling", "fitting", "validation", "simulation")
+
 MOST_LINES = 350
 
 KNOWN_CIRCLES: set[tuple[str, ...]] = set()
 KNOWN_ARROWS: set[tuple[str, str]] = {("tasks.selection.doptimal", "tasks.fitting.fit")}
+KNOWN_DETOURS: set[str] = {"tasks.plan"}
 KNOWN_LONG: set[str] = {"tasks.sampling.bias.kernel"}
 
 
@@ -123,9 +126,9 @@ WHOLE = "run"
 
 
 def stage(module: str) -> str | None:
-    """Return the stage whose folder a module is in, if any."""
-    room, *parts = module.split(".")
-    return parts[0] if room == "tasks" and parts and (ROOT / room / parts[0]).is_dir() else None
+    """Return the stage whose folder a module is in, if any; ``tasks/run`` is above all stages."""
+    room, *names = module.split(".")
+    return names[0] if room == "tasks" and names and names[0] in STAGES else None
 
 
 def test_arrows_point_down() -> None:
@@ -155,6 +158,16 @@ def test_stages_do_not_import_each_other() -> None:
     across = {arrow: (one, other) for arrow, (one, other) in pairs.items() if one and other and one != other}
     assert {arrow for arrow, (one, _) in across.items() if one != WHOLE} == KNOWN_ARROWS
     assert not [arrow for arrow in arrows() if arrow[0] == "tasks.plan" and stage(arrow[1]) == WHOLE]
+
+
+def test_what_stages_share_knows_no_stage() -> None:
+    """A stage reaches another neither directly nor by way of a module that several of them import."""
+    used = {name for name in modules() if stage(name)}
+    shared: set[str] = set()
+    while used:
+        used = {b for a, b in arrows() if a in used and b.startswith("tasks.") and not stage(b)} - shared
+        shared |= used
+    assert {one for one, other in arrows() if one in shared and stage(other)} == KNOWN_DETOURS
 
 
 def test_prefect_and_dask_stay_in_their_rooms() -> None:

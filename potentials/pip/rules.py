@@ -6,7 +6,7 @@ Written as a chemist would say them:
 ``joined``                    the intermolecular distances of every term join all fragments
 ``intermolecular``            every term holds at least one intermolecular distance
 ``only intermolecular``       every term holds nothing else
-``connected``                 the atoms of a term hang together, its distances taken as lines
+``connected``                 the atoms of a term are connected, its distances taken as lines
 ``intra <= 2``                at most degree 2 in distances within fragments; ``inter`` likewise
 ``A-B <= 2``                  at most degree 2 in distances between letters A and B
 ``A-B intra <= 1``            at most degree 1 in one kind of distance; ``A-B inter`` likewise
@@ -119,7 +119,7 @@ class HighestDegree(Rule):
 
 @dataclass(frozen=True)
 class Connected(Rule):
-    """The atoms of a term hang together."""
+    """The atoms of a term are connected."""
 
     def monomials(self, rows: Ints, variables: Variables) -> Bools:
         """Return which monomials there may be."""

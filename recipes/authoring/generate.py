@@ -29,7 +29,7 @@ ALKANE = ("ch", "ch3")
 """1-mers whose terms go to degree 5; all others' go to degree 3."""
 
 UNSCREENED = ("conh", "ch-ch3")
-"""Larger n-mers that keep all terms of degree 3; the others keep those whose atoms hang together."""
+"""Larger n-mers that keep all terms of degree 3; the others keep those whose atoms are connected."""
 
 PAPER_TERMS = 2871
 """The most terms that paper I gives an n-mer."""

@@ -166,7 +166,7 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
     lines += [_noted(f"degree = {settings.paper.degree}", _count(nmer, settings, settings.paper))]
     lines += [f'terms = "{"intermolecular" if pair else "all"}"']
     if settings.rules:
-        lines += [_noted(f"rules = {_toml(settings.rules)}", "the atoms of a term hang together")]
+        lines += [_noted(f"rules = {_toml(settings.rules)}", "the atoms of a term are connected")]
     if settings.paper.max_terms:
         lines += [_noted(f"max_terms = {settings.paper.max_terms}", "those that lower the error most")]
     lines += ["gamma = 0.0005", _noted("delta_e = 40", "kcal/mol")]

@@ -9,7 +9,7 @@ import sys
 import pytest
 from rich.cells import cell_len
 
-from nmer.cli.output import print_table, printing_printable
+from nmer.cli.output import print_table, reported
 from tasks.progress import ProgressLine
 
 LONG = "a word and [red]another[/red] " * 8
@@ -25,7 +25,7 @@ def shown(
     stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, head: tuple[str, ...] = ("name", "n", "what")
 ) -> str:
     monkeypatch.setattr(sys, "stdout", stream)
-    printing_printable(print_table)(head, ROWS)
+    reported(print_table)(head, ROWS)
     return stream.getvalue()
 
 
