@@ -61,7 +61,7 @@ def checked_recipe(
     """
     from tasks.run.checks import check_recipe
 
-    recipe = with_workers(with_protocol(load_recipe(name, preset), protocol), workers)
+    recipe = read_recipe(name, preset, protocol, workers)
     try:
         missing = check_recipe(recipe, until, here)
     except InputError as error:
@@ -69,6 +69,11 @@ def checked_recipe(
     for one in missing:
         print(f"note: {recipe.name} cannot run here: {one}", file=sys.stderr)
     return recipe
+
+
+def read_recipe(name: str, preset: str | None, protocol: str | None, workers: int | None) -> Recipe:
+    """Return a recipe, as `checked_recipe` does, that has not been checked."""
+    return with_workers(with_protocol(load_recipe(name, preset), protocol), workers)
 
 
 def with_workers(recipe: Recipe, workers: int | None) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,16 +12,19 @@ from cyclopts import Parameter
 from nmer.cli.options import Json, MaxCoreHours, Preset, StorePath, Yes
 from nmer.cli.output import print_json, print_table
 from nmer.cli.packages import need
-from nmer.cli.recipe_input import On, ProtocolName, checked_recipe, machine_of
+from nmer.cli.recipe_input import On, ProtocolName, checked_recipe, machine_of, read_recipe
 from potentials.errors import InputError
 from recipes.families import FAMILIES
 from recipes.load import load_recipe
 from recipes.protocols import with_protocol
 from recipes.schema.recipe import Recipe
-from recipes.stages import PARTS, STAGES, PartName, StageName, stages_until
+from recipes.stages import PARTS, STAGES, PartName, StageName
 
 if TYPE_CHECKING:
     from deploy.machine import AnyMachine
+    from storage.store import Store
+    from tasks.plan import Plan
+    from tasks.run.costs import Limit
 
 ALL_HELP = f"Train all recipes of a family: {', '.join(FAMILIES)}."
 
@@ -55,17 +59,12 @@ def run(
     --------
     nmer run ch3-water --preset smoke
     """
-    from deploy.fits import check_fits
-    from deploy.script import Work
-    from nmer.cli.family_run import load_family, print_family, run_family
     from storage.file_system import network_note
     from storage.store import Store, default_store
     from tasks.plan import resolve
-    from tasks.run.costs import CostLeft, check_consent, cost_left, cost_limit
-    from tasks.run.needs import needs
-    from tasks.run.state import check_complete, label_cost_now, open_store, outcome, recipe_state
+    from tasks.run.costs import cost_limit
+    from tasks.run.state import completed, open_store, outcome
 
-    need("prefect", "distributed")
     if (recipe is None) == (family is None):
         raise InputError(f"give a recipe, or --all and a family ({', '.join(FAMILIES)}), and not both")
     if only is not None:
@@ -73,14 +72,13 @@ def run(
             raise InputError("--only runs one part of one recipe; leave out --all and --until")
         until = PARTS[only].last
     machine, known, path = machine_of(on), open_store(store), Path(store or default_store())
-    limit, since = cost_limit(max_core_hours, machine.max_core_hours), PARTS[only].first if only else STAGES[0]
+    limit = cost_limit(max_core_hours, machine.max_core_hours)
     if family is not None:
-        members = load_family(family, preset, protocol, workers, until)
-        plans = [resolve(member) for member in members]
-        for one in plans:
-            check_fits(machine, Work(**needs(one.recipe, path, label_cost_now(one, known), until)))
-        left = sum((cost_left(one, known, since, until) for one in plans), CostLeft(0.0))
-        check_consent(family, left, limit, preset, yes)
+        from nmer.cli.family_run import load_family, print_family, run_family
+
+        need("prefect", "distributed")
+        plans = [resolve(member) for member in load_family(family, preset, protocol, workers, until)]
+        _check_start(family, plans, known, path, machine, only, until, preset, yes, limit)
         whole = run_family(family, plans, Store(path, create=True), until, machine)
         if json:
             print_json(whole)
@@ -88,27 +86,53 @@ def run(
             print_family(whole)
         return 0 if whole["passed"] else 1
     assert recipe is not None
-    loaded = checked_recipe(recipe, preset, protocol, workers, until)
-    plan = resolve(loaded)
-    check_fits(machine, Work(**needs(loaded, path, label_cost_now(plan, known), until)))
-    states = recipe_state(plan, known)
-    if only not in (None, "sample"):
-        check_complete(loaded, states, until)
-    check_consent(loaded.name, cost_left(plan, known, since, until), limit, preset, yes)
+    plan = completed(read_recipe(recipe, preset, protocol, workers), known, until)
+    work = plan is None
+    if plan is None:
+        need("prefect", "distributed")
+        plan = resolve(checked_recipe(recipe, preset, protocol, workers, until))
+        _check_start(plan.recipe.name, [plan], known, path, machine, only, until, preset, yes, limit)
     opened = Store(path, create=True)
     if note := network_note(opened.labels):
         print(f"note: {note}", file=sys.stderr)
-    if all(s.version for s in states if s.stage in stages_until(until)):
-        print("everything is there already", file=sys.stderr)
-    else:
+    if work:
         opened.check_writable()
-        _train(loaded, opened.path, until, machine, only)
+        _train(plan.recipe, opened.path, until, machine, only)
+    else:
+        print("everything is there already", file=sys.stderr)
     result = outcome(plan, opened, until)
     if json:
         print_json(result)
     else:
         _print_outcome(result)
     return 0 if result["passed"] else 1
+
+
+def _check_start(
+    what: str,
+    plans: Sequence[Plan],
+    known: Store | None,
+    path: Path,
+    machine: AnyMachine,
+    only: PartName | None,
+    until: StageName,
+    preset: str | None,
+    yes: bool,
+    limit: Limit,
+) -> None:
+    """Raise an error if the work does not fit the machine or costs too much, or a part lacks its input."""
+    from deploy.fits import check_fits
+    from deploy.script import Work
+    from tasks.run.costs import CostLeft, check_consent, cost_left
+    from tasks.run.needs import needs
+    from tasks.run.state import check_complete, label_cost_now, recipe_state
+
+    since = PARTS[only].first if only else STAGES[0]
+    for plan in plans:
+        check_fits(machine, Work(**needs(plan.recipe, path, label_cost_now(plan, known), until)))
+        check_complete(plan.recipe, recipe_state(plan, known), since)
+    left = sum((cost_left(plan, known, since, until) for plan in plans), CostLeft(0.0))
+    check_consent(what, left, limit, preset, yes)
 
 
 def _train(recipe: Recipe, path: Path, until: StageName, machine: AnyMachine, only: PartName | None) -> None:

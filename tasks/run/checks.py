@@ -1,4 +1,7 @@
-"""The list of checks of a recipe, which every command and flow makes before anything runs or is written."""
+"""The list of checks of a recipe, which every command and flow makes before anything runs or is written.
+
+What only some recipes need, and what is slow to import, is imported within the check.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,7 @@ from recipes.stages import stages_until
 from tasks.labelling.protocol import check_labelling
 from tasks.labelling.reference import check_start
 from tasks.sampling.bias.cvs import families
-from tasks.sampling.bias.specification import window_bias
 from tasks.sampling.force_fields.registry import check_force_field
-from tasks.sampling.samplers.scan import check_scan
 from tasks.selection.descriptor import check_descriptor
 
 
@@ -54,6 +55,8 @@ def check_samplers(recipe: Recipe) -> None:
     """Raise InputError if there is nothing to bias, an axis of a scan cannot be moved, or PLUMED is of no use."""
     nmer, sampling = recipe.build_nmer(), recipe.sampling
     if "scan" in sampling.samplers:
+        from tasks.sampling.samplers.scan import check_scan
+
         check_scan(nmer, sampling.scan)
     if "pbmetad" not in sampling.samplers:
         return
@@ -61,6 +64,7 @@ def check_samplers(recipe: Recipe) -> None:
         raise InputError("sampling.bias.families: the n-mer has no collective variables of its own; give families")
     if sampling.engine == "plumed":
         from tasks.sampling.bias.plumed_engine import check_widths, new_plumed
+        from tasks.sampling.bias.specification import window_bias
 
         check_widths(window_bias(nmer, sampling.bias, sampling.temperatures[0], sampling.windows[0]))
         new_plumed()

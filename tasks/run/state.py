@@ -128,6 +128,18 @@ def recipe_state(plan: Plan, store: Store | None) -> list[StageState]:
     return list(states.values())
 
 
+def completed(recipe: Recipe, store: Store | None, until: str) -> Plan | None:
+    """Return the plan of a recipe if a store has all that its stages make up to one of them, otherwise None."""
+    if store is None:
+        return None
+    try:
+        plan = resolve(recipe)
+    except InputError:  # the checks of a run say more
+        return None
+    states = recipe_state(plan, store)[: len(stages_until(until))]
+    return plan if all(state.version for state in states) else None
+
+
 def _frames_so_far(scratch: Path) -> int:
     """Return how many frames a sampling that has not ended has kept; its modules are imported only then."""
     if not scratch.exists():

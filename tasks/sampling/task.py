@@ -17,7 +17,6 @@ from storage.store import Store
 from storage.version import package_versions
 from tasks.plan import Plan
 from tasks.progress import ProgressLine
-from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.pbmetad import walkers, write_runs
 
 
@@ -37,6 +36,8 @@ def sampling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) ->
     recipe, store, key = plan.recipe, Store(store_path), plan.pool
     if store.find("pool", key, recipe.name):
         return key
+    from tasks.sampling.pool import sample_pool  # LAMMPS and compiled kernels, of which a finished pool needs none
+
     scratch = store.scratch(key)
     with (
         Client(scheduler()) as client,
