@@ -9,10 +9,56 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from recipes.engines import engine_table, method_table
+from recipes.schema.tables import Declaration
+from tasks.sampling.force_field import FORCE_FIELDS
+from tasks.sampling.sampler import SAMPLERS
+from tasks.selection.descriptor import DESCRIPTORS
+
+
+def _declared(what: str, declared: Declaration) -> dict[str, str]:
+    needs = "; ".join(f"{need.name}: {need.install}" for need in declared.needs)
+    table = f"`[{what.split('.')[0]}.{declared.options.TABLE}]`" if declared.options else "none"
+    return {
+        what.split(".")[1]: f"`{declared.name}`",
+        "what it is": declared.title,
+        "its own table": table,
+        "needs": needs or "nothing more",
+    }
+
+
+def sampler_table() -> list[dict[str, str]]:
+    """Return what each sampler declares."""
+    return [
+        _declared(SAMPLERS.what, one)
+        | {
+            "frames": "those that the others leave" if one.frames is None else "its own number, or those left",
+            "temperatures": "the recipe's" if one.thermal else "none",
+            "after a kill": "goes on" if one.frames_kept else "starts afresh",
+        }
+        for one in SAMPLERS
+    ]
+
+
+def force_field_table() -> list[dict[str, str]]:
+    """Return what each force field declares."""
+    return [
+        {key: cell for key, cell in _declared(FORCE_FIELDS.what, one).items() if key != "its own table"}
+        | {"types": "yes" if one.typed else "no"}
+        for one in FORCE_FIELDS
+    ]
+
+
+def descriptor_table() -> list[dict[str, str]]:
+    """Return what each descriptor declares."""
+    return [_declared(DESCRIPTORS.what, one) for one in DESCRIPTORS]
+
 
 TABLES: dict[tuple[str, str], Callable[[], Sequence[Mapping[str, str]]]] = {
     ("labelling.md", "engines"): engine_table,
     ("labelling.md", "methods"): method_table,
+    ("sampling.md", "samplers"): sampler_table,
+    ("sampling.md", "force fields"): force_field_table,
+    ("selection.md", "descriptors"): descriptor_table,
 }
 """The page and the name of each table, and what gives its rows."""
 

@@ -17,8 +17,8 @@ from ase.data import atomic_numbers
 from potentials.nmers.capping import pieces
 from potentials.nmers.nmer import NMer
 from recipes.engines import ENGINES, JobSize, LabelCost
-from recipes.schema.recipe import Labelling, Recipe, SelectionSettings
-from recipes.schema.sampling import Sampling
+from recipes.schema.recipe import DESCRIPTORS, Labelling, Recipe, SelectionSettings
+from recipes.schema.sampling import FORCE_FIELDS, SAMPLERS, Sampling
 from recipes.stages import STAGE
 
 FUNCTIONS = {  # basis functions on H and He, and on B to Ne
@@ -39,12 +39,6 @@ SELECTION_TABLE = 0.25
 
 FRAMES_PER_SECOND = 1500.0
 COMPILE_SECONDS = 30.0
-
-XTB_STEP, XTB_POWER = 1.0e-5, 1.65
-"""CPU time of a GFN2-xTB step is the first, s, times the number of basis functions to the power of the second."""
-
-SPARE_FRAMES = 1.1
-"""Frames looked at for each frame kept: some lie beyond a window's walls."""
 
 _GIB = 1024**3
 
@@ -94,7 +88,7 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
     candidates = recipe.fitting.build_basis(nmer).n_terms
     terms = min(candidates, recipe.fitting.max_terms or candidates)
     coordinates = nmer.natoms * 3
-    pairs = nmer.natoms * (nmer.natoms - 1) // 2
+    width = DESCRIPTORS.get(recipe.selection.descriptor).width(nmer)
     label = label or label_cost(nmer, recipe.labelling)
     fit_rounds = recipe.fitting.starts * min(recipe.fitting.max_iterations, 60)
     fit_seconds = fit_rounds * (train * terms**2 / 2e10 + train * terms * 5e-9)
@@ -111,8 +105,8 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
         StageEstimate(
             "selection",
             labels,
-            _selection_seconds(recipe.selection, frames, pairs) / 3600,
-            0.15 + min(frames * pairs * 8 * 2 / _GIB, SELECTION_TABLE),
+            _selection_seconds(recipe.selection, frames, nmer) / 3600,
+            0.15 + min(frames * width * 8 * 2 / _GIB, SELECTION_TABLE),
             labels * coordinates * 8 / 1e6,
         ),
         StageEstimate(
@@ -134,30 +128,25 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
 
 
 def _sampling_seconds(sampling: Sampling, nmer: NMer) -> float:
-    """Return the CPU time of the sampling, s: a force field's, or that of every step that GFN2-xTB computes.
-
-    The latter is a fit to 4 to 12 atoms (10 to 27 basis functions), right within 15 %.
-    """
-    orbitals = sum(1 if n <= 2 else 4 if n <= 10 else 9 for n in nmer.numbers)
-    step = XTB_STEP * orbitals**XTB_POWER
+    """Return the CPU time of the sampling, s: of frames, or of every evaluation of an expensive force field."""
     seconds, fields = 0.0, sampling.force_fields
-    cells = sampling.walkers / len(fields) / (1 if len(nmer.fragments) > 1 else len(sampling.windows))
-    for field in fields:
-        frames = sampling.frames / len(fields)
-        if field == "GFN2-xTB":
-            femtoseconds = SPARE_FRAMES * frames * sampling.stride + cells * 1000 * sampling.equilibration
-            seconds += femtoseconds / sampling.timestep * step
-        else:
-            seconds += frames / FRAMES_PER_SECOND
+    for name, share in sampling.shares.items():
+        for field in fields:
+            frames, step_seconds = share / len(fields), FORCE_FIELDS.get(field).step_seconds
+            if step_seconds is None:
+                seconds += frames / FRAMES_PER_SECOND
+            else:
+                seconds += SAMPLERS.get(name).evaluations(sampling, nmer, frames) * step_seconds(nmer)
     return seconds
 
 
-def _selection_seconds(selection: SelectionSettings, frames: int, pairs: int) -> float:
-    """Return the CPU time of the selection, s: fits to pools of 600,000 and 3,000,000 frames of 28 distances."""
-    clusters = selection.train + selection.test
+def _selection_seconds(selection: SelectionSettings, frames: int, nmer: NMer) -> float:
+    """Return the CPU time of the selection, s: fits to pools of 600,000 and 3,000,000 frames of 28 features."""
+    clusters, descriptor = selection.train + selection.test, DESCRIPTORS.get(selection.descriptor)
+    describing, width = 1.0 + frames * descriptor.frame_seconds, descriptor.width(nmer)
     if selection.levels == "two" or (selection.levels == "auto" and clusters > TWO_LEVELS):
-        return 1.0 + pairs / 28 * (4.3e-6 * frames + 3.0e-4 * clusters)
-    return 1.0 + pairs / 28 * 7.5e-9 * frames * clusters
+        return describing + width / 28 * (4.3e-6 * frames + 3.0e-4 * clusters)
+    return describing + width / 28 * 7.5e-9 * frames * clusters
 
 
 def label_cost(nmer: NMer, labelling: Labelling) -> LabelCost | None:

@@ -17,7 +17,7 @@ from potentials.errors import InputError
 from recipes.schema.checks import check_molecules
 from recipes.schema.patterns import LONGEST_NAME, shown
 from recipes.schema.recipe import Recipe
-from recipes.schema.section import Section, section_in
+from recipes.schema.section import Section
 
 SectionType = TypeVar("SectionType", bound=Section)
 
@@ -232,13 +232,14 @@ def _known() -> str:
 
 def _sentence(error: ValidationError) -> str:
     """Turn pydantic's first complaint into one sentence with the key and what is allowed."""
-    problems = _without_branches(error)
+    problems = error.errors()
     first = problems[0]
     key = ".".join(str(part) for part in first["loc"])
     more = len(problems) - 1
     tail = f" (and {more} more)" if more else ""
     if first["type"] == "extra_forbidden":
-        keys = sorted(_section_at(first["loc"][:-1]).model_fields)
+        section = _section_at(first["loc"][:-1])
+        keys = sorted({*section.model_fields, *section.sections()})
         close = difflib.get_close_matches(str(first["loc"][-1])[:LONGEST_NAME], keys, n=1)
         hint = f" (did you mean '{close[0]}'?)" if close else ""
         return f"key {shown(key)} is unknown{hint}; allowed: {', '.join(keys)}{tail}"
@@ -254,29 +255,11 @@ def _sentence(error: ValidationError) -> str:
     return f"key '{key}'{meaning} is {shown(first['input'])}; {message}{tail}"
 
 
-def _without_branches(error: ValidationError) -> list[dict[str, Any]]:
-    """Return the problems; where one word or a list is allowed, pydantic tries both: only of what was meant."""
-    problems = error.errors()
-    listed = [p["loc"][:-1] for p in problems if p["type"] == "literal_error" and isinstance(p["input"], list)]
-    found: dict[tuple[int | str, ...], dict[str, Any]] = {}
-    for problem in problems:
-        loc = problem["loc"]
-        own = loc[-1:] if problem["type"] == "extra_forbidden" else ()  # a key of the user's, whatever is in it
-        loc = loc[: len(loc) - len(own)]
-        branch = next((n for n, part in enumerate(loc) if "[" in str(part)), None)
-        if branch is not None and str(loc[branch]).startswith("literal") == (loc[:branch] in listed):
-            continue
-        loc = (*(part for part in loc if "[" not in str(part)), *own)
-        found.setdefault(loc, {**problem, "loc": loc})
-    return list(found.values())
-
-
 def _section_at(loc: tuple[int | str, ...]) -> type[Section]:
     """Return the model that a location leads to."""
     model: type[Section] = Recipe
     for part in loc:
-        if isinstance(part, str) and part in model.model_fields:
-            model = section_in(model.model_fields[part].annotation) or model
+        model = model.sections().get(str(part), model)
     return model
 
 

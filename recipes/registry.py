@@ -19,6 +19,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Generic, Protocol, TypeVar
@@ -28,6 +30,9 @@ from recipes.schema.patterns import shown
 
 PLUGINS = "NMER_PLUGINS"
 """Environment variable with folders whose Python files declare further engines, samplers, gates and formats."""
+
+PREFIX = "nmer_plugin_"
+"""What the names of their modules begin with."""
 
 
 @dataclass(frozen=True)
@@ -160,27 +165,36 @@ def _modules(package: str, attribute: str) -> Iterator[ModuleType]:
 
 
 def _plugins() -> Iterator[ModuleType]:
-    for folder in filter(None, os.environ.get(PLUGINS, "").split(os.pathsep)):
-        if not Path(folder).is_dir():
+    """Import the files of the plugins' folders; a file is imported once, whatever it declares."""
+    for folder in _folders():
+        if not folder.is_dir():
             raise InputError(f"{PLUGINS} names '{folder}', which is not a folder")
-        for path in sorted(Path(folder).glob("*.py")):
-            yield _loaded(path.resolve())
+        for path in sorted(folder.glob("*.py")):
+            name = f"{PREFIX}{path.stem}"
+            if name in sys.modules and sys.modules[name].__file__ != str(path):
+                del sys.modules[name]  # of another folder, named before
+            try:
+                yield importlib.import_module(name)
+            except Exception as error:
+                raise InputError(
+                    f"{PLUGINS}: {path} cannot be imported: {type(error).__name__}: {error}"
+                ) from error
 
 
-def _loaded(path: Path) -> ModuleType:
-    """Return the module of a file; a file is imported once, whatever it declares."""
-    name = f"nmer_plugin_{path.stem}"
-    known = sys.modules.get(name)
-    if known is not None and known.__file__ == str(path):
-        return known
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{PLUGINS}: {path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise InputError(f"{PLUGINS}: {path} cannot be imported: {type(error).__name__}: {error}") from error
-    return module
+def _folders() -> list[Path]:
+    return [Path(folder).resolve() for folder in os.environ.get(PLUGINS, "").split(os.pathsep) if folder]
+
+
+class _PluginFinder(MetaPathFinder):
+    """Finds the files of the plugins' folders by name, so that a worker can unpickle what they define."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Return where a plugin's module is."""
+        if not name.startswith(PREFIX):
+            return None
+        files = (folder / f"{name.removeprefix(PREFIX)}.py" for folder in _folders())
+        found = next((file for file in files if file.is_file()), None)
+        return None if found is None else importlib.util.spec_from_file_location(name, found)
+
+
+sys.meta_path.append(_PluginFinder())

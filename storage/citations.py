@@ -15,9 +15,11 @@ from typing import Any
 
 from potentials.nmers.nmer import NMer
 from recipes.engines import ENGINES
+from recipes.registry import Registry
 from recipes.schema.gates import GATES
 from recipes.schema.labelling import Labelling
-from recipes.schema.recipe import NMerModel
+from recipes.schema.recipe import DESCRIPTORS, NMerModel
+from recipes.schema.sampling import FORCE_FIELDS, SAMPLERS
 from recipes.stages import STAGE
 from storage.attributes import content_of
 from storage.version import NOT_STATED, Version
@@ -26,7 +28,6 @@ FUNCTIONALS = {"wb97m-v": "wb97m-v", "wb97m_v": "wb97m-v", "pbe": "pbe", "b3lyp"
 
 SECOND_ROW = {"Al", "Si", "P", "S", "Cl", "Ar"}
 
-FORCE_FIELDS = {"ff14SB": "ff14sb", "OPLS-AA": "opls-aa", "GFN2-xTB": "gfn2-xtb"}
 
 KINDS = tuple(stage.makes for stage in STAGE.values() if stage.makes != "validation")
 """What brings papers with it; each stage's own are in the function of its name below."""
@@ -196,28 +197,35 @@ def _selection(section: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if section.get("method", "mini-batch-k-means") == "mini-batch-k-means":
         yield "mini-batch K-means", "mini-batch-k-means"
         yield "scikit-learn", "scikit-learn"
-    if section.get("descriptor") == "soap":
-        yield "SOAP", "soap"
+    yield from _declared(DESCRIPTORS, section.get("descriptor", "sorted-distances"))
 
 
 def _pool(
     section: dict[str, Any], engines: Mapping[str, str], recipe: dict[str, Any]
 ) -> Iterator[tuple[str, str]]:
-    if "pbmetad" in _words(section.get("sampler", "pbmetad")):
-        yield "parallel-bias metadynamics", "pbmetad"
-        yield "well-tempered metadynamics", "well-tempered"
-        yield "parallel-bias metadynamics with families", "families"
+    yield from _declared(SAMPLERS, section.get("sampler", "pbmetad"))
     if "lammps" in engines:
         yield "LAMMPS", "lammps"
     if section.get("engine") == "plumed":
         yield "PLUMED", "plumed"
-    for name in _words(section.get("force_field", "ff14SB")):
-        yield f"force field {name}", FORCE_FIELDS.get(name, "")
+    fields = _words(section.get("force_field", "ff14SB"))
+    for name in fields:
+        papers = FORCE_FIELDS.get(name).papers if name in FORCE_FIELDS else ()
+        yield from ((f"force field {name}", key) for key in papers or ("",))
     if "openmm" in engines:
         yield "OpenMM", "openmm"
     names = {fragment["name"] for fragment in recipe.get("nmer", {}).get("fragments", ())}
-    if "water" in names and "GFN2-xTB" not in _words(section.get("force_field", "ff14SB")):
+    if "water" in names and all(name in FORCE_FIELDS and FORCE_FIELDS.get(name).typed for name in fields):
         yield "TIP4P/2005f", "tip4p-2005f"
+
+
+def _declared(registry: Registry[Any], value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the papers of what a recipe names; '' of what is not there any more."""
+    for name in _words(value):
+        if name not in registry:
+            yield f"{registry.what} '{name}'", ""
+        else:
+            yield from ((_papers().get(key, {}).get("subject", name), key) for key in registry.get(name).papers)
 
 
 def _words(value: Any) -> list[str]:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from recipes.schema.recipe import Recipe
-from recipes.schema.sampling import Sampling
+from recipes.schema.sampling import SAMPLERS, Sampling
 from recipes.stages import STAGE
 from storage.canonical import canonical_json as canonical_json
 from storage.canonical import digest as digest
@@ -43,7 +43,7 @@ def _sampled_otherwise(settings: Sampling) -> bool:
     PLUMED as the engine computes the bias again where a run begins, and a torsion's hill that is wider than the
     period is no longer added twice to one of an even number of grid points.
     """
-    if "pbmetad" not in settings.samplers:
+    if not any(SAMPLERS.get(name).biased for name in settings.samplers):
         return False
     bias, torsions = settings.bias, [settings.bias.sigma_angle]
     if bias.families:

@@ -11,12 +11,17 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from recipes.engines import ENGINES
+from recipes.registry import Registry
+from recipes.schema.recipe import DESCRIPTORS
+from recipes.schema.sampling import FORCE_FIELDS, SAMPLERS
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials")
@@ -40,6 +45,9 @@ FOLDERS = {
         "sampling/bias",
         "sampling/force_fields",
         "sampling/samplers",
+        "sampling/samplers/normal_modes",
+        "sampling/samplers/pbmetad",
+        "sampling/samplers/scan",
         "selection",
         "selection/descriptors",
         "labelling",
@@ -63,9 +71,9 @@ STAGES = ("physics", "sampling", "selection", "labelling", "fitting", "validatio
 MOST_LINES = 350
 
 KNOWN_CIRCLES: set[tuple[str, ...]] = set()
-KNOWN_ARROWS: set[tuple[str, str]] = {("tasks.selection.doptimal", "tasks.fitting.fit")}
+KNOWN_ARROWS: set[tuple[str, str]] = set()
 KNOWN_DETOURS: set[str] = {"tasks.plan"}
-KNOWN_LONG: set[str] = {"tasks.sampling.bias.kernel"}
+KNOWN_LONG: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -232,3 +240,25 @@ def test_array_types_are_defined_once() -> None:
     aliases = ("NDArray[np.float64]", "NDArray[np.int64]", "NDArray[np.bool_]")
     found = {m.name for m in modules().values() if any(alias in m.path.read_text() for alias in aliases)}
     assert found == {"potentials.arrays"}
+
+
+DEFAULTS = {"recipes.schema.sampling", "recipes.schema.recipe", "storage.citations", "tasks.sampling.engine"}
+"""Where a recipe's defaults stand: in its schema, and for texts that leave them out."""
+
+
+@pytest.mark.parametrize(
+    ("registry", "folder"),
+    [
+        (SAMPLERS, "tasks.sampling.samplers."),
+        (FORCE_FIELDS, "tasks.sampling.force_fields."),
+        (DESCRIPTORS, "tasks.selection.descriptors."),
+    ],
+    ids=["samplers", "force fields", "descriptors"],
+)
+def test_samplers_and_descriptors_are_named_only_where_they_are_declared(
+    registry: Registry[Any], folder: str
+) -> None:
+    names = set(registry.names())
+    for module in modules().values():
+        if not module.name.startswith(folder) and module.name not in {*DEFAULTS, "tasks.xtb"}:
+            assert not module.texts & names, f"{module.name} names {sorted(module.texts & names)}"

@@ -25,6 +25,7 @@ from recipes.schema.patterns import LONGEST_NAME, NAME, shown
 from recipes.schema.recipe import Recipe
 from storage.version import write_text
 from tasks.run.checks import check_recipe
+from tasks.sampling.force_field import FORCE_FIELDS
 from tasks.sampling.force_fields.registry import choose_force_field
 
 PRESETS = ("smoke", "laptop", "paper")
@@ -63,7 +64,7 @@ def new(name: str, *, from_smiles: FromSmiles, partner: With = None, out: Out = 
     force_field, why = choose_force_field(nmer)
     made = own_recipe(nmer, smiles, force_field, why)
     recipes = _write(path, made)
-    needs = "pip install 'nmer[xtb]'" if force_field == "GFN2-xTB" and not find_spec("tblite") else ""
+    needs = "; ".join(need.install for need in FORCE_FIELDS.get(force_field).needs if not need.found())
     commands = _next_commands(path)
     if json:
         print_json(_facts(path, made, recipes) | {"why": why, "needs": needs, "next": commands})
@@ -74,7 +75,7 @@ def new(name: str, *, from_smiles: FromSmiles, partner: With = None, out: Out = 
     rows = [(p, *_row(recipes[p], terms)) for p, terms in _by_preset(made).items()]
     print_table(("preset", "degree", "terms", "frames", "labels", "level of theory", "core-hours"), rows)
     if needs:
-        print(f"GFN2-xTB is not installed here; install it with: {needs}")
+        print(f"{force_field} is not installed here; install it with: {needs}")
     print("next:")
     for command in commands:
         print(f"  {command}")

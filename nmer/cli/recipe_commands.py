@@ -93,11 +93,12 @@ def _show_cvs(recipe: Recipe, json: bool) -> int:
 
 
 def _show_types(recipe: Recipe, json: bool) -> int:
-    from tasks.sampling.force_fields.registry import RULES, nmer_terms
+    from tasks.sampling.force_field import FORCE_FIELDS
+    from tasks.sampling.force_fields.registry import nmer_terms
 
     nmer, found = recipe.build_nmer(), []
     for name in recipe.sampling.force_fields:
-        if name not in RULES:
+        if not FORCE_FIELDS.get(name).typed:
             continue
         terms = nmer_terms(nmer, name, recipe.sampling.atom_types)
         columns = zip(nmer.symbols, terms.types, terms.charges, terms.sigma, terms.epsilon, strict=True)
@@ -130,8 +131,9 @@ def _show_types(recipe: Recipe, json: bool) -> int:
                 for r in found
             ],
         )
-    if "GFN2-xTB" in recipe.sampling.force_fields:
-        print("GFN2-xTB has no types: it computes each geometry's own charges")
+    for name in recipe.sampling.force_fields:
+        if not FORCE_FIELDS.get(name).typed:
+            print(f"{name} has no types: it computes each geometry's own charges")
     return 0
 
 

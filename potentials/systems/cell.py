@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise, product
 
 import numpy as np
@@ -57,8 +58,9 @@ class Cell:
         if len(unit) and np.linalg.svd(unit / sizes[:, None], compute_uv=False).prod() < FLAT:
             raise InputError("the periodic cell vectors lie in one plane or on one line")
 
+    @cached_property
     def repeats(self) -> Floats:
-        """Return the shortest vectors of the same lattice, (3, 3), completed where it does not repeat."""
+        """The shortest vectors of the same lattice, (3, 3), completed where it does not repeat."""
         rows = np.array(self.vectors, dtype=np.float64)
         rows[~np.array(self.periodic)] = 0.0
         return np.asarray(minkowski_reduce(complete_cell(rows), pbc=self.periodic)[0], dtype=np.float64)
@@ -81,7 +83,7 @@ class Cell:
         flat = np.asarray(vectors, dtype=np.float64).reshape(-1, 3)
         if not any(self.periodic):
             return flat.reshape(vectors.shape).copy(), np.full(vectors.shape[:-1], np.inf)
-        reduced = self.repeats()
+        reduced = self.repeats
         steps = np.array(list(product(*((-1, 0, 1) if p else (0,) for p in self.periodic)))) @ reduced
         found, gap = np.empty_like(flat), np.empty(len(flat))
         for start in range(0, len(flat), _BLOCK // 27):

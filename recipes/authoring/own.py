@@ -32,7 +32,7 @@ from recipes.chemistry.placing import (
 from recipes.estimate import label_cost
 from recipes.protocols import find_protocol
 from recipes.schema.labelling import Labelling
-from recipes.schema.sampling import ForceField
+from recipes.schema.sampling import FORCE_FIELDS
 
 Relax = Callable[[NMer], Floats]
 """A molecule -> its nearest minimum on some surface, (atoms, 3), Angstrom."""
@@ -133,7 +133,7 @@ def own_nmer(name: str, first: Molecule, *partners: Molecule, relax: Relax | Non
     return NMer(name, all_beside([_fragment(molecule, relax) for molecule in (first, *partners)]))
 
 
-def own_recipe(nmer: NMer, smiles: tuple[str, ...], force_field: ForceField, why: str) -> OwnRecipe:
+def own_recipe(nmer: NMer, smiles: tuple[str, ...], force_field: str, why: str) -> OwnRecipe:
     """Return the recipe of an n-mer of the user's own.
 
     Parameters
@@ -160,7 +160,7 @@ def own_recipe(nmer: NMer, smiles: tuple[str, ...], force_field: ForceField, why
     energies = "those above the molecule's own optimized geometry"
     if bodies > 1:
         energies = f"counterpoise-corrected {BODIES[bodies]}-body energies"
-    slow = force_field == "GFN2-xTB"
+    slow = FORCE_FIELDS.get(force_field).step_seconds is not None
     settings = Settings(
         comment=f"{what}, from the SMILES {' and '.join(smiles)}. Energies are {energies}. Written by nmer new; "
         "docs/new.md tells how each number was chosen.",

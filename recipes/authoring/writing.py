@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
-from typing import Any, Literal
+from typing import Any
 
 import tomlkit
 
@@ -14,6 +14,7 @@ from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Key
 from potentials.pip.basis import Basis, BasisOptions
 from recipes.schema.gates import gates
+from recipes.schema.sampling import Sampling
 
 LINE = 115
 
@@ -107,7 +108,7 @@ class Settings:
     paper: Size
     rules: tuple[str, ...] = ()
     switching: tuple[tuple[Key, ...], tuple[float, float]] | None = None
-    force_field: Literal["ff14SB", "OPLS-AA", "GFN2-xTB"] = "ff14SB"
+    force_field: str = str(Sampling.model_fields["force_field"].default)
     small: bool = True
     windows: tuple[tuple[float, float], ...] = ((0, 4), (4, 7), (7, 10))
     smoke_basis: str = "cc-pVDZ"
@@ -150,7 +151,7 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
     for fragment in nmer.fragments:
         lines += [*_fragment_lines(fragment), ""]
     lines += ["[sampling]", *_comment(settings.notes.force_field)]
-    if settings.force_field != "ff14SB":
+    if settings.force_field != Settings.force_field:
         lines += [f"force_field = {_toml(settings.force_field)}"]
     lines += [_noted("temperatures = [300, 500, 700]", "K")]
     if pair:

@@ -21,6 +21,7 @@ from recipes.chemistry.places import check_geometry, check_places
 from recipes.chemistry.species import closed_shell_problem
 from recipes.schema.fitting import MOST_MONOMIALS
 from recipes.schema.recipe import Recipe
+from recipes.schema.sampling import SAMPLERS
 
 FARTHEST = 50.0
 """Fragments of a starting geometry lie no farther apart, Angstrom; windows end at 50 A too."""
@@ -130,11 +131,12 @@ def _check_counts(recipe: Recipe, nmer: NMer) -> None:
             f"sampling has {walkers:,} walkers (temperatures x windows x seeds_per_window x force fields); "
             f"allowed: up to {MOST_WALKERS:,}"
         )
-    if walkers > recipe.sampling.shares.get("pbmetad", walkers):
-        raise InputError(
-            f"sampling has {walkers:,} walkers for {recipe.sampling.shares['pbmetad']:,} frames; "
-            "allowed: one frame for each walker or more"
-        )
+    for name, frames in recipe.sampling.shares.items():
+        if (walkers := SAMPLERS.get(name).walkers(recipe.sampling)) > frames:
+            raise InputError(
+                f"sampling has {walkers:,} walkers for {frames:,} frames; "
+                "allowed: one frame for each walker or more"
+            )
     fitting = recipe.fitting
     least = max(1, len(nmer.fragments) - 1)  # degrees below it join no three fragments
     distances = len(Basis.build(nmer, least, fitting.terms, fitting.basis_options()).variables)

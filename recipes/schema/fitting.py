@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from math import comb
 from typing import Annotated, Any, ClassVar, Literal, Self
 
+import numpy as np
 from pydantic import Field, WrapValidator, field_validator, model_validator
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Switching
@@ -221,6 +223,17 @@ class Fitting(Section):
             If the rules or the lone pairs do not suit the n-mer.
         """
         return Basis.build(nmer, self.degree, self.terms, self.basis_options())
+
+    def first_start(self, basis: Basis) -> Floats:
+        """Return the first start of the non-linear parameters of a basis, (parameters,)."""
+        kinds = len(basis.pair_names)
+        start = np.array([self.k] * kinds + [self.d] * (len(basis.parameter_names) - kinds))
+        return start if self.optimizer == "fixed" else np.clip(start, *self.parameter_bounds(basis).T)
+
+    def parameter_bounds(self, basis: Basis) -> Floats:
+        """Return the bounds of each non-linear parameter of a basis, (parameters, 2)."""
+        kinds = len(basis.pair_names)
+        return np.array([self.k_bounds] * kinds + [self.d_bounds] * (len(basis.parameter_names) - kinds))
 
     def check(self, nmer: NMer) -> None:
         """Raise InputError if the degree, the rules or the lone pairs do not suit an n-mer."""

@@ -7,7 +7,8 @@ changes a result.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PlainValidator, SerializeAsAny, ValidationError, model_validator
@@ -15,13 +16,15 @@ from pydantic import Field, PlainValidator, SerializeAsAny, ValidationError, mod
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.nmers.symmetry import derive_symmetry
+from recipes.registry import Registry
 from recipes.schema.fitting import Fitting, SwitchingModel
 from recipes.schema.gates import Gates
 from recipes.schema.graph import check_graph, read_geometry
 from recipes.schema.labelling import Labelling
 from recipes.schema.patterns import LONGEST_GEOMETRY, Folder, FreeLine, Label, PresetName, RecipeName, Symmetry
-from recipes.schema.sampling import Bias, Sampling
+from recipes.schema.sampling import SAMPLERS, Bias, Sampling, check_atoms
 from recipes.schema.section import Pair, Section
+from recipes.schema.tables import Declaration, Tabled, one_of
 
 __all__ = [
     "Bias",
@@ -97,7 +100,28 @@ class NMerModel(Section):
         return NMer(name, tuple(f.build() for f in self.fragments), self.symmetry)
 
 
-class SelectionSettings(Section):
+@dataclass(frozen=True, kw_only=True)
+class DescriptorDeclaration(Declaration):
+    """What a recipe reads of a descriptor.
+
+    Attributes
+    ----------
+    width
+        Number of features of an n-mer's frame.
+    frame_seconds
+        Cost: CPU time to describe a frame, s, beyond that of sorted distances.
+    """
+
+    width: Callable[[NMer], int]
+    frame_seconds: float = 0.0
+
+
+DESCRIPTORS: Registry[DescriptorDeclaration] = Registry(
+    "selection.descriptor", "tasks.selection.descriptors", "DESCRIPTOR"
+)
+
+
+class SelectionSettings(Tabled):
     """Training and test configurations: the real frames nearest to mini-batch K-means centres."""
 
     LATER: ClassVar[Mapping[str, Any]] = {
@@ -107,13 +131,15 @@ class SelectionSettings(Section):
         "max_energy": None,
         "stratify": [],
     }
+    CHOICE: ClassVar[str] = "descriptor"
+    REGISTRY: ClassVar[Registry[Any]] = DESCRIPTORS
 
     method: Literal["mini-batch-k-means", "d-optimality"] = Field(
         "mini-batch-k-means",
         description="cluster and take the frame nearest to each centre, or the rows that span the PIP's terms",
     )
-    descriptor: Literal["sorted-distances", "soap"] = Field(
-        "sorted-distances", description="what is clustered: distances sorted within equivalent pairs, or SOAP"
+    descriptor: Annotated[str, one_of(DESCRIPTORS)] = Field(
+        "sorted-distances", description="what describes a frame: frames are clustered by it"
     )
     train: int = Field(43_000, ge=2, le=1_000_000, description="training configurations")
     test: int = Field(2_000, ge=1, le=1_000_000, description="test configurations")
@@ -165,8 +191,8 @@ class Recipe(Section):
     )
     preset: PresetName = Field("", description="the preset that was applied; empty is none")
     nmer: NMerModel
-    sampling: Sampling = Sampling()
-    selection: SelectionSettings = SelectionSettings()
+    sampling: Sampling = Field(default_factory=Sampling)
+    selection: SelectionSettings = Field(default_factory=SelectionSettings)
     labelling: Labelling = Field(default_factory=Labelling)
     fitting: Fitting = Fitting()
     gates: Annotated[SerializeAsAny[Gates], PlainValidator(Gates.read)] = Field(default_factory=Gates.of)
@@ -190,27 +216,12 @@ class Recipe(Section):
         return self
 
     def _atoms_exist(self, nmer: NMer) -> None:
-        """Raise ValueError if the sampling section names an atom or a window that the n-mer does not have."""
-        for key, groups in (
-            ("bias.families", [v for f in self.sampling.bias.families for v in f.variables]),
-            ("scan.axes", [a.atoms for a in self.sampling.scan.axes]),
-            ("atom_types", [t.atoms for t in self.sampling.atom_types]),
-        ):
-            for atoms in groups:
-                if atoms and max(atoms) >= nmer.natoms:
-                    raise ValueError(f"sampling.{key}: atoms {list(atoms)} must be from 0 to {nmer.natoms - 1}")
-                if not atoms and len(nmer.fragments) < 2:
-                    raise ValueError(f"sampling.{key}: an axis without atoms needs two fragments")
-                if not atoms and len(nmer.fragments) > 2:
-                    raise ValueError(
-                        f"sampling.{key}: an axis without atoms is for two fragments, and here are "
-                        f"{len(nmer.fragments)}; name the atoms whose distance is scanned"
-                    )
-        if self.sampling.scan.orientations > 1 and len(nmer.fragments) > 2:
-            raise ValueError(
-                "sampling.scan.orientations turns the second of two fragments, and here are "
-                f"{len(nmer.fragments)}; allowed: 1, or sampler 'pbmetad'"
-            )
+        """Raise ValueError if the sampling section names an atom that the n-mer does not have."""
+        sampling = self.sampling
+        check_atoms("bias.families", [v for f in sampling.bias.families for v in f.variables], nmer)
+        check_atoms("atom_types", [t.atoms for t in sampling.atom_types], nmer)
+        for sampler in SAMPLERS:
+            sampler.check_nmer(nmer, sampling)
 
     def build_nmer(self) -> NMer:
         """Return the n-mer that the recipe describes."""

@@ -2,17 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from potentials.nmers.nmer import NMer
+from recipes.registry import Registry
 from recipes.schema.patterns import OptionalLabel, TypeName
 from recipes.schema.section import Atom, Section, Temperature, Window
+from recipes.schema.tables import Declaration, Tabled, one_of, several_of
 
-Sampler = Literal["pbmetad", "normal-modes", "scan"]
-ForceField = Literal["ff14SB", "OPLS-AA", "GFN2-xTB"]
-Variable = Annotated[tuple[Atom, ...], Field(min_length=2, max_length=4)]
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerDeclaration(Declaration):
+    """What a recipe reads of a sampler.
+
+    Attributes
+    ----------
+    frames
+        Number of frames that its options ask for, 0 if they leave it open; None: it always makes those that the
+        other samplers leave.
+    walkers
+        Number of independent walkers, each of which needs a frame; 0: it has none.
+    biased
+        Whether its frames depend on the bias of the sampling section.
+    evaluations
+        Cost: evaluations of one force field for a number of frames, from the settings, the n-mer and that number.
+    check_settings
+        Raises ValueError if the sampling section does not say what the sampler needs.
+    check_nmer
+        Raises InputError if the sampler cannot do for an n-mer what the section asks of it.
+    """
+
+    frames: Callable[[Sampling], int] | None = None
+    walkers: Callable[[Sampling], int] = lambda settings: 0
+    biased: bool = False
+    evaluations: Callable[[Sampling, NMer, float], float] = lambda settings, nmer, frames: frames
+    check_settings: Callable[[Sampling], None] = lambda settings: None
+    check_nmer: Callable[[NMer, Sampling], None] = lambda nmer, settings: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForceFieldDeclaration(Declaration):
+    """What a recipe reads of a force field.
+
+    Attributes
+    ----------
+    typed
+        Whether its atoms have types and charges, which ``sampling.atom_types`` may change.
+    step_seconds
+        Cost: CPU time of one evaluation, s; None: as for LAMMPS' own terms, which is little beside the rest.
+    """
+
+    typed: bool = True
+    step_seconds: Callable[[NMer], float] | None = None
+
+
+SAMPLERS: Registry[SamplerDeclaration] = Registry("sampling.sampler", "tasks.sampling.samplers", "SAMPLER")
+FORCE_FIELDS: Registry[ForceFieldDeclaration] = Registry(
+    "sampling.force_field", "tasks.sampling.force_fields", "FORCE_FIELD"
+)
+
+AtomsOfCV = Annotated[tuple[Atom, ...], Field(min_length=2, max_length=4)]
 MOST_FRAMES = 100_000_000
 """Frames of a pool; the papers have 600,000."""
 
@@ -23,7 +76,7 @@ KINDS = {2: "distance", 3: "angle", 4: "torsion"}
 class CVFamilyModel(Section):
     """One family of collective variables, as a chemist writes it down."""
 
-    variables: tuple[Variable, ...] = Field(
+    variables: tuple[AtomsOfCV, ...] = Field(
         min_length=1,
         max_length=1000,
         description="equivalent variables: two atoms make a distance, three an angle, four a torsion, from 0",
@@ -62,57 +115,6 @@ class Bias(Section):
     )
 
 
-class NormalModes(Section):
-    """Frames displaced along the normal modes of the force field's minimum."""
-
-    frames: int = Field(
-        0, ge=0, le=MOST_FRAMES, description="frames, where other samplers run too; alone it makes all frames"
-    )
-    statistics: Literal["quantum", "classical"] = Field(
-        "quantum", description="harmonic distribution of the displacements at each temperature"
-    )
-
-
-class ScanAxis(Section):
-    """One variable that a scan moves over evenly spaced values."""
-
-    atoms: tuple[Atom, ...] = Field(
-        (),
-        max_length=4,
-        description="2 (distance), 3 (angle) or 4 (torsion) atoms; none: the distance of the fragments' centres",
-    )
-    lower: float = Field(ge=-360, le=360, description="first value (A or degrees)")
-    upper: float = Field(ge=-360, le=360, description="last value (A or degrees)")
-    points: int = Field(ge=1, le=1_000_000, description="number of values, both ends among them")
-
-    @model_validator(mode="after")
-    def _rises(self) -> Self:
-        if len(self.atoms) == 1 or len(set(self.atoms)) != len(self.atoms):
-            raise ValueError(f"atoms {list(self.atoms)} must be none, or 2, 3, or 4 different atoms")
-        if self.points > 1 and self.lower >= self.upper:
-            raise ValueError(f"lower = {self.lower:g} must be less than upper = {self.upper:g}")
-        if len(self.atoms) in (0, 2) and self.lower <= 0:
-            raise ValueError(f"lower = {self.lower:g} A must be above 0: it is a distance")
-        return self
-
-
-class Scan(Section):
-    """Frames on a grid of variables, all else as in the force field's minimum."""
-
-    axes: tuple[ScanAxis, ...] = Field((), max_length=4, description="the variables of the grid")
-    orientations: int = Field(
-        1, ge=1, le=1_000_000, description="random orientations of the second fragment at each point; 1: none"
-    )
-
-    @property
-    def frames(self) -> int:
-        """Number of frames: points of the grid times orientations."""
-        total = self.orientations if self.axes else 0
-        for axis in self.axes:
-            total *= axis.points
-        return total
-
-
 class AtomType(Section):
     """A force-field type or charge that some atoms have by the recipe's word, in the place of the rules' own."""
 
@@ -121,7 +123,7 @@ class AtomType(Section):
         None, description="as the force field names it: protein-H1, 140; none: the rule's"
     )
     charge: float | None = Field(None, ge=-5, le=5, description="e; none: the rule's, and caps share what is left")
-    force_field: Literal["ff14SB", "OPLS-AA"] | None = Field(
+    force_field: Annotated[str, one_of(FORCE_FIELDS)] | None = Field(
         None, description="whose type it is; none: the recipe's only force field with types"
     )
 
@@ -132,23 +134,19 @@ class AtomType(Section):
         return self
 
 
-class Sampling(Section):
-    """The frames of the pool: from biased molecular dynamics, from normal modes, from a scan, or from several."""
+class Sampling(Tabled):
+    """The frames of the pool: from one sampler or from several, each with a table of its own options."""
 
-    LATER: ClassVar[Mapping[str, Any]] = {
-        "normal_modes": {"frames": 0, "statistics": "quantum"},
-        "scan": {"axes": [], "orientations": 1},
-        "atom_types": [],
-    }
+    LATER: ClassVar[Mapping[str, Any]] = {"atom_types": []}
+    CHOICE: ClassVar[str] = "sampler"
+    REGISTRY: ClassVar[Registry[Any]] = SAMPLERS
 
-    sampler: Sampler | Annotated[tuple[Sampler, ...], Field(min_length=1)] = Field(
-        "pbmetad", description="one of pbmetad, normal-modes, scan, or a list of them"
-    )
+    sampler: several_of(SAMPLERS) = Field("pbmetad", description="a sampler, or a list of them")  # type: ignore[valid-type]
     engine: Literal["native", "plumed"] = Field(
         "native", description="what adds the bias: the compiled kernel, or PLUMED where PLUMED_KERNEL loads"
     )
-    force_field: ForceField | Annotated[tuple[ForceField, ...], Field(min_length=1)] = Field(
-        "ff14SB", description="one of ff14SB, OPLS-AA, GFN2-xTB, or a list of them: each has its own walkers"
+    force_field: several_of(FORCE_FIELDS) = Field(  # type: ignore[valid-type]
+        "ff14SB", description="a force field, or a list of them: each has its own walkers"
     )
     water_model: Literal["TIP4P/2005f"] = "TIP4P/2005f"
     atom_types: tuple[AtomType, ...] = Field(
@@ -175,8 +173,6 @@ class Sampling(Section):
     seeds_per_window: int = Field(1, ge=1, le=1000, description="independent walkers per temperature and window")
     seed: int = Field(2025, ge=1, le=900_000_000)
     bias: Bias = Bias()
-    normal_modes: NormalModes = NormalModes()
-    scan: Scan = Scan()
 
     @model_validator(mode="after")
     def _windows_rise(self) -> Self:
@@ -193,31 +189,32 @@ class Sampling(Section):
 
     @model_validator(mode="after")
     def _frames_add_up(self) -> Self:
-        for name, several in (("sampler", self.samplers), ("force_field", self.force_fields)):
-            if len(set(several)) != len(several):
-                raise ValueError(f"{name} = {list(several)} names one of them twice")
-        if "scan" in self.samplers and not self.scan.axes:
-            raise ValueError("sampler 'scan' needs at least one [[sampling.scan.axes]]")
-        for name, frames in self.shares.items():
+        for name in self.samplers:
+            SAMPLERS.get(name).check_settings(self)
+        shares = self.shares
+        for name, frames in shares.items():
             if frames < 1:
-                hint = "set normal_modes.frames" if name == "normal-modes" else "raise frames"
+                declared = SAMPLERS.get(name)
+                own = declared.options.TABLE if declared.frames and declared.options else ""
+                hint = f"set {own}.frames" if own else "raise frames"
                 raise ValueError(f"sampler '{name}' would make {frames} of the {self.frames} frames; {hint}")
-        if sum(self.shares.values()) != self.frames:
+        if sum(shares.values()) != self.frames:
+            others = [f"'{one.name}'" for one in SAMPLERS if one.frames is None]
             raise ValueError(
-                f"the samplers {', '.join(self.samplers)} make {sum(self.shares.values())} frames, but frames = "
-                f"{self.frames}; make them equal, or let pbmetad make the rest"
+                f"the samplers {', '.join(self.samplers)} make {sum(shares.values())} frames, but frames = "
+                f"{self.frames}; make them equal, or let one that makes the rest join: {', '.join(others)}"
             )
         return self
 
     @model_validator(mode="after")
     def _types_belong(self) -> Self:
-        typed = [f for f in self.force_fields if f != "GFN2-xTB"]
+        typed = [f for f in self.force_fields if FORCE_FIELDS.get(f).typed]
         seen: set[tuple[str, int]] = set()
         for given in self.atom_types:
             if given.force_field is None and len(typed) != 1:
                 raise ValueError(
-                    f"atom_types of atoms {list(given.atoms)} must name its force_field; "
-                    f"allowed: {', '.join(typed) or 'none, GFN2-xTB has no types'}"
+                    f"atom_types of atoms {list(given.atoms)} must name its force_field; allowed: "
+                    f"{', '.join(typed) or f'none, {self.force_fields[0]} has no types'}"
                 )
             name = given.force_field or typed[0]
             if name not in typed:
@@ -229,29 +226,43 @@ class Sampling(Section):
         return self
 
     @property
-    def samplers(self) -> tuple[Sampler, ...]:
+    def samplers(self) -> tuple[str, ...]:
         """The samplers, in the recipe's order."""
-        return self.sampler if isinstance(self.sampler, tuple) else (self.sampler,)
+        return (self.sampler,) if isinstance(self.sampler, str) else tuple(self.sampler)
 
     @property
-    def force_fields(self) -> tuple[ForceField, ...]:
+    def force_fields(self) -> tuple[str, ...]:
         """The force fields, in the recipe's order."""
-        return self.force_field if isinstance(self.force_field, tuple) else (self.force_field,)
+        return (self.force_field,) if isinstance(self.force_field, str) else tuple(self.force_field)
 
     @property
     def shares(self) -> dict[str, int]:
-        """Frames of each sampler: a scan's grid, the normal modes' own number, and pbmetad the rest."""
-        own = {"scan": self.scan.frames, "normal-modes": self.normal_modes.frames}
-        shares: dict[str, int] = {name: own.get(name, 0) for name in self.samplers}
-        rest = self.frames - sum(shares.values())
-        if "pbmetad" in shares:
-            shares["pbmetad"] = rest
-        elif "normal-modes" in shares and not self.normal_modes.frames:
-            shares["normal-modes"] = rest
+        """Frames of each sampler: what its options ask for, and one that leaves it open makes the rest."""
+        declared = [SAMPLERS.get(name) for name in self.samplers]
+        shares = {one.name: one.frames(self) if one.frames else 0 for one in declared}
+        rest = [one.name for one in declared if one.frames is None] or [n for n in shares if not shares[n]]
+        if rest:
+            shares[rest[0]] = self.frames - sum(shares.values())
         return shares
 
     @property
     def walkers(self) -> int:
         """Number of independent walkers."""
-        cells = len(self.temperatures) * len(self.windows) * self.seeds_per_window * len(self.force_fields)
-        return cells if "pbmetad" in self.samplers else 0
+        return sum(SAMPLERS.get(name).walkers(self) for name in self.samplers)
+
+
+def check_atoms(key: str, groups: Sequence[tuple[int, ...]], nmer: NMer) -> None:
+    """Raise ValueError if a key of the sampling section names an atom that an n-mer does not have.
+
+    Parameters
+    ----------
+    key
+        For the message: ``bias.families``.
+    groups
+        Atoms, counted from 0.
+    nmer
+        The n-mer.
+    """
+    for atoms in groups:
+        if atoms and max(atoms) >= nmer.natoms:
+            raise ValueError(f"sampling.{key}: atoms {list(atoms)} must be from 0 to {nmer.natoms - 1}")

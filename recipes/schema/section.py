@@ -38,7 +38,7 @@ class Section(BaseModel):
         A field of `LATER` is left out while it has the value given there, so that a new option changes no key of
         an older store, and a new default never takes an older store's data for its own.
         """
-        found = {name: _plain(getattr(self, name)) for name in type(self).model_fields}
+        found = {name: _plain(value) for name, value in self}
         return {name: value for name, value in found.items() if not self._is_older(name, value)}
 
     @classmethod
@@ -59,10 +59,16 @@ class Section(BaseModel):
                     found[name] = cls.LATER[name]
                 elif _may_be_none(field.annotation):
                     found[name] = None
-            section = section_in(field.annotation)
-            if section is not None:
-                found |= {name: _completed(section, found[name])} if name in found else {}
+        for name, section in cls.sections().items():
+            if name in found:
+                found[name] = _completed(section, found[name])
         return found
+
+    @classmethod
+    def sections(cls) -> Mapping[str, type[Section]]:
+        """Return the model of each section inside this one, by its key."""
+        inner = {name: section_in(field.annotation) for name, field in cls.model_fields.items()}
+        return {name: section for name, section in inner.items() if section is not None}
 
     @classmethod
     def _is_older(cls, name: str, value: Any) -> bool:

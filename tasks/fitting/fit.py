@@ -150,7 +150,7 @@ def fit_potential(
     for number in range(1 if settings.optimizer == "fixed" else settings.starts):
         start = _start(number, whole.basis, settings, rng)
         rough = search(
-            part, start, parameter_bounds(part.basis, settings), settings.max_iterations, settings.optimizer, ROUGH
+            part, start, settings.parameter_bounds(part.basis), settings.max_iterations, settings.optimizer, ROUGH
         )
         found.append(rough.k)
         held_errors.append(rest.residuals(rough.k, part.coefficients(rough.k)))
@@ -159,7 +159,7 @@ def fit_potential(
     scores = [errors.score(rest.weight) for errors in held_errors]
     best = int(np.argmin(scores))
     k, objective, converged = search(
-        whole, found[best], parameter_bounds(whole.basis, settings), settings.max_iterations, settings.optimizer
+        whole, found[best], settings.parameter_bounds(whole.basis), settings.max_iterations, settings.optimizer
     )
     coefficients = whole.coefficients(k, final=True)
     sigma = held_out_sigma(whole.part(~held), rest, k)
@@ -215,20 +215,6 @@ def make_problem(
     return Problem(basis, positions, energy_left, factor, weight, settings.gamma, slopes, groups)
 
 
-def first_start(basis: Basis, settings: Fitting) -> Floats:
-    """Return the first start of the non-linear parameters, (parameters,)."""
-    kinds = len(basis.pair_names)
-    start = np.array([settings.k] * kinds + [settings.d] * (len(basis.parameter_names) - kinds))
-    return start if settings.optimizer == "fixed" else np.clip(start, *parameter_bounds(basis, settings).T)
-
-
-def parameter_bounds(basis: Basis, settings: Fitting) -> Floats:
-    """Return the bounds of each non-linear parameter, (parameters, 2)."""
-    kinds = len(basis.pair_names)
-    shifts = len(basis.parameter_names) - kinds
-    return np.array([settings.k_bounds] * kinds + [settings.d_bounds] * shifts)
-
-
 def low_degrees(basis: Basis) -> Basis:
     """Return the basis of the highest degree with at most `PRELIMINARY_TERMS` terms; at least of one with any."""
     degree = basis.degree
@@ -247,10 +233,8 @@ def _chosen_basis(
     """
     assert settings.max_terms is not None
     start = replace(problem, basis=low_degrees(problem.basis)).some(settings.start_configurations, settings.seed)
-    first = first_start(problem.basis, settings)
-    k = search(
-        start, first, parameter_bounds(start.basis, settings), settings.max_iterations, settings.optimizer
-    ).k
+    first = settings.first_start(problem.basis)
+    k = search(start, first, settings.parameter_bounds(start.basis), settings.max_iterations, settings.optimizer).k
     with ProgressLine("candidates", len(problem.energy), "configurations") as line:
         normal = problem.normal(k, line.update)
     with ProgressLine("choosing", settings.max_terms, "terms") as line:
@@ -300,7 +284,7 @@ def _check(nmer: NMer, positions: Floats, energy: Floats) -> None:
 
 def _start(number: int, basis: Basis, settings: Fitting, rng: np.random.Generator) -> Floats:
     if number == 0:
-        return first_start(basis, settings)
+        return settings.first_start(basis)
     kinds = len(basis.pair_names)
     low, high = settings.k_bounds
     k = np.exp(rng.uniform(np.log(low), np.log(high), kinds))

@@ -18,7 +18,7 @@ from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Fitting
 from tasks.fitting.baseline import Baseline
-from tasks.fitting.fit import first_start, low_degrees, make_problem, parameter_bounds
+from tasks.fitting.fit import low_degrees, make_problem
 from tasks.fitting.forward import choose_terms
 from tasks.fitting.projection import Problem
 from tasks.fitting.search import search
@@ -152,11 +152,11 @@ def scan(
                 values = {"degree": degree, "gamma": gamma, "delta_e": delta_e, "max_terms": None}
                 problem = split.problem(settings.model_copy(update=values))
                 part, rest = problem.part(~split.held), problem.part(split.held)
-                start = first_start(problem.basis, settings) if k is None else k
+                start = settings.first_start(problem.basis) if k is None else k
                 k = search(
                     part,
                     start,
-                    parameter_bounds(part.basis, settings),
+                    settings.parameter_bounds(part.basis),
                     settings.max_iterations,
                     settings.optimizer,
                 ).k
@@ -184,12 +184,12 @@ def learning_curve(split: Split, settings: Fitting, told: Told | None = None) ->
         problem.part(split.held),
         np.random.default_rng(settings.seed).permutation(np.flatnonzero(~split.held)),
     )
-    k, points = first_start(problem.basis, settings), []
+    k, points = settings.first_start(problem.basis), []
     for fraction in FRACTIONS:
         chosen = np.zeros(len(split.energy), dtype=bool)
         chosen[order[: max(2, round(fraction * len(order)))]] = True
         part = problem.part(chosen)
-        k = search(part, k, parameter_bounds(part.basis, settings), settings.max_iterations, settings.optimizer).k
+        k = search(part, k, settings.parameter_bounds(part.basis), settings.max_iterations, settings.optimizer).k
         points.append(LearningPoint(int(chosen.sum()), *_errors(part, rest, split.low, k)[:-1]))
         if told is not None:
             told(len(points))
@@ -251,8 +251,8 @@ def terms_curve(split: Split, settings: Fitting, told: Told | None = None) -> li
     problem = split.problem(settings.model_copy(update={"max_terms": None}))
     part, rest = problem.part(~split.held), problem.part(split.held)
     few = replace(part, basis=low_degrees(problem.basis))
-    start = first_start(problem.basis, settings)
-    k = search(few, start, parameter_bounds(few.basis, settings), settings.max_iterations, settings.optimizer).k
+    start = settings.first_start(problem.basis)
+    k = search(few, start, settings.parameter_bounds(few.basis), settings.max_iterations, settings.optimizer).k
     most = min(settings.max_terms or part.basis.n_terms, part.basis.n_terms)
     chosen = choose_terms(part.normal(k), settings.gamma, most, told)
     points = []

@@ -16,9 +16,9 @@ from recipes.schema.recipe import Recipe
 from recipes.stages import stages_until
 from tasks.labelling.protocol import check_labelling
 from tasks.labelling.reference import check_start
-from tasks.sampling.bias.cvs import families
 from tasks.sampling.force_fields.registry import check_force_field
-from tasks.selection.descriptor import check_descriptor
+from tasks.sampling.sampler import check_samplers
+from tasks.selection.descriptor import checked_descriptor
 
 
 def check_configurations(file: Path, configurations: Sequence[NMer]) -> None:
@@ -51,28 +51,14 @@ def check_force_fields(recipe: Recipe) -> None:
         check_force_field(nmer, force_field, recipe.sampling.atom_types)
 
 
-def check_samplers(recipe: Recipe) -> None:
-    """Raise InputError if there is nothing to bias, an axis of a scan cannot be moved, or PLUMED is of no use."""
-    nmer, sampling = recipe.build_nmer(), recipe.sampling
-    if "scan" in sampling.samplers:
-        from tasks.sampling.samplers.scan import check_scan
-
-        check_scan(nmer, sampling.scan)
-    if "pbmetad" not in sampling.samplers:
-        return
-    if not families(nmer, sampling.bias.families):
-        raise InputError("sampling.bias.families: the n-mer has no collective variables of its own; give families")
-    if sampling.engine == "plumed":
-        from tasks.sampling.bias.plumed_engine import check_widths, new_plumed
-        from tasks.sampling.bias.specification import window_bias
-
-        check_widths(window_bias(nmer, sampling.bias, sampling.temperatures[0], sampling.windows[0]))
-        new_plumed()
+def check_sampling(recipe: Recipe) -> None:
+    """Raise InputError if a sampler cannot do for the n-mer what the recipe asks of it, or lacks a program."""
+    check_samplers(recipe.build_nmer(), recipe.sampling)
 
 
 def check_selection(recipe: Recipe) -> None:
     """Raise InputError if the descriptor cannot be had."""
-    check_descriptor(recipe.selection)
+    checked_descriptor(recipe.selection)
 
 
 def check_labels(recipe: Recipe) -> None:
@@ -85,7 +71,7 @@ def check_labels(recipe: Recipe) -> None:
 CHECKS: tuple[tuple[str, Callable[[Recipe], None]], ...] = (
     ("sampling", check_molecules),
     ("sampling", check_force_fields),
-    ("sampling", check_samplers),
+    ("sampling", check_sampling),
     ("selection", check_selection),
     ("labelling", check_labels),
 )

@@ -21,6 +21,7 @@ from tasks.labelling.calibrate import expected_cost_in
 from tasks.labelling.collect import FLAGGED, MISSING, collect_labels
 from tasks.labelling.dataset import key_of
 from tasks.plan import Plan, resolve
+from tasks.sampling.sampler import frames_kept
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def recipe_state(plan: Plan, store: Store | None) -> list[StageState]:
         return version
 
     if found("sampling", plan.pool) is None:
-        states["sampling"] = replace(states["sampling"], done=_frames_so_far(store.scratch(plan.pool)))
+        states["sampling"] = replace(states["sampling"], done=frames_kept(store.scratch(plan.pool)))
     if (selection := found("selection", plan.selection)) is not None:
         states["labelling"], dataset = _labelling(plan, store, selection)
         if dataset is not None:
@@ -138,15 +139,6 @@ def completed(recipe: Recipe, store: Store | None, until: str) -> Plan | None:
         return None
     states = recipe_state(plan, store)[: len(stages_until(until))]
     return plan if all(state.version for state in states) else None
-
-
-def _frames_so_far(scratch: Path) -> int:
-    """Return how many frames a sampling that has not ended has kept; its modules are imported only then."""
-    if not scratch.exists():
-        return 0
-    from tasks.sampling.samplers.pbmetad import frames_so_far
-
-    return frames_so_far(scratch)
 
 
 def _labelling(plan: Plan, store: Store, selection: Version) -> tuple[StageState, Version | None]:

@@ -14,7 +14,7 @@ from tasks.sampling.bias.cvs import CV, Family, families
 
 
 @dataclass(frozen=True)
-class Variable:
+class PlottedVariable:
     """A variable along the frames of a pool.
 
     Attributes
@@ -38,7 +38,7 @@ class Variable:
     limits: tuple[float, float]
 
 
-def telling_pairs(nmer: NMer, settings: Sampling, pool: Pool) -> list[tuple[Variable, Variable]]:
+def telling_pairs(nmer: NMer, settings: Sampling, pool: Pool) -> list[tuple[PlottedVariable, PlottedVariable]]:
     """Return up to three pairs of variables.
 
     Between fragments: the distance of the centres of mass against an angle that orients each fragment, and these
@@ -55,7 +55,7 @@ def telling_pairs(nmer: NMer, settings: Sampling, pool: Pool) -> list[tuple[Vari
         Its frames.
     """
     columns = {name: n for n, name in enumerate(pool.cv_names)}
-    found: list[tuple[float, Family, Variable]] = []
+    found: list[tuple[float, Family, PlottedVariable]] = []
     for family in families(nmer, settings.bias.families):
         cv = family.cvs[0]
         column = columns.get(f"{cv.kind} {'-'.join(str(a) for a in cv.atoms)}")
@@ -71,7 +71,7 @@ def telling_pairs(nmer: NMer, settings: Sampling, pool: Pool) -> list[tuple[Vari
     turning = [one for one in found if one[1].intermolecular and one[1].cvs[0].kind != "distance"] or found
     orienting = _one_for_each_side(nmer, turning)
     label = centres_label(nmer)
-    centres = Variable(label, "com_distance", "Å", pool.com_distance, _around(pool.com_distance))
+    centres = PlottedVariable(label, "com_distance", "Å", pool.com_distance, _around(pool.com_distance))
     pairs = [(centres, other) for other in orienting]
     if len(orienting) == 2:
         pairs.append((orienting[0], orienting[1]))
@@ -83,7 +83,7 @@ def centres_label(nmer: NMer) -> str:
     return f"{'mean ' if len(nmer.fragments) > 2 else ''}distance of the centres of mass"
 
 
-def _one_for_each_side(nmer: NMer, ranked: list[tuple[float, Family, Variable]]) -> list[Variable]:
+def _one_for_each_side(nmer: NMer, ranked: list[tuple[float, Family, PlottedVariable]]) -> list[PlottedVariable]:
     """Return the first variable, and the next that turns another fragment, or else the next."""
     if len(ranked) < 2:
         return [variable for _, _, variable in ranked]
@@ -93,19 +93,19 @@ def _one_for_each_side(nmer: NMer, ranked: list[tuple[float, Family, Variable]])
     return [ranked[0][2], ranked[other][2]]
 
 
-def _variable(nmer: NMer, family: Family, values: Floats) -> Variable:
+def _variable(nmer: NMer, family: Family, values: Floats) -> PlottedVariable:
     cv = family.cvs[0]
     caps = {cap for cap, _, _ in nmer.caps}
     atoms = [f"cap{a}" if a in caps else f"{nmer.symbols[a]}{a}" for a in cv.atoms]
     label, column = f"{cv.kind} {'–'.join(atoms)}", f"{cv.kind}_{'-'.join(atoms)}"
     if cv.kind == "distance":
-        return Variable(label, column, "Å", values, _around(values))
+        return PlottedVariable(label, column, "Å", values, _around(values))
     degrees = np.rad2deg(values)
     if cv.kind == "torsion":
         limits = (-180.0, 180.0)
     else:
         limits = (0.0, 180.0) if family.intermolecular else _around(degrees)
-    return Variable(label, column, "degrees", degrees, limits)
+    return PlottedVariable(label, column, "degrees", degrees, limits)
 
 
 def _around(values: Floats) -> tuple[float, float]:

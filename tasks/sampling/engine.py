@@ -18,17 +18,17 @@ from threadpoolctl import threadpool_limits
 from potentials.arrays import Floats
 from potentials.errors import MissingProgramError, StageError
 from potentials.nmers.nmer import NMer
-from recipes.schema.sampling import AtomType, ForceField
+from recipes.schema.sampling import AtomType
 from tasks.sampling.bias.kernel import lammps_callback
+from tasks.sampling.force_field import FORCE_FIELDS, ForceFunction
 from tasks.sampling.force_fields.lammps_input import (
     force_field_commands,
     lammps_data,
     motion_commands,
     no_force_field_commands,
 )
-from tasks.sampling.force_fields.registry import RULES, nmer_terms
+from tasks.sampling.force_fields.registry import nmer_terms
 from tasks.sampling.force_fields.terms import Terms
-from tasks.xtb import Xtb
 
 
 class ExplosionError(StageError):
@@ -65,7 +65,7 @@ def simulation(
     nmer: NMer,
     data_file: Path,
     *,
-    force_field: ForceField = "ff14SB",
+    force_field: str = "ff14SB",
     atom_types: Sequence[AtomType] = (),
     temperature: float,
     timestep: float,
@@ -81,7 +81,7 @@ def simulation(
     data_file
         Where to write LAMMPS' data file.
     force_field
-        Which one moves the atoms: LAMMPS computes ff14SB and OPLS-AA, tblite GFN2-xTB.
+        Which one moves the atoms: LAMMPS evaluates its terms, or its own calculator takes their place.
     atom_types
         Types and charges that the recipe gives.
     temperature
@@ -99,33 +99,34 @@ def simulation(
     load_mpi()
     from lammps import lammps
 
-    xtb = Xtb(nmer) if force_field == "GFN2-xTB" else None
-    terms = Terms(charges=[0.0] * nmer.natoms) if xtb else nmer_terms(nmer, force_field, atom_types)
+    declared = FORCE_FIELDS.get(force_field)
+    calculator = declared.calculator(nmer) if declared.calculator else None
+    terms = Terms(charges=[0.0] * nmer.natoms) if calculator else nmer_terms(nmer, force_field, atom_types)
     data_file.write_text(lammps_data(nmer, terms))
     program = lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
     try:
         with data_file.open() as source:
             # LAMMPS reads no other letters than those of ASCII, and a path may have any
             path = Path(f"/dev/fd/{source.fileno()}")
-            if xtb is None:
-                commands = force_field_commands(nmer, terms, RULES[force_field], path)
+            if declared.rules is not None:
+                commands = force_field_commands(nmer, terms, declared.rules, path)
             else:
                 commands = no_force_field_commands(path)
             program.commands_list([*commands, *motion_commands(temperature, timestep, damping, seed)])
         _check_order(program)
-        if xtb is None:
+        if calculator is None:
             yield program
         else:
             # more threads than one make a small molecule slower, and sums depend on their number
             with threadpool_limits(limits=1):
-                _install_forces(program, xtb)
+                _install_forces(program, force_field, calculator)
                 yield program
     finally:
         program.close()
 
 
-def _install_forces(program: Any, xtb: Xtb) -> None:
-    """Let xTB move the atoms; its energy is LAMMPS' potential energy.
+def _install_forces(program: Any, name: str, calculator: ForceFunction) -> None:
+    """Let a calculator move the atoms; its energy is LAMMPS' potential energy.
 
     LAMMPS ignores what a callback raises: a failure is kept for `run`, and from there on there are no forces.
     """
@@ -136,10 +137,10 @@ def _install_forces(program: Any, xtb: Xtb) -> None:
         if program.complaint:
             return
         try:
-            energy, f[:nlocal] = xtb(x[:nlocal])
+            energy, f[:nlocal] = calculator(x[:nlocal])
             program.fix_external_set_energy_global("forces", energy)
         except Exception as error:
-            program.complaint = f"GFN2-xTB: {' '.join(str(error).split())}"
+            program.complaint = f"{name}: {' '.join(str(error).split())}"
 
     program.command("fix forces all external pf/callback 1 1")
     program.command("fix_modify forces energy yes")
@@ -177,7 +178,7 @@ def run(program: Any, steps: int, first: bool = False) -> None:
     Raises
     ------
     ExplosionError
-        If LAMMPS stops, a coordinate is not finite, or xTB finds no energy.
+        If LAMMPS stops, a coordinate is not finite, or a calculator finds no energy.
     """
     try:
         program.command(f"run {steps} pre {'yes' if first else 'no'} post no")
@@ -190,7 +191,7 @@ def run(program: Any, steps: int, first: bool = False) -> None:
 
 
 def _take_complaint(program: Any) -> str:
-    """Return what xTB failed with since the last call; empty if nothing, or if LAMMPS computes the forces."""
+    """Return what a calculator failed with since the last call; empty if nothing, or without a calculator."""
     complaint: str = getattr(program, "complaint", "")
     program.complaint = ""
     return complaint

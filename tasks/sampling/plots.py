@@ -12,7 +12,7 @@ from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
 from storage.records import Pool
 from tasks.plot import Plot
-from tasks.sampling.coverage import Variable, centres_label, telling_pairs
+from tasks.sampling.coverage import PlottedVariable, centres_label, telling_pairs
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
 """Told apart by colour-blind readers, too: the bright scheme of Paul Tol's technical note SRON/EPS/TN/09-002."""
@@ -125,7 +125,7 @@ def _energies(pool: Pool, title: str) -> Plot:
     return Plot.of("energy", figure, head, rows, DPI)
 
 
-def _coverage(number: int, x: Variable, y: Variable, title: str) -> Plot:
+def _coverage(number: int, x: PlottedVariable, y: PlottedVariable, title: str) -> Plot:
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
 

@@ -10,10 +10,8 @@ from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
 from storage.records import Pool
 from tasks.progress import ProgressLine
-from tasks.sampling.samplers.frames import Frames, gather
-from tasks.sampling.samplers.normal_modes import sample_normal_modes
-from tasks.sampling.samplers.pbmetad import frames_so_far, run_walkers
-from tasks.sampling.samplers.scan import sample_scan
+from tasks.sampling.frames import Frames, gather
+from tasks.sampling.sampler import SAMPLERS, Work, frames_kept
 
 
 def sample_pool(
@@ -23,10 +21,9 @@ def sample_pool(
     client: Client | None = None,
     progress: ProgressLine | None = None,
 ) -> Pool:
-    """Sample a recipe's pool; what an earlier, killed call's walkers finished is not sampled again.
+    """Sample a recipe's pool; what an earlier, killed call kept in the scratch folder is not sampled again.
 
-    Scans and normal modes come first: a mistake there shows before the walkers take their time. They take seconds
-    to minutes and are made again by every call, each time the same.
+    Samplers that keep nothing there come first: they take seconds to minutes, and a mistake shows early.
 
     Parameters
     ----------
@@ -49,27 +46,17 @@ def sample_pool(
         If a sampler failed; other walkers ran to their end, and a rerun starts from what they have.
     """
     scratch = scratch.resolve()
-    parts: dict[str, list[Frames]] = {}
-
-    made = 0  # by the other samplers
-    walked = frames_so_far(scratch)
-
-    def show() -> None:
-        nonlocal walked
-        walked = frames_so_far(scratch)
-        count(0)
+    made = frames_kept(scratch)
 
     def count(fresh: int) -> None:
         nonlocal made
         made += fresh
         if progress is not None:
-            progress.update(made + walked)
+            progress.update(made)
 
-    if "scan" in settings.samplers:
-        parts["scan"] = sample_scan(nmer, settings, count)
-    if "normal-modes" in settings.samplers:
-        parts["normal-modes"] = sample_normal_modes(nmer, settings, count)
-    if "pbmetad" in settings.samplers:
-        parts["pbmetad"] = run_walkers(nmer, settings, scratch, client, show)
-        show()
+    work = Work(nmer, settings, scratch, client, count)
+    samplers = [SAMPLERS.get(name) for name in settings.samplers]
+    parts: dict[str, list[Frames]] = {}
+    for sampler in sorted(samplers, key=lambda sampler: sampler.frames_kept is not None):
+        parts[sampler.name] = sampler.sample(work)
     return gather(nmer, settings, [part for name in settings.samplers for part in parts[name]])

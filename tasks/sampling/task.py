@@ -17,7 +17,10 @@ from storage.store import Store
 from storage.version import package_versions
 from tasks.plan import Plan
 from tasks.progress import ProgressLine
-from tasks.sampling.samplers.pbmetad import walkers, write_runs
+from tasks.sampling.force_field import FORCE_FIELDS
+from tasks.sampling.pool import sample_pool
+from tasks.sampling.sampler import SAMPLERS
+from tasks.sampling.workers import share_plugins
 
 
 @task(name="sampling", cache_policy=NO_CACHE)
@@ -36,17 +39,18 @@ def sampling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) ->
     recipe, store, key = plan.recipe, Store(store_path), plan.pool
     if store.find("pool", key, recipe.name):
         return key
-    from tasks.sampling.pool import sample_pool  # LAMMPS and compiled kernels, of which a finished pool needs none
 
     scratch = store.scratch(key)
     with (
         Client(scheduler()) as client,
         ProgressLine("sampling", recipe.sampling.frames, "frames") as progress,
     ):
+        share_plugins(client)
         pool = sample_pool(plan.nmer, recipe.sampling, scratch, client, progress)
-    if recipe.resources.keep_hills and "pbmetad" in recipe.sampling.samplers:
-        every = walkers(plan.nmer, recipe.sampling, scratch)
-        write_runs(store.path / "plumed" / f"{recipe.name}-{key[:12]}", every)
+    for sampler in map(SAMPLERS.get, recipe.sampling.samplers):
+        if recipe.resources.keep_hills and sampler.write_files is not None:
+            folder = store.path / "plumed" / f"{recipe.name}-{key[:12]}"
+            sampler.write_files(plan.nmer, recipe.sampling, scratch, folder)
     store.add(
         "pool",
         recipe.name,
@@ -63,6 +67,9 @@ def sampling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) ->
 
 def programs(settings: Sampling) -> list[str]:
     """Return the packages that decide a pool's numbers."""
-    extra = {"ff14SB": "openmm", "OPLS-AA": "moltemplate", "GFN2-xTB": "tblite"}
-    names = ["nmer", "lammps", "numba", "scipy", *(extra[f] for f in settings.force_fields)]
-    return [*names, "plumed"] if settings.engine == "plumed" else names
+    declared = [
+        *(SAMPLERS.get(name) for name in settings.samplers),
+        *(FORCE_FIELDS.get(name) for name in settings.force_fields),
+    ]
+    names = ["nmer", *(package for one in declared for package in one.packages)]
+    return list(dict.fromkeys([*names, "plumed"] if settings.engine == "plumed" else names))

@@ -17,7 +17,7 @@ from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Fitting, SelectionSettings
 from storage.records import TEST, TRAIN, Pool, Selection
 from tasks.selection.coverage import coverage
-from tasks.selection.descriptor import DESCRIPTORS
+from tasks.selection.descriptor import checked_descriptor
 from tasks.selection.doptimal import Greedy, design_rows
 from tasks.selection.features import Features, describe_pool, positions_of, sample_positions, tabulate
 from tasks.selection.kmeans import NONE, representatives, share_out
@@ -116,7 +116,7 @@ def select(
     # one thread for matrix products: their last digits, and with them ties, depend on the number of threads
     with Scratch(folder) as scratch, threadpool_limits(1, user_api="blas"):
         sample = sample_positions(rows)
-        describe = DESCRIPTORS[settings.descriptor](nmer, settings, sample)
+        describe = checked_descriptor(settings).make(nmer, settings, sample)
         features = describe_pool(strata, describe, sample, scratch)
         train, test = _choose(nmer, strata, features, settings, fitting, scratch, progress)
         chosen = np.concatenate([train, test])

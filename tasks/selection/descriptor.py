@@ -1,50 +1,50 @@
-"""The descriptors by name.
+"""What a descriptor declares: a module of ``tasks/selection/descriptors`` binds a `Descriptor` to DESCRIPTOR.
 
 A descriptor is made for an n-mer, the recipe's settings, and a sample of the pool, and then turns positions into
-features whose Euclidean distances say how unlike two frames are. Another one needs a line in `DESCRIPTORS`.
+features whose Euclidean distances say how unlike two frames are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
 
 from potentials.arrays import Floats
+from potentials.errors import MissingProgramError
 from potentials.nmers.nmer import NMer
-from recipes.schema.recipe import SelectionSettings
-from tasks.selection.distances import weighted_distances
-from tasks.selection.soap import check_soap, soap
+from recipes.registry import Registry, missing
+from recipes.schema import recipe
+from recipes.schema.recipe import DescriptorDeclaration, SelectionSettings
 
 Describe = Callable[[Floats], Floats]
 """From positions (frames, atoms, 3), Angstrom, to features (frames, width)."""
 
 
-def distances(nmer: NMer, settings: SelectionSettings, sample: Floats) -> Describe:
-    """Return the weighted sorted distances as a descriptor; the sample decides nothing.
+@dataclass(frozen=True, kw_only=True)
+class Descriptor(DescriptorDeclaration):
+    """A way to describe frames.
 
-    Parameters
+    Attributes
     ----------
-    nmer
-        The n-mer.
-    settings
-        The recipe's selection section.
-    sample
-        (frames, atoms, 3), Angstrom.
+    make
+        Makes it from the n-mer, the recipe's selection section, and positions (frames, atoms, 3), Angstrom, of
+        frames from all over the pool.
+    check
+        Raises InputError if the section asks for what it cannot do.
     """
 
-    def describe(positions: Floats) -> Floats:
-        return weighted_distances(nmer, positions, settings)
-
-    return describe
+    make: Callable[[NMer, SelectionSettings, Floats], Describe]
+    check: Callable[[SelectionSettings], None] = lambda settings: None
 
 
-DESCRIPTORS: dict[str, Callable[[NMer, SelectionSettings, Floats], Describe]] = {
-    "sorted-distances": distances,
-    "soap": soap,
-}
-"""What makes each descriptor from the n-mer, the recipe's selection section, and a sample of positions."""
+DESCRIPTORS = cast(Registry[Descriptor], recipe.DESCRIPTORS)
 
 
-def check_descriptor(settings: SelectionSettings) -> None:
-    """Raise InputError if the recipe's descriptor cannot be had here, before anything runs."""
-    if settings.descriptor == "soap":
-        check_soap(settings)
+def checked_descriptor(settings: SelectionSettings) -> Descriptor:
+    """Return the recipe's descriptor; raises InputError if it cannot be had here, before anything runs."""
+    descriptor = DESCRIPTORS.get(settings.descriptor)
+    descriptor.check(settings)
+    if lacking := missing(descriptor):
+        raise MissingProgramError(f"selection.descriptor '{descriptor.name}' {lacking}")
+    return descriptor

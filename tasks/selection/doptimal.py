@@ -18,7 +18,6 @@ from potentials.arrays import Floats, Ints
 from potentials.nmers.nmer import NMer
 from potentials.pip.evaluation import design_matrix, morse
 from recipes.schema.recipe import Fitting
-from tasks.fitting.fit import first_start
 from tasks.selection.rules import Rules, near
 from tasks.selection.table import Table
 
@@ -49,7 +48,7 @@ def design_rows(nmer: NMer, fitting: Fitting) -> tuple[Callable[[Floats], Floats
         The recipe's fitting section.
     """
     basis = fitting.build_basis(nmer)
-    k = first_start(basis, fitting)
+    k = fitting.first_start(basis)
     switching = None if fitting.switching is None else fitting.switching.build()
 
     def rows(positions: Floats) -> Floats:

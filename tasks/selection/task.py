@@ -13,9 +13,8 @@ from storage.store import Store
 from storage.version import package_versions
 from tasks.plan import Plan
 from tasks.progress import ProgressLine
-
-_LIBRARIES = {"soap": ("dscribe",)}
-"""What else decides the numbers of a descriptor."""
+from tasks.selection.choose import select
+from tasks.selection.descriptor import DESCRIPTORS
 
 
 @task(name="selection", cache_policy=NO_CACHE)
@@ -32,7 +31,6 @@ def selection_task(plan: Plan, store_path: Path) -> str:
     recipe, store, key = plan.recipe, Store(store_path), plan.selection
     if store.find("selection", key, recipe.name):
         return key
-    from tasks.selection.choose import select  # scikit-learn, of which a finished selection needs nothing
 
     nmer, source = plan.nmer, store.get("pool", plan.pool)
     wanted = recipe.selection.train + recipe.selection.test
@@ -49,7 +47,7 @@ def selection_task(plan: Plan, store_path: Path) -> str:
         recipe=expanded_toml(recipe),
         inputs=[source],
         engines=package_versions(
-            "nmer", "scikit-learn", "numpy", *_LIBRARIES.get(recipe.selection.descriptor, ())
+            "nmer", "scikit-learn", "numpy", *DESCRIPTORS.get(recipe.selection.descriptor).packages
         ),
         facts=choice.facts(),
     )

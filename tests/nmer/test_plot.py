@@ -19,11 +19,11 @@ from storage.records import Pool
 from storage.store import Store
 from tasks.plot import Plot
 from tasks.sampling.coverage import telling_pairs
+from tasks.sampling.frames import gather
 from tasks.sampling.plots import _even_edges, draw_pool
 from tasks.sampling.pool import sample_pool
-from tasks.sampling.samplers.frames import gather
-from tasks.sampling.samplers.normal_modes import sample_normal_modes
-from tasks.sampling.samplers.scan import sample_scan
+from tasks.sampling.samplers.normal_modes.displacements import sample_normal_modes
+from tasks.sampling.samplers.scan.grid import sample_scan
 
 QUICK = """
 [sampling]

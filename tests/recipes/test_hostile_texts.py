@@ -119,6 +119,8 @@ def texts(annotation: Any, place: Place = ()) -> Iterator[Place]:
     elif isinstance(annotation, type) and issubclass(annotation, Section):
         for name, field in annotation.model_fields.items():
             yield from texts(field.annotation, (*place, name))
+        for name in set(annotation.sections()) - set(annotation.model_fields):
+            yield from texts(annotation.sections()[name], (*place, name))
     elif origin is typing.Annotated:
         yield from texts(inner[0], place)
     elif origin in (typing.Union, types.UnionType):

@@ -12,9 +12,11 @@ import pytest
 from recipes.load import expanded_toml, load_recipe, presets, recipe_of_text, shipped_recipes
 from recipes.protocols import protocols
 from recipes.schema.recipe import Recipe, SelectionSettings
-from recipes.schema.section import Section, section_in
+from recipes.schema.section import Section
+from recipes.schema.tables import Options
 from storage.configuration import protocol_id
 from storage.keys import dataset_key, pool_key, potential_key, selection_key, validation_key
+from tasks.sampling.samplers.scan.options import ScanOptions
 
 RECORDED: dict[str, list[str]] = json.loads((Path(__file__).parent / "shipped-keys.json").read_text())
 """The first 16 digits of the shipped recipes' keys as stores know them; a change here disowns their data."""
@@ -27,9 +29,9 @@ FIRST = {
         *("height", "pace", "biasfactor", "wall_kappa"),
         *("sigma_distance", "sigma_intermolecular", "sigma_angle"),
     },
-    "NormalModes": {"frames", "statistics"},
+    "NormalModesOptions": {"frames", "statistics"},
     "ScanAxis": {"atoms", "lower", "upper", "points"},
-    "Scan": {"axes", "orientations"},
+    "ScanOptions": {"axes", "orientations"},
     "AtomType": {"atoms", "type", "charge", "force_field"},
     "Sampling": {
         *("sampler", "engine", "force_field", "water_model", "temperatures", "windows", "frames", "timestep"),
@@ -58,10 +60,8 @@ NO_PART_OF_A_KEY = {"Recipe", "Resources"}
 
 def sections(model: type[Section] = Recipe) -> Iterator[type[Section]]:
     yield model
-    for field in model.model_fields.values():
-        inner = section_in(field.annotation)
-        if inner is not None:
-            yield from sections(inner)
+    for inner in model.sections().values():
+        yield from sections(inner)
 
 
 def keys(recipe: Recipe) -> list[str]:
@@ -113,6 +113,9 @@ def test_every_field_that_came_later_says_what_its_absence_means(section: type[S
         f"a new field of {name} belongs into its LATER, with the value that stands for its absence"
     )
     assert json.loads(json.dumps(dict(section.LATER))) == dict(section.LATER), "plain values alone never change"
+    if issubclass(section, Options):
+        assert section.ABSENT is not None, "what came with a release says what its absence means"
+        assert json.loads(json.dumps(dict(section.ABSENT))) == dict(section.ABSENT)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +167,6 @@ def test_an_older_text_keeps_its_empty_fields_empty(tiny_recipe: Path, monkeypat
 def test_a_later_section_counts_by_what_it_says_and_not_by_its_defaults(tiny_recipe: Path) -> None:
     recipe = load_recipe(str(tiny_recipe))
     assert "scan" not in recipe.sampling.content()
-    scan = recipe.sampling.scan.model_copy(update={"orientations": 4})
+    scan = recipe.sampling.options(ScanOptions).model_copy(update={"orientations": 4})
     changed = recipe.sampling.model_copy(update={"scan": scan})
     assert changed.content()["scan"] == {"axes": [], "orientations": 4}

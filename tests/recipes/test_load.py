@@ -14,6 +14,7 @@ from recipes.protocols import find_protocol
 from recipes.schema.recipe import Fitting, Recipe
 from storage.citations import licence_of
 from storage.keys import dataset_key, pool_key, potential_key, selection_key, stage_digest, validation_key
+from tasks.sampling.samplers.scan.options import ScanOptions
 
 SHIPPED = shipped_recipes()
 
@@ -74,7 +75,7 @@ def test_an_option_that_came_later_changes_no_key_while_it_has_its_default() -> 
     """Stores of the first release are still found: its key of the smoke preset's pool."""
     recipe = load_recipe("ch3-water", "smoke")
     assert pool_key(recipe).startswith("e4241c4795111ff9")
-    scan = recipe.sampling.scan.model_copy(update={"orientations": 2})
+    scan = recipe.sampling.options(ScanOptions).model_copy(update={"orientations": 2})
     other = recipe.model_copy(update={"sampling": recipe.sampling.model_copy(update={"scan": scan})})
     assert pool_key(other) != pool_key(recipe)
 
@@ -185,14 +186,18 @@ MISTAKES = [
     (
         "[sampling]\n",
         '[sampling]\nsampler = "scam"\n',
-        ["'sampling.sampler'", "'scam'", "'normal-modes' or 'scan'"],
+        ["'sampling.sampler'", "'scam'", "allowed:", "normal-modes", "scan"],
     ),
     (
         "[sampling]\n",
         '[sampling]\nsampler = ["pbmetad", "scam"]\n',
-        ["'sampling.sampler.1'", "'scam'", "'normal-modes' or 'scan'"],
+        ["'sampling.sampler'", "'scam'", "allowed:", "normal-modes", "scan"],
     ),
-    ("[sampling]\n", "[sampling]\nforce_field = []\n", ["'sampling.force_field'", "at least 1 item"]),
+    (
+        "[sampling]\n",
+        "[sampling]\nforce_field = []\n",
+        ["'sampling.force_field'", "empty list", "allowed: ff14SB"],
+    ),
     (
         "[sampling]\n",
         '[sampling]\nforce_field = ["ff14SB", "ff14SB"]\n',

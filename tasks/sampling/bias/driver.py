@@ -16,10 +16,12 @@ import numpy as np
 
 from potentials.arrays import Floats, Ints
 from potentials.errors import InputError
+from potentials.systems.cell import Cell
 from storage.durable import write_text
 from tasks.sampling.bias.hills import GridHills, Hills, SingleHills, difference
-from tasks.sampling.bias.kernel import CV_ROW, variable
-from tasks.sampling.bias.nearest import Box, boxes
+from tasks.sampling.bias.kernel import CV_ROW
+from tasks.sampling.bias.kernel_variables import variable
+from tasks.sampling.bias.nearest import boxes, joined
 from tasks.sampling.bias.plumed_model import PbMetaD, PlumedInput, Variable, Wall
 from tasks.sampling.bias.specification import KB
 
@@ -206,15 +208,15 @@ def write_hills(path: Path, table: Floats, head: tuple[str, bool]) -> None:
     write_text(path, "\n".join(lines) + "\n")
 
 
-def _value_and_gradient(one: Variable, x: Floats, masses: Floats, box: Box | None) -> tuple[float, Floats]:
+def _value_and_gradient(one: Variable, x: Floats, masses: Floats, box: Cell | None) -> tuple[float, Floats]:
     """Return a variable and its gradient by every atom; a centre of mass passes its share on by mass."""
     shares = [masses[list(p)] / masses[list(p)].sum() for p in one.points]
     atoms = [x[list(p)] for p in one.points]
     if box is not None:
-        atoms = [box.join(group) if whole else group for group, whole in zip(atoms, one.whole, strict=True)]
+        atoms = [joined(box, group) if whole else group for group, whole in zip(atoms, one.whole, strict=True)]
     points = np.array([share @ group for group, share in zip(atoms, shares, strict=True)])
     if box is not None and one.nearest:
-        points = box.join(points)
+        points = joined(box, points)
     table = np.zeros((1, CV_ROW))
     table[0, 0] = len(points)
     table[0, 2 : 2 + len(points)] = range(len(points))

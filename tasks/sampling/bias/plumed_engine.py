@@ -15,9 +15,11 @@ import numpy as np
 
 from potentials.arrays import Floats
 from potentials.errors import InputError, MissingProgramError
+from potentials.nmers.nmer import NMer
 from potentials.units import KCAL_IN_KJ
+from recipes.schema.sampling import Sampling
 from tasks.sampling.bias.plumed_output import hills_files, plumed_input, write_hill_files
-from tasks.sampling.bias.specification import BiasSpec
+from tasks.sampling.bias.specification import BiasSpec, window_bias
 
 ANGSTROM_IN_NM, FS_IN_PS = 0.1, 0.001
 
@@ -32,7 +34,7 @@ class PlumedBias:
     timestep
         fs.
     before
-        What was deposited before, as `tasks.sampling.samplers.walker.Segment.hills`; empty at the first segment.
+        What was deposited before, as `Segment.hills` of a walker; empty at the first segment.
 
     Attributes
     ----------
@@ -117,6 +119,12 @@ class PlumedBias:
         return hills
 
 
+def check_plumed(nmer: NMer, settings: Sampling) -> None:
+    """Raise InputError if PLUMED is missing, or its bias would be another one than the kernel's."""
+    check_widths(window_bias(nmer, settings.bias, settings.temperatures[0], settings.windows[0]))
+    new_plumed()
+
+
 def check_widths(spec: BiasSpec) -> None:
     """Raise InputError if PLUMED's bias would be another one than the kernel's."""
     for grid in spec.grids:
@@ -153,7 +161,7 @@ def new_plumed() -> Any:
 
 
 def read_hill_files(folder: Path, spec: BiasSpec) -> Floats:
-    """Return the hills in PLUMED's files, as `tasks.sampling.samplers.walker.Segment.hills`.
+    """Return the hills in PLUMED's files, as `tasks.sampling.samplers.pbmetad.walker.Segment.hills`.
 
     Parameters
     ----------

@@ -14,6 +14,8 @@ from typing import Any
 
 from potentials.errors import InputError
 from potentials.nmers.fragment import Fragment
+from recipes.registry import Need
+from tasks.sampling.force_field import ForceField
 from tasks.sampling.force_fields.residues import residue_atoms
 from tasks.sampling.force_fields.terms import Given, Rules, Terms, spread
 
@@ -178,3 +180,15 @@ def _check_complete(fragment: Fragment, terms: Terms) -> None:
             f"fragment '{fragment.name}': ff14SB has no parameters for {types} (atoms "
             f'{", ".join(map(str, missing[0]))}); give other sampling.atom_types, or force_field = "GFN2-xTB"'
         )
+
+
+FORCE_FIELD = ForceField(
+    name="ff14SB",
+    title="capped pieces of Ace-, alanine, glycine, -Nme chains, with OpenMM's parameters; atoms keep the charges "
+    "they have in the residue, and the rest goes evenly to the caps",
+    needs=(Need("openmm", "pip install 'nmer[run]'"),),
+    packages=("openmm",),
+    papers=("ff14sb",),
+    terms=ff14sb_terms,
+    rules=RULES,
+)

@@ -13,7 +13,7 @@ from potentials.errors import StageError
 from potentials.nmers.nmer import NMer
 from potentials.units import KCAL, SPEED_OF_LIGHT
 from tasks.sampling.engine import ExplosionError
-from tasks.sampling.force_fields.surface import Surface
+from tasks.sampling.force_field import ForceFunction
 
 WAVENUMBER = 2.0 * np.pi * SPEED_OF_LIGHT * 1e-8
 """1 cm^-1 as an angular frequency, rad/fs."""
@@ -94,7 +94,7 @@ class Minimum:
     modes: Modes
 
 
-def find_minimum(nmer: NMer, surface: Surface) -> Minimum:
+def find_minimum(nmer: NMer, surface: ForceFunction) -> Minimum:
     """Go down from the recipe's geometry to the nearest minimum.
 
     L-BFGS first, then Newton's method; from a saddle, where a symmetric geometry may lead, down along its steepest
@@ -123,7 +123,7 @@ def find_minimum(nmer: NMer, surface: Surface) -> Minimum:
         ) from None
 
 
-def _search(nmer: NMer, surface: Surface) -> Minimum:
+def _search(nmer: NMer, surface: ForceFunction) -> Minimum:
     x = _apart(nmer)
     lowest = 0.0
     for _ in range(TRIES):
@@ -144,7 +144,7 @@ def _search(nmer: NMer, surface: Surface) -> Minimum:
     )
 
 
-def find_modes(nmer: NMer, surface: Surface, positions: Floats) -> Modes:
+def find_modes(nmer: NMer, surface: ForceFunction, positions: Floats) -> Modes:
     """Return the normal modes about a geometry, by central differences of the forces.
 
     The rigid motions are projected out of the mass-weighted Hessian (Miller, Handy, Adams, J. Chem. Phys. 72, 99
@@ -186,7 +186,7 @@ def _vibrating_space(nmer: NMer, positions: Floats) -> Floats:
     return np.asarray(rows[int((sizes > 1e-6 * sizes[0]).sum()) :])
 
 
-def _descend(surface: Surface, x: Floats) -> Floats:
+def _descend(surface: ForceFunction, x: Floats) -> Floats:
     """Go down by L-BFGS; the box about each round's start keeps a first long step from parting the fragments."""
 
     def value(flat: Floats) -> tuple[float, Floats]:
@@ -205,7 +205,7 @@ def _descend(surface: Surface, x: Floats) -> Floats:
     return np.asarray(flat.reshape(x.shape))
 
 
-def _newton(nmer: NMer, surface: Surface, x: Floats) -> tuple[Floats, float, float, Modes]:
+def _newton(nmer: NMer, surface: ForceFunction, x: Floats) -> tuple[Floats, float, float, Modes]:
     """Return the point where Newton's method ends, with its energy, largest force, and modes."""
     root = np.sqrt(nmer.masses)[:, None]
     floor = WAVENUMBER**2 / KCAL

@@ -20,6 +20,8 @@ from importlib import resources
 
 from potentials.errors import InputError, MissingProgramError
 from potentials.nmers.fragment import Fragment
+from recipes.registry import Need
+from tasks.sampling.force_field import ForceField
 from tasks.sampling.force_fields.residues import Name, residue_atoms
 from tasks.sampling.force_fields.terms import Given, Rules, Terms, spread
 
@@ -239,3 +241,14 @@ def parse_library(text: str) -> Library:
 
 def _after_colon(name: str) -> str:
     return name.split(":", 1)[1]
+
+
+FORCE_FIELD = ForceField(
+    name="OPLS-AA",
+    title="the same pieces, with the parameters of moltemplate's oplsaa2024.lt and its library charges, not CM1A",
+    needs=(Need("moltemplate", "pip install 'nmer[opls]'"),),
+    packages=("moltemplate",),
+    papers=("opls-aa",),
+    terms=opls_terms,
+    rules=RULES,
+)

@@ -11,27 +11,13 @@ from functools import cache
 from potentials.errors import InputError
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
-from recipes.schema.sampling import AtomType, ForceField
-from tasks.sampling.force_fields import ff14sb, oplsaa
-from tasks.sampling.force_fields.ff14sb import ff14sb_system
-from tasks.sampling.force_fields.terms import Given, Rules, Terms, combine
+from recipes.schema.sampling import AtomType
+from tasks.sampling.force_field import FORCE_FIELDS
+from tasks.sampling.force_fields.terms import Given, Terms, combine
 from tasks.sampling.force_fields.water import is_water, water_terms
-from tasks.xtb import Xtb
-
-__all__ = [
-    "RULES",
-    "check_force_field",
-    "choose_force_field",
-    "ff14sb_system",
-    "fragment_terms",
-    "nmer_terms",
-]
-
-RULES: dict[str, Rules] = {"ff14SB": ff14sb.RULES, "OPLS-AA": oplsaa.RULES}
-"""The rules of the force fields that have terms."""
 
 
-def nmer_terms(nmer: NMer, force_field: ForceField, atom_types: Sequence[AtomType] = ()) -> Terms:
+def nmer_terms(nmer: NMer, force_field: str, atom_types: Sequence[AtomType] = ()) -> Terms:
     """Return the force-field terms of an n-mer.
 
     Parameters
@@ -39,7 +25,7 @@ def nmer_terms(nmer: NMer, force_field: ForceField, atom_types: Sequence[AtomTyp
     nmer
         The n-mer.
     force_field
-        One of `RULES`.
+        A force field that has terms.
     atom_types
         Types and charges that the recipe gives; those for another force field are left out.
 
@@ -61,7 +47,7 @@ def nmer_terms(nmer: NMer, force_field: ForceField, atom_types: Sequence[AtomTyp
 
 
 @cache
-def fragment_terms(fragment: Fragment, force_field: ForceField = "ff14SB", given: tuple[Given, ...] = ()) -> Terms:
+def fragment_terms(fragment: Fragment, force_field: str = "ff14SB", given: tuple[Given, ...] = ()) -> Terms:
     """Return a fragment's force-field terms, atoms counted from 0 within it; found once a process.
 
     Parameters
@@ -69,7 +55,7 @@ def fragment_terms(fragment: Fragment, force_field: ForceField = "ff14SB", given
     fragment
         The fragment.
     force_field
-        One of `RULES`. Water is TIP4P/2005f in each.
+        A force field that has terms. Water is TIP4P/2005f in each.
     given
         What the recipe says of each atom; empty if nothing.
 
@@ -82,12 +68,13 @@ def fragment_terms(fragment: Fragment, force_field: ForceField = "ff14SB", given
         if given:
             raise InputError("sampling.atom_types names an atom of water, which is TIP4P/2005f; leave it out")
         return water_terms()
-    if force_field == "OPLS-AA":
-        return oplsaa.opls_terms(fragment, given)
-    return ff14sb.ff14sb_terms(fragment, given)
+    terms = FORCE_FIELDS.get(force_field).terms
+    if terms is None:
+        raise InputError(f"sampling.force_field '{force_field}' has no terms and types")
+    return terms(fragment, given)
 
 
-def check_force_field(nmer: NMer, force_field: ForceField, atom_types: Sequence[AtomType] = ()) -> None:
+def check_force_field(nmer: NMer, force_field: str, atom_types: Sequence[AtomType] = ()) -> None:
     """Raise InputError if a force field cannot be used for an n-mer, before anything runs.
 
     Parameters
@@ -99,31 +86,34 @@ def check_force_field(nmer: NMer, force_field: ForceField, atom_types: Sequence[
     atom_types
         Types and charges that the recipe gives.
     """
-    if force_field == "GFN2-xTB":
-        Xtb(nmer)
+    calculator = FORCE_FIELDS.get(force_field).calculator
+    if calculator is not None:
+        calculator(nmer)
     else:
         nmer_terms(nmer, force_field, atom_types)
 
 
-def choose_force_field(nmer: NMer) -> tuple[ForceField, str]:
-    """Return the quickest force field that knows every fragment, ff14SB or else GFN2-xTB, and why: a sentence.
+def choose_force_field(nmer: NMer) -> tuple[str, str]:
+    """Return the quickest force field that knows every fragment, and why: a sentence.
 
-    OPLS-AA has types for the same fragments as ff14SB here. GAFF2's types and charges come from AmberTools, which
-    its makers publish for conda and not for pip.
+    Those with types have them for the same fragments here, so that only the first is tried. GAFF2's types and
+    charges come from AmberTools, which its makers publish for conda and not for pip.
 
     Parameters
     ----------
     nmer
         The n-mer.
     """
+    typed = [one.name for one in FORCE_FIELDS if one.typed]
+    general = next(one.name for one in FORCE_FIELDS if not one.typed)
     for fragment in nmer.fragments:
         try:
-            fragment_terms(fragment, "ff14SB")
+            fragment_terms(fragment, typed[0])
         except InputError:
-            return "GFN2-xTB", (
-                f"GFN2-xTB because ff14SB and OPLS-AA have no types for {fragment.name} here, only for water and "
-                "pieces of alanine and glycine chains. (GAFF2 would need AmberTools, which is not made for pip.) "
-                "It is some hundred times slower, and bonds can break in it."
+            return general, (
+                f"{general} because {' and '.join(typed)} have no types for {fragment.name} here, only for "
+                "water and pieces of alanine and glycine chains. (GAFF2 would need AmberTools, which is not made "
+                "for pip.) It is some hundred times slower, and bonds can break in it."
             )
     water = ", with water as TIP4P/2005f" if any(is_water(f) for f in nmer.fragments) else ""
-    return "ff14SB", f"ff14SB because it has types for every atom{water}."
+    return typed[0], f"{typed[0]} because it has types for every atom{water}."

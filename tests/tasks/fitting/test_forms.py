@@ -9,7 +9,7 @@ from potentials.pip.basis import Basis, BasisOptions
 from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Forms
 from recipes.schema.recipe import Fitting
-from tasks.fitting.fit import first_start, fit_potential, make_problem, parameter_bounds
+from tasks.fitting.fit import fit_potential, make_problem
 from tasks.fitting.projection import Problem, Slopes
 from tasks.fitting.ridge import weights
 from tests.tasks.fitting.test_fit import NMER, shaken
@@ -41,7 +41,7 @@ def test_starts_and_bounds_are_those_of_k_and_d() -> None:
     basis = SETTINGS.build_basis(NMER)
     kinds, shifts = len(basis.pair_names), len(basis.variables.shifted)
     assert (kinds, shifts) == (12, 6)
-    start, bounds = first_start(basis, SETTINGS), parameter_bounds(basis, SETTINGS)
+    start, bounds = SETTINGS.first_start(basis), SETTINGS.parameter_bounds(basis)
     assert start.tolist() == [1.0] * (kinds + shifts)
     assert bounds.tolist() == [[0.05, 2.0]] * kinds + [[0.0, 7.0]] * shifts
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recipes.schema.recipe import Fitting
-from tasks.fitting.fit import first_start, fit_potential, make_problem, parameter_bounds
+from tasks.fitting.fit import fit_potential, make_problem
 from tasks.fitting.projection import Problem
 from tasks.fitting.search import search
 from tests.tasks.fitting.surfaces import charged, walkers
@@ -19,7 +19,7 @@ WHOLE = make_problem(NMER, TRAIN, ENERGY, SETTINGS, groups=GROUPS)
 
 
 def parameters(problem: Problem) -> np.ndarray:
-    start, bounds = first_start(WHOLE.basis, SETTINGS), parameter_bounds(WHOLE.basis, SETTINGS)
+    start, bounds = SETTINGS.first_start(WHOLE.basis), SETTINGS.parameter_bounds(WHOLE.basis)
     return search(problem, start, bounds, SETTINGS.max_iterations, SETTINGS.optimizer).k
 
 

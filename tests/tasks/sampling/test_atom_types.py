@@ -18,8 +18,8 @@ from recipes.load import load_recipe
 from recipes.schema.sampling import AtomType, Sampling
 from storage.keys import pool_key
 from tasks.sampling.force_fields.ff14sb import ff14sb_system
+from tasks.sampling.force_fields.function import force_function
 from tasks.sampling.force_fields.registry import check_force_field, nmer_terms
-from tasks.sampling.force_fields.surface import surface
 from tasks.sampling.force_fields.terms import Given
 
 DIMER = load_recipe("ch3-water").build_nmer()
@@ -72,9 +72,9 @@ def test_lammps_computes_given_types_as_openmm_does() -> None:
         Given("protein-H1" if a in methyl else None, -0.1 if a == 0 else None) for a in range(ethane.natoms)
     )
     positions = ethane.positions + np.random.default_rng(5).normal(scale=0.08, size=(ethane.natoms, 3))
-    with surface(ethane, "ff14SB", given) as evaluate:
+    with force_function(ethane, "ff14SB", given) as evaluate:
         energy = evaluate(positions)[0]
-    with surface(ethane, "ff14SB") as evaluate:
+    with force_function(ethane, "ff14SB") as evaluate:
         other = evaluate(positions)[0]
     assert energy == pytest.approx(openmm_energy(ethane.fragments[0], per_atom, positions), abs=1e-5)
     assert abs(energy - other) > 1e-3
@@ -90,7 +90,7 @@ def test_with_all_types_given_a_strange_molecule_has_a_force_field() -> None:
     per_atom = tuple(
         next(Given(t.type, t.charge) for t in SERINE if atom in t.atoms) for atom in range(METHANOL.natoms)
     )
-    with surface(nmer, "ff14SB", SERINE) as evaluate:
+    with force_function(nmer, "ff14SB", SERINE) as evaluate:
         assert evaluate(positions)[0] == pytest.approx(openmm_energy(METHANOL, per_atom, positions), abs=1e-5)
 
 

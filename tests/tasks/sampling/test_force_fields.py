@@ -28,20 +28,20 @@ from potentials.nmers.nmer import NMer
 from potentials.units import BOHR, HARTREE
 from recipes.load import load_recipe
 from recipes.schema.recipe import Sampling
-from recipes.schema.sampling import ForceField
 from storage.records import Pool
 from tasks.sampling.bias.kernel import BIAS, CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias, record
 from tasks.sampling.bias.specification import window_bias
 from tasks.sampling.engine import ExplosionError, install_bias, install_python_bias, run_recorded, simulation
+from tasks.sampling.force_field import ForceFunction
 from tasks.sampling.force_fields.ff14sb import FF14SB, ff14sb_system
+from tasks.sampling.force_fields.function import force_function
 from tasks.sampling.force_fields.minimum import find_minimum
 from tasks.sampling.force_fields.oplsaa import CAP_TYPE, LIBRARY, TYPE, read_library
 from tasks.sampling.force_fields.registry import check_force_field, fragment_terms
 from tasks.sampling.force_fields.residues import residue_atoms
-from tasks.sampling.force_fields.surface import Surface, surface
 from tasks.sampling.force_fields.terms import combine
 from tasks.sampling.pool import sample_pool
-from tasks.sampling.samplers.walker import segments
+from tasks.sampling.samplers.pbmetad.segments import segments
 from tasks.xtb import ACCURACY
 
 CH3_WATER = load_recipe("ch3-water").build_nmer()
@@ -181,8 +181,8 @@ class OpenMM:
         return state.getPotentialEnergy().value_in_unit(unit.kilocalorie_per_mole), forces
 
 
-def assert_equal(nmer: NMer, force_field: ForceField, reference: Surface) -> None:
-    with surface(nmer, force_field) as evaluate:
+def assert_equal(nmer: NMer, force_field: str, reference: ForceFunction) -> None:
+    with force_function(nmer, force_field) as evaluate:
         for x in distorted(nmer):
             energy, forces = evaluate(x)
             expected, pull = reference(x)
@@ -220,7 +220,7 @@ def test_ff14sb_of_a_whole_chain_is_that_of_openmms_residues(name: str, residues
     assert_equal(alone(part), "ff14SB", OpenMM(system))
 
 
-def formulas(fragment: Fragment, force_field: ForceField) -> openmm.System:
+def formulas(fragment: Fragment, force_field: str) -> openmm.System:
     """Return OPLS-AA's formulas as OpenMM forces; the factors on pairs come from the bond graph."""
     terms = fragment_terms(fragment, force_field)
     system = openmm.System()
@@ -300,7 +300,7 @@ def test_opls_aa_of_methylacetamide_is_the_published_one() -> None:
         "HCA11": 0.06,
     }
     assert {name: named[name] for name in expected} == pytest.approx(expected, abs=1e-12)
-    with surface(nmer, "OPLS-AA") as evaluate:
+    with force_function(nmer, "OPLS-AA") as evaluate:
         x = find_minimum(nmer, evaluate).positions
         at = list(chain("")[0])
         c, o, n, h, methyl = (x[at.index(name)] for name in ("C0", "O0", "N1", "H1", "CA1"))
@@ -318,7 +318,7 @@ def test_opls_aa_of_methylacetamide_is_the_published_one() -> None:
 
 @pytest.mark.parametrize("force_field", ["ff14SB", "OPLS-AA"])
 @pytest.mark.parametrize("name", ["CH3", "CONH", "CH-CONH", "CONH-CH-CONH"])
-def test_with_water_comes_the_sum_over_pairs(name: str, force_field: ForceField) -> None:
+def test_with_water_comes_the_sum_over_pairs(name: str, force_field: str) -> None:
     """Two-body energy: Lennard-Jones by the force field's mixing, charges at H, H, and TIP4P/2005f's M."""
     part = piece(name)
     there = np.array(part.positions).mean(axis=0) + np.array([0.3, -0.4, 4.0])
@@ -328,7 +328,11 @@ def test_with_water_comes_the_sum_over_pairs(name: str, force_field: ForceField)
     both = NMer("both", (part, water), f"{one.symmetry}_A1B2")
     reach = 0.147144 / (0.9419 * np.cos(np.deg2rad(107.4) / 2))  # twice the model's 0.13194
     a, b = fragment_terms(part, force_field), fragment_terms(water, force_field)
-    with surface(one, force_field) as e1, surface(two, force_field) as e2, surface(both, force_field) as e12:
+    with (
+        force_function(one, force_field) as e1,
+        force_function(two, force_field) as e2,
+        force_function(both, force_field) as e12,
+    ):
         for x in distorted(both):
             oxygen, hydrogens = x[-3], x[-2:]
             bisector = hydrogens.mean(axis=0) - oxygen
@@ -421,7 +425,7 @@ STRANGERS = [
 @pytest.mark.parametrize("force_field", ["ff14SB", "OPLS-AA"])
 @pytest.mark.parametrize(("stranger", "symbol", "atom"), STRANGERS, ids=[f.name for f, _, _ in STRANGERS])
 def test_other_species_are_refused_with_advice(
-    stranger: Fragment, symbol: str, atom: int, force_field: ForceField
+    stranger: Fragment, symbol: str, atom: int, force_field: str
 ) -> None:
     message = (
         rf"fragment '{stranger.name}' has no {force_field} types here; allowed: CH3-, .*water \(O, H, H\); "
@@ -434,7 +438,7 @@ def test_other_species_are_refused_with_advice(
 
 @pytest.mark.parametrize("force_field", ["ff14SB", "OPLS-AA"])
 @pytest.mark.parametrize("name", ["CH3", "CONH-CH-CONH", "Ace-Ala-Nme"])
-def test_a_charged_piece_is_refused(name: str, force_field: ForceField) -> None:
+def test_a_charged_piece_is_refused(name: str, force_field: str) -> None:
     with pytest.raises(
         InputError, match=rf"'{re.escape(name)}' has the charge \+1, but its atoms' charges .* add up"
     ):
@@ -443,7 +447,7 @@ def test_a_charged_piece_is_refused(name: str, force_field: ForceField) -> None:
 
 @pytest.mark.parametrize("force_field", ["ff14SB", "OPLS-AA"])
 @pytest.mark.parametrize("name", PIECES)
-def test_charges_and_types_follow_the_atoms_in_any_order(name: str, force_field: ForceField) -> None:
+def test_charges_and_types_follow_the_atoms_in_any_order(name: str, force_field: str) -> None:
     """Among hydrogens and caps on one carbon, too."""
     part = piece(name)
     order = np.random.default_rng(1).permutation(part.natoms)
@@ -475,7 +479,7 @@ def test_what_a_cut_takes_away_is_on_the_caps() -> None:
     ("package", "force_field", "extra"), [("moltemplate", "OPLS-AA", "opls"), ("tblite", "GFN2-xTB", "xtb")]
 )
 def test_a_missing_package_is_named(
-    package: str, force_field: ForceField, extra: str, monkeypatch: pytest.MonkeyPatch
+    package: str, force_field: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [n for n in sys.modules if n == package or n.startswith(f"{package}.")]:
         monkeypatch.delitem(sys.modules, name)
@@ -510,7 +514,7 @@ def test_xtb_is_a_direct_single_point_with_exact_forces() -> None:
         "A1B3",
     )
     for nmer in (DIMER, hydronium):
-        with surface(nmer, "GFN2-xTB") as evaluate:
+        with force_function(nmer, "GFN2-xTB") as evaluate:
             for x in distorted(nmer):
                 energy, forces = evaluate(x)
                 direct = Calculator("GFN2-xTB", nmer.numbers, x / BOHR, charge=float(nmer.charge))
@@ -525,7 +529,7 @@ def test_xtb_is_a_direct_single_point_with_exact_forces() -> None:
 
 
 def test_a_failed_scf_is_an_explosion_and_the_next_geometry_is_none() -> None:
-    with surface(DIMER, "GFN2-xTB") as evaluate:
+    with force_function(DIMER, "GFN2-xTB") as evaluate:
         before, _ = evaluate(DIMER.positions)
         together = DIMER.positions.copy()
         together[5] = together[0]
@@ -580,7 +584,7 @@ def test_bias_and_frames_of_an_xtb_run(tmp_path: Path) -> None:
     energy, buffer = ends[0]
     assert buffer[HILLS] == 20 * len(spec.cvs) and buffer[BIAS] > 0.5
     frames = buffer[len(start) :].reshape(10, 8, 3)
-    with surface(DIMER, "GFN2-xTB") as evaluate:
+    with force_function(DIMER, "GFN2-xTB") as evaluate:
         for x, expected in zip(frames, energy, strict=True):
             assert evaluate(x)[0] == pytest.approx(expected, abs=1e-8)
 
@@ -589,8 +593,8 @@ KILLED = """
 import os, pickle, signal, sys
 from pathlib import Path
 from recipes.schema.recipe import Sampling
-from tasks.sampling.samplers import walker
-from tasks.sampling.samplers.pbmetad import walkers
+from tasks.sampling.samplers.pbmetad import walker
+from tasks.sampling.samplers.pbmetad.walkers import walkers
 walker.SEGMENT = 8
 nmer = pickle.loads(Path(sys.argv[3]).read_bytes())
 (one,) = walkers(nmer, Sampling.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
@@ -606,7 +610,7 @@ walker.run_walker(one, after)
 def test_an_xtb_walker_killed_between_segments_resumes_bitwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.sampling.samplers.walker.SEGMENT", 8)
+    monkeypatch.setattr("tasks.sampling.samplers.pbmetad.walker.SEGMENT", 8)
     whole = sample_pool(DIMER, SMALL, tmp_path / "whole")
     killed, dimer = tmp_path / "killed", tmp_path / "dimer.pickle"
     dimer.write_bytes(pickle.dumps(DIMER))
@@ -632,7 +636,7 @@ def test_a_pool_of_several_force_fields_has_all_their_sources(tmp_path: Path) ->
     assert np.bincount(pool.source).tolist() == [10, 10, 10]
     for number, force_field in enumerate(settings.force_fields):
         energies = pool.energy[pool.source == number]
-        with surface(CH3_WATER, force_field) as evaluate:
+        with force_function(CH3_WATER, force_field) as evaluate:
             zero, _ = evaluate(CH3_WATER.positions)
         assert (energies - zero).min() > -20 and (energies - zero).max() < 60
     assert np.abs(np.linalg.norm(pool.positions[:, 1] - pool.positions[:, 0], axis=1) - 1.14).max() < 1e-12

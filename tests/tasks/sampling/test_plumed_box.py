@@ -11,7 +11,7 @@ import pytest
 from nmer.cli.main import main
 from potentials.errors import InputError
 from tasks.sampling.bias.driver import drive
-from tasks.sampling.bias.nearest import Box, boxes
+from tasks.sampling.bias.nearest import boxes, joined
 from tasks.sampling.bias.plumed_input import parse_plumed
 
 HEAD = "UNITS LENGTH=A ENERGY=kcal/mol TIME=fs\n"
@@ -25,13 +25,15 @@ CELLS = {
 
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 def test_the_nearest_image_is_the_nearest_of_all(cell: np.ndarray) -> None:
-    box = Box(cell)
+    (box,) = boxes(cell, 1)
+    assert box is not None
     images = np.array(list(product(range(-7, 8), repeat=3))) @ cell
     for vector in np.random.default_rng(1).uniform(-40, 40, size=(40, 3)):
         home = vector - np.rint(vector @ np.linalg.inv(cell)) @ cell
-        assert np.linalg.norm(box.nearest(vector)) == pytest.approx(
-            np.linalg.norm(home + images, axis=1).min(), abs=1e-10
-        )
+        start = np.array([1.0, 2.0, 3.0])
+        step = np.diff(joined(box, np.stack([start, start + vector])), axis=0)
+        nearest = np.linalg.norm(home + images, axis=1).min()
+        assert np.linalg.norm(step) == pytest.approx(nearest, abs=1e-10)
 
 
 def run(tmp_path: Path, text: str, **arrays: np.ndarray) -> tuple[int, dict[str, np.ndarray]]:

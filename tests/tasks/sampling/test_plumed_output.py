@@ -17,7 +17,7 @@ from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
 from recipes.schema.sampling import Bias, CVFamilyModel, Sampling
 from storage.keys import pool_key, stage_digest
-from tasks.run.checks import check_samplers
+from tasks.run.checks import check_sampling
 from tasks.sampling.bias.cvs import families
 from tasks.sampling.bias.driver import drive
 from tasks.sampling.bias.kernel import apply_bias
@@ -27,8 +27,9 @@ from tasks.sampling.bias.plumed_output import hill_tables, plumed_input, write_h
 from tasks.sampling.bias.recording import Recording
 from tasks.sampling.bias.specification import BiasSpec, window_bias
 from tasks.sampling.engine import install_bias, run_recorded, simulation
-from tasks.sampling.samplers.pbmetad import run_walkers, walkers, write_runs
-from tasks.sampling.samplers.walker import bias_spec, read_frames, read_hills, run_walker
+from tasks.sampling.samplers.pbmetad.segments import read_frames, read_hills
+from tasks.sampling.samplers.pbmetad.walker import bias_spec, run_walker
+from tasks.sampling.samplers.pbmetad.walkers import run_walkers, walkers, write_runs
 
 NMER = load_recipe("ch3-water").build_nmer()
 OWN = Bias(
@@ -106,7 +107,7 @@ SMALL = Sampling(temperatures=(500,), windows=((0, 4), (4, 7)), frames=40, equil
 
 
 def test_every_walker_leaves_its_plumed_dat_and_hills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.sampling.samplers.walker.SEGMENT", 8)  # several segments a walker
+    monkeypatch.setattr("tasks.sampling.samplers.pbmetad.walker.SEGMENT", 8)  # several segments a walker
     run_walkers(NMER, SMALL, tmp_path / "scratch")
     every = walkers(NMER, SMALL, tmp_path / "scratch")
     for _ in range(2):  # again: what is there is replaced
@@ -145,8 +146,8 @@ import sys
 from pathlib import Path
 from recipes.load import load_recipe
 from recipes.schema.sampling import Sampling
-from tasks.sampling.samplers import walker
-from tasks.sampling.samplers.pbmetad import walkers
+from tasks.sampling.samplers.pbmetad import walker
+from tasks.sampling.samplers.pbmetad.walkers import walkers
 walker.SEGMENT = 16
 settings = Sampling(engine="plumed", temperatures=(500,), windows=((0, 50),), frames=32, equilibration=0.2,
                     stride=25, seed=7)
@@ -210,7 +211,7 @@ def test_a_walker_of_plumed_itself_is_the_native_one(tmp_path: Path, monkeypatch
     """Only where PLUMED_KERNEL leads to PLUMED. Two segments, and an equilibration that ends at a hill's step."""
     if not os.environ.get("PLUMED_KERNEL"):
         pytest.skip("PLUMED_KERNEL is not set")
-    monkeypatch.setattr("tasks.sampling.samplers.walker.SEGMENT", 16)
+    monkeypatch.setattr("tasks.sampling.samplers.pbmetad.walker.SEGMENT", 16)
     hills, frames = [], []
     for engine in ("native", "plumed"):
         settings = Sampling(
@@ -232,7 +233,7 @@ def test_plumed_as_the_engine_refuses_hills_wider_than_the_period() -> None:
         PlumedBias(spec, 0.5, np.empty((0, 3)))
     settings = Sampling(engine="plumed", bias=wide)
     with pytest.raises(InputError, match="cannot have torsion hills of 1 rad"):
-        check_samplers(load_recipe("ch3-water").model_copy(update={"sampling": settings}))
+        check_sampling(load_recipe("ch3-water").model_copy(update={"sampling": settings}))
 
 
 def test_a_bias_needs_a_grid_for_each_family() -> None:

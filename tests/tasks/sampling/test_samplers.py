@@ -18,19 +18,20 @@ from recipes.schema.recipe import Sampling
 from storage.records import Pool
 from tasks.progress import ProgressLine
 from tasks.sampling.bias.cvs import CV, cv_values
+from tasks.sampling.force_fields.ff14sb import ff14sb_system
+from tasks.sampling.force_fields.function import force_function
 from tasks.sampling.force_fields.minimum import WAVENUMBER, find_minimum, find_modes
-from tasks.sampling.force_fields.registry import ff14sb_system
-from tasks.sampling.force_fields.surface import surface
+from tasks.sampling.frames import Frames, com_distance
 from tasks.sampling.pool import sample_pool
-from tasks.sampling.samplers.frames import Frames, com_distance
-from tasks.sampling.samplers.normal_modes import (
+from tasks.sampling.samplers.normal_modes.displacements import (
     SOFTEST,
     _draw,
     amplitudes,
     displaced,
     sample_normal_modes,
 )
-from tasks.sampling.samplers.scan import sample_scan
+from tasks.sampling.samplers.scan.grid import sample_scan
+from tasks.sampling.samplers.scan.options import ScanOptions
 
 NMER = load_recipe("ch3-water").build_nmer()
 METHYL = NMer("methyl", NMER.fragments[:1], "A1B1C3")
@@ -70,7 +71,7 @@ def openmm_wavenumbers(fragment: Fragment, positions: np.ndarray) -> np.ndarray:
 
 
 def test_frequencies_of_the_capped_methyl_are_those_of_openmm() -> None:
-    with surface(METHYL, "ff14SB") as evaluate:
+    with force_function(METHYL, "ff14SB") as evaluate:
         minimum = find_minimum(METHYL, evaluate)
     assert minimum.force < 1e-6
     reference = openmm_wavenumbers(METHYL.fragments[0], minimum.positions)
@@ -98,7 +99,7 @@ def test_a_diatomic_vibrates_with_the_root_of_k_over_mu() -> None:
 
 def test_the_search_leaves_saddles_and_pulls_overlapping_fragments_apart() -> None:
     """Two waters at the same place and in the same pose: symmetric all the way down."""
-    with surface(DIMER, "ff14SB") as evaluate:
+    with force_function(DIMER, "ff14SB") as evaluate:
         minimum = find_minimum(DIMER, evaluate)
         again = find_modes(DIMER, evaluate, minimum.positions)
     assert minimum.energy < -5.0 and minimum.force < 1e-5
@@ -114,7 +115,7 @@ def test_a_search_that_fails_says_what_to_change(monkeypatch: pytest.MonkeyPatch
         find_minimum(WATER, lambda x: (-float(x[1, 0]), np.eye(9)[3].reshape(3, 3)))
     monkeypatch.setattr("tasks.sampling.force_fields.minimum.TRIES", 1)
     with (
-        surface(DIMER, "ff14SB") as evaluate,
+        force_function(DIMER, "ff14SB") as evaluate,
         pytest.raises(
             StageError, match=r"no minimum of dimer .* imaginary mode of \d+ cm\^-1; start from a better"
         ),
@@ -123,7 +124,7 @@ def test_a_search_that_fails_says_what_to_change(monkeypatch: pytest.MonkeyPatch
 
 
 def test_amplitudes_are_those_of_harmonic_oscillators() -> None:
-    with surface(NMER, "ff14SB") as evaluate:
+    with force_function(NMER, "ff14SB") as evaluate:
         modes = find_minimum(NMER, evaluate).modes
     soft = modes.wavenumbers < SOFTEST
     assert soft.sum() >= 1 and (~soft).sum() >= 12
@@ -146,7 +147,7 @@ def test_amplitudes_are_those_of_harmonic_oscillators() -> None:
 def test_each_mode_has_its_mean_energy(nmer: NMer, statistics: str, temperature: float) -> None:
     """Half of kT, or half of the zero-point energy, within four standard errors; modes are independent."""
     count = 4000
-    with surface(nmer, "ff14SB") as evaluate:
+    with force_function(nmer, "ff14SB") as evaluate:
         minimum = find_minimum(nmer, evaluate)
         spread = amplitudes(minimum.modes, temperature, statistics)  # type: ignore[arg-type]
         rng = np.random.default_rng(7)
@@ -194,7 +195,7 @@ def test_fragments_librate_without_tearing_and_come_evenly() -> None:
 
 
 def test_small_displacements_of_a_dimer_are_the_modes() -> None:
-    with surface(NMER, "ff14SB") as evaluate:
+    with force_function(NMER, "ff14SB") as evaluate:
         minimum = find_minimum(NMER, evaluate)
     q = 1e-5 * np.eye(len(minimum.modes.curvature))
     straight = minimum.positions + np.einsum(
@@ -204,7 +205,7 @@ def test_small_displacements_of_a_dimer_are_the_modes() -> None:
 
 
 def test_too_many_absurd_frames_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.sampling.samplers.normal_modes.LIMIT", 1e-6)
+    monkeypatch.setattr("tasks.sampling.samplers.normal_modes.displacements.LIMIT", 1e-6)
     settings = Sampling(sampler="normal-modes", frames=10)
     with pytest.raises(
         StageError, match=r"only 0 of \d+ normal-mode frames of ch3-water lie .* lower sampling\.temp"
@@ -256,7 +257,7 @@ def test_every_variable_has_its_value_on_the_grid(name: str) -> None:
 
 
 def test_a_scan_is_rigid_and_ends_at_the_minimum() -> None:
-    with surface(NMER, "ff14SB") as evaluate:
+    with force_function(NMER, "ff14SB") as evaluate:
         minimum = find_minimum(NMER, evaluate)
     capped = NMER.place_caps(minimum.positions)
     here = float(com_distance(NMER, capped[None])[0])
@@ -274,7 +275,7 @@ def test_a_scan_is_rigid_and_ends_at_the_minimum() -> None:
 
 def test_beyond_a_bond_all_that_hangs_on_it_moves() -> None:
     """Ethane's torsion turns a whole methyl; stretching C-C moves it; an angle's last hydrogen moves alone."""
-    from tasks.sampling.samplers.scan import _axis
+    from tasks.sampling.samplers.scan.grid import _axis
 
     bonds = ((0, 1), (0, 2), (0, 3), (0, 4), (4, 5), (4, 6), (4, 7))
     xyz = tuple((0.1 * i, 0.2 * i, 1.0 * i) for i in range(8))
@@ -289,9 +290,13 @@ def test_beyond_a_bond_all_that_hangs_on_it_moves() -> None:
         (1, 0, 4): (4, 5, 6, 7),
     }
     for atoms, moving in cases.items():
-        axes = Sampling(
-            sampler="scan", frames=1, scan={"axes": [{"atoms": atoms, "lower": 1, "upper": 2, "points": 1}]}
-        ).scan.axes
+        axes = (
+            Sampling(
+                sampler="scan", frames=1, scan={"axes": [{"atoms": atoms, "lower": 1, "upper": 2, "points": 1}]}
+            )
+            .options(ScanOptions)
+            .axes
+        )
         assert _axis(ethane, 0, axes[0]).moving == moving
 
 

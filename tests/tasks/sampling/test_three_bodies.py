@@ -21,11 +21,11 @@ from tasks.sampling.bias.plumed_engine import PlumedBias
 from tasks.sampling.bias.plumed_input import read_plumed
 from tasks.sampling.bias.plumed_output import plumed_input
 from tasks.sampling.bias.specification import window_bias
+from tasks.sampling.frames import com_distance
 from tasks.sampling.plots import draw_pool
 from tasks.sampling.pool import sample_pool
-from tasks.sampling.samplers.frames import com_distance
-from tasks.sampling.samplers.pbmetad import walkers
-from tasks.sampling.samplers.walker import _start
+from tasks.sampling.samplers.pbmetad.walker import _start
+from tasks.sampling.samplers.pbmetad.walkers import walkers
 
 RECIPE = load_recipe("water-water-water")
 NMER = RECIPE.build_nmer()

@@ -28,11 +28,13 @@ from tasks.progress import ProgressLine
 from tasks.sampling.bias.kernel import CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias
 from tasks.sampling.bias.specification import window_bias
 from tasks.sampling.engine import install_bias, install_python_bias, run, run_recorded, simulation
-from tasks.sampling.force_fields.registry import ff14sb_system, fragment_terms
+from tasks.sampling.force_fields.ff14sb import ff14sb_system
+from tasks.sampling.force_fields.registry import fragment_terms
+from tasks.sampling.frames import com_distance
 from tasks.sampling.pool import sample_pool
-from tasks.sampling.samplers.frames import com_distance
-from tasks.sampling.samplers.pbmetad import frames_so_far, run_walkers, walkers
-from tasks.sampling.samplers.walker import _read_state, _segment_with_retries, _start, run_walker, segments
+from tasks.sampling.samplers.pbmetad.segments import read_state, segments
+from tasks.sampling.samplers.pbmetad.walker import _segment_with_retries, _start, run_walker
+from tasks.sampling.samplers.pbmetad.walkers import frames_so_far, run_walkers, walkers
 from tests.conftest import until
 
 NMER = load_recipe("ch3-water").build_nmer()
@@ -216,14 +218,14 @@ def test_frames_beyond_either_soft_wall_are_left_out(tmp_path: Path) -> None:
     assert len(pool) == 400
     assert pool.com_distance.min() >= 4.5 and pool.com_distance.max() < 5.5
     assert pool.com_distance.min() < 4.6 and pool.com_distance.max() > 5.4
-    looked = _read_state(segments(tmp_path / "walker-0000")[-1][0]).looked
+    looked = read_state(segments(tmp_path / "walker-0000")[-1][0]).looked
     assert looked > 500  # one segment of 500 was not enough
 
 
 def test_each_segment_has_noise_of_its_own_and_always_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.sampling.samplers.walker.SEGMENT", 5)
+    monkeypatch.setattr("tasks.sampling.samplers.pbmetad.walker.SEGMENT", 5)
     one, two = walkers(NMER, SMALL, tmp_path)[:2]
     one.folder.mkdir()
     start = _start(one)
@@ -236,7 +238,7 @@ def test_each_segment_has_noise_of_its_own_and_always_the_same(
 
 
 def test_the_line_moves_with_every_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.sampling.samplers.walker.SEGMENT", 40)
+    monkeypatch.setattr("tasks.sampling.samplers.pbmetad.walker.SEGMENT", 40)
     walker = walkers(NMER, SMALL.model_copy(update={"frames": 400}), tmp_path)[0]
     seen: list[int] = []
     assert run_walker(walker, lambda: seen.append(frames_so_far(tmp_path))) == ""
@@ -272,7 +274,7 @@ import sys
 from pathlib import Path
 from recipes.load import load_recipe
 from recipes.schema.recipe import Sampling
-from tasks.sampling.samplers import walker
+from tasks.sampling.samplers.pbmetad import walker
 from tasks.sampling.pool import sample_pool
 walker.SEGMENT = 40
 sample_pool(load_recipe("ch3-water").build_nmer(), Sampling.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
@@ -280,7 +282,7 @@ sample_pool(load_recipe("ch3-water").build_nmer(), Sampling.model_validate_json(
 
 
 def test_kill_9_and_resume_give_bitwise_the_same_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.sampling.samplers.walker.SEGMENT", 40)
+    monkeypatch.setattr("tasks.sampling.samplers.pbmetad.walker.SEGMENT", 40)
     settings = SMALL.model_copy(update={"windows": ((0.0, 4.0),), "frames": 800})
     undisturbed = sample_pool(NMER, settings, tmp_path / "whole")
     killed = tmp_path / "killed"
@@ -334,7 +336,7 @@ def test_an_explosion_is_survived_with_a_shorter_time_step(tmp_path: Path) -> No
     """An O-H bond of period 9 fs cannot be stepped with 6 fs, nor with 3; with 1.5 it can."""
     settings = SMALL.model_copy(update={"timestep": 6.0, "stride": 30.0, "temperatures": (300.0,), "frames": 200})
     pool = sample_pool(NMER, settings, tmp_path)
-    scales = [_read_state(segments(tmp_path / f"walker-{n:04d}")[-1][0]).scale for n in (0, 1)]
+    scales = [read_state(segments(tmp_path / f"walker-{n:04d}")[-1][0]).scale for n in (0, 1)]
     assert scales == [0.25, 0.25]
     assert len(pool) == 200 and np.isfinite(pool.positions).all()
     assert np.abs(np.linalg.norm(pool.positions[:, 6] - pool.positions[:, 5], axis=1) - 0.96).max() < 0.3

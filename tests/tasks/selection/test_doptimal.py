@@ -15,7 +15,7 @@ from recipes.schema.recipe import Fitting, SelectionSettings, SwitchingModel
 from storage.keys import selection_key
 from storage.records import TEST, TRAIN, Pool
 from tasks.selection.choose import select
-from tasks.selection.distances import sorted_distances
+from tasks.selection.descriptors.sorted_distances import sorted_distances
 from tasks.selection.doptimal import Greedy, design_rows
 from tasks.selection.rules import Rules
 from tasks.selection.table import Table

@@ -14,7 +14,7 @@ from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import SelectionSettings
 from storage.records import TEST, TRAIN, Pool, Selection
 from tasks.selection.choose import select
-from tasks.selection.distances import weighted_distances
+from tasks.selection.descriptors.sorted_distances import weighted_distances
 from tasks.selection.kmeans import representatives
 from tasks.selection.rules import Rules, add_farthest, distinct, farthest, near
 from tasks.selection.table import Scratch, Table

@@ -13,7 +13,7 @@ from recipes.schema.recipe import SelectionSettings
 from storage.records import TEST, TRAIN, Pool
 from tasks.selection.choose import select
 from tasks.selection.coverage import coverage
-from tasks.selection.distances import sorted_distances, weighted_distances
+from tasks.selection.descriptors.sorted_distances import sorted_distances, weighted_distances
 from tasks.selection.kmeans import representatives, share_out
 from tasks.selection.table import Scratch, Table
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
 import numpy as np
 import pytest
 
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
+from recipes.registry import Need
 from recipes.schema.recipe import SelectionSettings
 from storage.records import Pool
 from tasks.selection.choose import select
-from tasks.selection.descriptor import DESCRIPTORS, Describe, check_descriptor
-from tasks.selection.distances import weighted_distances
-from tasks.selection.soap import soap
+from tasks.selection.descriptor import Describe, checked_descriptor
+from tasks.selection.descriptors.soap import soap
+from tasks.selection.descriptors.sorted_distances import weighted_distances
 
 SETTINGS = SelectionSettings(descriptor="soap", train=60, test=10)
 
@@ -67,28 +65,16 @@ def test_soap_selects_exactly_and_covers_its_own_space(methyl_water: NMer, pool:
 def test_a_missing_library_is_named_with_the_way_to_install_it(
     methyl_water: NMer, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    true = importlib.import_module
-
-    def absent(name: str, *rest: Any) -> Any:
-        if name.startswith("dscribe"):
-            raise ImportError(name)
-        return true(name, *rest)
-
-    monkeypatch.setattr("tasks.selection.soap.import_module", absent)
-    message = r"needs DScribe, which is not installed: pip install 'nmer\[soap\]'"
+    monkeypatch.setattr(Need, "found", lambda need: need.name != "dscribe")
+    message = r"'soap' needs .*dscribe, which is not installed: pip install 'nmer\[soap\]'"
     with pytest.raises(InputError, match=message):
         select(methyl_water, pool, SETTINGS)
     with pytest.raises(InputError, match=message):
-        check_descriptor(SETTINGS)
-    check_descriptor(SelectionSettings())
+        checked_descriptor(SETTINGS)
+    assert checked_descriptor(SelectionSettings()).name == "sorted-distances"
 
 
 def test_weights_that_soap_cannot_tell_apart_are_refused(methyl_water: NMer, pool: Pool) -> None:
     settings = SETTINGS.model_copy(update={"intermolecular_weight": 2.0})
     with pytest.raises(InputError, match="only descriptor 'sorted-distances' can tell apart"):
         select(methyl_water, pool, settings)
-
-
-def test_every_descriptor_of_the_recipe_is_there() -> None:
-    field = SelectionSettings.model_fields["descriptor"]
-    assert set(DESCRIPTORS) == set(field.annotation.__args__)  # type: ignore[union-attr]

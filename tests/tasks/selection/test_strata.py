@@ -13,7 +13,7 @@ from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import SelectionSettings
 from storage.records import TEST, TRAIN, Pool
 from tasks.selection.choose import select
-from tasks.selection.distances import sorted_distances
+from tasks.selection.descriptors.sorted_distances import sorted_distances
 from tasks.selection.strata import PoolInMemory, Strata
 
 

@@ -71,6 +71,6 @@ def test_the_report_compares_coverage_with_a_random_choice(
     page = report_html(report)
     assert "Selection coverage" in page
     for _, chosen, random in rows:
-        assert f"<td class=number>{chosen:.3g}</td><td class=number>{random:.3g}</td>" in page
+        assert f'<td class="number">{chosen:.3g}</td><td class="number">{random:.3g}</td>' in page
     assert "Selection coverage" not in report_html(Report("x@1", "t", "HF", "c", [], none, none, [], [], b"", ""))
     assert _coverage(chain[:1]) == []

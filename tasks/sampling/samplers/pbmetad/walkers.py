@@ -16,8 +16,9 @@ from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
 from storage.durable import replacing
 from tasks.sampling.bias.plumed_output import plumed_input, write_hill_files
-from tasks.sampling.samplers.frames import Frames
-from tasks.sampling.samplers.walker import Walker, bias_spec, read_frames, read_hills, run_walker, segments
+from tasks.sampling.frames import Frames
+from tasks.sampling.samplers.pbmetad.segments import frames_so_far, read_frames, read_hills
+from tasks.sampling.samplers.pbmetad.walker import Walker, bias_spec, run_walker
 
 
 def walkers(nmer: NMer, settings: Sampling, scratch: Path) -> list[Walker]:
@@ -116,11 +117,6 @@ def _try_walker(walker: Walker) -> str | OSError:
         return run_walker(walker)
     except OSError as error:
         return error
-
-
-def frames_so_far(scratch: Path) -> int:
-    """Return how many frames the walkers of a scratch folder have kept so far."""
-    return sum(count for folder in scratch.glob("walker-*") for _, count in segments(folder))
 
 
 def write_runs(folder: Path, walkers: list[Walker]) -> None:

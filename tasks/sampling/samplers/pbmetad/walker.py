@@ -19,13 +19,19 @@ from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from potentials.units import KB_2010, KCAL
 from recipes.schema.recipe import Sampling
-from recipes.schema.sampling import ForceField
-from storage.durable import replacing
 from tasks.sampling.bias.biasing import biased
 from tasks.sampling.bias.recording import Recording
 from tasks.sampling.bias.specification import BiasSpec, window_bias
 from tasks.sampling.engine import ExplosionError, run, run_recorded, simulation
-from tasks.sampling.samplers.frames import com_distance
+from tasks.sampling.frames import com_distance
+from tasks.sampling.samplers.pbmetad.segments import (
+    Segment,
+    State,
+    read_hills,
+    read_state,
+    segments,
+    write_segment,
+)
 
 SEGMENT = 500
 """Most frames looked at in one segment."""
@@ -66,7 +72,7 @@ class Walker:
 
     nmer: NMer
     settings: Sampling
-    force_field: ForceField
+    force_field: str
     temperature: float
     window: int
     seed: int
@@ -84,57 +90,6 @@ class Walker:
         return ", ".join([*words, f"seed {self.seed}"])
 
 
-@dataclass(frozen=True)
-class State:
-    """The end of a segment.
-
-    Attributes
-    ----------
-    x, v
-        (atoms, 3), Angstrom and Angstrom/fs.
-    bias
-        The bias buffer.
-    step
-        Steps so far.
-    looked
-        Frames looked at so far, kept or not.
-    scale
-        Factor on the time step; halved by every explosion.
-    time
-        Time so far, fs.
-    """
-
-    x: Floats
-    v: Floats
-    bias: Floats
-    step: int
-    looked: int
-    scale: float
-    time: float
-
-
-@dataclass(frozen=True)
-class Segment:
-    """What a segment gives.
-
-    Attributes
-    ----------
-    end
-        The state to go on from.
-    positions
-        (frames, atoms, 3), Angstrom: the frames in the window.
-    energy
-        (frames,), force-field energy without the bias, kcal/mol.
-    hills
-        (depositions, 1 + 2 variables): time in fs, then centre and height (kcal/mol) of each variable's hill.
-    """
-
-    end: State
-    positions: Floats
-    energy: Floats
-    hills: Floats
-
-
 def run_walker(walker: Walker, after_segment: Callable[[], None] | None = None) -> str:
     """Run a walker to its end, resuming from its last segment, and return why it failed, or an empty string.
 
@@ -150,7 +105,7 @@ def run_walker(walker: Walker, after_segment: Callable[[], None] | None = None) 
     kept = sum(count for _, count in done)
     while kept < walker.frames:
         number = len(done)
-        state = _read_state(done[-1][0]) if done else _start(walker)
+        state = read_state(done[-1][0]) if done else _start(walker)
         if state.looked >= PATIENCE * walker.frames + SEGMENT:
             return (
                 f"{walker.name}: only {kept} of {walker.frames} frames lie in the window after {state.looked} "
@@ -163,37 +118,12 @@ def run_walker(walker: Walker, after_segment: Callable[[], None] | None = None) 
         state = segment.end
         count = min(len(segment.positions), walker.frames - kept)
         path = walker.folder / f"segment-{number:05d}-{count}.npz"
-        _write(path, segment, count)
+        write_segment(path, segment, count)
         done.append((path, count))
         kept += count
         if after_segment is not None:
             after_segment()
     return ""
-
-
-def segments(folder: Path) -> list[tuple[Path, int]]:
-    """Return a walker's finished segments in order, each with the number of frames it kept."""
-    paths = sorted(folder.glob("segment-*.npz"))
-    return [(path, int(path.stem.split("-")[2])) for path in paths]
-
-
-def read_frames(folder: Path, natoms: int) -> tuple[Floats, Floats]:
-    """Return the kept frames (frames, atoms, 3) in Angstrom and their force-field energies in kcal/mol."""
-    positions, energy = [np.empty((0, natoms, 3))], [np.empty(0)]
-    for path, _ in segments(folder):
-        with np.load(path) as saved:
-            positions.append(saved["positions"])
-            energy.append(saved["energy"])
-    return np.concatenate(positions), np.concatenate(energy)
-
-
-def read_hills(folder: Path, spec: BiasSpec) -> Floats:
-    """Return a walker's hills so far, as `Segment.hills`."""
-    hills = [np.empty((0, 1 + 2 * len(spec.cvs)))]
-    for path, _ in segments(folder):
-        with np.load(path) as saved:
-            hills.append(saved["hills"])
-    return np.concatenate(hills)
 
 
 def bias_spec(walker: Walker) -> BiasSpec:
@@ -311,28 +241,3 @@ def _seed(*parts: object) -> int:
     """Return a seed between 1 and 900,000,000 that follows from the parts alone."""
     text = ":".join(str(p) for p in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % 899_999_999 + 1
-
-
-def _write(path: Path, segment: Segment, count: int) -> None:
-    """Write a segment with its first `count` frames, so that it is there whole or not at all."""
-    end = segment.end
-    # a worker that was given up may write the same segment
-    with replacing(path) as temporary, temporary.open("xb") as file:
-        np.savez(
-            file,
-            positions=segment.positions[:count],
-            energy=segment.energy[:count],
-            hills=segment.hills,
-            x=end.x,
-            v=end.v,
-            bias=end.bias,
-            counters=np.array([end.step, end.looked]),
-            scale=np.array([end.scale, end.time]),
-        )
-
-
-def _read_state(path: Path) -> State:
-    with np.load(path) as saved:
-        step, looked = (int(n) for n in saved["counters"])
-        scale, time = (float(v) for v in saved["scale"])
-        return State(saved["x"], saved["v"], saved["bias"], step, looked, scale, time)

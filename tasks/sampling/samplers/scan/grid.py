@@ -17,12 +17,13 @@ from potentials.errors import InputError, StageError
 from potentials.graph import components
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
-from recipes.schema.sampling import KINDS, Scan, ScanAxis
+from recipes.schema.sampling import KINDS
 from tasks.sampling.bias.cvs import CV, cv_values
 from tasks.sampling.engine import ExplosionError
+from tasks.sampling.force_fields.function import force_function
 from tasks.sampling.force_fields.minimum import find_minimum
-from tasks.sampling.force_fields.surface import surface
-from tasks.sampling.samplers.frames import Frames, com_distance
+from tasks.sampling.frames import Frames, com_distance
+from tasks.sampling.samplers.scan.options import ScanAxis, ScanOptions
 
 EXACT = 1e-10
 """How near to its value on the grid a variable is set, Angstrom or rad."""
@@ -79,12 +80,12 @@ def sample_scan(nmer: NMer, settings: Sampling, count: Callable[[int], None] = l
     StageError
         If there is no minimum, axes exclude each other, or a frame has no energy.
     """
-    scan, force_field = settings.scan, settings.force_fields[0]
+    scan, force_field = settings.options(ScanOptions), settings.force_fields[0]
     axes = check_scan(nmer, scan)
     rng = np.random.default_rng(settings.seed)
     positions, energy = np.empty((scan.frames, nmer.natoms, 3)), np.empty(scan.frames)
     made = 0
-    with surface(nmer, force_field, settings.atom_types) as evaluate:
+    with force_function(nmer, force_field, settings.atom_types) as evaluate:
         relaxed = find_minimum(nmer, evaluate).positions
         caps = [(c, anchor, float(np.linalg.norm(relaxed[c] - relaxed[anchor]))) for c, anchor, _ in nmer.caps]
         start = nmer.place_caps(relaxed)
@@ -108,7 +109,7 @@ def sample_scan(nmer: NMer, settings: Sampling, count: Callable[[int], None] = l
     return [Frames(f"scan {force_field}", positions, energy, 0.0, settings.seed)]
 
 
-def check_scan(nmer: NMer, scan: Scan) -> list[Axis]:
+def check_scan(nmer: NMer, scan: ScanOptions) -> list[Axis]:
     """Return the axes of a scan; raises InputError if one cannot be moved, or there is nothing to be turned."""
     axes = [_axis(nmer, number, axis) for number, axis in enumerate(scan.axes)]
     if scan.orientations > 1 and len(nmer.fragments) < 2:

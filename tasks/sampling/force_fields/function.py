@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,15 +11,13 @@ import numpy as np
 
 from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
-from recipes.schema.sampling import AtomType, ForceField
+from recipes.schema.sampling import AtomType
 from tasks.sampling.engine import run, simulation
-
-Surface = Callable[[Floats], tuple[float, Floats]]
-"""(atoms, 3) in Angstrom -> energy in kcal/mol and forces (atoms, 3) in kcal/mol/Angstrom."""
+from tasks.sampling.force_field import ForceFunction
 
 
 @contextmanager
-def surface(nmer: NMer, force_field: ForceField, atom_types: Sequence[AtomType] = ()) -> Iterator[Surface]:
+def force_function(nmer: NMer, force_field: str, atom_types: Sequence[AtomType] = ()) -> Iterator[ForceFunction]:
     """Open the force field of an n-mer, without a bias, as a function of positions.
 
     Parameters

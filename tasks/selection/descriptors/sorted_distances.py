@@ -9,6 +9,7 @@ import numpy as np
 from potentials.arrays import Bools, Floats
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import SelectionSettings
+from tasks.selection.descriptor import Describe, Descriptor
 
 
 def sorted_distances(nmer: NMer, positions: Floats) -> tuple[Floats, Bools]:
@@ -60,3 +61,16 @@ def weighted_distances(nmer: NMer, positions: Floats, settings: SelectionSetting
     distances, between = sorted_distances(nmer, positions)
     weights = np.where(between, settings.intermolecular_weight, settings.intramolecular_weight)
     return np.asarray(distances * weights)
+
+
+def _describe(nmer: NMer, settings: SelectionSettings, sample: Floats) -> Describe:
+    return lambda positions: weighted_distances(nmer, positions, settings)
+
+
+DESCRIPTOR = Descriptor(
+    name="sorted-distances",
+    title="all interatomic distances, sorted within classes of equivalent pairs, with the recipe's weights for "
+    "those within and between fragments",
+    make=_describe,
+    width=lambda nmer: nmer.natoms * (nmer.natoms - 1) // 2,
+)

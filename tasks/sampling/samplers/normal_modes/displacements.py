@@ -19,9 +19,11 @@ from potentials.nmers.nmer import NMer
 from potentials.units import HBAR, KB, KCAL
 from recipes.schema.recipe import Sampling
 from tasks.sampling.engine import ExplosionError
+from tasks.sampling.force_field import ForceFunction
+from tasks.sampling.force_fields.function import force_function
 from tasks.sampling.force_fields.minimum import WAVENUMBER, Minimum, Modes, find_minimum
-from tasks.sampling.force_fields.surface import Surface, surface
-from tasks.sampling.samplers.frames import Frames
+from tasks.sampling.frames import Frames
+from tasks.sampling.samplers.normal_modes.options import NormalModesOptions
 
 SOFTEST = 50.0
 """A softer mode is displaced as if it had this frequency, cm^-1.
@@ -68,11 +70,11 @@ def sample_normal_modes(
     share, rest = divmod(settings.shares["normal-modes"], cells)
     parts: list[Frames] = []
     for force_field in settings.force_fields:
-        with surface(nmer, force_field, settings.atom_types) as evaluate:
+        with force_function(nmer, force_field, settings.atom_types) as evaluate:
             minimum = find_minimum(nmer, evaluate)
             for temperature in settings.temperatures:
                 seed, wanted = settings.seed + len(parts), share + (len(parts) < rest)
-                spread = amplitudes(minimum.modes, temperature, settings.normal_modes.statistics)
+                spread = amplitudes(minimum.modes, temperature, settings.options(NormalModesOptions).statistics)
                 rng = np.random.default_rng(seed)
                 positions, energy = _draw(nmer, evaluate, minimum, spread, wanted, rng, count)
                 source = f"normal-modes {force_field}"
@@ -143,7 +145,7 @@ def displaced(nmer: NMer, minimum: Minimum, q: Floats) -> Floats:
 
 def _draw(
     nmer: NMer,
-    evaluate: Surface,
+    evaluate: ForceFunction,
     minimum: Minimum,
     spread: Floats,
     wanted: int,

@@ -10,18 +10,15 @@ Reference: Bartok, Kondor, Csanyi, Phys. Rev. B 87, 184115 (2013).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any
-
 import numpy as np
-from ase import Atoms
 
 from potentials.arrays import Floats
-from potentials.errors import InputError, MissingProgramError
+from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
+from recipes.registry import Need
 from recipes.schema.recipe import SelectionSettings
-from tasks.selection.distances import weighted_distances
+from tasks.selection.descriptor import Describe, Descriptor
+from tasks.selection.descriptors.sorted_distances import weighted_distances
 
 R_CUT = 6.0
 """Radius of an atom's surroundings, Angstrom."""
@@ -41,18 +38,20 @@ DIRECTIONS = 64
 AT_ONCE = 256
 """Frames handed to DScribe at once."""
 
+FRAME_SECONDS = 1e-4
+"""CPU time to describe a frame of eight atoms, s."""
 
-def check_soap(settings: SelectionSettings) -> None:
-    """Raise InputError if DScribe is not installed, or the weights, which have no counterpart, differ."""
+
+def check_weights(settings: SelectionSettings) -> None:
+    """Raise InputError if the weights of distances, which have no counterpart here, differ."""
     if settings.intermolecular_weight != settings.intramolecular_weight:
         raise InputError(
             "selection.intermolecular_weight and intramolecular_weight differ, which only descriptor "
             "'sorted-distances' can tell apart; make them equal or change selection.descriptor"
         )
-    _dscribe()
 
 
-def soap(nmer: NMer, settings: SelectionSettings, sample: Floats) -> Callable[[Floats], Floats]:
+def soap(nmer: NMer, settings: SelectionSettings, sample: Floats) -> Describe:
     """Return the function from positions (frames, atoms, 3) to projected power spectra (frames, directions).
 
     Parameters
@@ -63,13 +62,7 @@ def soap(nmer: NMer, settings: SelectionSettings, sample: Floats) -> Callable[[F
         The recipe's selection section.
     sample
         (frames, atoms, 3), Angstrom, frames from all over the pool that decide the directions and the scale.
-
-    Raises
-    ------
-    InputError
-        As `check_soap`.
     """
-    check_soap(settings)
     spectrum = _power_spectrum(nmer)
     raw = spectrum(sample)
     centre = raw.mean(axis=0)
@@ -92,9 +85,12 @@ def soap(nmer: NMer, settings: SelectionSettings, sample: Floats) -> Callable[[F
     return describe
 
 
-def _power_spectrum(nmer: NMer) -> Callable[[Floats], Floats]:
+def _power_spectrum(nmer: NMer) -> Describe:
     """Return the function from positions to the letters' mean power spectra, (frames, letters * components)."""
-    calculator = _dscribe().SOAP(
+    from ase import Atoms
+    from dscribe.descriptors import SOAP
+
+    calculator = SOAP(
         species=sorted(set(nmer.symbols)), r_cut=R_CUT, n_max=N_MAX, l_max=L_MAX, sigma=SIGMA, periodic=False
     )
     letters = np.array(nmer.classes)
@@ -109,10 +105,15 @@ def _power_spectrum(nmer: NMer) -> Callable[[Floats], Floats]:
     return spectrum
 
 
-def _dscribe() -> Any:
-    try:
-        return import_module("dscribe.descriptors")
-    except ImportError as error:
-        raise MissingProgramError(
-            "selection.descriptor 'soap' needs DScribe, which is not installed: pip install 'nmer[soap]'"
-        ) from error
+DESCRIPTOR = Descriptor(
+    name="soap",
+    title="SOAP power spectra, averaged over equivalent atoms and projected on the main directions in which "
+    "the pool varies",
+    needs=(Need("dscribe", "pip install 'nmer[soap]'"),),
+    packages=("dscribe",),
+    papers=("soap",),
+    make=soap,
+    check=check_weights,
+    width=lambda nmer: DIRECTIONS,
+    frame_seconds=FRAME_SECONDS,
+)

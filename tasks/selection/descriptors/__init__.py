@@ -1,0 +1,1 @@
+"""The descriptors of frames, one file each."""
