@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from ase.data import atomic_numbers, covalent_radii
-from scipy.spatial import cKDTree
 
 from potentials.arrays import Floats
 from potentials.errors import InputError
@@ -23,6 +22,9 @@ BONDED = 1.1
 
 LONGEST_BOND = 2.0
 """No bond of a starting geometry is longer than this times the sum of the covalent radii."""
+
+FEW = 300
+"""Up to so many atoms all distances are computed; importing SciPy's tree takes longer."""
 
 STRAIGHT, FLAT = 150.0, 350.0
 """A carbon with two neighbours at a smaller angle, or three at a smaller sum of angles, lacks one (degrees)."""
@@ -90,10 +92,21 @@ def check_places(where: str, symbols: Sequence[str], positions: Floats) -> None:
 def nearer(symbols: Sequence[str], positions: Floats, limit: float) -> Iterator[Pair]:
     """Yield the pairs of atoms nearer than a limit times the sum of their covalent radii, in order."""
     largest = max((float(covalent_radii[atomic_numbers[s]]) for s in set(symbols)), default=0.0)
-    for i, j in sorted(cKDTree(positions).query_pairs(2 * limit * largest)):
+    for i, j in _near_pairs(positions, 2 * limit * largest):
         pair = Pair.of(i, j, symbols, positions)
         if pair.distance < limit * pair.radii:
             yield pair
+
+
+def _near_pairs(positions: Floats, limit: float) -> list[tuple[int, int]]:
+    """Return the pairs of atoms nearer than a distance (Angstrom), in order."""
+    if len(positions) > FEW:
+        from scipy.spatial import cKDTree
+
+        return sorted(cKDTree(positions).query_pairs(limit))
+    i, j = np.triu_indices(len(positions), 1)
+    near = np.linalg.norm(positions[i] - positions[j], axis=1) <= limit
+    return [(int(a), int(b)) for a, b in zip(i[near], j[near], strict=True)]
 
 
 def without_hydrogens(symbols: Sequence[str], positions: Floats, bonds: Bonds) -> list[int]:
