@@ -72,6 +72,7 @@ def bias(
         with replacing(out) as temporary, temporary.open("xb") as file:
             np.savez(file, bias=found.bias, forces=found.forces, **arrays)  # type: ignore[arg-type]
         if hills is not None:
+            hills.mkdir(parents=True, exist_ok=True)  # there may be no hills
             for name, table in found.hills.items():
                 write_hills(hills / Path(name).name, table, found.heads[name])
     except OSError as error:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
+from potentials.errors import InputError
 from recipes.registry import Need, Registry
 from recipes.schema.patterns import shown
 from recipes.schema.section import Section
@@ -97,7 +98,13 @@ class Tabled(Section):
 
     @classmethod
     def _tables(cls) -> dict[str, type[Options]]:
-        return {d.name: d.options for d in cls.REGISTRY if d.options is not None}
+        found = {d.name: d.options for d in cls.REGISTRY if d.options is not None}
+        taken = [f"'{o.TABLE}' of '{name}'" for name, o in found.items() if o.TABLE in cls.model_fields]
+        if taken:
+            raise InputError(
+                f"{cls.REGISTRY.what}: table {taken[0]} has the key of an option; give it another TABLE"
+            )
+        return found
 
     @model_validator(mode="before")
     @classmethod

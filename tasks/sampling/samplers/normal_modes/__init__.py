@@ -5,11 +5,8 @@ from __future__ import annotations
 from potentials.nmers.nmer import NMer
 from recipes.schema.sampling import Sampling
 from tasks.sampling.frames import Frames
-from tasks.sampling.sampler import LAMMPS, PACKAGES, Sampler, Work
+from tasks.sampling.sampler import LAMMPS, PACKAGES, Sampler, Work, minimum_evaluations
 from tasks.sampling.samplers.normal_modes.options import NormalModesOptions
-
-MINIMUM = 30
-"""Evaluations for each coordinate of an atom until a minimum and its modes are found."""
 
 
 def _sample(work: Work) -> list[Frames]:
@@ -23,7 +20,7 @@ def _own_frames(settings: Sampling) -> int:
 
 
 def _evaluations(settings: Sampling, nmer: NMer, frames: float) -> float:
-    return frames + MINIMUM * 3 * nmer.natoms
+    return frames + minimum_evaluations(nmer)
 
 
 SAMPLER = Sampler(

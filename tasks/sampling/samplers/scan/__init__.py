@@ -5,7 +5,7 @@ from __future__ import annotations
 from potentials.nmers.nmer import NMer
 from recipes.schema.sampling import Sampling, check_atoms
 from tasks.sampling.frames import Frames
-from tasks.sampling.sampler import LAMMPS, PACKAGES, Sampler, Work
+from tasks.sampling.sampler import LAMMPS, PACKAGES, Sampler, Work, minimum_evaluations
 from tasks.sampling.samplers.scan.options import ScanOptions
 
 
@@ -17,6 +17,10 @@ def _sample(work: Work) -> list[Frames]:
 
 def _own_frames(settings: Sampling) -> int:
     return settings.options(ScanOptions).frames
+
+
+def _evaluations(settings: Sampling, nmer: NMer, frames: float) -> float:
+    return frames + minimum_evaluations(nmer)
 
 
 def _check_settings(settings: Sampling) -> None:
@@ -55,6 +59,7 @@ SAMPLER = Sampler(
     packages=PACKAGES,
     options=ScanOptions,
     frames=_own_frames,
+    evaluations=_evaluations,
     check_settings=_check_settings,
     check_nmer=_check_nmer,
     sample=_sample,
