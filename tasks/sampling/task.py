@@ -18,7 +18,6 @@ from storage.version import package_versions
 from tasks.plan import Plan
 from tasks.progress import ProgressLine
 from tasks.sampling.force_field import FORCE_FIELDS
-from tasks.sampling.pool import sample_pool
 from tasks.sampling.sampler import SAMPLERS
 from tasks.sampling.workers import share_plugins
 
@@ -39,6 +38,7 @@ def sampling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) ->
     recipe, store, key = plan.recipe, Store(store_path), plan.pool
     if store.find("pool", key, recipe.name):
         return key
+    from tasks.sampling.pool import sample_pool  # LAMMPS and compiled kernels, of which a finished pool needs none
 
     scratch = store.scratch(key)
     with (

@@ -13,7 +13,6 @@ from storage.store import Store
 from storage.version import package_versions
 from tasks.plan import Plan
 from tasks.progress import ProgressLine
-from tasks.selection.choose import select
 from tasks.selection.descriptor import DESCRIPTORS
 
 
@@ -31,6 +30,7 @@ def selection_task(plan: Plan, store_path: Path) -> str:
     recipe, store, key = plan.recipe, Store(store_path), plan.selection
     if store.find("selection", key, recipe.name):
         return key
+    from tasks.selection.choose import select  # scikit-learn, of which a finished selection needs nothing
 
     nmer, source = plan.nmer, store.get("pool", plan.pool)
     wanted = recipe.selection.train + recipe.selection.test
