@@ -50,7 +50,7 @@ def _names(subject: PotentialSubject) -> dict[str, str]:
     nmer = subject.potential.nmer
     count = len(nmer.fragments)
     numbers = [str(n) for n in range(1, count + 1)]
-    ids = [_monomer_id(f.name) for f in nmer.fragments]
+    ids = [monomer_id(f.name) for f in nmer.fragments]
     single = count == 1
     call = numbers if not single else ["1"]
     return c_names(subject) | {
@@ -82,7 +82,8 @@ def _names(subject: PotentialSubject) -> dict[str, str]:
     }
 
 
-def _monomer_id(name: str) -> str:
+def monomer_id(name: str) -> str:
+    """Return what MBX calls a fragment: small letters and digits of its name."""
     plain = "".join(c for c in name.lower() if c.isascii() and c.isalnum())
     return "h2o" if plain == "water" else plain[:40] or "monomer"
 

@@ -148,7 +148,7 @@ def fit_potential(
     found: list[Floats] = []
     held_errors: list[Residuals] = []
     for number in range(1 if settings.optimizer == "fixed" else settings.starts):
-        start = _start(number, whole.basis, settings, rng)
+        start = start_of(number, whole.basis, settings, rng)
         rough = search(
             part, start, settings.parameter_bounds(part.basis), settings.max_iterations, settings.optimizer, ROUGH
         )
@@ -282,7 +282,8 @@ def _check(nmer: NMer, positions: Floats, energy: Floats) -> None:
         )
 
 
-def _start(number: int, basis: Basis, settings: Fitting, rng: np.random.Generator) -> Floats:
+def start_of(number: int, basis: Basis, settings: Fitting, rng: np.random.Generator) -> Floats:
+    """Return the nonlinear parameters where a start begins: the first in the middle, the others drawn."""
     if number == 0:
         return settings.first_start(basis)
     kinds = len(basis.pair_names)

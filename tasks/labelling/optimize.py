@@ -133,7 +133,7 @@ def _updated(hessian: Floats, step: Floats, change: Floats) -> Floats:
 
 def find_start(molecule: NMer, cheap: Surface) -> Start:
     """Return the minimum of a molecule on a surface with gradients, and the directions of its Hessian."""
-    surface = _CapsInPlace(molecule, cheap)
+    surface = CapsInPlace(molecule, cheap)
     x = molecule.place_caps(molecule.positions)
     for _ in range(3):  # the directions turn with the molecule: begin anew from where the last search ended
         basis, centre = _free_directions(molecule, x), x
@@ -156,13 +156,14 @@ def find_start(molecule: NMer, cheap: Surface) -> Start:
     return Start(x, np.tensordot(scaled, basis, axes=1))
 
 
-class _CapsInPlace:
+class CapsInPlace:
     """A surface at positions whose caps are put back to their length, with the gradient before that."""
 
     def __init__(self, molecule: NMer, cheap: Surface) -> None:
         self._molecule, self._cheap = molecule, cheap
 
     def __call__(self, x: Floats) -> tuple[float, Floats]:
+        """Return the energy (hartree) and the gradient (atoms, 3; hartree/Angstrom) at positions (Angstrom)."""
         energy, gradient = self._cheap(self._molecule.place_caps(x))
         return energy, self._molecule.carry_caps(x, gradient)
 

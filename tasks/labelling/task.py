@@ -93,13 +93,13 @@ def labelling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) -
             **{f"{s.replace('-', '_')}_labels": n for s, n in Counter(table.status).items() if s != USABLE},
             "flagged_kept": table.keep_flagged,
             "cost": label_costs(table, expected),
-            **_extended(store, recipe.name, protocol.id, dataset.ids),
+            **extended_version(store, recipe.name, protocol.id, dataset.ids),
         },
     )
     return key
 
 
-def _extended(store: Store, nmer: str, protocol: str, ids: Sequence[str]) -> dict[str, str]:
+def extended_version(store: Store, nmer: str, protocol: str, ids: Sequence[str]) -> dict[str, str]:
     """Return the key of the largest earlier dataset all of whose labels a new one has, as its ``parent``."""
     found = [
         (version.length("ids"), version)

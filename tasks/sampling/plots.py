@@ -59,7 +59,7 @@ def draw_pool(nmer: NMer, settings: Sampling, pool: Pool, title: str) -> list[Pl
 def _distances(settings: Sampling, pool: Pool, title: str, quantity: str) -> Plot:
     # a scan's values lie on the bins' edges but for rounding
     distance = np.round(pool.com_distance, 9)
-    edges = _even_edges(distance, 80)
+    edges = even_edges(distance, 80)
     windows = [*enumerate(settings.windows), (-1, ("", ""))]
     colours = dict(zip([n for n, _ in windows], [*_colours(len(settings.windows)), OUTSIDE], strict=True))
     figure, panels = _panels(len(pool.sources))
@@ -96,7 +96,7 @@ def _energies(pool: Pool, title: str) -> Plot:
             continue
         most, usual, times = SHOWN
         reach = min(np.percentile(energy, most), times * np.percentile(energy, usual))
-        edges = _even_edges(np.array([0.0, reach]), 60)
+        edges = even_edges(np.array([0.0, reach]), 60)
         tallest = 0
         for temperature in temperatures:
             chosen = energy[pool.temperature[mine] == temperature]
@@ -192,7 +192,7 @@ def _colours(count: int) -> Sequence[Any]:
     return [tuple(colour) for colour in colormaps["viridis"](np.linspace(0.0, 0.95, count))]
 
 
-def _even_edges(values: Floats, bins: int) -> Floats:
+def even_edges(values: Floats, bins: int) -> Floats:
     """Return edges of about so many bins, at multiples of 1, 2, or 5 times a power of ten, around all values."""
     low, high = float(values.min()), float(values.max())
     rough = max(high - low, 1e-3) / bins

@@ -105,7 +105,7 @@ def _write_report(
     protocol = recipe.labelling.level
     energies = dataset.energy, predicted, dataset.split, dataset.ids
     parity = energy_parity(f"{title}, {protocol}", *energies, train, test)
-    toml, chain = expanded_toml(recipe), _chain(store, [source, version])
+    toml, chain = expanded_toml(recipe), made_from(store, [source, version])
     warnings: list[str] = version.attributes()["facts"]["warnings"]
     facts = source.attributes()["facts"]
     report = Report(
@@ -113,14 +113,14 @@ def _write_report(
         title=title,
         protocol=protocol + (", counterpoise-corrected" if recipe.labelling.counterpoise else ""),
         status="released" if passed else "candidate",
-        stages=[(v.kind, _summary(v.attributes()["facts"]), v.ref) for v in chain],
+        stages=[(v.kind, summary_of(v.attributes()["facts"]), v.ref) for v in chain],
         train=train,
         test=test,
         gates=gates,
         notes=[*warnings, *trust.warnings()],
         parity=parity.png,
         recipe=toml,
-        coverage=_coverage(chain),
+        coverage=coverage_of(chain),
         labels=label_sentence(facts),
         costs=cost_rows(facts),
         costs_from=expected_from(facts),
@@ -132,7 +132,7 @@ def _write_report(
     write_text(folder / "report.html", report_html(report))
 
 
-def _chain(store: Store, versions: list[Version]) -> list[Version]:
+def made_from(store: Store, versions: list[Version]) -> list[Version]:
     """Return the versions with those that they were made from in front, oldest first."""
     chain = list(versions)
     while inputs := chain[0].attributes()["inputs"]:
@@ -140,7 +140,7 @@ def _chain(store: Store, versions: list[Version]) -> list[Version]:
     return chain
 
 
-def _coverage(chain: list[Version]) -> list[tuple[str, float, float]]:
+def coverage_of(chain: list[Version]) -> list[tuple[str, float, float]]:
     """Return how well the selection stands for the pool, and how well a random one would."""
     facts: dict[str, Any] = next((v.attributes()["facts"] for v in chain if v.kind == "selection"), {})
     names = {"rms": "root mean square", "p99": "99th percentile", "max": "largest"}
@@ -151,7 +151,7 @@ def _coverage(chain: list[Version]) -> list[tuple[str, float, float]]:
     ]
 
 
-def _summary(facts: dict[str, Any]) -> str:
+def summary_of(facts: dict[str, Any]) -> str:
     """Return a version's numbers but for those that have a table of their own."""
     numbers = {
         k: v

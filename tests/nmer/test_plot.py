@@ -20,7 +20,7 @@ from storage.store import Store
 from tasks.plot import Plot
 from tasks.sampling.coverage import telling_pairs
 from tasks.sampling.frames import gather
-from tasks.sampling.plots import _even_edges, draw_pool
+from tasks.sampling.plots import draw_pool, even_edges
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.normal_modes.displacements import sample_normal_modes
 from tasks.sampling.samplers.scan.grid import sample_scan
@@ -207,7 +207,7 @@ def test_a_torsion_is_shown_around_the_circle(tmp_path: Path) -> None:
 
 def test_edges_are_round_numbers_around_all_values() -> None:
     for low, high in ((2.5, 12.0), (0.0, 1e9), (3.0, 3.0), (-0.2, 7.77)):
-        edges = _even_edges(np.array([low, high]), 80)
+        edges = even_edges(np.array([low, high]), 80)
         assert edges[0] <= low and edges[-1] > high and (low == high or 30 < len(edges) < 140)
         width = edges[1] - edges[0]
         assert round(width / 10 ** np.floor(np.log10(width) + 1e-9)) in (1, 2, 5)

@@ -12,6 +12,7 @@ from ase import Atoms, units
 from ase.constraints import FixBondLengths
 from ase.md.verlet import VelocityVerlet
 from ase.optimize import BFGS
+from scipy.constants import speed_of_light
 
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
@@ -202,7 +203,7 @@ def frequencies(gradient: Callable[[np.ndarray], np.ndarray], positions: np.ndar
     hessian /= 2 * h
     weight = np.repeat(masses, 3) ** -0.5
     value = np.linalg.eigvalsh(0.5 * (hessian + hessian.T) * weight * weight[:, None]) * KCAL
-    return np.sign(value) * np.sqrt(np.abs(value)) / (2 * np.pi) * units.s / (units._c * 100)
+    return np.sign(value) * np.sqrt(np.abs(value)) / (2 * np.pi) * units.s / (speed_of_light * 100)
 
 
 def test_frequencies_are_those_of_a_molecule(methyl: Potential) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import psutil
 import pytest
 
 import nmer
@@ -219,13 +220,10 @@ def test_a_script_without_a_main_guard_reads_a_file(sound: Path, tmp_path: Path)
 
 
 def test_the_reader_may_be_killed_between_two_files(sound: Path) -> None:
-    from storage import apart
-
     nmer.load(sound)
-    process = apart.reader()._process
-    assert process is not None
+    (process,) = (p for p in psutil.Process().children() if "storage.apart" in " ".join(p.cmdline()))
     process.kill()
-    process.wait()
+    psutil.wait_procs([process], timeout=60)
     assert nmer.load(sound).status == "candidate"
 
 

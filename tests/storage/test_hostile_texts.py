@@ -30,7 +30,7 @@ from storage.configuration import configuration_ids
 from storage.contents import dataset_columns, potential_columns, potential_facts
 from storage.exchange.exporter import template, write_export
 from storage.exchange.formats import FORMATS
-from storage.exchange.mbx_overlay import _monomer_id
+from storage.exchange.mbx_overlay import monomer_id
 from storage.exchange.subject import DatasetSubject, PotentialSubject
 from storage.exchange.text import plain, xml_comment
 from storage.records import TEST, TRAIN, Dataset
@@ -106,7 +106,7 @@ def test_a_text_stays_a_text_in_every_format(name: str, payload: str) -> None:
             json.loads(text)
             continue
         titles = [one.title for one in (harmless, hostile)]
-        ids = [_monomer_id(one.potential.nmer.fragments[0].name) for one in (harmless, hostile)]
+        ids = [monomer_id(one.potential.nmer.fragments[0].name) for one in (harmless, hostile)]
         for before, after in zip(ours[file].splitlines(), text.splitlines(), strict=True):
             allowed = [before.replace(titles[0], titles[1]), before.replace(ids[0], ids[1])]
             allowed.append(before.replace(xml_comment(titles[0]), xml_comment(titles[1])))

@@ -81,13 +81,13 @@ class OrcaEngine(Engine):
         """Return None if ORCA is on the path, otherwise what is missing."""
         if lacking := super().available():
             return lacking
-        if _version(path := _program()) is None:
+        if program_version(path := _program()) is None:
             return f"needs ORCA, the quantum chemistry program; '{path}' is something else of that name"
         return None
 
     def versions(self) -> dict[str, str]:
         """Return ORCA's version, as the program tells it."""
-        return {"orca": _version(_program()) or "unknown"}
+        return {"orca": program_version(_program()) or "unknown"}
 
     def check_elements(self, basis: str, symbols: Iterable[str]) -> None:
         """Raise InputError if a basis wants a core potential that is not known to come with it in ORCA.
@@ -194,7 +194,7 @@ def _program() -> Path:
 
 
 @cache
-def _version(program: Path) -> str | None:
+def program_version(program: Path) -> str | None:
     """Return the version that ORCA prints at the head of every output; None if the program is another orca."""
     with own_folder(PROGRAM) as folder:
         (folder / INPUT).write_text("! NoIter HF STO-3G\n* xyz 0 1\nHe 0 0 0\n*\n", encoding="utf-8")

@@ -15,7 +15,7 @@ from tasks.labelling.engines.interface import Job
 from tasks.labelling.execution.runner import Limits, run_labels
 from tasks.labelling.execution.scratch import sweep_scratch
 
-_spools: dict[tuple[int, int, Path], SpoolWriter] = {}
+open_spools: dict[tuple[int, int, Path], SpoolWriter] = {}
 """The spool file of this process and thread for each folder; the process id guards against a forked copy."""
 
 
@@ -119,7 +119,7 @@ def make_entry(task: LabelTask, configuration: str, values: dict[str, Any]) -> d
 
 def _spool_writer(task: LabelTask) -> SpoolWriter:
     key = (os.getpid(), threading.get_ident(), task.spool)
-    if key not in _spools:  # the first task of this thread
+    if key not in open_spools:  # the first task of this thread
         sweep_scratch(task.scratch)
-        _spools[key] = SpoolWriter(task.spool)
-    return _spools[key]
+        open_spools[key] = SpoolWriter(task.spool)
+    return open_spools[key]

@@ -170,7 +170,7 @@ def test_the_best_start_is_that_of_energies_and_gradients_with_the_weights_of_th
     rng = np.random.default_rng(2)
     rng.permutation(60)
     for number in range(5):
-        start = fit._start(number, one.basis, settings, rng)
+        start = fit.start_of(number, one.basis, settings, rng)
         bounds = settings.parameter_bounds(one.basis)
         k = search(part, start, bounds, 2, "variable-projection", fit.ROUGH).k
         errors = rest.residuals(k, part.coefficients(k))

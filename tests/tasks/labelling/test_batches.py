@@ -112,7 +112,7 @@ def test_a_spool_that_cannot_be_written_loses_nothing_that_was_computed(
     def full(self: object, entries: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(worker, "_spools", {})
+    monkeypatch.setattr(worker, "open_spools", {})
     monkeypatch.setattr("storage.spool.SpoolWriter.extend", full)
     finished = run_task(task([3.0, HANGING], tmp_path))
     assert isinstance(finished.error, OSError) and finished.seen is None

@@ -81,11 +81,11 @@ def test_a_dataset_names_the_one_it_extends(tmp_path: Path) -> None:
     """Labels that were flagged and are taken in later make a dataset with all the labels of the one before."""
     store = family.family(tmp_path / "store")
     version = store.resolve("dataset:tiny-water@1")
-    from tasks.labelling.task import _extended
+    from tasks.labelling.task import extended_version
 
     ids, protocol = version.column("ids").tolist(), version.attributes()["facts"]["protocol_id"]
-    assert _extended(store, "tiny-water", protocol, [*ids, "0" * 64]) == {"parent": version.key}
-    assert _extended(store, "tiny-water", protocol, ids) == {}, "the same labels extend nothing"
-    assert _extended(store, "tiny-water", protocol, [*ids[1:], "0" * 64]) == {}
-    assert _extended(store, "tiny-water", "another", [*ids, "0" * 64]) == {}
+    assert extended_version(store, "tiny-water", protocol, [*ids, "0" * 64]) == {"parent": version.key}
+    assert extended_version(store, "tiny-water", protocol, ids) == {}, "the same labels extend nothing"
+    assert extended_version(store, "tiny-water", protocol, [*ids[1:], "0" * 64]) == {}
+    assert extended_version(store, "tiny-water", "another", [*ids, "0" * 64]) == {}
     assert np.isfinite(version.column("energy")).all()

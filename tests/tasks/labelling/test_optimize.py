@@ -17,7 +17,7 @@ from recipes.load import load_recipe
 from tasks.labelling.engines.interface import Job
 from tasks.labelling.engines.pyscf import PyscfEngine
 from tasks.labelling.engines.registry import new_engine
-from tasks.labelling.optimize import Start, _CapsInPlace, find_start, minimise
+from tasks.labelling.optimize import CapsInPlace, Start, find_start, minimise
 from tasks.xtb import Xtb
 
 METHANE = NMer("ch3", load_recipe("ch3-water").build_nmer().fragments[:1], "A1B1C3")
@@ -98,7 +98,7 @@ def test_a_chain_of_caps_keeps_its_lengths_in_the_start() -> None:
 @pytest.mark.parametrize("molecule", [METHANE, CH], ids=["one cap", "three caps on one anchor"])
 def test_the_gradient_with_caps_in_place_is_the_derivative(molecule: NMer) -> None:
     pytest.importorskip("tblite")
-    surface = _CapsInPlace(molecule, new_engine("xtb").cheap_surface(molecule))
+    surface = CapsInPlace(molecule, new_engine("xtb").cheap_surface(molecule))
     x = molecule.positions + np.random.default_rng(0).normal(scale=0.03, size=molecule.positions.shape)
     gradient = surface(x)[1]
     for atom in range(molecule.natoms):
@@ -127,7 +127,7 @@ def test_a_soft_torsion_leads_to_the_bottom() -> None:
     recipe = load_recipe("ch-conh-ch3")
     fragment = replace(recipe.build_nmer().fragments[0], parts=())
     molecule = NMer("piece", (fragment,), "".join(f"{letter}1" for letter in ascii_uppercase[: fragment.natoms]))
-    surface, rounds = _CapsInPlace(molecule, new_engine("xtb").cheap_surface(molecule)), []
+    surface, rounds = CapsInPlace(molecule, new_engine("xtb").cheap_surface(molecule)), []
 
     def energies(geometries: np.ndarray) -> np.ndarray:
         rounds.append(len(geometries))

@@ -25,9 +25,9 @@ from tasks.sampling.frames import Frames, com_distance
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.normal_modes.displacements import (
     SOFTEST,
-    _draw,
     amplitudes,
     displaced,
+    draw_displacements,
     sample_normal_modes,
 )
 from tasks.sampling.samplers.scan.grid import sample_scan
@@ -151,7 +151,7 @@ def test_each_mode_has_its_mean_energy(nmer: NMer, statistics: str, temperature:
         minimum = find_minimum(nmer, evaluate)
         spread = amplitudes(minimum.modes, temperature, statistics)  # type: ignore[arg-type]
         rng = np.random.default_rng(7)
-        positions, energy = _draw(nmer, evaluate, minimum, spread, count, rng, lambda fresh: None)
+        positions, energy = draw_displacements(nmer, evaluate, minimum, spread, count, rng, lambda fresh: None)
         assert evaluate(positions[5])[0] == pytest.approx(energy[5], abs=1e-9)
     moved = np.sqrt(nmer.masses)[:, None] * (positions - minimum.positions)
     q = np.einsum("max,fax->fm", minimum.modes.vectors, moved)
@@ -275,7 +275,7 @@ def test_a_scan_is_rigid_and_ends_at_the_minimum() -> None:
 
 def test_beyond_a_bond_all_that_hangs_on_it_moves() -> None:
     """Ethane's torsion turns a whole methyl; stretching C-C moves it; an angle's last hydrogen moves alone."""
-    from tasks.sampling.samplers.scan.grid import _axis
+    from tasks.sampling.samplers.scan.grid import scan_axis
 
     bonds = ((0, 1), (0, 2), (0, 3), (0, 4), (4, 5), (4, 6), (4, 7))
     xyz = tuple((0.1 * i, 0.2 * i, 1.0 * i) for i in range(8))
@@ -297,7 +297,7 @@ def test_beyond_a_bond_all_that_hangs_on_it_moves() -> None:
             .options(ScanOptions)
             .axes
         )
-        assert _axis(ethane, 0, axes[0]).moving == moving
+        assert scan_axis(ethane, 0, axes[0]).moving == moving
 
 
 def test_orientations_are_uniform_and_the_first_is_none() -> None:

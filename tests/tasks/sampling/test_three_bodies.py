@@ -24,7 +24,7 @@ from tasks.sampling.bias.specification import window_bias
 from tasks.sampling.frames import com_distance
 from tasks.sampling.plots import draw_pool
 from tasks.sampling.pool import sample_pool
-from tasks.sampling.samplers.pbmetad.walker import _start
+from tasks.sampling.samplers.pbmetad.walker import start_state
 from tasks.sampling.samplers.pbmetad.walkers import walkers
 
 RECIPE = load_recipe("water-water-water")
@@ -147,7 +147,7 @@ def test_a_walker_starts_in_its_window(together: bool, window: tuple[float, floa
         centred = NMER.positions[:3] - np.average(NMER.positions[:3], axis=0, weights=NMER.masses[:3])
         one = replace(NMER.fragments[0], positions=tuple(map(tuple, centred.tolist())))
         nmer = NMer("together", (one,) * 3)
-    start = _start(walkers(nmer, SMALL.model_copy(update={"windows": (window,)}), tmp_path)[0])
+    start = start_state(walkers(nmer, SMALL.model_copy(update={"windows": (window,)}), tmp_path)[0])
     assert com_distance(nmer, start.x[None])[0] == pytest.approx(window[1] - 0.3, abs=1e-9)
     for part in nmer.slices:  # moved as wholes
         shape = start.x[part] - start.x[part.start]

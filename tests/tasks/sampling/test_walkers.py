@@ -33,7 +33,7 @@ from tasks.sampling.force_fields.registry import fragment_terms
 from tasks.sampling.frames import com_distance
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.pbmetad.segments import read_state, segments
-from tasks.sampling.samplers.pbmetad.walker import _segment_with_retries, _start, run_walker
+from tasks.sampling.samplers.pbmetad.walker import run_walker, segment_with_retries, start_state
 from tasks.sampling.samplers.pbmetad.walkers import frames_so_far, run_walkers, walkers
 from tests.conftest import until
 
@@ -228,9 +228,9 @@ def test_each_segment_has_noise_of_its_own_and_always_the_same(
     monkeypatch.setattr("tasks.sampling.samplers.pbmetad.walker.SEGMENT", 5)
     one, two = walkers(NMER, SMALL, tmp_path)[:2]
     one.folder.mkdir()
-    start = _start(one)
+    start = start_state(one)
     ends = [
-        _segment_with_retries(replace(walker, folder=one.folder), number, start, 5).end.x
+        segment_with_retries(replace(walker, folder=one.folder), number, start, 5).end.x
         for walker, number in ((one, 0), (one, 0), (one, 1), (replace(one, seed=two.seed), 0))
     ]
     np.testing.assert_array_equal(ends[0], ends[1])
@@ -265,7 +265,7 @@ def test_a_walker_starts_in_its_window(shift: float, window: tuple[float, float]
     fragments = (replace(f, positions=tuple(map(tuple, x))) for f, x in zip(NMER.fragments, parts, strict=True))
     moved = NMer("moved", tuple(fragments), NMER.symmetry)
     settings = SMALL.model_copy(update={"windows": (window,)})
-    start = _start(walkers(moved, settings, tmp_path)[0])
+    start = start_state(walkers(moved, settings, tmp_path)[0])
     assert com_distance(moved, start.x[None])[0] == pytest.approx(window[1] - 0.3, abs=1e-9)
 
 

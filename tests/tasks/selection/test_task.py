@@ -18,7 +18,7 @@ from tasks.metrics import Errors
 from tasks.plan import resolve
 from tasks.selection.task import selection_task
 from tasks.validation.report import Report, report_html
-from tasks.validation.task import _chain, _coverage, _summary
+from tasks.validation.task import coverage_of, made_from, summary_of
 
 
 def selected(recipe: Recipe, pool: Pool, folder: Path) -> tuple[Store, Version]:
@@ -61,11 +61,11 @@ def test_the_report_compares_coverage_with_a_random_choice(
     optimal = recipe.selection.model_copy(update={"method": "d-optimality"})
     recipe = recipe.model_copy(update={"selection": optimal})
     store, version = selected(recipe, make_pool(200), tmp_path / "store")
-    chain = _chain(store, [version])
+    chain = made_from(store, [version])
     assert [v.kind for v in chain] == ["pool", "selection"]
-    facts, rows = version.attributes()["facts"], _coverage(chain)
+    facts, rows = version.attributes()["facts"], coverage_of(chain)
     assert rows[0] == ("root mean square", facts["coverage_rms"], facts["random_rms"]) and len(rows) == 3
-    assert _summary(facts) == "train 18, test 4, frames 200"
+    assert summary_of(facts) == "train 18, test 4, frames 200"
     none = Errors(0, 1.0, 1.0, 1.0)
     report = Report("x@1", "t", "HF", "candidate", [], none, none, [], [], b"", "", rows)
     page = report_html(report)
@@ -73,4 +73,4 @@ def test_the_report_compares_coverage_with_a_random_choice(
     for _, chosen, random in rows:
         assert f'<td class="number">{chosen:.3g}</td><td class="number">{random:.3g}</td>' in page
     assert "Selection coverage" not in report_html(Report("x@1", "t", "HF", "c", [], none, none, [], [], b"", ""))
-    assert _coverage(chain[:1]) == []
+    assert coverage_of(chain[:1]) == []

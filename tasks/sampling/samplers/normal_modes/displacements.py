@@ -76,7 +76,7 @@ def sample_normal_modes(
                 seed, wanted = settings.seed + len(parts), share + (len(parts) < rest)
                 spread = amplitudes(minimum.modes, temperature, settings.options(NormalModesOptions).statistics)
                 rng = np.random.default_rng(seed)
-                positions, energy = _draw(nmer, evaluate, minimum, spread, wanted, rng, count)
+                positions, energy = draw_displacements(nmer, evaluate, minimum, spread, wanted, rng, count)
                 source = f"normal-modes {force_field}"
                 parts.append(Frames(source, nmer.place_caps(positions), energy, temperature, seed))
     return parts
@@ -143,7 +143,7 @@ def displaced(nmer: NMer, minimum: Minimum, q: Floats) -> Floats:
     return np.asarray(positions)
 
 
-def _draw(
+def draw_displacements(
     nmer: NMer,
     evaluate: ForceFunction,
     minimum: Minimum,

@@ -105,14 +105,14 @@ def run_walker(walker: Walker, after_segment: Callable[[], None] | None = None) 
     kept = sum(count for _, count in done)
     while kept < walker.frames:
         number = len(done)
-        state = read_state(done[-1][0]) if done else _start(walker)
+        state = read_state(done[-1][0]) if done else start_state(walker)
         if state.looked >= PATIENCE * walker.frames + SEGMENT:
             return (
                 f"{walker.name}: only {kept} of {walker.frames} frames lie in the window after {state.looked} "
                 "were looked at; raise sampling.bias.wall_kappa, widen the window, or lower sampling.frames"
             )
         try:
-            segment = _segment_with_retries(walker, number, state, walker.frames - kept)
+            segment = segment_with_retries(walker, number, state, walker.frames - kept)
         except ExplosionError as error:
             return f"{walker.name}: exploded {TRIES} times, the last time with: {error}; lower sampling.timestep"
         state = segment.end
@@ -132,7 +132,7 @@ def bias_spec(walker: Walker) -> BiasSpec:
     return window_bias(walker.nmer, walker.settings.bias, walker.temperature, window)
 
 
-def _start(walker: Walker) -> State:
+def start_state(walker: Walker) -> State:
     """Return the first state: the recipe's geometry, the fragments moved into the window."""
     nmer, window = walker.nmer, walker.settings.windows[walker.window]
     x = nmer.positions - nmer.positions.mean(axis=0)
@@ -173,7 +173,8 @@ def _spread(nmer: NMer, x: Floats, target: float) -> None:
         x[part] += place - centre
 
 
-def _segment_with_retries(walker: Walker, number: int, state: State, missing: int) -> Segment:
+def segment_with_retries(walker: Walker, number: int, state: State, missing: int) -> Segment:
+    """Run a segment; after one that fails, again with a shorter step."""
     for attempt in range(TRIES):
         scale = state.scale / 2**attempt
         start = replace(state, bias=state.bias.copy(), scale=scale)

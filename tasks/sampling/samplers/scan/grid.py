@@ -111,13 +111,14 @@ def sample_scan(nmer: NMer, settings: Sampling, count: Callable[[int], None] = l
 
 def check_scan(nmer: NMer, scan: ScanOptions) -> list[Axis]:
     """Return the axes of a scan; raises InputError if one cannot be moved, or there is nothing to be turned."""
-    axes = [_axis(nmer, number, axis) for number, axis in enumerate(scan.axes)]
+    axes = [scan_axis(nmer, number, axis) for number, axis in enumerate(scan.axes)]
     if scan.orientations > 1 and len(nmer.fragments) < 2:
         raise InputError("sampling.scan.orientations turns the second fragment; with one fragment allowed: 1")
     return axes
 
 
-def _axis(nmer: NMer, number: int, axis: ScanAxis) -> Axis:
+def scan_axis(nmer: NMer, number: int, axis: ScanAxis) -> Axis:
+    """Return the values of one variable of a grid, and what it is called."""
     kind = KINDS[len(axis.atoms)] if axis.atoms else "distance of the centres of mass"
     words = [kind, "-".join(f"{nmer.symbols[a]}{a}" for a in axis.atoms)]
     name = f"sampling.scan.axes[{number}] ({' '.join(words).strip()})"
