@@ -21,17 +21,17 @@ from deploy.watch import watch
 from potentials.errors import StageError, StoppedError
 
 AGAIN = 60.0
-"""Seconds after which a job is submitted again that the batch system did not take."""
+"""Seconds after which a job that the batch system rejected is submitted again."""
 
 WALLTIME = "nmer.walltime"
-"""Dask's setting, where the run is, that has the walltime of its jobs, for who tells of lost workers."""
+"""Dask setting in the process of the run: the walltime of its jobs, for messages about lost workers."""
 
 GATHER = 10.0
-"""Seconds that the others have to come once the first worker is there."""
+"""Seconds to wait for the other workers once the first one is there."""
 
 
 def cluster_class(system: str) -> type[Any]:
-    """Return a cluster of dask-jobqueue that replaces every lost job, and remembers why one was not taken."""
+    """Return a cluster of dask-jobqueue that replaces every lost job, and records why one was rejected."""
     import dask_jobqueue
     from distributed.deploy.spec import ProcessInterface
 
@@ -43,7 +43,7 @@ def cluster_class(system: str) -> type[Any]:
     }[system]
 
     class PatientJob(base.job_cls):  # type: ignore[misc, name-defined]
-        """A job that is submitted again later when the batch system does not take it."""
+        """A job that is submitted again later if the batch system rejects it."""
 
         refusals: ClassVar[list[str]] = []
 
@@ -52,12 +52,12 @@ def cluster_class(system: str) -> type[Any]:
             try:
                 await super().start()
             except (OSError, RuntimeError, ValueError) as error:
-                self.refusals.append(_last_words(str(error)))
-                await ProcessInterface.start(self)  # to the cluster a job like others, of which no worker comes
+                self.refusals.append(_last_line(str(error)))
+                await ProcessInterface.start(self)  # to the cluster a job like others, without a worker
                 asyncio.get_running_loop().call_later(AGAIN, self._submit_again)
 
         async def close(self) -> None:
-            """Take it back."""
+            """Cancel it."""
             await super().close()
             await ProcessInterface.close(self)  # which dask-jobqueue leaves out
 
@@ -66,7 +66,7 @@ def cluster_class(system: str) -> type[Any]:
                 cluster.replace_if_lost(str(self.name))
 
     class ReplacingCluster(base):  # type: ignore[misc, valid-type]
-        """By itself dask-jobqueue misses the loss of a job with more than one process."""
+        """dask-jobqueue itself does not notice the loss of a job with more than one process."""
 
         job_cls = PatientJob
 
@@ -78,7 +78,7 @@ def cluster_class(system: str) -> type[Any]:
             super()._update_worker_status(op, msg)
 
         def replace_if_lost(self, job: str) -> None:
-            """Have a job submitted again unless a worker of it lives."""
+            """Submit a job again unless one of its workers is alive."""
             alive = [str(worker["name"]) for worker in self.scheduler_info["workers"].values()]
             if job in self.workers and not any(name.rsplit("-", 1)[0] == job for name in alive):
                 self._futures.add(asyncio.ensure_future(self.workers.pop(job).close()))
@@ -101,12 +101,12 @@ def batch_cluster(
     work
         What they are for.
     show
-        Is told the address of the dashboard; None: there is none.
+        Called with the address of the dashboard; None: no dashboard.
 
     Raises
     ------
     StageError
-        If the batch system takes no job, or none starts within the machine's patience.
+        If the batch system accepts no job, or none starts within the machine's `patience`.
     """
     work.folder.mkdir(parents=True, exist_ok=True)
     patience = seconds_of(machine.patience)
@@ -134,7 +134,7 @@ def batch_cluster(
 
 
 def _wait_for_workers(cluster: Any, count: int, patience: float, system: str) -> None:
-    """Wait for a first worker, and then a little for the others."""
+    """Wait for a first worker, and then `OTHERS` seconds for the others."""
     began, first = time.monotonic(), None
     while True:
         there, now = len(cluster.scheduler_info["workers"]), time.monotonic()
@@ -143,7 +143,7 @@ def _wait_for_workers(cluster: Any, count: int, patience: float, system: str) ->
         if there >= count or (first is not None and now - first > GATHER):
             return
         if cluster.job_cls.refusals and not there:
-            raise StageError(f"{system} did not take the job: {cluster.job_cls.refusals[-1]}")
+            raise StageError(f"{system} rejected the job: {cluster.job_cls.refusals[-1]}")
         if first is None and now - began > patience:
             raise StoppedError(
                 f"no job of {system} started a worker within {clock(patience)}; look at its queue and at the logs "
@@ -152,7 +152,7 @@ def _wait_for_workers(cluster: Any, count: int, patience: float, system: str) ->
         time.sleep(0.1)
 
 
-def _last_words(text: str) -> str:
-    """Return what a command last said on standard error, from dask-jobqueue's report of it."""
+def _last_line(text: str) -> str:
+    """Return the last line of a command's standard error, from dask-jobqueue's report of it."""
     said = text.split("stderr:", 1)[-1].strip().splitlines()
     return said[-1].strip() if said else "it gave no reason"

@@ -25,7 +25,7 @@ STARTS = 3
 """How often worker processes on this machine are started before that is an error."""
 
 WORKER_ENVIRONMENT = {
-    "PYTHONSAFEPATH": "1",  # a stranger's folder of the same name in the working directory is never imported
+    "PYTHONSAFEPATH": "1",  # a folder of the same name in the working directory is never imported
     "OMP_NUM_THREADS": "1",  # the cluster fills the cores, not the threads of one label
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -33,8 +33,8 @@ WORKER_ENVIRONMENT = {
 
 DASK_SETTINGS: dict[str, Any] = {
     "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
-    "distributed.scheduler.worker-ttl": None,  # deploy.watch looks after those that hang
-    "distributed.scheduler.no-workers-timeout": "10 minutes",  # and never wait for ever
+    "distributed.scheduler.worker-ttl": None,  # deploy.watch handles workers that hang
+    "distributed.scheduler.no-workers-timeout": "10 minutes",  # not forever
     "distributed.scheduler.allowed-failures": 2,
     "distributed.scheduler.worker-saturation": 1.0,  # no label waits at a busy worker while another is free
     "distributed.diagnostics.nvml": False,
@@ -66,8 +66,8 @@ def worker_count(wanted: int, memory: float) -> int:
 def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iterator[str]:
     """Open worker processes on this machine and yield the scheduler's address.
 
-    Scheduler and workers listen on the loopback interface and answer nobody without the keys of this run, which a
-    client in this process uses by itself while the context lasts.
+    Scheduler and workers listen on the loopback interface and require the keys of this run, which clients in this
+    process use automatically while the context lasts.
 
     Parameters
     ----------
@@ -76,18 +76,18 @@ def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iter
     scratch
         Folder for Dask's own temporary files; it is made.
     show
-        Is told the address of the dashboard; None: there is none.
+        Called with the address of the dashboard; None: no dashboard.
 
     Raises
     ------
     StoppedError
-        If worker processes die as they start, again and again.
+        If worker processes die at their start `STARTS` times.
     """
     from distributed import LocalCluster
 
     scratch.mkdir(parents=True, exist_ok=True)
     with keys_in_memory(), dask.config.set(DASK_SETTINGS):
-        # workers inherit that they ignore Ctrl-C: the run, which receives it too, closes them
+        # workers inherit this and ignore Ctrl-C: the run, which receives it too, closes them
         with _interrupts_ignored(), _nothing_of_main():
             cluster = _started(
                 lambda: LocalCluster(
@@ -100,7 +100,7 @@ def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iter
                     scheduler_kwargs={"dashboard": has_pages(show)},
                     memory_limit=0,
                     local_directory=str(scratch),
-                    silence_logs=50,  # a worker that ends tells its troubles in tracebacks
+                    silence_logs=50,  # a worker that ends logs tracebacks
                 )
             )
         with cluster:
@@ -110,21 +110,21 @@ def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iter
 
 
 def _started(cluster: Callable[[], Any]) -> Any:
-    """Return a cluster; one of which a worker dies as it starts is closed by Dask, and started again."""
+    """Return a cluster; if a worker dies at its start, Dask closes the cluster, and it is started again."""
     for attempt in range(1, STARTS + 1):
         try:
             return cluster()
         except RuntimeError as error:
             if attempt == STARTS:
                 raise StoppedError(
-                    f"worker processes died {STARTS} times as they started ({error}); is there memory for them? "
+                    f"worker processes died {STARTS} times as they started ({error}); check the memory; "
                     "resources.workers sets their number"
                 ) from None
 
 
 @contextmanager
 def _nothing_of_main() -> Iterator[None]:
-    """Have the worker processes that start not import the script that runs here, of which they need nothing."""
+    """Keep new worker processes from importing the script that runs here, which they do not need."""
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
     if file is None or getattr(main, "__spec__", None) is not None:
@@ -140,7 +140,7 @@ def _nothing_of_main() -> Iterator[None]:
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may say what a signal does
+        yield  # only the main thread may set signal handlers
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -8,19 +8,19 @@ from collections.abc import Callable
 from typing import Any
 
 Show = Callable[[str], None]
-"""Is told the address of a cluster's dashboard."""
+"""Called with the address of a cluster's dashboard."""
 
 LOOPBACK = "127.0.0.1:0"
-"""Where a scheduler's web server listens, with pages or without; by default it is one port for all runs."""
+"""Address of a scheduler's web server, with or without pages; Dask's default is one port for all runs."""
 
 
 def has_pages(show: Show | None) -> bool:
-    """Return whether a cluster serves its dashboard: somebody is told of it, and bokeh draws it."""
+    """Return whether a cluster serves its dashboard: its address is asked for, and bokeh is installed."""
     return show is not None and importlib.util.find_spec("bokeh") is not None
 
 
 def show_pages(cluster: Any, show: Show | None) -> None:
-    """Tell the address of the dashboard of a cluster that was opened with one."""
+    """Pass on the address of the dashboard of a cluster that was opened with one."""
     if show is not None and has_pages(show):
         show(f"http://127.0.0.1:{cluster.scheduler_info['services']['dashboard']}/status")
 

@@ -1,4 +1,4 @@
-"""Prefect's settings: quiet, patient, offline, and bound to the loopback interface."""
+"""Prefect's settings: few messages, long timeouts, no telemetry, and only the loopback interface."""
 
 from __future__ import annotations
 

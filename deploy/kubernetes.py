@@ -1,6 +1,6 @@
 """Open a Dask cluster whose workers are pods that the Dask operator starts.
 
-What is asked for is tested; a cluster was not at hand to run it on.
+The request to the operator is tested; it was not run on a Kubernetes cluster.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ def cluster_class() -> type[Any]:
 def kubernetes_cluster(machine: KubernetesMachine, work: Work, show: Show | None = None) -> Iterator[str]:
     """Start pods, wait for a first worker, and yield the scheduler's address; the pods end with the context.
 
-    What is given in ``show`` is told the address of the dashboard.
+    `show` is called with the address of the dashboard.
 
     Raises
     ------
     StageError
-        If the cluster cannot be reached, or no pod starts within the machine's patience.
+        If the cluster cannot be reached, or no pod starts within the machine's `patience`.
     """
     from dask_kubernetes.operator import KubeCluster
     from distributed import Client
@@ -92,7 +92,7 @@ def kubernetes_cluster(machine: KubernetesMachine, work: Work, show: Show | None
         kind = cluster_class() if tls else KubeCluster
         try:
             cluster = kind(custom_cluster_spec=spec, namespace=machine.namespace, quiet=True)
-        except Exception as error:  # whatever the Kubernetes client trips over
+        except Exception as error:  # the Kubernetes client raises many kinds of errors
             said = " ".join(str(error).split())[:300] or type(error).__name__
             raise StageError(f"the Kubernetes cluster cannot be used: {said}") from None
         with cluster, Client(cluster.scheduler_address) as client:

@@ -94,7 +94,7 @@ class FitJob(Job):
 
 
 class Tls(Part):
-    """Files that a shared scheduler knows its users by; Dask has no other token than the key."""
+    """Files by which a shared scheduler authenticates its users; Dask has no credential but the key."""
 
     ca: FullPath = Field(description="certificate of the authority")
     cert: FullPath = Field(description="certificate of the user")
@@ -121,7 +121,7 @@ class LocalMachine(Profile):
 
 
 class SchedulerMachine(Profile):
-    """Workers that somebody else has started, behind a Dask scheduler."""
+    """Workers of a Dask scheduler that runs already."""
 
     system: Literal["scheduler"] = "scheduler"
     address: Line = Field("", description="tcp:// or tls://host:port; empty is DASK_SCHEDULER_ADDRESS")

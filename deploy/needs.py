@@ -17,7 +17,7 @@ PROGRAMS = {
     "lsf": ("bsub", "bkill"),
     "sge": ("qsub", "qdel"),
 }
-"""What submits jobs to each batch system, and what takes them back."""
+"""The programs that submit and cancel jobs, by batch system."""
 
 
 def what_is_missing(machine: AnyMachine) -> str | None:
@@ -56,7 +56,7 @@ def check_machine(name: str, machine: AnyMachine) -> None:
             names = ", ".join(sorted(name for _, name in socket.if_nameindex()))
             raise InputError(
                 f"machine '{name}' runs jobs on other machines ({', '.join(others[:3])}"
-                f"{', ...' if len(others) > 3 else ''}), which need a way back: give interface in its profile, "
+                f"{', ...' if len(others) > 3 else ''}), which must reach this one: give interface in its profile, "
                 f"here one of {names}"
             )
 

@@ -24,17 +24,17 @@ TOPIC = "nmer-progress"
 
 
 class Progress(Protocol):
-    """What counts; a `tasks.progress.ProgressLine` does."""
+    """An object that shows counts, such as a `tasks.progress.ProgressLine`."""
 
     def update(self, done: int, failed: int = 0) -> None:
         """Set how many are done and how many failed."""
 
 
 class Reporter:
-    """Counts in a worker, and is heard where the run is."""
+    """Sends counts from a worker to the process of the run."""
 
     def update(self, done: int, failed: int = 0) -> None:
-        """Tell how many are done and how many failed."""
+        """Send how many are done and how many failed."""
         from distributed import get_worker
 
         get_worker().log_event(TOPIC, [done, failed])
@@ -51,7 +51,7 @@ def open_machine(machine: AnyMachine, work: Work, show: Show | None = None) -> I
     work
         What is to be done there.
     show
-        Is told the address of Dask's dashboard, if there is one.
+        Called with the address of Dask's dashboard, if there is one.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def _their_scheduler(machine: SchedulerMachine, show: Show | None) -> Iterator[s
     from distributed import Client
 
     address = address_of(machine)
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # its loss is told in a sentence
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # its loss is reported in one sentence
     with dask.config.set(DASK_SETTINGS), using(machine.tls):
         try:
             with Client(address, timeout=10) as client:

@@ -16,7 +16,7 @@ from potentials.errors import InputError
 
 
 def machine_files() -> dict[str, Path]:
-    """Return the profile of every machine by name; the user's own go before those that come with nmer."""
+    """Return the profile of every machine by name; the user's own take precedence over those of nmer."""
     shipped = Path(str(resources.files("deploy"))) / "machines"
     found = {path.stem: path for path in sorted(shipped.glob("*.toml"))}
     return found | {path.stem: path for path in sorted(user_folder().glob("*.toml"))}
@@ -59,7 +59,10 @@ def read_machine(path: Path) -> AnyMachine:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"machine file '{path}' cannot be read: {error}") from None
-    except (ValueError, RecursionError) as error:  # no TOML, a number of thousands of digits, tables without end
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # not TOML, a number with thousands of digits, or tables nested too deeply
         raise InputError(f"{path.name}: not valid TOML: {error}") from None
     try:
         return MACHINE.validate_python(values)
@@ -68,7 +71,7 @@ def read_machine(path: Path) -> AnyMachine:
 
 
 def _sentence(error: ValidationError, values: dict[str, Any]) -> str:
-    """Turn the first complaint into one sentence with the key and what is allowed."""
+    """Turn the first error into one sentence with the key and what is allowed."""
     first = error.errors()[0]
     systems = "local, scheduler, slurm, pbs, lsf, sge, kubernetes"
     if first["type"] == "union_tag_not_found":

@@ -14,7 +14,7 @@ from deploy.script import Work
 
 
 class Clusters:
-    """The clusters of a run on a machine; a context, at whose end they end.
+    """The clusters of a run on a machine; a context, which closes them at its end.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Clusters:
     work
         What is to be done there.
     show
-        Is told the address of Dask's dashboard, if there is one.
+        Called with the address of Dask's dashboard, if there is one.
     """
 
     def __init__(self, machine: AnyMachine, work: Work, show: Show = print_dashboard) -> None:
@@ -45,7 +45,7 @@ class Clusters:
         Raises
         ------
         StageError
-            If the machine cannot be had.
+            If the machine is not available.
         """
         if self._address is None:
             self._address = self._open.enter_context(open_machine(self._machine, self._work, self._show))
@@ -66,9 +66,9 @@ class Clusters:
         Raises
         ------
         StageError
-            If the machine cannot be had, or the job died.
+            If the machine is not available, or the job died.
         """
-        self.close()  # jobs that have nothing left to do should not hold their cores
+        self.close()  # idle jobs should not hold their cores
         with ExitStack() as stack:
             compute = stack.enter_context(open_fit(self._machine, self._work))
             if compute is None:

@@ -48,7 +48,7 @@ class Work:
     timeout
         The limit of a label, s.
     most
-        The largest number of processes that has any use; 0 is any number.
+        The largest useful number of processes; 0: no limit.
     expected_memory, source
         Memory that a label is expected to need, GiB, None if that is not known; and how it is known.
     labels
@@ -156,7 +156,7 @@ def python_command(machine: BatchMachine, store: Path, here: str) -> str:
 
 
 def left_out(system: str, jobs: LabelJobs | FitJob) -> list[str]:
-    """Return the options that the head of a job script is not to have.
+    """Return the options to leave out of the head of a job script.
 
     They are those of ``skip``, and Slurm's ``--mem`` where a directive asks for memory in another unit: Slurm
     refuses a job that has both.
@@ -217,13 +217,13 @@ def job_options(
         "protocol": "tls://" if tls else "tcp://",
         "worker_extra_args": [
             *("--lifetime", f"{life}s", "--lifetime-stagger", f"{stagger}s"),
-            *("--worker-class", "deploy.worker.PatientWorker"),
+            *("--worker-class", "deploy.worker.DrainingWorker"),
             *("--no-dashboard", "--dashboard-address", LOOPBACK),
             *(() if machine.interface else ("--host", "127.0.0.1")),
         ],
         "scheduler_options": {
             "dashboard": dashboard,
-            "dashboard_address": LOOPBACK,  # its web server cannot be had without an address
+            "dashboard_address": LOOPBACK,  # its web server needs an address
             **({"interface": machine.scheduler_interface or machine.interface} if machine.interface else {}),
             **({} if machine.interface else {"host": "127.0.0.1"}),
         },

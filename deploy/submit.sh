@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One small job that runs the flow and starts the jobs that label:
 #   sbatch deploy/submit.sh ch3-water --preset laptop --on slurm
-# Killed at its walltime, submit it again: what is finished is kept. Some clusters want the flow on the login node
+# If its walltime ends it, submit it again: what is finished is kept. Some clusters want the flow on the login node
 # instead: then run the last line there, in tmux.
 #SBATCH --job-name=nmer
 #SBATCH --ntasks=1

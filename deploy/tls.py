@@ -1,4 +1,4 @@
-"""TLS between a run and its workers: who has no key can neither listen nor send work."""
+"""TLS between a run and its workers: without a key nobody can read the traffic or send work."""
 
 from __future__ import annotations
 
@@ -73,6 +73,6 @@ def keys_in_memory() -> Iterator[None]:
 
 @contextmanager
 def using(files: Tls | None) -> Iterator[None]:
-    """Have every Dask client, scheduler, and worker of this process use these files; none: as before."""
+    """Make every Dask client, scheduler, and worker of this process use these files; None: no change."""
     with dask.config.set(tls_settings(files) if files else {}):
         yield

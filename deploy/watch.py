@@ -1,4 +1,4 @@
-"""Watch over the workers of a cluster: one that hangs is started anew, or given up."""
+"""Monitor the workers of a cluster: one that hangs is restarted, or removed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from typing import Any
 from tornado.ioloop import PeriodicCallback
 
 PATIENCE = 300.0
-"""Seconds without a heartbeat after which a worker hangs; what it computes never keeps it from its heartbeat."""
+"""Seconds without a heartbeat after which a worker hangs; computations do not delay the heartbeat."""
 
 LOOKS = 10
-"""Looks at the workers within that time."""
+"""Checks of the workers within that time."""
 
 
 class Watch:
-    """Count the looks at which a worker has not been heard of since the last one.
+    """Counts the checks at which there was no heartbeat of a worker since the last check.
 
-    Dask's own limit (``worker-ttl``) goes by the clock on the wall: it takes every worker for dead when the whole
-    machine, or the run with its workers, wakes from a sleep, and would have good work done again. A sleep is one
-    look here.
+    Dask's own limit (``worker-ttl``) uses wall time: after the whole machine, or the run with its workers, was
+    suspended, it treats every worker as dead, and work would be repeated. Here a suspension is one check.
 
     Parameters
     ----------
@@ -31,7 +30,7 @@ class Watch:
         self._heard: dict[str, tuple[float, int]] = {}
 
     async def look(self) -> None:
-        """Look at every worker; have those started anew that hang, and forget those that cannot be."""
+        """Check every worker; restart those that hang, and remove those that cannot be restarted."""
         now: dict[str, tuple[float, int]] = {}
         for address, worker in self._scheduler.workers.items():
             heard, looks = self._heard.get(address, (None, 0))
@@ -43,7 +42,7 @@ class Watch:
                 await self._scheduler.restart_workers(
                     hung, wait_for_workers=False, on_error="return", stimulus_id=why
                 )
-            finally:  # whatever came of that, who is still silent is given up
+            finally:  # whatever the result, a worker that is still silent is removed
                 for address in hung:
                     worker = self._scheduler.workers.get(address)
                     if worker is not None and worker.last_seen == now[address][0]:
@@ -51,7 +50,7 @@ class Watch:
 
 
 def watch(cluster: Any) -> None:
-    """Watch over the workers of a cluster whose scheduler runs in this process, for as long as it runs."""
+    """Monitor the workers of a cluster whose scheduler runs in this process, for as long as it runs."""
     scheduler = cluster.scheduler
 
     def start() -> None:

@@ -1,4 +1,4 @@
-"""A Dask worker that ends what it has begun before its lifetime ends it."""
+"""A Dask worker that finishes what it has begun before its lifetime ends."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ WAIT = 30.0
 """Seconds for the run to fetch the last result."""
 
 
-class PatientWorker(Worker):  # type: ignore[misc]
-    """At the end of its lifetime it takes no new label, ends the one at hand, and then leaves."""
+class DrainingWorker(Worker):  # type: ignore[misc]
+    """At the end of its lifetime it accepts no new label, finishes the current one, and then leaves."""
 
     status: Any
 
     async def close_gracefully(self, restart: bool | None = None, reason: str = "worker-close-gracefully") -> None:
-        """Leave the cluster when the work at hand is done and fetched."""
+        """Leave the cluster when the current work is finished and fetched."""
         if self.status is Status.running:
             self.status = (
                 Status.paused

@@ -1,4 +1,4 @@
-"""What a run shows on Prefect's pages: where it is, and at its end the errors, the gates, and the plot."""
+"""What a run shows on Prefect's pages: its settings, and at its end the errors, the gates, and the plot."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def log_stage(recipe: Recipe, stage: str, key: str, seconds: float) -> None:
 
 
 def show_dashboard(recipe: Recipe, link: str) -> None:
-    """Say where Dask's dashboard is, in the terminal and on the run's page; it ends with the cluster."""
+    """Show the address of Dask's dashboard, in the terminal and on the run's page; it ends with the cluster."""
     print_dashboard(link)
     leave(create_link_artifact, link=link, key=f"nmer-{recipe.name}-dashboard", description="Dask's dashboard")
 
 
 def show_outcome(plan: Plan, path: Path, until: str) -> None:
-    """Leave what a run has come to: its outcome, and of a potential the correlation plot and the report's address.
+    """Store a run's outcome as artifacts, with the parity plot and the path of the report of a potential.
 
-    The keys follow the recipe, so that Prefect keeps the history of each.
+    The artifacts' keys depend only on the recipe, so that Prefect keeps the history of each.
 
     Parameters
     ----------
@@ -73,11 +73,11 @@ def show_outcome(plan: Plan, path: Path, until: str) -> None:
 
 
 def leave(create: Callable[..., Any], **what: Any) -> None:
-    """Leave an artifact, or say in the log that the server did not take it: no run fails for that."""
+    """Store an artifact, or log that the server did not accept it; a run does not fail for that."""
     try:
         with without_patience():
             create(**what)
-    except Exception as error:  # whatever a server that is gone or full makes the client raise
+    except Exception as error:  # the client's errors differ with what is wrong with the server
         get_run_logger().warning("artifact %s is not shown: %s", what["key"], " ".join(str(error).split()))
 
 

@@ -1,4 +1,4 @@
-"""Prefect deployments of recipes: the file ``prefect.yaml``, and its way to a server.
+"""Prefect deployments of recipes: the file ``prefect.yaml``, and registering them with a server.
 
 A deployment's parameters are the recipe itself, so that Prefect checks them by the recipe's own schema and shows
 every field. The file is YAML as Prefect reads it (YAML 1.1: ``1e-7`` would be a string there).
@@ -31,7 +31,7 @@ ONE, FAMILY = "flows.train.train_nmer", "flows.family.train_family"
 """Entrypoints: of all stages of a recipe, and of a family."""
 
 OURS = ("version", "description", "tags", "entrypoint", "parameters")
-"""What is written anew each time; all else in a deployment is the user's once it is there."""
+"""What is rewritten each time; everything else in an existing deployment is kept."""
 
 PATIENCE = 600
 """Seconds that Prefect may take to register one file's deployments."""
@@ -50,7 +50,7 @@ class Plan:
     part
         One of `recipes.stages.PARTS`, to run it alone; None: all stages.
     cron
-        When to run, five fields; None: when told.
+        When to run, five fields; None: on request.
     limit
         Most runs of one deployment at once; a store has one writer.
     """
@@ -110,7 +110,7 @@ def updated_file(
 ) -> str:
     """Return a ``prefect.yaml`` with some deployments added or brought up to date.
 
-    Of a deployment that is there, the user's own work pool, schedules, limits, and comments stay.
+    In an existing deployment, the user's work pool, schedules, limits, and comments are kept.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def make_pools(names: Sequence[str]) -> None:
                     client.read_work_pool(name)
                 except ObjectNotFound:
                     client.create_work_pool(WorkPoolCreate(name=name, type="process"))
-    except Exception as error:  # httpx's and Prefect's own are many, and each means the same here
+    except Exception as error:  # httpx and Prefect have many, which all mean the same here
         what = " ".join(str(error).split()) or type(error).__name__
         raise StoppedError(
             f"the Prefect server at {PREFECT_API_URL.value()} does not take deployments: {what}"
@@ -190,7 +190,7 @@ def make_pools(names: Sequence[str]) -> None:
 
 
 def register(file: Path, names: Sequence[str]) -> None:
-    """Bring deployments of a file to the Prefect server, which has their work pools.
+    """Register deployments of a file with the Prefect server, which has their work pools.
 
     Parameters
     ----------

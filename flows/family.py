@@ -1,4 +1,4 @@
-"""The flow that trains a family of n-mers, one after the other in one store, past any that fail."""
+"""The flow that trains a family of n-mers, one after the other in one store; others go on after one fails."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def train_family(
     OSError
         If the disk is full: every other member would fail as well.
     httpx.TransportError
-        If Prefect's server no longer answers: so it would to every other.
+        If Prefect's server no longer answers: every other member would fail as well.
     """
     failures: dict[str, str] = {}
     for number, recipe in enumerate(recipes, start=1):

@@ -15,7 +15,7 @@ from flows.server import without_patience
 from recipes.schema.recipe import Recipe
 
 TAG = "nmer"
-"""The tag of every run of ours."""
+"""The tag of every nmer run."""
 
 
 def title(recipe: Recipe) -> str:

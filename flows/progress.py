@@ -21,14 +21,14 @@ INTERVAL = 10.0
 """Seconds between updates."""
 
 PATIENCE = 5.0
-"""Seconds that the last update may hold up a stage, which a server that is gone would for minutes."""
+"""Seconds that the last update may delay a stage; without a server it would be minutes."""
 
 
 @contextmanager
 def show_progress(recipe: Recipe, line: ProgressLine) -> Iterator[None]:
-    """Keep a progress artifact in step with a stage's line: one a stage, whatever the stage shows besides.
+    """Keep a progress artifact up to date with a stage's progress line; one artifact a stage.
 
-    A thread of its own reads the line and talks to the server, so that neither can hold up or fail the stage.
+    A separate thread reads the line and sends it to the server, so that neither can delay or fail the stage.
 
     Parameters
     ----------
@@ -52,13 +52,13 @@ def show_progress(recipe: Recipe, line: ProgressLine) -> Iterator[None]:
 
 
 def _follow(recipe: Recipe, line: ProgressLine, ended: threading.Event) -> None:
-    """Show a line's counts until it has ended; a failure is told once, and tried again at the next update."""
+    """Show a line's counts until it has ended; a failure is logged once, and the next update is tried."""
     key, artifact, told, last = f"nmer-{recipe.name}-{line.stage}", None, False, False
     while True:
         try:
             with without_patience():
                 artifact = _show(line, key, artifact)
-        except Exception as error:  # whatever a server that is gone or full makes the client raise
+        except Exception as error:  # the client's errors differ with what is wrong with the server
             if not told:
                 what = " ".join(str(error).split()) or type(error).__name__
                 get_run_logger().warning("the progress of %s is not shown: %s", line.stage, what)

@@ -1,9 +1,9 @@
-"""Prefect's server for one run, when the user has none: on loopback, and gone with the run.
+"""Prefect's server for one run, when the user has none: on the loopback interface, and ended with the run.
 
-Prefect would start one by itself, but that one dies of the user's Ctrl-C before the flow has ended, and outlives
-a flow that is killed. This one is in a session of its own, the kernel ends it with its parent, and it is started
-again if it dies: all that it knows is in its database. It answers nobody without a password that is made for the
-run: everybody on the machine reaches the loopback interface.
+The server that Prefect itself would start is ended by the user's Ctrl-C before the flow has ended, and continues
+after a flow that is killed. This one runs in a session of its own, is ended by the kernel with its parent, and is
+restarted if it dies: its state is in its database. It requires a password that is made for the run, because every
+user of the machine can reach the loopback interface.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ STARTUP = 180.0
 """Seconds a server may take to answer; a loaded machine needs many."""
 
 RESTARTS = 10
-"""How often a server that dies is started again in one run; after that something else is wrong."""
+"""How often a server that dies is restarted in one run."""
 
 LIGHT = {
     "PREFECT_UI_ENABLED": "false",
@@ -67,7 +67,7 @@ def prefect_server(meanwhile: Callable[[], object] = lambda: None) -> Iterator[s
     Parameters
     ----------
     meanwhile
-        Is called while the server starts.
+        Called while the server starts.
 
     Raises
     ------
@@ -96,12 +96,12 @@ def prefect_server(meanwhile: Callable[[], object] = lambda: None) -> Iterator[s
 
 
 class PrivateServer:
-    """A server that lives as long as the context it is entered in, whatever happens to its process.
+    """A server that runs for as long as its context lasts; if its process dies, it is restarted.
 
     Parameters
     ----------
     password
-        ``user:password`` without which it answers nobody; None: it answers everybody on this machine.
+        ``user:password`` that it requires; None: it answers every user of this machine.
 
     Attributes
     ----------
@@ -122,7 +122,7 @@ class PrivateServer:
         except BaseException:
             self.close()
             raise
-        # the kernel would end a server with the thread that started it: this one outlives those it starts
+        # the kernel ends a server with the thread that started it: this thread runs for as long as its servers
         threading.Thread(target=self._watch, name="prefect-server", daemon=True).start()
         return self
 
@@ -164,7 +164,7 @@ class PrivateServer:
 
 
 def _serve(port: int, environment: Mapping[str, str], parent: int) -> None:
-    """Be the server: in a session of its own, until it is told to end or its parent has ended."""
+    """Run the server in a session of its own, until it is signalled to end or its parent has ended."""
     os.setsid()
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -178,7 +178,7 @@ def _serve(port: int, environment: Mapping[str, str], parent: int) -> None:
 
 
 def _serve_until_told(port: int) -> None:
-    gc.disable()  # nothing of what is imported is ever garbage
+    gc.disable()  # imported modules are never garbage
     refresh_global_settings_context()
     from prefect.server.api.server import create_app
 
@@ -190,23 +190,23 @@ def _serve_until_told(port: int) -> None:
 
 @contextmanager
 def _its_silence_in_words(url: str) -> Iterator[None]:
-    """Raise StoppedError if the server no longer answers; Prefect has asked it for a minute or more by then."""
+    """Raise StoppedError if the server no longer answers; Prefect has retried for a minute or more by then."""
     try:
         yield
     except TransportError as error:
-        raise StoppedError(f"Prefect's server at {url} no longer answers ({error}); see that it runs") from None
+        raise StoppedError(f"Prefect's server at {url} no longer answers ({error}); check that it runs") from None
 
 
 @contextmanager
 def without_patience() -> Iterator[None]:
-    """Have Prefect's client try twice, where it would try for a minute, to tell what can be left out as well."""
+    """Make Prefect's client try twice, not for a minute, for requests that are not essential."""
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1}):
         yield
 
 
 @contextmanager
 def _logs_sent() -> Iterator[None]:
-    """At the end send what the logs of runs still hold back: a server may be gone before Prefect would do it."""
+    """At the end send the logs of runs that are still unsent: the server may end before Prefect sends them."""
     try:
         yield
     finally:

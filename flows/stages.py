@@ -53,8 +53,8 @@ def run_stages(
     Raises
     ------
     potentials.errors.StageError
-        If a stage before the first is not complete, a stage cannot deliver, or the machine cannot be had; the
-        message says what to change.
+        If a stage before the first is not complete, a stage fails, or the machine is not available; the message
+        says what to change.
     potentials.errors.InputError
         If the recipe does not pass a check, or the machine's jobs are too small or too short.
     """

@@ -1,6 +1,6 @@
-"""A process that reads files for another one: damage can crash HDF5, keep it busy for ever, or use up the memory.
+"""A separate process that reads HDF5 files: a damaged file can crash HDF5, hang it, or exhaust the memory.
 
-It is a plain start of Python, so that a script that reads a potential needs no guard around its main part.
+It is a new Python interpreter, so that a script that reads a potential needs no guard of its main module.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from potentials.errors import StageError, StoppedError
 Result = TypeVar("Result")
 
 START = 120.0
-"""Seconds that the process may take to start, and beyond what is asked for to read a file."""
+"""Time that the process may take to start, and beyond the time given to read a file, s."""
 
 GIB = 2**30
 
@@ -30,19 +30,19 @@ _CODE = "import sys; from storage.apart import serve; serve(int(sys.argv[1]))"
 
 
 class CrashedError(StageError):
-    """What was called has crashed, did not end, or wanted too much memory; the message says which."""
+    """The call crashed, did not end in time, or needed too much memory; the message says which."""
 
 
 class HelperError(StoppedError):
-    """The process cannot do its work for a reason that has nothing to do with any file."""
+    """The process does not work, for a reason unrelated to the file."""
 
 
 class KilledError(HelperError):
-    """The process was killed from outside; a second try is made before this is raised."""
+    """The process was killed from outside, also in a second attempt."""
 
 
 class Apart:
-    """Calls functions in a process of its own, which is started again after a crash. A context manager."""
+    """Calls functions in a separate process, which is restarted after a crash. A context manager."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,7 +69,7 @@ class Apart:
         seconds: float = 0.0,
         memory: float | None = None,
     ) -> Result:
-        """Return what a function gives.
+        """Call a function in the process and return its result.
 
         Parameters
         ----------
@@ -78,15 +78,14 @@ class Apart:
         values
             Its arguments; these and the result are sent from process to process.
         seconds
-            How long it may take beyond `START`.
+            Time limit beyond `START`.
         memory
-            How much memory it may take beyond that of the process, bytes; by default as much as there is. Only on
-            Linux is it held to that.
+            Limit on the memory beyond that of the process, bytes; None: no limit. Enforced on Linux only.
 
         Raises
         ------
         CrashedError
-            If the process crashed, did not end in time, or wanted more memory.
+            If the process crashed, did not end in time, or needed more memory.
         HelperError
             If the process cannot be started, or cannot import the function.
         Exception
@@ -96,13 +95,13 @@ class Apart:
             request = (function, values, START + seconds, memory)
             try:
                 how, result = self._answer(request)
-            except KilledError:  # by the system or an administrator, as a rule, not because of the file
+            except KilledError:  # usually by the system or an administrator, not because of the file
                 how, result = self._answer(request)
             if how == "memory":
                 self._end()
-                raise CrashedError(f"HDF5 wants more than {(memory or 0.0) / GIB:.1f} GiB of memory to read it")
+                raise CrashedError(f"HDF5 needs more than {(memory or 0.0) / GIB:.1f} GiB of memory to read it")
             if how == "helper":
-                raise HelperError(f"the process that reads HDF5 files cannot work: {result}")
+                raise HelperError(f"the process that reads HDF5 files does not work: {result}")
             if how == "error":
                 raise result
             found: Result = result
@@ -121,7 +120,7 @@ class Apart:
             assert self._process is not None
             with suppress(subprocess.TimeoutExpired):  # it is about to end
                 self._process.wait(timeout=10.0)
-            code, said = self._process.poll(), self._last_words()
+            code, said = self._process.poll(), self._last_line()
             self._end()
             if code == -signal.SIGKILL:
                 raise KilledError(
@@ -132,11 +131,11 @@ class Apart:
             raise CrashedError("HDF5 crashes when it reads it") from None
 
     def _running(self) -> Connection[Any, Any]:
-        if self._owner != os.getpid():  # a copy of the one that forked has the other's process
+        if self._owner != os.getpid():  # after a fork, the process belongs to the parent
             self._process, self._ours, self._owner = None, None, os.getpid()
             self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         if self._process is not None and self._process.poll() is not None:
-            self._end()  # somebody else has ended it while it had nothing to do
+            self._end()  # it ended while idle
         return self._start() if self._ours is None else self._ours
 
     def _start(self) -> Connection[Any, Any]:
@@ -161,7 +160,7 @@ class Apart:
                 stdout=self._errors,
                 stderr=self._errors,
                 env=environment,
-                start_new_session=True,  # an interrupt from the keyboard is for its parent
+                start_new_session=True,  # Ctrl-C is handled by the parent
             )
         except OSError as error:
             raise HelperError(f"no process can be started to read HDF5 files: {error.strerror}") from None
@@ -173,12 +172,12 @@ class Apart:
         except (EOFError, OSError):
             ready = False
         if not ready:
-            said = self._last_words()
+            said = self._last_line()
             self._end()
             raise HelperError(f"the process that reads HDF5 files does not start{said}")
         return ours
 
-    def _last_words(self) -> str:
+    def _last_line(self) -> str:
         with suppress(OSError):
             self._errors.seek(0)
             words = self._errors.read()[-4000:].decode(errors="replace").strip().splitlines()
@@ -208,12 +207,12 @@ def reader() -> Apart:
 
 
 def serve(number: int) -> None:
-    """Answer calls that come through a descriptor until the other side is gone."""
-    with suppress(ImportError, ValueError, OSError):  # there is none on Windows, or it is not allowed
+    """Answer calls received through a file descriptor until the other side closes it."""
+    with suppress(ImportError, ValueError, OSError):  # missing on Windows, or not allowed
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    import h5py  # noqa: F401 - before memory is counted
+    import h5py  # noqa: F401 - before the memory limit is set
 
     connection: Connection[Any, Any] = Connection(number)
     connection.send("ready")
@@ -225,7 +224,7 @@ def serve(number: int) -> None:
         except Exception as error:  # what the call needs cannot be imported here
             connection.send(("helper", f"{type(error).__name__}: {' '.join(str(error).split())}"))
             continue
-        signal.alarm(int(seconds) + 60)  # nobody waits for it any more by then
+        signal.alarm(int(seconds) + 60)  # the caller has stopped waiting by then
         try:
             with _Limit(memory):
                 answer = ("good", function(*values))
@@ -241,7 +240,7 @@ def serve(number: int) -> None:
 
 
 class _Limit:
-    """Holds this process to some memory beyond what it has, where the system can."""
+    """Limits the memory of this process beyond what it uses now, where the system supports that."""
 
     def __init__(self, memory: float | None) -> None:
         self._memory = memory

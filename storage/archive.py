@@ -1,8 +1,8 @@
-"""The zip file of a bundle, looked at before anything in it is read.
+"""The zip file of a bundle, checked before anything in it is read.
 
-A bundle stores its members as they are, one after the other. So what a stranger's file can claim is bounded by its
-own length, and all that a bundle has no use for is refused by the list of members alone: compressed members,
-members that overlap, twice the same name, links, encryption.
+A bundle stores its members uncompressed, one after the other, so that together they cannot be longer than the
+file. The list of members alone shows whatever is refused: compressed members, members that overlap, repeated
+names, links, encryption.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from storage.arrays import check_regular
 
 MOST_MEMBERS = 20_000
 MOST_LIST = 4 * 2**20
-"""Bytes of the list of members at the end of the file, and of one reading of it."""
+"""Largest list of members at the end of the file, and largest single read, bytes."""
 
 
 def damaged(path: Path, why: str) -> InputError:
-    """Return the error of a file that is no bundle, or not what it was."""
+    """Return the error for a file that is not a bundle, or is damaged."""
     return InputError(f"'{path}' is damaged or not a bundle of nmer: {why}; get it again")
 
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a bundle's zip file to read it, for as long as the block lasts, if its list of members allows that.
+    """Open a bundle's zip file for reading, as a context, after a check of its list of members.
 
     Raises
     ------
     InputError
-        If it does not exist or is no zip file; also in the place of what zip says in the block.
+        If it does not exist or is not a zip file; also in place of errors of `zipfile` within the block.
     """
     size = check_regular(path)
     try:
@@ -59,7 +59,7 @@ def read_member(path: Path, archive: zipfile.ZipFile, name: str, most: int) -> b
 
 
 class _Bounded(io.BufferedReader):
-    """A file that gives only so much at a time: zip asks for the whole list of members at once, however long."""
+    """A file with a limit on one read: `zipfile` reads the whole list of members at once, however long it is."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:
@@ -76,14 +76,14 @@ def _check_list(path: Path, members: list[zipfile.ZipInfo], size: int) -> None:
     for member in members:
         shown = f"'{member.orig_filename[:100]}'"
         if member.filename != member.orig_filename or not member.filename.isprintable():
-            raise damaged(path, f"the name of its member {shown!r} holds what no name does")
+            raise damaged(path, f"the name of its member {shown!r} has characters that are not allowed")
         if member.filename in names:
             raise damaged(path, f"{shown} is in it twice")
         names.add(member.filename)
         if member.compress_type != zipfile.ZIP_STORED:
             raise damaged(path, f"its member {shown} is compressed, which those of a bundle are not")
         if member.file_size != member.compress_size or member.flag_bits & 0x41:
-            raise damaged(path, f"its member {shown} is encrypted or of another length than it says")
+            raise damaged(path, f"its member {shown} is encrypted, or its length is not the stated one")
         if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
             raise damaged(path, f"its member {shown} is not a file")
     if sum(member.file_size for member in members) > size:

@@ -1,7 +1,8 @@
-"""What a version's file may hold, by HDF5's own account of it: arrays of its own, and attributes of one value.
+"""The arrays and attributes that a version's file may hold, checked by the HDF5 metadata before they are read.
 
-HDF5 can point to other files, keep programs' objects, load filters from elsewhere, and declare arrays larger than
-any memory. A version has none of these, and a file that has is refused before any of it is followed or read.
+HDF5 files can link to other files, hold objects of programs, load filters from elsewhere, and declare arrays
+larger than any memory. A version's file does none of these; a file that does is refused before anything is
+followed or read.
 """
 
 from __future__ import annotations
@@ -19,45 +20,45 @@ from numpy.typing import NDArray
 from potentials.errors import InputError
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-"""What arrays and attributes may be called."""
+"""Allowed names of arrays and attributes."""
 
 _ALLOWED = "allowed: letters, digits, and underscores, a letter first"
 
 MOST_NAMES = 64
-"""Arrays in a file, attributes of the root or of an array."""
+"""Most arrays in a file, and most attributes of the root or of an array."""
 
 MOST_DIMENSIONS = 4
 
 MOST_EXPANDED = 100
-"""Arrays together are not longer than so many times their file ..."""
+"""The arrays together may take this many times the size of their file ..."""
 
 SLACK = 64 * 2**20
-"""... beyond this, bytes: compressed counts and zeros may be nearly nothing."""
+"""... and this many bytes more: compressed counts and zeros take almost no space."""
 
 TEXT = 64
-"""Bytes that a string takes in memory, at the least."""
+"""Least memory of a string, bytes."""
 
 FILTERS = {h5py.h5z.FILTER_DEFLATE: "gzip", h5py.h5z.FILTER_SHUFFLE: "shuffle", h5py.h5z.FILTER_FLETCHER32: "crc"}
-"""The filters that HDF5 brings with it and a version may use."""
+"""The filters that are part of HDF5 and that a version may use."""
 
 ROWS = 256
-"""Strings that are read at once: many may share one place in the file, and are as many in memory."""
+"""Strings read at once: many may share one place in the file, but each takes memory of its own."""
 
 
 def check_regular(path: Path, hint: str = "") -> int:
-    """Return the size of a file in bytes; a pipe or a device could keep a reader for ever.
+    """Return the size of a file in bytes; refuse pipes and devices, which could block a reader forever.
 
     Parameters
     ----------
     path
         The file.
     hint
-        What to say where it does not exist.
+        Advice for the message if it does not exist.
 
     Raises
     ------
     InputError
-        If it is not there, cannot be looked at, or is anything but a file.
+        If it does not exist, cannot be accessed, or is not a regular file.
     """
     try:
         found = os.stat(path)
@@ -77,7 +78,7 @@ def own_array(file: h5py.File, name: str) -> h5py.Dataset:
     Raises
     ------
     InputError
-        If it is anything else, or declares to be larger than its file could hold.
+        If it is anything else, or its declared size is larger than its file can hold.
     """
     found = _linked(file, name)
     if (
@@ -125,7 +126,7 @@ def most_bytes(file: h5py.File) -> int:
 
 
 def most_text(array: h5py.Dataset) -> int:
-    """Return how long an array's strings may be together: those of no fixed length are not compressed."""
+    """Return the largest total length of an array's strings: those of variable length are not compressed."""
     return int(array.file.id.get_filesize()) if array.dtype.kind == "O" else most_bytes(array.file)
 
 
@@ -138,7 +139,7 @@ def check_arrays(file: h5py.File) -> int:
     Raises
     ------
     InputError
-        If one is not as it may be.
+        If one is not allowed.
     """
     if len(file) > MOST_NAMES:
         raise InputError(f"'{file.filename}' has {len(file)} arrays; allowed: up to {MOST_NAMES}")
@@ -186,7 +187,7 @@ def attributes_of(thing: h5py.File | h5py.Dataset, where: str) -> dict[str, str 
     Parameters
     ----------
     thing
-        Whose attributes.
+        The root or an array.
     where
         How messages begin.
 
@@ -222,7 +223,7 @@ def _value(attribute: h5py.h5a.AttrID, where: str) -> str | int | float:
 
 
 def _linked(file: h5py.File, name: str) -> Any:
-    """Return what a hard link leads to; links to elsewhere are not followed."""
+    """Return the object of a hard link; other links are not followed."""
     link = file.get(name, getlink=True)
     return file[name] if isinstance(link, h5py.HardLink) else None
 

@@ -1,4 +1,4 @@
-"""What the root attributes of a version's file say, each checked before anyone relies on it."""
+"""The root attributes of a version's file, each checked before it is used."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ FILE_FORMAT = 1
 """Number of the layout of a version's file; a newer number than this is refused."""
 
 KINDS = ("pool", "selection", "dataset", "potential", "validation")
-"""What can be a version, in the order in which one follows from another."""
+"""The kinds of versions, in the order in which one is made from another."""
 
 NMER = r"[a-z0-9][a-z0-9-]{0,99}"
-"""What an n-mer may be called in a store, as a regular expression: it is the name of a folder too."""
+"""Allowed names of an n-mer in a store, as a regular expression; they are names of folders too."""
 
 _REF = re.compile(rf"(?:(?:{'|'.join(KINDS)}):)?{NMER}@[1-9][0-9]{{0,17}}")
 _JSON = {"inputs": (list, "list"), "engines": (dict, "object"), "facts": (dict, "object")}
@@ -35,7 +35,7 @@ OfAFile = TypeVar("OfAFile", bound="_OfAFile")
 
 
 class NewerError(InputError):
-    """A file of a format that a newer nmer writes."""
+    """A file whose format is newer than this nmer."""
 
 
 def root_attributes(file: h5py.File, path: Path) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def root_attributes(file: h5py.File, path: Path) -> dict[str, Any]:
     file
         The file.
     path
-        What messages call it.
+        Its name in messages.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def names_in(found: Mapping[str, Any], path: Path) -> tuple[str, str, int, str, 
 
 
 def allowed_name(name: str, value: Any) -> str:
-    """Return what is allowed for a part of a version's name, or an empty string where the value is."""
+    """Return what is allowed for one of the attributes that name a version; empty if the value is allowed."""
     if name == "kind":
         return "" if value in KINDS else ", ".join(KINDS)
     if name == "nmer":
@@ -102,7 +102,7 @@ def allowed_name(name: str, value: Any) -> str:
 
 
 def content_in(attributes: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Return what `root_attributes` gave, with those that are JSON as what they say.
+    """Return what `root_attributes` gave, with JSON attributes parsed.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def content_in(attributes: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 
 def is_input(value: Any) -> bool:
-    """Return whether a value is what names a version that another one was made from."""
+    """Return whether a value is a valid entry of ``inputs``."""
     return (
         isinstance(value, dict)
         and all(isinstance(value.get(name), str) for name in ("kind", "ref", "key"))
@@ -144,7 +144,7 @@ def is_input(value: Any) -> bool:
 def _json(text: str, where: str) -> Any:
     try:
         found = json.loads(text, parse_constant=_refuse_constant)
-        json.dumps(found, ensure_ascii=False).encode()  # half a character can be written in JSON
+        json.dumps(found, ensure_ascii=False).encode()  # JSON can hold half of a surrogate pair
     except RecursionError:
         raise InputError(f"{where} is nested too deeply") from None
     except ValueError as error:
@@ -169,7 +169,7 @@ class _OfAFile(Protocol):
 def of_version(
     function: Callable[Concatenate[OfAFile, Given], Result],
 ) -> Callable[Concatenate[OfAFile, Given], Result]:
-    """Decorate a function that uses what a version holds, its first argument; see `content_of`."""
+    """Decorate a function that uses the content of its first argument, a version; see `content_of`."""
 
     @wraps(function)
     def checked(version: OfAFile, /, *values: Given.args, **more: Given.kwargs) -> Result:
@@ -186,12 +186,12 @@ def of_version(
 
 @contextmanager
 def content_of(*paths: Path) -> Iterator[None]:
-    """Turn errors of code that uses what files of versions hold into one sentence that names them.
+    """Turn errors caused by the content of versions into one sentence that names their files.
 
     Raises
     ------
     InputError
-        In the place of the errors that missing, misspelt, or misshapen values cause.
+        In place of the errors that values cause which are missing, misspelt, or of the wrong shape.
     """
     try:
         yield

@@ -1,8 +1,8 @@
-"""A bundle: a version with all it was made from, in one file that travels.
+"""A bundle: a version with everything it was made from, in one file.
 
 It is an uncompressed zip of a small store, so that unpacking it with any program gives a store, with
-``manifest.json`` beside it: what is in it, and the sha256 of every member. The rows of the label ledger come as a
-spool file. Nothing is taken from a bundle before all of it was checked; see `read_bundle`.
+``manifest.json`` beside it: what is in it, and the sha256 of every member. The rows of the label ledger are in a
+spool file. All of a bundle is checked before any of it is used; see `read_bundle`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ BUNDLE_FORMAT = 1
 MANIFEST, README = "manifest.json", "README.txt"
 
 Progress = Callable[[int], object]
-"""Is told how many bytes are done."""
+"""Called with the number of bytes done."""
 
 _NMER = r"[a-z0-9][a-z0-9-]*"
 _MEMBERS = re.compile(
@@ -46,7 +46,7 @@ _MEMBERS = re.compile(
 _CHUNK = 1 << 20
 
 MOST_MANIFEST = 8 * 2**20
-"""Bytes of the manifest; a bundle of 20,000 members needs three millions."""
+"""Largest manifest, bytes; a bundle of 20,000 members needs three million."""
 
 _README = """This file is a bundle of nmer: a version with all it was made from, and the labels' ledger rows.
 
@@ -68,7 +68,7 @@ class Bundled:
 
     @property
     def member(self) -> str:
-        """Name of its file in the bundle, which is that in a store."""
+        """Name of its file, in the bundle as in a store."""
         return f"{self.kind}s/{self.nmer}/{self.number}.h5"
 
     @property
@@ -86,13 +86,13 @@ class Bundle:
     path
         The file.
     ref
-        What was asked for.
+        Reference of the version that the bundle was made for.
     versions
-        All versions, each behind what it was made from.
+        All versions, each after what it was made from.
     files
         Size in bytes and sha256 of every member but the manifest.
     missing
-        References of what belongs to the lineage and is not there.
+        References of versions of the lineage that are not in it.
     protocols
         Settings of each protocol of the labels, by its id.
     """
@@ -111,7 +111,7 @@ class Bundle:
 
 
 def family_of(store: Store, version: Version, pool: bool = True) -> tuple[list[Version], list[str]]:
-    """Return a version behind all it was made from, and a potential's newest verdict; and what is not there.
+    """Return a version after all it was made from, a potential's newest validation, and what is missing.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def family_of(store: Store, version: Version, pool: bool = True) -> tuple[list[V
     version
         Any version.
     pool
-        Whether pools come along.
+        Whether pools are included.
     """
     found: list[Version] = []
     missing: list[str] = []
@@ -146,7 +146,7 @@ def family_of(store: Store, version: Version, pool: bool = True) -> tuple[list[V
 def write_bundle(
     store: Store, version: Version, out: Path, pool: bool = True, progress: Progress | None = None
 ) -> Bundle:
-    """Write a version with its family into one file, which is there whole or not at all.
+    """Write a version with its lineage into one file, whole or not at all.
 
     Parameters
     ----------
@@ -157,9 +157,9 @@ def write_bundle(
     out
         The file.
     pool
-        Whether pools come along; they are the largest part.
+        Whether pools are included; they are the largest files.
     progress
-        Is told how many bytes are done.
+        Called with the number of bytes done.
 
     Raises
     ------
@@ -198,19 +198,19 @@ def write_bundle(
 
 
 def read_bundle(path: Path, progress: Progress | None = None) -> Bundle:
-    """Read what is in a bundle, and check that all of it is as it was written.
+    """Read the contents of a bundle, and check every member against its checksum.
 
     Parameters
     ----------
     path
         The file.
     progress
-        Is told how many bytes have been checked.
+        Called with the number of bytes checked.
 
     Raises
     ------
     InputError
-        If it is no bundle, of a newer format, or damaged.
+        If it is not a bundle, of a newer format, or damaged.
     """
     check_regular(path, "give a bundle, as nmer bundle writes it")
     with open_archive(path) as archive:
@@ -250,7 +250,7 @@ def _take_out(
 
 @contextmanager
 def bundle_as_store(path: Path, kinds: Sequence[str] = ("potential", "validation")) -> Iterator[Store]:
-    """Give a bundle's versions of some kinds as a store of their own, for as long as the block lasts.
+    """Yield a temporary store with a bundle's versions of some kinds; it is removed when the block ends.
 
     Raises
     ------
@@ -304,7 +304,7 @@ def _read_manifest(path: Path, archive: zipfile.ZipFile) -> Bundle:
         raise damaged(path, f"its {MANIFEST} is not readable ({error})") from None
     for name in {*names, *files}:
         if not _MEMBERS.fullmatch(name):
-            raise damaged(path, f"'{name}' has no place in a bundle")
+            raise damaged(path, f"'{name}' does not belong in a bundle")
     if sorted(names) != sorted([*files, MANIFEST]):
         raise damaged(path, f"its members are not those of its {MANIFEST}")
     if {v.member for v in versions} != {name for name in files if name.endswith(".h5")} or MARKER not in files:
@@ -313,12 +313,12 @@ def _read_manifest(path: Path, archive: zipfile.ZipFile) -> Bundle:
 
 
 def _is_own(path: Path) -> bool:
-    """Return whether something in a report's folder is a file, and no link to a file of elsewhere."""
+    """Return whether a path in a report's folder is a file, and not a link to a file elsewhere."""
     return path.is_file() and not path.is_symlink()
 
 
 def _info(name: str, size: int = 0) -> zipfile.ZipInfo:
-    """Return a member without a time, so that the same versions make the same file."""
+    """Return a member without a time stamp, so that the same versions make the same file."""
     info = zipfile.ZipInfo(name)
     info.external_attr = 0o644 << 16
     info.file_size = size

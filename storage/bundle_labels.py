@@ -1,4 +1,4 @@
-"""The labels of a bundle: the ledger's rows of its datasets' configurations, and the minima they count from."""
+"""The labels of a bundle: the ledger's rows of its datasets' configurations, and their reference minima."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def label_files(store: Store, versions: Sequence[Version]) -> tuple[dict[str, by
 
 
 def entry_of(row: LabelRow, protocol: str) -> dict[str, Any]:
-    """Return the entry that makes a row of the ledger again."""
+    """Return the spool entry of a row of the ledger."""
     rest = json.loads(row.details)
     values = {name: value for name, value in asdict(row).items() if value is not None and name != "details"}
     nested = rest.pop("details", {}) | {name: values.pop(name) for name in COUNTS if name in values}
@@ -103,7 +103,7 @@ def read_labels(path: Path, protocols: Iterable[str]) -> list[dict[str, Any]]:
                 raise ValueError("its protocol is not in the bundle")
             _check_entry(entry)
         with closing(connect_to_read(path.with_name("no ledger"))) as nothing:
-            show_also(nothing, part.entries)  # into an empty ledger, which forgets it again
+            show_also(nothing, part.entries)  # a trial write into a temporary ledger
     except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"the bundle has a line of labels that is not a row of the ledger: {error}") from None
     if part.skipped:

@@ -1,9 +1,9 @@
 """Checksums of what a version's file holds: written with it, computed again by ``nmer verify``.
 
-Every array has the sha256 of its name, kind of numbers, shape, unit, meaning, and values in its attribute
-``sha256``; the root's ``content_sha256`` is that of the root attributes and of the arrays' checksums. They are of
-the content: how HDF5 lays it out in the file is not in them, and neither are the numbers that a version and what
-it was made from have, because another store may give them others. Files of the first releases have none.
+Every array has the sha256 of its name, type, shape, unit, meaning, and values in its attribute ``sha256``; the
+root's ``content_sha256`` is that of the root attributes and of the arrays' checksums. They cover the content, not
+its layout in the file, and not the numbers of a version and of its inputs, which another store may change. Files
+of the first releases have none.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def is_sealed(file: h5py.File) -> bool:
 
 
 def broken_seals(file: h5py.File) -> Iterator[tuple[str, str]]:
-    """Yield the name of each array, or ``attributes``, that is not what it was, and what is wrong with it.
+    """Yield the name of each damaged array, or ``attributes``, and what is wrong with it.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def broken_seals(file: h5py.File) -> Iterator[tuple[str, str]]:
             dataset = own_array(file, name)
             found[name] = array_sha256(dataset)
             written[name] = str(dataset.attrs[ARRAY])
-        except Exception as error:  # HDF5 stumbles over damage in many ways, each of which is the finding
+        except Exception as error:  # damage causes many kinds of errors in HDF5; each is reported
             yield name, f"cannot be read: {' '.join(str(error).split())}"
             continue
         if found[name] != written[name]:

@@ -1,6 +1,6 @@
-"""Which papers a version rests on: every method, basis set, engine, and functional form in its lineage.
+"""The papers that a version is based on: for every method, basis set, engine, and functional form in its lineage.
 
-Only papers that are certain are in ``papers.toml``; what has none there is named as such, never guessed.
+``papers.toml`` has only papers that are certain; what has none there is listed without a paper.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SECOND_ROW = {"Al", "Si", "P", "S", "Cl", "Ar"}
 
 
 KINDS = tuple(stage.makes for stage in STAGE.values() if stage.makes != "validation")
-"""What brings papers with it; each stage's own are in the function of its name below."""
+"""Kinds of versions with papers of their own; the function for each stage is below."""
 
 
 Find = Callable[[str, str], Version | None]
@@ -55,7 +55,7 @@ class Citation:
     doi: str = ""
 
     def line(self) -> str:
-        """Return it as one line for people."""
+        """Return it as one line of text."""
         doi = f", https://doi.org/{self.doi}" if self.doi else ""
         return f"{self.subject}: {self.text or 'no paper is known here; see its own pages'}{doi}"
 
@@ -98,7 +98,7 @@ def citation_text(
         below = version.attributes()
         if "citation" in below:
             lines += below["citation"].splitlines()
-        else:  # an older version has to be read again
+        else:  # an older version has no stored citation
             lines += [c.line() for c in _papers_of(version.kind, below)]
     return "\n".join(line for line in dict.fromkeys(lines) if line != NOT_STATED) or NOT_STATED
 

@@ -26,7 +26,7 @@ from storage.records import Dataset, Pool, Selection
 from storage.version import Column, Version
 
 _NAME = re.compile(r"[^\W_][^$\\]{0,199}")
-"""What a name in an array may be."""
+"""Allowed names in an array."""
 
 _XYZ = "Cartesian coordinates (configuration, atom, xyz)"
 _SPLIT = "0 training, 1 test"
@@ -53,7 +53,7 @@ def nmer_model(attributes: dict[str, Any]) -> NMerModel:
 
 
 def texts_of(version: Version, name: str) -> tuple[str, ...]:
-    """Return an array of names; they reach tables, plots, and files of other programs.
+    """Return an array of names; they are written to tables, plots, and files of other programs.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def pool_columns(pool: Pool) -> dict[str, Column]:
 
 @of_version
 def pool_from_version(version: Version) -> Pool:
-    """Read a pool; one written before there were several sources is all PBMetaD with ff14SB."""
+    """Read a pool; one without sources, of an earlier version, was made by PBMetaD with ff14SB."""
     names = [name for name in Pool.__dataclass_fields__ if version.has_column(name)]
     values: dict[str, Any] = {name: version.column(name) for name in names}
     values |= {name: texts_of(version, name) for name in ("cv_names", "sources") if name in names}
@@ -208,7 +208,7 @@ def potential_columns(potential: Potential) -> dict[str, Column]:
 
 
 def potential_facts(potential: Potential, nmer: NMerModel) -> dict[str, Any]:
-    """Return what, with the arrays, makes a potential again."""
+    """Return the facts from which, with the arrays, a potential is rebuilt."""
     kept, rules = written_terms(potential)
     return {
         "nmer": nmer.model_dump(mode="json"),
@@ -225,10 +225,10 @@ def potential_facts(potential: Potential, nmer: NMerModel) -> dict[str, Any]:
 
 
 def written_terms(potential: Potential) -> tuple[str, list[str]]:
-    """Return the filter and the rules of a potential as files have them.
+    """Return the filter and the rules of a potential as they are stored.
 
-    Of three and more fragments ``intermolecular`` once meant at least one intermolecular distance: that they are
-    joined is written as a rule.
+    For three and more fragments ``intermolecular`` once meant at least one intermolecular distance, so that the
+    condition that all fragments are joined is stored as a rule.
     """
     if potential.terms == "intermolecular" and len(potential.nmer.fragments) > 2:
         return "all", ["joined", *potential.options.rules]
@@ -236,7 +236,7 @@ def written_terms(potential: Potential) -> tuple[str, list[str]]:
 
 
 def read_terms(kept: str, rules: Sequence[str], nmer: NMer) -> tuple[str, tuple[str, ...]]:
-    """Return the filter and the rules that a file means, see `written_terms`."""
+    """Return the filter and the rules of stored values, see `written_terms`."""
     if len(nmer.fragments) > 2 and kept == "intermolecular":
         return "all", ("intermolecular", *rules)
     if len(nmer.fragments) > 2 and kept == "all" and rules and rules[0] == "joined":
@@ -245,7 +245,7 @@ def read_terms(kept: str, rules: Sequence[str], nmer: NMer) -> tuple[str, tuple[
 
 
 def written_switching(switching: Switching | None) -> dict[str, Any] | None:
-    """Return a switching as files have it."""
+    """Return a switching as it is stored."""
     if switching is None:
         return None
     atoms = [list(key) if isinstance(key, tuple) else key for key in switching.atoms]
@@ -253,7 +253,7 @@ def written_switching(switching: Switching | None) -> dict[str, Any] | None:
 
 
 def read_switching(found: dict[str, Any] | None) -> Switching | None:
-    """Return the switching that a file means."""
+    """Return the switching of stored values."""
     if found is None:
         return None
     atoms = tuple(tuple(key) if isinstance(key, list) else key for key in found["atoms"])
@@ -262,7 +262,7 @@ def read_switching(found: dict[str, Any] | None) -> Switching | None:
 
 @of_version
 def potential_from_version(version: Version, status: str, remarks: Sequence[str] = ()) -> Potential:
-    """Read a potential; its status (candidate or released) comes from the gates' verdict, as `remarks` may."""
+    """Read a potential; its status (candidate or released) comes from the gates' verdict, and so may `remarks`."""
     facts = version.attributes()["facts"]
     nmer = NMerModel.model_validate(facts["nmer"]).build(version.nmer)
     selected, ensemble = (

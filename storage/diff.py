@@ -95,7 +95,7 @@ def _recipe(left: Version, right: Version) -> list[dict[str, Any]]:
 
 
 def _written_out(text: str) -> dict[str, Any]:
-    """Return a recipe with every default, also of keys that came later than the version; else as it stands."""
+    """Return a recipe with all defaults, also for keys added after the version; unchanged if not readable."""
     try:
         return recipe_of_text(text).model_dump(mode="json", exclude_none=True)
     except ValueError:

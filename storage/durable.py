@@ -1,4 +1,4 @@
-"""Files, folders, and names that survive a power cut, and what is left where a writer was killed."""
+"""Write files and folders so that they survive a power cut, and remove what killed writers have left."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path, mode: int | None = None, certain: bool = True) -> Iterator[Path]:
-    """Give a temporary path, and have what is made there take the place of a file or folder when the block ends.
+    """Yield a temporary path; what is made there replaces a file or folder when the block ends.
 
     If the block raises, the path stays as it was and nothing of the new content is left.
 
@@ -40,7 +40,7 @@ def replacing(path: Path, mode: int | None = None, certain: bool = True) -> Iter
     mode
         Permissions; by default those that the system gives.
     certain
-        Return only when it is on the disk; else a power cut may leave another content under the name.
+        Return only when it is on the disk; otherwise a power cut may leave other content under the name.
     """
     make_folder(path.parent)
     temporary = temporary_for(path)
@@ -55,7 +55,7 @@ def replacing(path: Path, mode: int | None = None, certain: bool = True) -> Iter
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
-        temporary.unlink(missing_ok=True)  # it takes room on a full disk
+        temporary.unlink(missing_ok=True)  # it would take space on a full disk
     if certain:
         sync(path.parent)
 
@@ -72,16 +72,16 @@ def write_bytes(path: Path, content: bytes, mode: int | None = None, certain: bo
 
 
 def temporary_for(path: Path) -> Path:
-    """Return a name beside a path for what is to become it, which no other process or host has.
+    """Return a temporary name beside a path that no other process or host uses.
 
-    Who makes it, makes it exclusively (mode ``x``, or `os.mkdir`). `tempfile` would make it for one user alone,
-    and a store may be a group's.
+    The caller must create it exclusively (mode ``x``, or `os.mkdir`). `tempfile` would make it accessible to one
+    user only, but a store may belong to a group.
     """
     start = path.name.encode()[:100].decode(errors="ignore")  # a name has at most 255 bytes
     return path.with_name(f".{start}.{secrets.token_hex(8)}.tmp")
 
 
 def clear_temporaries(folder: Path) -> None:
-    """Remove what killed writers have left half written; the caller knows that nobody else writes here."""
+    """Remove unfinished files of killed writers; the caller must be the only writer here."""
     for left in folder.glob(".*.tmp"):
         left.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""On what kind of file system a folder lies, what that means for the label ledger, and locks on it.
+"""The type of file system of a folder, the journal that the label ledger needs there, and locks.
 
 SQLite's write-ahead log shares memory between processes, which no network file system offers between hosts. There
 the ledger keeps a rollback journal instead: slower, and just as safe.
@@ -25,10 +25,10 @@ NETWORK = frozenset(
     {
         *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "panfs", "wekafs"),
         *("orangefs", "pvfs2", "glusterfs", "gfs2", "ocfs2"),  # shared between hosts
-        *("9p", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "drvfs"),  # shared with a machine inside
+        *("9p", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "drvfs"),  # shared with a virtual machine
     }
 )
-"""Types of file system that several hosts may write to, or that a host shares with a machine inside it."""
+"""Types of file system that several hosts may write to, or that a host shares with a virtual machine."""
 
 _MOUNTS = Path("/proc/self/mountinfo")
 
@@ -39,7 +39,7 @@ def file_system(folder: Path, mountinfo: str) -> str:
     Parameters
     ----------
     folder
-        A whole path without links; it need not exist.
+        An absolute path without links; it need not exist.
     mountinfo
         Text of ``/proc/self/mountinfo`` (proc(5)). Of several mounts on one place the last is on top.
     """
@@ -56,7 +56,7 @@ def file_system(folder: Path, mountinfo: str) -> str:
 
 
 def is_network(kind: str) -> bool:
-    """Return whether a type of file system is one that hosts share; of FUSE's, all are taken to be."""
+    """Return whether a type of file system is shared by hosts; every FUSE type counts as shared."""
     return kind in NETWORK or kind.startswith("fuse.")
 
 
@@ -88,7 +88,7 @@ def journal_for(folder: Path) -> Journal:
 
 
 def network_note(folder: Path) -> str:
-    """Return a sentence for people where a folder lies on a network file system, else an empty string."""
+    """Return a note if a folder lies on a network file system, else an empty string."""
     kind = kind_of(folder)
     if not is_network(kind):
         return ""
@@ -99,7 +99,7 @@ def network_note(folder: Path) -> str:
 
 
 def take_lock(path: Path, wait: float = 0.0) -> FileLock:
-    """Return a lock on a file that the kernel lets go of when this process ends, however it ends.
+    """Return a lock on a file; the kernel releases it when this process ends, for whatever reason.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Files of strangers: looked at, checked, and read in a process of their own, which may crash in our place.
+"""Files of unknown origin, checked and read in a separate process, which may crash without harm.
 
-What comes over from there are numbers and strings. A file that cannot be read is named, and never hides others.
+It returns only numbers and strings. A file that cannot be read is named; the others are still read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Entry:
-    """A version, and what looking it up takes without opening its file again.
+    """A version, with what is needed to find it without opening its file again.
 
     Attributes
     ----------
@@ -92,26 +92,26 @@ class ForeignVersion(Version):
 
 
 def read_foreign(path: Path, hint: str = "") -> Version:
-    """Read a version's file that may come from anybody.
+    """Read a version's file of unknown origin.
 
     Parameters
     ----------
     path
         The file.
     hint
-        What to say where it does not exist.
+        Advice for the message if it does not exist.
 
     Raises
     ------
     InputError
-        If it is damaged, not ours, of a newer format, or larger than memory should be filled with.
+        If it is damaged, not ours, of a newer format, or too large for memory.
     """
     check_regular(path, hint)
     return _apart(whole_content, path, MOST_MEMORY * 2)
 
 
 def look_at(path: Path) -> Entry:
-    """Return what a version's file says it is, having checked that what it holds can be read in this process.
+    """Return the version of a file, after a check that this process can safely read its content.
 
     Raises
     ------
@@ -122,12 +122,12 @@ def look_at(path: Path) -> Entry:
 
 
 def check_whole(path: Path) -> Entry:
-    """Return what a version's file says it is, having read all of it and compared it with its checksums.
+    """Return the version of a file, after all of it was read and compared with its checksums.
 
     Raises
     ------
     InputError
-        As `look_at`, or if a checksum does not fit.
+        As `look_at`, or if a checksum does not match.
     """
     return _apart(entry_of_whole, path, GIB)
 
@@ -142,7 +142,7 @@ def copy_renumbered(path: Path, target: Path, number: int, inputs: list[dict[str
     target
         The copy, which must not exist; when this returns it is on the disk.
     number, inputs
-        What is to be in the copy.
+        Values in the copy.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def whole_content(path: Path) -> ForeignVersion:
 def write_renumbered(path: Path, target: Path, number: int, inputs: list[dict[str, str]]) -> None:
     """Do what `copy_renumbered` does, in this process.
 
-    The copy is made in memory: HDF5 takes the process down with it when the disk is full while a file closes.
+    The copy is made in memory: HDF5 crashes the process if the disk is full when a file is closed.
     """
     with h5py.File(path, "r+", driver="core", backing_store=False) as file:
         file.attrs["number"] = number
@@ -214,7 +214,7 @@ def write_renumbered(path: Path, target: Path, number: int, inputs: list[dict[st
 
 
 def _apart(function: Callable[..., Result], path: Path, memory: float, *values: Any) -> Result:
-    """Call a function with a file in the other process; what comes back names the file as it is named here."""
+    """Call a function with a file in the other process; results and errors name the file as given here."""
     size = check_regular(path)
     whole = path.absolute()
     try:

@@ -64,14 +64,14 @@ def nmer_of(labelled: Labelled, symmetry: str, charges: Sequence[int] = ()) -> N
             )
         )
     model = NMerModel.model_construct(symmetry=symmetry, fragments=tuple(fragments))
-    model.build("")  # complains in plain words where the symmetry gives one letter to two elements
+    model.build("")  # raises InputError if the symmetry gives one letter to two elements
     return model
 
 
 def import_dataset(
     store: Store, name: str, nmer: NMerModel, train: Labelled, test: Labelled | None, sources: Sequence[Path]
 ) -> Version:
-    """Bring labelled configurations into a store as a version of a dataset; the same data twice are one version.
+    """Add labelled configurations to a store as a version of a dataset; the same data make one version only.
 
     Parameters
     ----------

@@ -1,11 +1,10 @@
 """Which versions a store has, without opening every file each time.
 
-``.index`` in the store's folder keeps what each file says it is, with the file's size, times, and inode. It is
-never the truth: what is there is what the folders hold, and an entry counts only while its file is the very one
-that was looked at; of a copied store, none is. What no entry covers is looked at in a process of its own. The
-index is written by who holds the writer lock, and by who has had to look at many files. It is replaced as a whole:
-the last one to write it decides, and what it lacks is looked at again. Without an index, with a damaged one, or
-where it cannot be written, everything is found as well.
+``.index`` in the store's folder keeps the version of each file, with the file's size, times, and inode. The
+folders decide which versions exist; an entry is used only if its file is unchanged, so none is used in a copied
+store. Files without an entry are read in a separate process. The index is written by the holder of the writer
+lock, and by a process that had to read many files. It is replaced as a whole by the last writer, and what it lacks
+is read again. If the index is missing, damaged, or cannot be written, all versions are still found.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ FILE = ".index"
 INDEX_FORMAT = 1
 
 MANY = 50
-"""Files that a process which only reads looks at before it writes the index, for others not to have to."""
+"""Files that a process without the writer lock must have read before it writes the index."""
 
 At = tuple[int, int, int, int]
 """Size, times of change of the content and of the inode (ns), and number of the inode."""
@@ -39,7 +38,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,17}\.h5")
 
 
 class DamagedWarning(UserWarning):
-    """A file of a store cannot be read; everything else goes on without it."""
+    """A file of a store cannot be read and is left out."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Unreadable:
     why
         One sentence that names it.
     newer
-        Whether it is of a format that a newer nmer writes.
+        Whether its format is newer than this nmer.
     """
 
     path: Path
@@ -62,7 +61,7 @@ class Unreadable:
 
 
 class Index:
-    """What the files of a store say they are.
+    """The versions in the files of a store.
 
     Parameters
     ----------
@@ -113,16 +112,16 @@ class Index:
         return self._one(kind, nmer, f"{number}.h5")
 
     def put(self, entry: Entry) -> None:
-        """Take in a version that this process has just written."""
+        """Add a version that this process has just written."""
         name = str(entry.version.path.relative_to(self._store))
         with suppress(OSError):
             self._known[name] = (_at(entry.version.path), entry)
             self._unsaved = True
 
     def save(self) -> None:
-        """Write the index if there is something new in it; the caller holds the store's writer lock.
+        """Write the index if it has changed; the caller holds the store's writer lock.
 
-        A store that cannot take it in goes without.
+        If it cannot be written, the store has no index.
         """
         for kind in KINDS:
             self.look(kind, warn=False)
@@ -173,7 +172,7 @@ class Index:
         return found
 
     def _read(self) -> None:
-        """Take in what the index file says, if it is another one than last time."""
+        """Read the index file, if it has changed since the last reading."""
         path = self._store / FILE
         try:
             at = _at(path)
@@ -185,7 +184,7 @@ class Index:
                 raise ValueError("another format")
             rows = {str(name): _of_row(self._store, str(name), row) for name, row in found["files"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            self._unsaved = True  # it is not there, or not true
+            self._unsaved = True  # missing or damaged
             return
         self._read_at = at
         self._known = rows | self._known
@@ -198,7 +197,7 @@ def number_of(name: str) -> int:
 
 
 def _names(folder: Path, folders: bool = False) -> list[str]:
-    """Return the names in a folder; none if it is not there, and only those of folders if it is asked for."""
+    """Return the names in a folder, or only those of folders; none if it does not exist."""
     try:
         with os.scandir(folder) as found:
             return [each.name for each in found if not folders or each.is_dir()]
@@ -221,7 +220,7 @@ def _looked_at(path: Path, kind: str, nmer: str) -> Entry | Unreadable:
     version = entry.version
     wanted = (kind, nmer, path.name)
     if (version.kind, version.nmer, f"{version.number}.h5") != wanted:
-        said = f"'{path}' says that it is {version.ref}, which does not belong there"
+        said = f"'{path}' holds {version.ref}, which does not belong there"
         return Unreadable(path, said)
     return entry
 
@@ -232,7 +231,7 @@ def _row(at: At, entry: Entry) -> list[Any]:
 
 
 def _of_row(store: Path, name: str, row: list[Any]) -> tuple[At, Entry]:
-    """Return what a row of the index file says; raises ValueError if that cannot be."""
+    """Return the entry of a row of the index file; raises ValueError if the row is not valid."""
     *at, key, created, inputs, passed = row
     folder, nmer, file = name.split("/")
     kind, number = folder[:-1], number_of(file)

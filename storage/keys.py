@@ -12,7 +12,7 @@ from storage.canonical import canonical_json as canonical_json
 from storage.canonical import digest as digest
 
 STAGE_FORMATS = {name: stage.format for name, stage in STAGE.items()}
-"""Raise a stage's number when the same settings come to give another content; `stage_format` says for whom."""
+"""Increase a stage's number when the same settings give other content; see `stage_format`."""
 
 _ALL_ROWS = 2
 """Format of fits whose choice of terms, if there is one, rests on all training configurations.
@@ -24,7 +24,7 @@ _DESIGN = ("degree", "terms", "gamma", "k_bounds", "switching")
 """Fields of the fitting section that decide the design matrix and its ridge."""
 
 _DESIGN_LATER = ("k", "d", "variables", "rules", "lone_pairs")
-"""The same, of fields that came later: in a key only where they say something new; see `Section.LATER`."""
+"""The same for fields added later: in a key only where they change the content; see `Section.LATER`."""
 
 
 def stage_format(stage: str, recipe: Recipe) -> int:
@@ -40,8 +40,8 @@ def stage_format(stage: str, recipe: Recipe) -> int:
 def _sampled_otherwise(settings: Sampling) -> bool:
     """Return whether format 2 samples other frames than format 1.
 
-    PLUMED as the engine computes the bias again where a run begins, and a torsion's hill that is wider than the
-    period is no longer added twice to one of an even number of grid points.
+    PLUMED as the engine computes the bias again at the start of a run, and a torsion's hill that is wider than the
+    period is no longer added twice at one point of a grid with an even number of points.
     """
     if not any(SAMPLERS.get(name).biased for name in settings.samplers):
         return False
@@ -101,7 +101,7 @@ def selection_key(recipe: Recipe) -> str:
 def selection_key_of(recipe: Recipe, pool: str) -> str:
     """Return the key of the configurations that a recipe selects from the pool with the given key.
 
-    D-optimality looks at the terms of the fit that follows, which then are part of the key.
+    D-optimality depends on the terms of the fit that follows, which are then part of the key.
     """
     return stage_key("selection", recipe, selection_inputs(recipe, pool))
 

@@ -1,8 +1,8 @@
 """The label ledger: every energy ever computed, and every failure, in one SQLite file.
 
-A label is a few sub-calculations ("parts"), and each is a row of its own, so that an interrupted label is
-taken up where it stopped. One process writes at a time and holds a file lock; anyone may read. The folder
-holds ``ledger.sqlite``, which needs a local disk, ``spool/`` with what workers have finished, and the lock.
+A label is a few sub-calculations ("parts"), and each is a row of its own, so that an interrupted label is resumed
+where it stopped. One process writes at a time and holds a file lock; anyone may read. The folder holds
+``ledger.sqlite``, which needs a local disk, ``spool/`` with what workers have finished, and the lock.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from storage.spool import SpoolRange, read_spool, spool_files
 __all__ = ["Counts", "LabelArrays", "LabelRow", "Ledger"]
 
 _WANTED = "configuration IN (SELECT value FROM json_each(?))"
-_INSTABILITY = (  # JSON has no infinity, and 9e999 is SQLite's
+_INSTABILITY = (  # JSON has no infinity; SQLite reads 9e999 as one
     "CASE WHEN json_extract(details, '$.details.scf_saddle') OR json_extract(details, '$.details.scf_unchecked') "
     "THEN 9e999 ELSE json_extract(details, '$.details.instability') END"
 )
@@ -51,7 +51,7 @@ _ROW = ", ".join(field.name for field in fields(LabelRow))
 class Ledger:
     """The ledger of one folder; make it with `Ledger.open` to write or `Ledger.read` to look.
 
-    It is a context manager and used from the thread that made it.
+    It is a context manager, for the thread that made it only.
     """
 
     def __init__(self, folder: Path, database: sqlite3.Connection, lock: FileLock | None) -> None:
@@ -62,14 +62,14 @@ class Ledger:
 
     @classmethod
     def open(cls, folder: Path, wait: float = 0.0) -> Self:
-        """Open for writing, make what is not there, and take in what workers have left in the spool.
+        """Open for writing, create what is missing, and read new entries from the spool.
 
         Parameters
         ----------
         folder
             The labels' folder, on a local disk; it is made.
         wait
-            How long to wait for another process to let go, s.
+            How long to wait for another process to release the lock, s.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class Ledger:
     def read(cls, folder: Path) -> Self:
         """Open for reading, also while another process writes; an absent ledger reads as an empty one.
 
-        What still lies in the spool alone is seen as well, as it is now.
+        Entries that are so far only in the spool are seen as well.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Close the file and let go of the lock."""
+        """Close the file and release the lock."""
         self._database.close()
         if self._lock is not None:
             (self.folder / "ledger.holder").unlink(missing_ok=True)
@@ -139,7 +139,7 @@ class Ledger:
         return self.folder / "spool"
 
     def ingest(self) -> int:
-        """Take in what is new in the spool; return how many entries were new in its files.
+        """Read new entries from the spool; return their number.
 
         `torn` is set to the number of lines found torn or damaged.
 
@@ -162,11 +162,11 @@ class Ledger:
         Parameters
         ----------
         entries
-            Each with ``configuration``, ``protocol``, ``part``, ``status``, ``finished``, and what else there
-            is. An entry for a row that is already ok is ignored.
+            Each with ``configuration``, ``protocol``, ``part``, ``status``, ``finished``, and any other fields. An
+            entry for a row that is already ok is ignored.
         seen
-            Where the spool has these same entries, so that they need not be read there. A range holds no
-            others, and those of one file come in its order.
+            Where the spool has the same entries, so that they are not read again. A range holds no others, and the
+            ranges of one file are in order.
 
         Raises
         ------
@@ -182,7 +182,7 @@ class Ledger:
             )
 
     def record_protocol(self, protocol: str, settings: Mapping[str, Any]) -> None:
-        """Keep what a protocol's id stands for."""
+        """Store the settings of a protocol under its id."""
         with self._transaction():
             row = (protocol, canonical_json(dict(settings)))
             self._database.execute("INSERT OR IGNORE INTO protocols VALUES (?, ?)", row)
@@ -212,7 +212,7 @@ class Ledger:
         return Counts(done, failed, len(unique) - done - failed)
 
     def rows(self, ids: Iterable[str], protocol: str) -> dict[str, dict[str, LabelRow]]:
-        """Return what is known of some configurations, by id and part; unknown ones are left out."""
+        """Return the rows of some configurations, by id and part; unknown ones are left out."""
         cursor = self._database.execute(
             f"SELECT {_ROW} FROM labels WHERE protocol = ? AND {_WANTED}", (protocol, json.dumps(list(ids)))
         )
@@ -262,7 +262,7 @@ class Ledger:
     ) -> dict[tuple[str, str], list[LabelRow]]:
         """Return the rows of some labels, by protocol and configuration.
 
-        They come in the order of the configurations' ids, which is as good as chance.
+        They are in the order of the configurations' ids, which is effectively random.
 
         Parameters
         ----------
@@ -286,7 +286,7 @@ class Ledger:
         return found
 
     def _new_in_spool(self) -> Iterator[tuple[SpoolRange, tuple[dict[str, Any], ...]]]:
-        """Yield what each spool file has beyond what was read of it; count torn lines."""
+        """Yield the unread entries of each spool file; count torn lines."""
         known = dict(self._database.execute("SELECT file, bytes FROM ingested"))
         self.torn = 0
         for path in spool_files(self.spool):
@@ -317,7 +317,7 @@ def _take_lock(folder: Path, wait: float) -> FileLock:
             f"{folder}: its label ledger is in use by {_holder(folder)}; wait for it to end, or end it"
         ) from None
     me = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-    with suppress(OSError):  # it only serves the message above
+    with suppress(OSError):  # used only in the message above
         (folder / "ledger.holder").write_text(json.dumps(me))
     return lock
 

@@ -1,7 +1,7 @@
-"""The ledger's SQLite file: its schema, how an older one is brought up, and what a reader is shown.
+"""The ledger's SQLite file: its schema, how an older format is upgraded, and what a reader sees.
 
-A label is a few sub-calculations ("parts"), each a row of ``labels``. ``protocols`` keeps what a protocol's id
-stands for, ``ingested`` how far each spool file was read.
+A label is a few sub-calculations ("parts"), each a row of ``labels``. ``protocols`` has the settings of each
+protocol's id, ``ingested`` how far each spool file was read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PATIENCE = 30.0
 """How long to wait for another process that uses the file, s."""
 
 STATUSES = ("ok", "failed", "timeout", "out-of-memory")
-"""How a part can have ended."""
+"""The possible outcomes of a part."""
 
 KEY = ("configuration", "protocol", "part")
 
@@ -71,7 +71,7 @@ CREATE TABLE protocols (protocol TEXT PRIMARY KEY, settings TEXT NOT NULL) WITHO
 CREATE TABLE ingested (file TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-# What format 1 has of the later columns is in the JSON of its details.
+# Format 1 has the later columns, as far as it has them, in the JSON of its details.
 _FROM_DETAILS = {
     name: f"json_extract(details, '$.{'details.' if name in COUNTS else ''}{name}')" for name in _SINCE_2
 }
@@ -84,7 +84,7 @@ UPDATE labels SET {", ".join(f"{name} = {value}" for name, value in _FROM_DETAIL
 def insert_statement(table: str) -> str:
     """Return the SQL that writes one row, its values in the order of `COLUMNS`.
 
-    A good energy stays for ever. A failure gives way to whatever ended later, or to a good energy at any time.
+    An energy is never replaced. A failure is replaced by any later result, and by an energy at any time.
     """
     changes = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEY)
     return (
@@ -109,7 +109,7 @@ def row_values(entry: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def connect_to_write(path: Path) -> sqlite3.Connection:
-    """Open the file for writing; make it, or bring an older format up, in one transaction.
+    """Open the file for writing; create it, or upgrade an older format, in one transaction.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         number = _format(database, path)
         if number == 0:
             _refuse_foreign(database, path)
-            database.close()  # its maker has not come far
+            database.close()  # another process has only begun to create it
             return _empty()
         if number == 1:
             values = ", ".join(f"{_FROM_DETAILS.get(name, name)} AS {name}" for name in COLUMNS)
@@ -192,7 +192,7 @@ def show_also(database: sqlite3.Connection, entries: Iterable[Mapping[str, Any]]
 
 @contextmanager
 def full_disk_in_words(path: Path) -> Iterator[None]:
-    """Turn SQLite's way of saying that the disk is full, or refuses to be written, into one sentence."""
+    """Turn SQLite's errors on a full or read-only disk into one sentence."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -229,7 +229,7 @@ def _keep_journal(database: sqlite3.Connection, path: Path) -> None:
         found = ""
     if found != wanted:
         raise InputError(
-            f"{path}: another process reads it while its journal is to change; run again when it ends"
+            f"{path}: its journal cannot be changed while another process reads it; run again when it ends"
         )
     # EXTRA: the commit of a rollback journal is the removal of a file, and that too must be on the disk
     database.execute(f"PRAGMA synchronous = {'EXTRA' if rollback else 'FULL'}")
@@ -252,9 +252,9 @@ def _refuse_foreign(database: sqlite3.Connection, path: Path) -> None:
 
 
 def _way_of_reading(path: Path) -> str:
-    """Return how to open a ledger to read it: SQLite makes files beside it, which may be forbidden.
+    """Return how to open a ledger for reading: SQLite creates files beside it, which may not be allowed.
 
-    A rollback journal may be that of a killed writer; then the first reader takes back what it had begun.
+    A rollback journal may be left by a killed writer; the first reader then undoes the unfinished transaction.
     """
     wal, journal = (path.with_name(path.name + ending).exists() for ending in ("-wal", "-journal"))
     if not os.access(path.parent, os.W_OK):

@@ -1,4 +1,4 @@
-"""What the label ledger gives out: rows of parts, arrays of labels, counts."""
+"""What the label ledger returns: rows of parts, arrays of labels, counts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from potentials.arrays import Bools, Floats
 
 @dataclass(frozen=True)
 class LabelRow:
-    """How one part of a label ended.
+    """The result of one part of a label.
 
     Attributes
     ----------
-    configuration, part
-        What it is.
-    status, reason
+    configuration, part Which sub-calculation of which configuration. status, reason
         One of `storage.ledger_file.STATUSES`; the reason is empty if ok.
     energy
         Total energy, hartree; None unless ok.
@@ -28,9 +26,9 @@ class LabelRow:
     details
         The rest of the entry as JSON text.
     d1, triples_fraction
-        D1 diagnostic, and the part of the correlation energy that is (T); None where the method has none.
+        D1 diagnostic, and the fraction of the correlation energy that is (T); None where the method has none.
     electrons, frozen_orbitals, basis_functions
-        Counts; None where the engine does not tell.
+        Counts; None where the engine does not report them.
     scf_converged, cc_converged
         1 or 0; None where there are no such equations.
     wall_seconds
@@ -65,7 +63,7 @@ class LabelRow:
 
 @dataclass(frozen=True)
 class LabelArrays:
-    """What a ledger knows of many configurations, as arrays in their order; nan where nothing is known.
+    """The ledger's data on many configurations, as arrays in their order; nan where nothing is known.
 
     Attributes
     ----------
@@ -75,13 +73,13 @@ class LabelArrays:
         (configurations,), largest over the parts.
     instability
         (configurations,), largest over the parts, hartree; nan where every SCF was found to be stable, or where
-        that is not known; infinite where an SCF is a saddle point, or was hard to find and not looked at.
+        that is not known; infinite where an SCF is a saddle point, or was hard to converge and not checked.
     cpu_seconds
         (configurations,), sum over the parts; 0 where nothing is known.
     memory
         (configurations,), largest over the parts, GiB.
     ended_badly
-        (configurations,), whether a part has ended without an energy.
+        (configurations,), whether a part failed.
     """
 
     energies: Floats

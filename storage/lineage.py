@@ -1,4 +1,4 @@
-"""Lineage: from a version down to everything it was made from, to the last label and frame."""
+"""Lineage: everything that a version was made from, down to the labels and frames."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SECTIONS = {
 """The sections of the recipe that decide each kind of version."""
 
 SEEDS_SHOWN = 12
-"""Seeds that the tree for people names; JSON has them all."""
+"""Most seeds named in the printed tree; JSON has all of them."""
 
 
 def lineage(store: Store, version: Version, labels: bool = False) -> dict[str, Any]:
@@ -109,7 +109,8 @@ def label_summary(store: Store, dataset: Version) -> dict[str, Any]:
     """Return what the labels of a dataset are: how many, of which protocol, where computed, at what cost.
 
     ``ids_sha256`` is the digest of the sorted configuration ids: two datasets with the same have labels of the
-    same configurations. ``parent`` is the dataset that it extends: the same protocol, these labels and fewer.
+    same configurations. ``parent`` is the dataset that it extends: the same protocol, and a subset of these
+    labels.
     """
     ids = [str(i) for i in dataset.column("ids")]
     facts = dataset.attributes()["facts"]
@@ -195,7 +196,7 @@ def _set_in_recipe(kind: str, text: str) -> dict[str, Any]:
 
 
 def lineage_text(node: dict[str, Any], indent: int = 0) -> str:
-    """Return a lineage as an indented tree for people."""
+    """Return a lineage as an indented tree of text."""
     pad = "   " * indent + ("└─ " if indent else "")
     head = f"{pad}{node['ref']}  key {node['key'][:12]}"
     if node.get("missing"):

@@ -36,7 +36,7 @@ def strata(store: Store, dataset: Version) -> Floats | None:
         selection = store.get("selection", inputs[0]["key"])
         pool = store.get("pool", selection.attributes()["inputs"][0]["key"])
     except KeyError as error:
-        raise StageError(f"{dataset.ref}: {error.args[0]}, and it says which temperature a label is of") from None
+        raise StageError(f"{dataset.ref}: {error.args[0]}, which has the temperatures of the labels") from None
     places = {place.tobytes(): n for n, place in enumerate(selection.column("positions"))}
     try:
         rows = [places[place.tobytes()] for place in dataset.column("positions")]

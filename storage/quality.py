@@ -1,4 +1,4 @@
-"""What a store knows of a potential's quality, in a few words."""
+"""A potential's quality in a few words, from what its store holds."""
 
 from __future__ import annotations
 

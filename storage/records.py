@@ -1,4 +1,4 @@
-"""What travels between stages: pools, selections, and datasets, as plain arrays with units."""
+"""What is passed between stages: pools, selections, and datasets, as plain arrays with units."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Pool:
     seed
         (frames,), seed of the walker or of the sampler.
     energy
-        (frames,), unbiased force-field energy of the frame before its caps were put back to length, kcal/mol.
+        (frames,), unbiased force-field energy of the frame before its caps were set to their length, kcal/mol.
     com_distance
         (frames,), distance between the fragments' centres of mass, Angstrom.
     cvs
@@ -119,7 +119,7 @@ class Dataset:
         return len(self.positions)
 
     def part(self, split: int) -> Dataset:
-        """Return the training (0) or the test (1) part."""
+        """Return the training (0) or the test (1) set."""
         chosen = np.flatnonzero(self.split == split)
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, value in values.items():

@@ -1,8 +1,8 @@
-"""Removing versions, and what is left over of work that has ended.
+"""Removal of versions, and of leftovers of work that has ended.
 
-A version that another one was made from stays. The number of one that is removed stays taken: beside the versions
-lies ``<number>.removed``, written before the file goes, so that a process that dies on the way leaves a version
-that is still there or one that is gone, and the same command again goes on. Labels are never removed.
+A version that another one was made from is kept. The number of a removed version is not used again:
+``<number>.removed`` is written beside the versions before the file is deleted. After an interruption the version
+is either there or removed, and the same command completes the removal. Labels are never removed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from storage.tags import read_tags, tags_of
 from storage.version import KINDS, Version, write_text
 
 OLD = 3600.0
-"""Seconds after which a temporary file that nobody has touched is left over."""
+"""Seconds without a change after which a temporary file is a leftover."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def dependants(version: Version, entries: Sequence[Entry]) -> list[Version]:
     Parameters
     ----------
     version
-        What they may be made from.
+        The version.
     entries
         All versions of the store.
     """
@@ -72,7 +72,7 @@ def remove(store: Store, versions: Sequence[Version]) -> list[Gone]:
     store
         The store.
     versions
-        What to remove; nothing is, if one of them has to stay.
+        What to remove; if one of them must be kept, none is removed.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def remove(store: Store, versions: Sequence[Version]) -> list[Gone]:
         if carried:
             raise InputError(
                 f"{version.ref} carries the tag '{carried[0]}' and stays; "
-                f"'nmer tag {version.ref} {carried[0]} --remove --force' takes it off"
+                f"'nmer tag {version.ref} {carried[0]} --remove --force' removes the tag"
             )
         others = [v.ref for v in dependants(version, every) if v not in leaving]
         if others:
@@ -100,14 +100,14 @@ def remove(store: Store, versions: Sequence[Version]) -> list[Gone]:
         if doubtful:
             raise InputError(
                 f"{version.ref} stays, because something that cannot be read may depend on it: {doubtful[0].why}; "
-                "bring that back from a copy, or delete it"
+                "restore that from a copy, or delete it"
             )
     for version in (v for v in leaving if v.kind == "validation"):
         potentials = [e.version for e in every if e.version.kind == "potential" and e.version not in leaving]
         judged = [v for v in potentials if store.verdict(v) == version]
         if judged:
             raise InputError(
-                f"{version.ref} stays, because it is the verdict on {judged[0].ref}; remove that and it goes too"
+                f"{version.ref} stays, because it is the verdict on {judged[0].ref}; both are removed together"
             )
     gone: list[Gone] = []
     for version in sorted(leaving, key=lambda v: -KINDS.index(v.kind)):
@@ -147,10 +147,10 @@ def _take_away(store: Store, version: Version) -> list[Gone]:
 
 
 def leftovers(store: Store) -> list[Gone]:
-    """Return what nothing needs any more; the caller holds the store's writer lock, so that no run is under way.
+    """Return what is no longer needed; the caller holds the store's writer lock, so that no run is in progress.
 
-    Scratch of versions that are finished, temporary files that nobody has touched for an hour, and what a removal
-    that was interrupted has left. Never versions, labels, or scratch of unfinished work.
+    That is scratch of finished versions, temporary files unchanged for an hour, and remains of an interrupted
+    removal; never versions, labels, or scratch of unfinished work.
     """
     versions = store.versions()
     finished = {v.key[:16]: v.ref for v in versions}
@@ -160,7 +160,7 @@ def leftovers(store: Store) -> list[Gone]:
             found.append(Gone(f"scratch of {finished[folder.name]}, which is finished", folder, _size(folder)))
         elif folder.name in ("dask", "labels") and _untouched(folder):
             found.append(Gone(f"scratch of {folder.name}, whose processes have ended", folder, _size(folder)))
-    # whose process it was, cannot be told by a number: containers and hosts count on their own
+    # the process cannot be identified by its number: each host and container has its own numbers
     for path in sorted(store.path.rglob(".*.tmp")):
         if not any(path.is_relative_to(each.path) for each in found) and _untouched(path):
             found.append(Gone("temporary file of a process that has ended", path, _size(path)))

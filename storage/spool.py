@@ -1,9 +1,8 @@
-"""The spool: what a worker has finished, on disk before anyone else hears of it.
+"""The spool: what a worker has finished, written to disk before it is reported.
 
-Each worker process appends to a file of its own, one line an entry: the crc32 of the JSON as 8 hexadecimal
-digits, a space, the JSON. A line is on disk (fsync) before `append` returns, so an entry survives the death
-of the worker, the scheduler, the flow, and the machine. A line torn by such a death fails its crc and is
-skipped.
+Each worker process appends to a file of its own, one line an entry: the crc32 of the JSON as 8 hexadecimal digits,
+a space, the JSON. A line is on disk (fsync) before `append` returns, so an entry survives a crash of the worker,
+the scheduler, the flow, or the machine. A line torn by a crash fails its crc and is skipped.
 """
 
 from __future__ import annotations
@@ -85,8 +84,8 @@ class SpoolWriter:
         Raises
         ------
         OSError
-            If the disk is full or gone. Whole lines stay; what was written of the next one is cut off again
-            where that is possible, so that a later entry does not join a torn one.
+            If the disk is full or gone. Complete lines are kept; an incomplete one is removed where possible, so
+            that a later entry is not appended to it.
         """
         data = b"".join(encode(entry) for entry in entries)
         start, done = self.end, 0

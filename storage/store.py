@@ -1,11 +1,11 @@
-"""The store: a folder of immutable versions, and the names that lead to them.
+"""The store: a folder of immutable versions, and the references and keys by which they are found.
 
 Layout: ``nmer-store.json`` marks the folder and its format; ``pools/``, ``selections/``, ``datasets/``,
 ``potentials/``, and ``validations/`` hold ``<n-mer>/<number>.h5``, and ``<number>.removed`` where one was removed;
 ``tags.json`` holds the names people gave to versions; ``labels/`` the ledger and its spool;
 ``reports/<n-mer>@<number>/`` the page, the plot, and the expanded recipe; ``scratch/`` what a run resumes from;
-``.index`` what was found before, see `storage.index`. A file that cannot be read is left out with a warning, and
-only asking for it by its number is an error.
+``.index`` the versions read before, see `storage.index`. A file that cannot be read is left out with a warning; it
+is an error only if it is asked for by its number.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Store:
             ) from None
 
     def _check_free(self, create: bool) -> None:
-        # a killed maker leaves its temporary marker
+        # left by a process that was killed while it made the store
         inside = self.path.iterdir() if self.path.is_dir() else ()
         if self.path.is_file() or any(not p.match(f".{MARKER}.*.tmp") for p in inside):
             raise InputError(
@@ -191,7 +191,7 @@ class Store:
         return version
 
     def take(self, entry: Entry) -> None:
-        """Know from now on of a version that was just written into the store; the caller holds the writer lock."""
+        """Index a version that was just written into the store; the caller holds the writer lock."""
         self._index.put(entry)
         self._index.save()
 
@@ -207,8 +207,8 @@ class Store:
         Parameters
         ----------
         ref
-            ``ch3-water@1``, ``ch3-water@latest``, ``ch3-water@released``, or a tag of one's own,
-            ``ch3-water@paper-draft``; another kind than a potential has its kind in front,
+            ``ch3-water@1``, ``ch3-water@latest``, ``ch3-water@released``, or a user's tag,
+            ``ch3-water@paper-draft``; for other kinds than potentials with the kind in front,
             ``dataset:ch3-water@1``.
 
         Raises
@@ -259,7 +259,7 @@ class Store:
         if os.path.isfile(mark):
             return InputError(f"'{ref}' was removed from the store at '{self.path}'")
         have = [v.ref for v in self.versions(kind)]
-        with suppress(InputError):  # damaged tags are no answer to this question
+        with suppress(InputError):  # damaged tags are reported elsewhere
             have += [t.ref for t in tags.read_tags(self.path) if t.kind == kind]
         bad = self.unreadable(kind, nmer)
         more = f"; what cannot be read: {bad[0].why}" if bad else ""
@@ -293,7 +293,7 @@ class Store:
         return potential_from_version(version, self.status(version), remarks(verdict, dataset))
 
     def check_writable(self) -> None:
-        """Raise InputError, as `writing` does, if another process writes to the store; takes no time to say so."""
+        """Raise InputError at once, as `writing` does, if another process is writing to the store."""
         with self.writing():
             pass
 
@@ -327,7 +327,7 @@ class Store:
             lock.release()
 
     def _unwritable(self, error: OSError) -> OSError | InputError:
-        """Return what to raise where the store's folder cannot be written; a full disk is no one's mistake."""
+        """Return the error to raise if the store's folder cannot be written; a full disk is not an input error."""
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return error
         return InputError(f"the store at '{self.path}' cannot be written: {error.strerror}")
@@ -339,7 +339,7 @@ def default_store() -> Path:
 
 
 def _holder(path: Path) -> str:
-    """Return who holds the lock; what a killed process has left names nobody."""
+    """Return who holds the lock, for messages; the entry of a process that was killed is ignored."""
     try:
         who = path.read_text().strip()
     except OSError:

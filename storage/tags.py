@@ -1,7 +1,7 @@
 """Tags: names that people give to versions, ``ch3-water@paper-draft``.
 
-All tags of a store are in ``tags.json`` in its folder, with a checksum. The file is written anew and renamed, so
-that a process that dies leaves the tags of before or of after. A tag holds the number and the key of its version.
+All tags of a store are in ``tags.json`` in its folder, with a checksum. The file is rewritten and renamed, so that
+an interrupted change leaves either the old or the new tags. A tag holds the number and the key of its version.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NAME = r"[a-z][a-z0-9-]{0,99}"
 """What a tag may look like, as a regular expression."""
 
 RESERVED = ("latest", "released")
-"""Names that the store gives itself."""
+"""Names reserved for the store."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Tag:
 
     @property
     def ref(self) -> str:
-        """How people use it: ``ch3-water@paper-draft``, ``dataset:ch3-water@paper-draft``."""
+        """How it is written: ``ch3-water@paper-draft``, ``dataset:ch3-water@paper-draft``."""
         name = f"{self.nmer}@{self.name}"
         return name if self.kind == "potential" else f"{self.kind}:{name}"
 
@@ -90,13 +90,13 @@ def read_tags(store: Path) -> tuple[Tag, ...]:
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"'{path}' is damaged: {' '.join(str(error).split())}; {_CURE}") from None
+        raise InputError(f"'{path}' is damaged: {' '.join(str(error).split())}; {_REMEDY}") from None
     if not good:
-        raise InputError(f"'{path}' is damaged: its checksum does not fit; {_CURE}")
+        raise InputError(f"'{path}' is damaged: its checksum does not match; {_REMEDY}")
     return tags
 
 
-_CURE = "bring it back from a copy, or delete it and set the tags again"
+_REMEDY = "restore it from a copy, or delete it and set the tags again"
 
 
 def _tag(values: dict[str, Any]) -> Tag:
@@ -127,7 +127,7 @@ def set_tag(store: Path, version: Version, name: str, force: bool = False) -> bo
     name
         The tag.
     force
-        Take it from the version that carries it now.
+        Move it from the version that carries it now.
 
     Returns
     -------

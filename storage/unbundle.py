@@ -1,4 +1,4 @@
-"""Take a bundle into a store: the same keys, and numbers that are free there."""
+"""Add a bundle to a store: with the same keys, and numbers that are free there."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Taken:
 
 
 def take_in(bundle: Bundle, store: Store) -> list[Taken]:
-    """Take a checked bundle into a store; what is there already stays as it is.
+    """Add a checked bundle to a store; what is there already is not changed.
 
-    The labels' rows come first, then each version behind what it was made from, each whole or not at all. If this
-    is killed, the store is whole, and running it again goes on.
+    Labels are added first, then each version after what it was made from, each whole or not at all. If this is
+    interrupted, the store is consistent, and running it again completes it.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def take_in(bundle: Bundle, store: Store) -> list[Taken]:
         If a member is not what the manifest says it is, or another process holds the label ledger.
     """
     folder = store.scratch("unbundle")
-    shutil.rmtree(folder, ignore_errors=True)  # of a killed one
+    shutil.rmtree(folder, ignore_errors=True)  # left by a killed process
     try:
         new = [v for v in bundle.versions if store.find(v.kind, v.key, v.nmer) is None]
         others = [name for name in bundle.files if name.startswith("labels/")]
@@ -80,7 +80,7 @@ def take_in(bundle: Bundle, store: Store) -> list[Taken]:
 
 
 def _labels(ledger: Ledger, entries: list[dict[str, Any]], bundle: Bundle) -> None:
-    """Bring labels in as a worker's would come: by a file in the spool, which stays as their witness."""
+    """Add labels as a worker does, by a file in the spool, which is kept."""
     for protocol, settings in bundle.protocols.items():
         ledger.record_protocol(protocol, settings)
         here = ledger.rows([e["configuration"] for e in entries], protocol)
@@ -97,7 +97,7 @@ def _labels(ledger: Ledger, entries: list[dict[str, Any]], bundle: Bundle) -> No
 
 
 def _is_news(entry: dict[str, Any], row: LabelRow | None) -> bool:
-    """Return whether the ledger would take an entry in the place of what it has."""
+    """Return whether an entry would replace what the ledger has."""
     if row is None:
         return True
     return row.status != "ok" and (entry["status"] == "ok" or entry["finished"] > row.finished)

@@ -1,7 +1,7 @@
 """One immutable version: an HDF5 file, written whole or not at all.
 
-A version never changes once it has its name. It is written to a temporary file in the same folder, flushed to
-the disk, and renamed; a process that dies at any moment leaves either the whole version or none.
+A version never changes once it has its name. It is written to a temporary file in the same folder, flushed to the
+disk, and renamed; a process killed at any moment leaves either the whole version or none.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from storage.durable import write_bytes as write_bytes
 from storage.durable import write_text as write_text
 
 NOT_STATED = "not stated"
-"""What a file says where nobody has said anything."""
+"""Value of an attribute that is not given."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Version:
 
     @property
     def ref(self) -> str:
-        """How people name it: ``ch3-water@1`` for a potential, ``dataset:ch3-water@1`` for the others."""
+        """Its reference: ``ch3-water@1`` for a potential, ``dataset:ch3-water@1`` for the others."""
         name = f"{self.nmer}@{self.number}"
         return name if self.kind == "potential" else f"{self.kind}:{name}"
 
@@ -178,7 +178,7 @@ def write_version(
         raise FileExistsError(f"{path} exists; a version is never overwritten")
     make_folder(path.parent)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    # written in memory: HDF5 takes the process down with it when the disk is full while a file closes
+    # written in memory: HDF5 crashes the process if the disk is full when a file is closed
     with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
         file.attrs.update(
             {
@@ -232,12 +232,12 @@ def _write_column(file: h5py.File, name: str, column: Column) -> None:
 
 @contextmanager
 def open_version(path: Path) -> Iterator[tuple[h5py.File, dict[str, Any]]]:
-    """Open a version's file to read it, for as long as the block lasts; give its root attributes too, as they are.
+    """Open a version's file for reading, as a context that yields the file and its root attributes.
 
     Raises
     ------
     InputError
-        If it is damaged, not ours, or of a newer format; also in the place of what HDF5 says in the block.
+        If it is damaged, not ours, or of a newer format; also in place of HDF5's errors within the block.
     """
     check_regular(path)
     try:
@@ -251,7 +251,7 @@ def open_version(path: Path) -> Iterator[tuple[h5py.File, dict[str, Any]]]:
             yield file, root_attributes(file, path)
         except (InputError, MemoryError):
             raise
-        except Exception as error:  # HDF5 and h5py stumble over damage in many ways
+        except Exception as error:  # damage causes many kinds of errors in HDF5 and h5py
             raise InputError(f"'{path}' is damaged: {' '.join(str(error).split())}") from None
 
 

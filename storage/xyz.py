@@ -1,9 +1,9 @@
 """Read labelled configurations of other programs: MB-Fit's and MSA's xyz, and extended xyz.
 
-MB-Fit writes energies in kcal/mol, without names, into the comment line: one number, or the binding energy and
-the n-body energy. MSA writes total energies in hartree, and gradients in hartree/bohr behind the positions.
-Extended xyz names what it holds; without a word about units its energies are in eV, as ASE has them. What was
-read, in which unit and who says so is kept with the configurations.
+MB-Fit writes energies in kcal/mol, without names, into the comment line: one number, or the binding energy and the
+n-body energy. MSA writes total energies in hartree, and gradients in hartree/bohr behind the positions. Extended
+xyz names its columns; if it gives no unit, its energies are in eV, as in ASE. What was read, the unit, and where
+the unit is known from are kept with the configurations.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Labelled:
     gradient
         (n, atoms, 3), kcal/mol/Angstrom; None where the file has none.
     reading
-        What of the file they are; None where they are of no file.
+        How they were read; None if they do not come from a file.
     """
 
     symbols: tuple[str, ...]
@@ -68,7 +68,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Geometries:
-    """Configurations alone, whatever else their file holds.
+    """Configurations without their energies.
 
     Attributes
     ----------
@@ -102,7 +102,8 @@ def read_labelled(
     options
         What is known about the file; see `ReadOptions`. A zero of energy is not subtracted here.
     fragments
-        Number of atoms of each fragment, for molecules that a periodic cell has cut; by default all are one.
+        Number of atoms of each fragment, for molecules cut by a periodic cell; by default all atoms are one
+        fragment.
 
     Raises
     ------
@@ -113,7 +114,7 @@ def read_labelled(
     options = options or ReadOptions()
     if column is not None:
         if options.energy is not None:
-            raise InputError("--column and --energy say the same in two ways; give one of them")
+            raise InputError("--column and --energy set the same; give one of them")
         options = replace(options, energy=str(column))
     return _read(path, options, fragments, column is not None, None)
 
@@ -125,10 +126,10 @@ def read_sets(
     options: ReadOptions | None = None,
     fragments: Sequence[int] = (),
 ) -> tuple[Labelled, Labelled | None]:
-    """Read a training and a test set alike, with one zero of energy.
+    """Read a training and a test set in the same way, with one zero of energy.
 
-    Total energies are counted from the lowest of the training set where there is one fragment: a polynomial
-    without a constant would have to make up the rest.
+    Total energies of one fragment are taken relative to the lowest of the training set, because the polynomial has
+    no constant.
 
     Parameters
     ----------
@@ -140,7 +141,7 @@ def read_sets(
     Raises
     ------
     InputError
-        As there; or if energies between fragments are total energies and nobody says what to subtract.
+        As there; or if energies of several fragments are total energies and no zero is given.
     """
     options = options or ReadOptions()
     first = read_labelled(train, column, options, fragments)
@@ -167,12 +168,12 @@ def read_geometries(path: Path, fragments: Sequence[int]) -> Geometries:
     path
         The file.
     fragments
-        Number of atoms of each fragment, for molecules that a periodic cell has cut.
+        Number of atoms of each fragment, for molecules cut by a periodic cell.
 
     Raises
     ------
     InputError
-        If the file cannot be read, has the same atoms in two orders, or a periodic cell leaves a choice.
+        If the file cannot be read, has the same atoms in two orders, or a periodic cell is ambiguous.
     """
     frames = list(read_frames(path))
     notes = []
@@ -241,7 +242,7 @@ def _read(
 
 
 def _zero(train: Labelled, options: ReadOptions, fragments: Sequence[int]) -> tuple[float, str]:
-    """Return the energy that all are counted from, kcal/mol, and why; no reason where nothing is subtracted."""
+    """Return the zero of energy, kcal/mol, and the reason for it; an empty reason if nothing is subtracted."""
     assert train.reading is not None
     unit = train.reading.energy_unit
     if options.zero == "none":
@@ -249,7 +250,7 @@ def _zero(train: Labelled, options: ReadOptions, fragments: Sequence[int]) -> tu
     if options.zero == "minimum":
         if len(fragments) > 1:
             raise InputError(
-                "--zero minimum is for one molecule; energies of several fragments count from the separated "
+                "--zero minimum is for one molecule; energies of several fragments are relative to the separated "
                 "fragments: give --zero with the sum of their energies, or --zero none"
             )
         return float(train.energy.min()), "the lowest of the training set"
@@ -262,8 +263,8 @@ def _zero(train: Labelled, options: ReadOptions, fragments: Sequence[int]) -> tu
         low, high = (float(e) / ENERGY[unit] for e in (train.energy.min(), train.energy.max()))
         raise InputError(
             f"the energies of '{train.reading.file}', {low:.6g} to {high:.6g} {unit}, look like total energies; "
-            "energies of several fragments count from the separated fragments: give --zero with the sum of their "
-            "energies, or --zero none"
+            "energies of several fragments are relative to the separated fragments: give --zero with the sum of "
+            "their energies, or --zero none"
         )
     return float(train.energy.min()), "the lowest of the training set, because these look like total energies"
 
@@ -274,9 +275,7 @@ def _counted(data: Labelled, zero: float, why: str) -> Labelled:
         return data
     reading = replace(data.reading, zero=zero / ENERGY[data.reading.energy_unit], zero_from=why)
     if "look like" in why:
-        note = (
-            f"the energies of '{reading.file}' are counted from {reading.zero:.10g} {reading.energy_unit}, {why}"
-        )
+        note = f"the energies of '{reading.file}' are relative to {reading.zero:.10g} {reading.energy_unit}, {why}"
         reading = replace(reading, notes=(*reading.notes, f"{note}; --zero says otherwise"))
     return replace(data, energy=data.energy - zero, reading=reading)
 

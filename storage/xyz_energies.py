@@ -16,7 +16,7 @@ from recipes.xyz_words import NUMBER, number_of
 from storage.xyz_options import Reading, ReadOptions
 
 ENERGY_KEYS = ("nbody_energy", "REF_energy", "energy")
-"""Names of an energy in extended xyz, the first that is there counts."""
+"""Keys of an energy in extended xyz; the first that is present is used."""
 
 UNIT_KEYS = ("energy_unit", "energy_units", "units")
 
@@ -34,16 +34,13 @@ class Energies:
         (n,), in `unit`.
     unit
         A name of `potentials.units.ENERGY`.
-    unit_from
-        Who says so.
-    guessed
-        Whether the unit is MB-Fit's, because nobody names one.
+    unit_from Where the unit is known from. guessed
+        Whether the unit is assumed to be MB-Fit's, because none is given.
     key
-        The key they stand behind; None of plain numbers.
+        Their key; None for plain numbers.
     said
-        Which numbers they are, for people.
-    notes
-        What may be wrong.
+        Which numbers they are, in words.
+    notes Warnings.
     """
 
     values: Floats
@@ -63,7 +60,7 @@ def energies_of(frames: Sequence[Frame], options: ReadOptions, by_column: bool, 
     frames
         All of a file.
     options
-        What the user says.
+        The user's options.
     by_column
         Whether the user counts numbers with ``--column``.
     train
@@ -72,7 +69,7 @@ def energies_of(frames: Sequence[Frame], options: ReadOptions, by_column: bool, 
     Raises
     ------
     InputError
-        If a frame has no such number, or there is a choice that nobody makes.
+        If a frame has no such number, or the choice is ambiguous.
     """
     for frame in frames:
         if (frame.keys is None) != (frames[0].keys is None):
@@ -205,7 +202,7 @@ def _is_unit(word: str) -> bool:
 
 
 def _unit(first: Frame, key: str, options: ReadOptions) -> tuple[str, str]:
-    """Return the unit of the energies behind a key, and who says so."""
+    """Return the unit of the energies under a key, and where it is known from."""
     said = _said_unit(first)
     try:
         named = {energy_unit(text) for text in said}
@@ -221,5 +218,5 @@ def _unit(first: Frame, key: str, options: ReadOptions) -> tuple[str, str]:
     if named:
         return named.pop(), "as the file says"
     if key not in ENERGY_KEYS:
-        raise InputError(f"{first.on_comment}: nobody says in which unit '{key}' is; give --unit")
+        raise InputError(f"{first.on_comment}: the unit of '{key}' is not given; give --unit")
     return "eV", ASE

@@ -1,7 +1,7 @@
 """Gradients and forces in an xyz file: which columns they are, their sign and unit, and whether energies agree.
 
-The change of the energy between two near configurations is their mean gradient times the displacement. Where a
-file has such pairs this tells gradients from forces, and hartree/bohr from hartree/A, without a word of the file.
+The change of the energy between two near configurations is their mean gradient times the displacement. In a file
+with such pairs this distinguishes gradients from forces, and hartree/bohr from hartree/A.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SUFFIXES = {
     FORCES: ("forces", "force"),
     GRADIENT: ("gradient", "gradients", "grad"),
 }
-"""Names in extended xyz, behind what the energy's own name has before 'energy'."""
+"""Names in extended xyz, after the prefix that the energy's key has before 'energy'."""
 
 UNIT_KEYS = ("forces_unit", "force_unit", "forces_units", "force_units", "gradient_unit", "gradient_units")
 
@@ -50,10 +50,10 @@ SURE = 0.98
 """Correlation of energy changes with gradients above which the energies decide."""
 
 FEW, ENOUGH = 4, 8
-"""Pairs of near configurations that it takes to learn a meaning that nobody gives, and to contradict one."""
+"""Pairs of near configurations needed to infer a meaning that is not given, and to contradict one."""
 
 SCALE = 1.25
-"""Gradients that are larger or smaller than the energies say by more than this are in another unit."""
+"""Gradients that differ from the changes of the energies by more than this are in another unit."""
 
 _LOOKED_AT, _NEIGHBOURS = 200, 2000
 
@@ -74,8 +74,7 @@ class Gradients:
         What columns without a name are; empty where there are none.
     ignored
         Columns that were not read.
-    notes
-        What may be wrong.
+    notes Warnings.
     """
 
     values: Floats | None = None
@@ -102,7 +101,7 @@ def read_gradients(
     key
         The energy's key; None where it is a plain number.
     options
-        What the user says.
+        The user's options.
 
     Raises
     ------
@@ -175,7 +174,7 @@ def energy_slope(positions: Floats, energy: Floats, gradient: Floats) -> tuple[f
 
 
 def _work(positions: Floats, gradient: Floats, a: int, b: int) -> float:
-    """Return the mean gradient of two configurations times the displacement, b turned upon a."""
+    """Return the mean gradient of two configurations times the displacement, b rotated onto a."""
     x, y = (positions[n] - positions[n].mean(axis=0) for n in (a, b))
     u, _, v = np.linalg.svd(y.T @ x)
     turn = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ v))]) @ v
@@ -183,7 +182,7 @@ def _work(positions: Floats, gradient: Floats, a: int, b: int) -> float:
 
 
 def _plain(first: Frame, options: ReadOptions) -> tuple[int | None, str | None, tuple[str, ...]]:
-    """Return which column of a frame without names holds gradients and what they are, None where nobody says."""
+    """Return which unnamed column of a frame holds gradients and what they are; None if that is not given."""
     (column,) = first.further
     if options.columns == "ignore":
         return None, None, ()
@@ -196,7 +195,7 @@ def _plain(first: Frame, options: ReadOptions) -> tuple[int | None, str | None, 
 
 
 def _named(first: Frame, key: str | None, options: ReadOptions) -> tuple[int | None, str | None, tuple[str, ...]]:
-    """Return the same of a frame whose columns have names: those that belong to the energy, by their names."""
+    """Do the same for a frame with named columns: those whose names belong to the energy."""
     columns = [(n, c) for n, c in enumerate(first.further) if c.width == 3 and (c.values is not None or c.trouble)]
     if options.columns == "ignore":
         return None, None, ()
@@ -217,7 +216,7 @@ def _named(first: Frame, key: str | None, options: ReadOptions) -> tuple[int | N
             None,
             (
                 f"{names} of '{first.path.name}' are not used: by their name they do not belong to the energy "
-                f"'{key}'; --columns forces, or gradient, uses them all the same",
+                f"'{key}'; --columns forces, or gradient, uses them anyway",
             ),
         )
     unknown = [(n, c.name) for n, c in columns if c.name not in NO_GRADIENTS]
@@ -235,7 +234,7 @@ def _named(first: Frame, key: str | None, options: ReadOptions) -> tuple[int | N
 
 
 def _units(first: Frame, unit: str, plain: bool, options: ReadOptions) -> list[tuple[str, str]]:
-    """Return the units that gradients can have: one where somebody says so or a convention does."""
+    """Return the units that gradients can have: one if it is given or set by a convention."""
     keys = {name.lower(): value for name, value in (first.keys or {}).items()}
     said = next((keys[name] for name in UNIT_KEYS if name in keys), None)
     if said is not None:
@@ -264,7 +263,7 @@ def _decide(
     pairs: int,
     options: ReadOptions,
 ) -> tuple[str, tuple[str, str], str]:
-    """Return what columns are and in which unit, from what is said and from what the energies say."""
+    """Return what columns are and their unit, from what is given and from the changes of the energies."""
     sure = np.isfinite(slope)
     fitting = [u for u in units if sure and 1 / SCALE < abs(slope) / gradient_factor(u) < SCALE]
     if meaning is None and not (pairs >= FEW and fitting):

@@ -1,4 +1,4 @@
-"""What numbers of an xyz file look like: signs that a unit, a column, or a zero is another than was taken."""
+"""Plausibility of the numbers of an xyz file: signs of a wrong unit, column, or zero of energy."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ TOTAL_FAR, TOTAL_RATIO = 500.0, 3.0
 """Total energies: all below -500 kcal/mol (H2 has -730), and farther from 0 than three times their spread."""
 
 NARROW, NARROW_FAR = 3.0, 50.0
-"""Energies that deserve a second look: all beyond 50 kcal/mol and three times their spread."""
+"""Suspicious energies: all beyond 50 kcal/mol and three times their spread."""
 
 TOUCHING = 0.01
-"""Atoms nearer than this are in one place, Angstrom."""
+"""Atoms closer than this count as being in one place, Angstrom."""
 
 
 def refuse_hartree(path: Path, values: Floats) -> None:
-    """Raise InputError where plain numbers that nobody gives a unit look like total energies in hartree."""
+    """Raise InputError if plain numbers without a unit look like total energies in hartree."""
     near, spread = float(np.abs(values).min()), float(np.ptp(values))
     one_side = bool((values < 0).all() or (values > 0).all())
     close = spread < HARTREE_SPREAD or (bool((values < 0).all()) and near > HARTREE_RATIO * spread)
@@ -71,7 +71,7 @@ def looks_at_test(path: Path, train: Floats, test: Floats) -> list[str]:
     if test.min() > train.max() + spread or test.max() < train.min() - spread:
         return [
             f"the energies of '{path.name}', {test.min():.6g} to {test.max():.6g} kcal/mol, are far from those of "
-            f"the training set, {train.min():.6g} to {train.max():.6g}: they may be in another unit, or others"
+            f"the training set, {train.min():.6g} to {train.max():.6g}: they may have another unit or another zero"
         ]
     return []
 

@@ -1,4 +1,4 @@
-"""What a user says about an xyz file, and what was read from it: both are kept beside what is made of it."""
+"""The user's options for an xyz file, and how it was read; both are stored with the data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ORDINALS = {"first": 1, "second": 2, "third": 3}
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How an xyz file is to be read, as far as the user says; what is None is found out or refused.
+    """How to read an xyz file; None: it is inferred from the file, or refused if that is ambiguous.
 
     Attributes
     ----------
@@ -29,11 +29,10 @@ class ReadOptions:
     columns
         What columns behind the positions are: ``gradient``, ``forces``, or ``ignore``.
     zero
-        The energy that energies are counted from: ``minimum`` of the training set, ``none``, or a number in
-        `unit`.
+        The zero of energy: ``minimum`` of the training set, ``none``, or a number in `unit`.
     cell
-        ``nearest``: molecules of a periodic cell are made whole by nearest images; ``ignore``: the cell does not
-        count.
+        ``nearest``: molecules of a periodic cell are made whole by nearest images; ``ignore``: the cell is not
+        used.
 
     Raises
     ------
@@ -72,7 +71,7 @@ class ReadOptions:
 
     @property
     def place(self) -> int | None:
-        """Which of the comment's plain numbers, from 1; None where `energy` is a key or nothing."""
+        """Which of the comment's plain numbers, from 1; None if `energy` is a key or not given."""
         if self.energy is None:
             return None
         word = self.energy.strip()
@@ -94,7 +93,7 @@ class Reading:
     energy
         Which number of the comment.
     energy_unit, energy_unit_from
-        Its unit in the file, and who says so.
+        Its unit in the file, and where that is known from.
     zero, zero_from
         What was subtracted, in that unit, and why; 0 and empty where nothing was.
     gradients
@@ -108,7 +107,7 @@ class Reading:
     cell
         What was done about a periodic cell; empty where the file has none.
     notes
-        A sentence for each thing that may make all numbers wrong.
+        Warnings, a sentence each, about anything that may make all numbers wrong.
     """
 
     file: str
@@ -130,7 +129,7 @@ class Reading:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
     def lines(self) -> list[str]:
-        """Return it for people; the notes last."""
+        """Return it as text; the notes last."""
         parts = [f"{self.configurations} configurations"]
         parts.append(f"energy: {self.energy}, {self.energy_unit} ({self.energy_unit_from})")
         if self.zero_from:

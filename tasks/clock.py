@@ -1,4 +1,4 @@
-"""A clock that stands still while its process does."""
+"""A clock that stops while its process is suspended."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import time
 
 
 class Clock:
-    """Seconds in which a process could do something, for limits on how long it waits.
+    """Seconds in which a process was running, for limits on how long it waits.
 
-    A laptop that sleeps, a run that is stopped with Ctrl-Z, and a job that its batch system suspends wake up with
-    much time gone in which nothing could have happened.
+    A laptop that sleeps, a run that is stopped with Ctrl-Z, and a job that its batch system suspends resume after
+    a time in which nothing could happen.
 
     Parameters
     ----------
     longest
-        The most that counts between two looks at the clock, s; what is beyond it the process was not awake.
+        The most that counts between two readings, s; for the rest the process was suspended.
     """
 
     def __init__(self, longest: float) -> None:
@@ -30,5 +30,5 @@ class Clock:
         return real - self._stood
 
     def at(self, monotonic: float) -> float:
-        """Return the time at a moment since the last look, given as `time.monotonic` told it, s."""
+        """Return the time at a moment since the last reading, given as a value of `time.monotonic`, s."""
         return monotonic - self._stood

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PLAIN_WIDTH = 1_000_000
-"""Columns of what is no terminal: there a line is never broken."""
+"""Columns where the output is not a terminal: there a line is never broken."""
 
 
 def console_of(stream: TextIO) -> Console:
-    """Return rich's console for a stream; plain text where it is no terminal, and without styles with NO_COLOR."""
+    """Return rich's console for a stream; plain text if it is not a terminal, and no styles with NO_COLOR."""
     from rich.console import Console
 
     terminal = stream.isatty()

@@ -1,8 +1,8 @@
 """Search a fitted surface for holes: geometries near the data where it falls far below all it was fitted to.
 
-A polynomial is free where it has no data. Three searches start from training configurations: fragments are pushed
-together, bonds are stretched and pressed, and random walks are drawn downhill. None of them
-leaves the region where a simulation could come: every distance stays within a margin of the training data's range.
+A polynomial is not determined where it has no data. Three searches start from training configurations: fragments
+are pushed together, bonds are stretched and compressed, and random walks move downhill. None of them leaves the
+region that a simulation could reach: every distance stays within a margin of the training data's range.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ DEPTH = 10.0
 """A hole is this far below the lowest training energy, kcal/mol."""
 
 MARGIN = 0.15
-"""Part of the shortest and of the longest training distance of each kind by which a walk may go beyond it."""
+"""Fraction of the shortest and of the longest training distance of a kind by which a walk may exceed it."""
 
 WALKERS, STEPS = 64, 400
 STEP = 0.05
 """Standard deviation of a walk's steps, Angstrom."""
 
 TEMPERATURE = 1000.0
-"""Of the walks, K."""
+"""Temperature of the walks, K."""
 
 SCANNED = 24
-"""Configurations whose fragments are pushed together and whose bonds are stretched and pressed."""
+"""Configurations whose fragments are pushed together and whose bonds are stretched and compressed."""
 
 Energy = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True)
 class Hole:
-    """The lowest place that a search found.
+    """The lowest point that a search found.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Hole:
 
     @property
     def warning(self) -> str:
-        """What to say about a hole."""
+        """The message about a hole."""
         return (
             f"a hole {self.below:.0f} kcal/mol below the lowest training energy was found near the data (search: "
             f"{self.search}); sample there, or lower fitting.degree"
@@ -73,7 +73,7 @@ class Hole:
 
 @dataclass(frozen=True)
 class Region:
-    """Where a simulation could come: the range of each pair's distance, widened by `MARGIN`.
+    """The region that a simulation could reach: the range of each pair's distance, widened by `MARGIN`.
 
     Pairs of atoms with the same symmetry letters share their range.
     """
@@ -102,7 +102,7 @@ class Region:
 
 
 def find_holes(nmer: NMer, energy: Energy, positions: Floats, reference: Floats, seed: int = 0) -> list[Hole]:
-    """Return the lowest place that each search finds, deepest first.
+    """Return the lowest point that each search finds, deepest first.
 
     Parameters
     ----------

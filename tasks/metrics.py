@@ -58,14 +58,14 @@ class WindowErrors:
 
 
 def errors_by_energy(predicted: Floats, reference: Floats, lowest: float | None = None) -> list[WindowErrors]:
-    """Return the errors window by window; windows that hold nothing are left out.
+    """Return the errors window by window; empty windows are left out.
 
     Parameters
     ----------
     predicted, reference
         (configurations,), kcal/mol.
     lowest
-        What the windows count from, kcal/mol; by default the lowest reference energy.
+        Lower edge of the first window, kcal/mol; by default the lowest reference energy.
     """
     if not len(reference):
         return []

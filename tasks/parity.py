@@ -21,13 +21,13 @@ def energy_parity(
     Parameters
     ----------
     title
-        What stands above.
+        The plot's title.
     reference, predicted
         (n,), kcal/mol.
     split, ids
         (n,), of each configuration.
     train, test
-        The errors, which the legend names.
+        The errors, for the legend.
     """
     figure = _figure(title, reference, predicted, split, train, test, ("energy", "configurations", "kcal/mol"))
     head = ["configuration", "split", "reference_kcal_per_mol", "predicted_kcal_per_mol"]
@@ -44,13 +44,13 @@ def gradient_parity(
     Parameters
     ----------
     title
-        What stands above.
+        The plot's title.
     reference, predicted
         (n, atoms, 3), kcal/mol/Angstrom.
     split, ids
         (n,), of each configuration.
     train, test
-        The errors, which the legend names.
+        The errors, for the legend.
     """
     of = ("gradient", "components", "kcal/mol/A")
     each = np.repeat(split, reference[0].size)
@@ -99,7 +99,7 @@ def _figure(
         style = {"s": size, "color": colour, "alpha": 0.75, "linewidths": 0, "zorder": 2 + part}
         top.scatter(reference[chosen], predicted[chosen], label=label, **style)
         bottom.scatter(reference[chosen], (predicted - reference)[chosen], **style)
-    top.set_title(title, parse_math=False)  # a title is text, whatever signs are in it
+    top.set_title(title, parse_math=False)  # a title is plain text, without mathematics
     top.set(ylabel=f"fitted {what} ({unit})", xlim=ends, ylim=ends)
     top.legend(loc="upper left", frameon=False)
     bottom.set(xlabel=f"reference {what} ({unit})", ylabel=f"error ({unit})")

@@ -28,7 +28,7 @@ class Plan:
     protocol
         How configurations are labelled; None where the engine is not installed.
     references
-        Molecules whose minima the energies count from, each with its factor.
+        Molecules whose minima the energies are relative to, each with its factor.
     terms
         Number of terms of the potential.
     """
@@ -52,7 +52,7 @@ class Plan:
         return self.protocol or protocol_of(self.nmer, self.recipe.labelling)
 
     def total(self, stage: str) -> int:
-        """Return how many of what a stage counts it makes in all."""
+        """Return how many frames, configurations, labels, ... a stage makes in all."""
         labels = self.recipe.selection.train + self.recipe.selection.test
         counts = {"frames": self.recipe.sampling.frames, "terms": self.terms}
         return counts.get(STAGE[stage].unit, labels)
@@ -64,7 +64,7 @@ def resolve(recipe: Recipe) -> Plan:
     Raises
     ------
     InputError
-        If a covalent n-mer cannot be taken apart.
+        If a covalent n-mer cannot be fragmented.
     """
     nmer, pool = recipe.build_nmer(), pool_key(recipe)
     try:

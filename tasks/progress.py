@@ -19,7 +19,7 @@ PLAIN_INTERVAL = 10.0
 """Seconds between lines where the output is not a terminal."""
 
 Watch = Callable[["ProgressLine"], AbstractContextManager[None]]
-"""Gives the context in which a line lives; it may read the line's counts at any time, from any thread."""
+"""Returns a context that is open while a line is; it may read the line's counts from any thread."""
 
 _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
 _displays: dict[TextIO, Progress] = {}
@@ -81,9 +81,9 @@ class ProgressLine:
         self._watching.close()
 
     def update(self, done: int, failed: int = 0) -> None:
-        """Set how many are done and how many failed so far, and show it when it is time to."""
+        """Set how many are done and how many failed so far, and show it if it is due."""
         if self._first is None:
-            self._first = done + failed  # what a resumed stage already had tells nothing about its speed
+            self._first = done + failed  # what a resumed stage already had does not count towards its speed
             self._start = time.monotonic()
         self.done, self.failed = done, failed
         interval = 0.1 if self._live else PLAIN_INTERVAL

@@ -1,4 +1,4 @@
-"""Draw some of many configurations so that every temperature, window and range of energy has its part."""
+"""Draw some of many configurations so that every temperature, window and range of energy is represented."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from potentials.arrays import Floats, Ints
 
 
 def stratified(energy: Floats, groups: Floats | None, count: int, seed: int) -> Ints:
-    """Return some configurations that stand for all of them, rising; the same for the same seed.
+    """Return the indices of a stratified sample, in rising order; the same for the same seed.
 
     They are put in order of their group and, within it, of their energy, and cut into `count` strata of equal
-    size, of each of which one is drawn. So every part of the data has its share, to within one.
+    size, from each of which one is drawn. So the sample is proportional to the data, to within one configuration.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def stratified(energy: Floats, groups: Floats | None, count: int, seed: int) -> 
     count
         How many; all of them where there are no more.
     seed
-        Of the draw.
+        Seed of the draw.
     """
     total = len(energy)
     if count >= total:
@@ -35,16 +35,16 @@ def stratified(energy: Floats, groups: Floats | None, count: int, seed: int) -> 
 
 
 def evenly(energy: Floats, groups: Floats | None, count: int, least: int, seed: int) -> Ints:
-    """Return some configurations, as many of a small group as of a large one, rising; the same for the same seed.
+    """Return the indices of a sample with as many of a small group as of a large one, in rising order.
 
     Parameters
     ----------
     energy, groups, seed
-        As for `stratified`; within a group the configurations are drawn by energy.
+        As for `stratified`; within a group the configurations are stratified by energy.
     count
         How many in all, in equal parts.
     least
-        Of each group at least so many, where it has them, whatever the sum is then.
+        At least so many of each group, where it has them, even if the sum then exceeds `count`.
     """
     if groups is None:
         return stratified(energy, None, max(count, least), seed)

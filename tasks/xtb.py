@@ -1,6 +1,6 @@
 """GFN2-xTB by tblite: energy and forces of any species, water included, without a force field.
 
-It moves atoms in the sampling, and gives the labels' minima their start.
+It is used in the sampling, and for the starting geometries of the labels' minima.
 
 Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019).
 """
@@ -25,8 +25,8 @@ ENERGY_THRESHOLD = 1e-6
 ACCURACY = 1e-3
 """tblite's factor on its thresholds.
 
-Each calculation starts from the density of the one before. So tight, energies do not tell which one that was
-(2e-11 kcal/mol; forces 4e-6 kcal/mol/A), and a step takes 1.4 times as long as with 1.
+Each calculation starts from the density of the one before. At this value energies do not depend on it (2e-11
+kcal/mol; forces 4e-6 kcal/mol/A), and a step takes 1.4 times as long as with 1.
 """
 
 
@@ -48,7 +48,7 @@ def check_tblite() -> None:
 
 
 def total_energy(numbers: Ints, x: Floats, charge: int, tolerance: float = 1e-10) -> float:
-    """Return the energy of one geometry in hartree, computed from scratch: no calculation before it counts.
+    """Return the energy of one geometry in hartree, computed from scratch, independent of calculations before it.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Xtb:
     Parameters
     ----------
     nmer
-        The n-mer; its charge counts.
+        The n-mer; its charge is used.
 
     Raises
     ------

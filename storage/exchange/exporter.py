@@ -40,8 +40,8 @@ class Format(Generic[Subject]):
         Shell command that checks the export, run in the folder, or with ``{file}`` for the file; it ends with
         exit code 0 where the export is right.
     read_back
-        Compares what is in the written file with the subject; returns a phrase for people, raises InputError
-        where they differ. It is called after every writing.
+        Compares what is in the written file with the subject; returns a phrase for people, raises InputError where
+        they differ. It is called after every export.
     needs, papers
         Packages and programs without which the check does not run; keys of ``storage/papers.toml``.
     """
@@ -68,7 +68,7 @@ class Format(Generic[Subject]):
 
 
 def write_export(form: Format[Subject], subject: Subject, out: Path) -> tuple[list[Path], str]:
-    """Write an export; return its files, and what reading it back said.
+    """Write an export; return its files, and the result of reading it back.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from storage.records import Dataset
 from storage.xyz import UNITS
 
 UNIT = "eV"
-"""Of energies: what programs that train on extended xyz take for granted."""
+"""Unit of energies that programs which train on extended xyz assume."""
 
 
 def extxyz_files(subject: DatasetSubject) -> Files:

@@ -1,4 +1,4 @@
-"""Format ``json``: everything about a potential as one document, and the reader that gives the potential back.
+"""Format ``json``: everything about a potential as one document, and its reader.
 
 ``python -m storage.exchange.json_document FILE.json`` compares a document with its own reference values.
 """
@@ -119,7 +119,7 @@ def read_document(path: Path) -> tuple[Potential, dict[str, Any]]:
 
 
 def _check_texts(path: Path, found: dict[str, Any]) -> None:
-    """Raise InputError if a text of a document is not what it should be; it may come from anywhere."""
+    """Raise InputError if a text of a document is not allowed."""
     fragments = found["nmer"]["fragments"]
     texts = {"name": found["name"], "nmer.name": found["nmer"]["name"], "nmer.symmetry": found["nmer"]["symmetry"]}
     texts |= {f"nmer.fragments[{n}].name": f["name"] for n, f in enumerate(fragments)}

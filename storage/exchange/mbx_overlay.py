@@ -46,7 +46,7 @@ def mbx_files(subject: PotentialSubject) -> Files:
 
 
 def _names(subject: PotentialSubject) -> dict[str, str]:
-    """Return what the templates call things; a 1-body class returns an energy for each monomer, others the sum."""
+    """Return the names in the templates; a 1-body class returns an energy for each monomer, others the sum."""
     nmer = subject.potential.nmer
     count = len(nmer.fragments)
     numbers = [str(n) for n in range(1, count + 1)]
@@ -54,7 +54,7 @@ def _names(subject: PotentialSubject) -> dict[str, str]:
     single = count == 1
     call = numbers if not single else ["1"]
     return c_names(subject) | {
-        "COEFFICIENTS": f"{subject.identifier}_coefficients.h",  # it lies among files of others there
+        "COEFFICIENTS": f"{subject.identifier}_coefficients.h",  # MBX has others beside it
         "BODIES": str(count),
         "MONOMERS": str(count),
         "SIZES": ", ".join(str(3 * f.natoms) for f in nmer.fragments),

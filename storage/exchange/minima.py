@@ -1,4 +1,4 @@
-"""The minima that a covalent dataset's energies count from, as the store keeps them beside its labels."""
+"""The minima that a covalent dataset's energies are relative to, as the store keeps them beside its labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from potentials.nmers.nmer import NMer
 from storage.attributes import content_of
 
 SAME = 1e-9
-"""Hartree; energies closer than this are one."""
+"""Hartree; energies closer than this count as equal."""
 
 
 def read_minimum(path: Path) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def read_minimum(path: Path) -> dict[str, Any]:
 
 
 def minima_of(labels: Path, nmer: NMer, facts: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-    """Return the minima that make up a dataset's reference energy; none where they are not all at hand.
+    """Return the minima that make up a dataset's reference energy; none if the store lacks any of them.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def minima_of(labels: Path, nmer: NMer, facts: dict[str, Any]) -> tuple[dict[str
     if len(fragment.parts) > 1:
         wanted = [(piece.fragment, factor) for piece, factor in pieces(nmer)]
     choices = [[m for m in known if tuple(m.get("symbols", ())) == one.symbols] for one, _ in wanted]
-    for minima in product(*choices):  # another conformer has another minimum: the sum tells which were meant
+    for minima in product(*choices):  # another conformer has another minimum: the sum shows which were used
         total = sum(factor * m["energy"] for m, (_, factor) in zip(minima, wanted, strict=True))
         if abs(total - reference) < SAME:
             return minima

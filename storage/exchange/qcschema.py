@@ -1,4 +1,4 @@
-"""Format ``qcschema``: every sub-calculation of a dataset as an AtomicResult of QCSchema, ghosts and all.
+"""Format ``qcschema``: every sub-calculation of a dataset as an AtomicResult of QCSchema, including ghost atoms.
 
 A counterpoise-corrected label of two molecules has three records, ``AB``, ``A in AB`` and ``B in AB``; in the
 last two the other molecule's atoms are there with ``real`` false. A covalent n-mer has one record for each piece
@@ -40,7 +40,7 @@ LAYOUT = 1
 """Number of the document's layout."""
 
 VALIDATED = 300
-"""So many records QCElemental reads after writing; it takes a millisecond for each."""
+"""Most records that QCElemental validates after writing, at a millisecond each."""
 
 
 def qcschema_files(subject: DatasetSubject) -> Files:
@@ -219,7 +219,7 @@ def _molecule_of(
 
 
 def _references(subject: DatasetSubject) -> list[dict[str, Any]]:
-    """Return a record of each minimum that the energies count from; each is of one neutral molecule."""
+    """Return a record of each minimum that the energies are relative to; each is of one neutral molecule."""
     common, found = _common(subject), []
     for each in subject.minima:
         block = list(range(len(each["symbols"])))

@@ -1,4 +1,4 @@
-"""Reference values that travel with a potential: configurations, energies and gradients to check an export by."""
+"""Reference values exported with a potential: configurations, energies and gradients to check it with."""
 
 from __future__ import annotations
 
@@ -53,14 +53,15 @@ class References:
 def references_of(potential: Potential, training: Floats | None = None) -> References:
     """Return reference values with caps held; the same potential and data always give the same ones.
 
-    Caps are given off their length, as the other atoms are off their places.
+    Caps are displaced from their length, as the other atoms are from their positions.
 
     Parameters
     ----------
     potential
         The potential.
     training
-        (n, atoms, 3), Angstrom, configurations near which it holds; None: the n-mer's geometry, shaken.
+        (n, atoms, 3), Angstrom, configurations near which it holds; None: the n-mer's geometry, displaced at
+        random.
     """
     rng = np.random.default_rng(SEED)
     if training is None or not len(training):
@@ -111,7 +112,7 @@ def _move_apart(nmer: NMer, switching: Switching, positions: Floats, distances: 
 
 
 def _round_off(potential: Potential, positions: Floats) -> float:
-    """Return the tolerance: sums in another order differ by some units in the last place of their terms."""
+    """Return the tolerance: sums in another order differ by some units in the last place of their summands."""
     design = design_matrix(potential.basis, morse(potential.basis, potential.parameters, positions)[0])
     terms = np.abs(design) @ np.abs(potential.coefficients)
     return float(max(TOLERANCE, 16 * np.finfo(np.float64).eps * terms.max()))

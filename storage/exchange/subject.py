@@ -1,4 +1,4 @@
-"""What an exporter is given: a potential or a dataset, with what is known about where it comes from."""
+"""The input of an exporter: a potential or a dataset, with its provenance."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PotentialSubject:
     attributes
         Its version's: ``recipe``, ``key``, ``inputs``, ``engines``, ``facts``, ``created``.
     training
-        (n, atoms, 3), Angstrom, or None where its training data are not at hand.
+        (n, atoms, 3), Angstrom, or None if its training data are not available.
 
     Raises
     ------
@@ -90,7 +90,7 @@ class DatasetSubject:
     ref
         ``dataset:ch3-water@1``.
     minima
-        What its energies count from, as `storage.exchange.minima` finds it in the store; none outside of one.
+        The minima that its energies are relative to, see `storage.exchange.minima`; none outside of a store.
 
     Raises
     ------
@@ -109,7 +109,7 @@ class DatasetSubject:
 
 
 def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | DatasetSubject:
-    """Return what a reference, or the path of a version's file, names.
+    """Return the subject that a reference, or the path of a version's file, names.
 
     Raises
     ------

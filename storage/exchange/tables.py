@@ -1,4 +1,4 @@
-"""The numbers of a potential as the kernels want them: what every program that evaluates it has to know."""
+"""The numbers of a potential in the form that evaluation kernels use."""
 
 from __future__ import annotations
 

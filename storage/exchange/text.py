@@ -1,6 +1,6 @@
 """Text that comes from files of other people, as it may stand in a generated file of any language.
 
-What is read is checked where it is read; this is the second lock. A text that reaches a comment, a title, or a
+What is read is checked where it is read; this is a second safeguard. A text that reaches a comment, a title, or a
 string of C, Python, XML, LAMMPS or Markdown has nothing in it that could end that comment or string.
 """
 

@@ -48,7 +48,7 @@ def xyz_files(subject: DatasetSubject, comment: Callable[[Dataset, int], str]) -
     Raises
     ------
     InputError
-        If the id of a configuration is more than an id.
+        If a configuration's id has characters that are not allowed.
     """
     for one in subject.dataset.ids:
         if not re.fullmatch(r"[0-9A-Za-z][\w.-]{0,99}", one, re.ASCII):

@@ -1,1 +1,1 @@
-"""Checks that what a store keeps is what was written: files, how they hang together, labels, tags."""
+"""Checks that a store holds what was written: files, links between versions, labels, tags."""

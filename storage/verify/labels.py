@@ -31,7 +31,7 @@ def check_labels(folder: Path, store: Path) -> tuple[list[Damage], list[str]]:
     folder
         The folder.
     store
-        Folder of the store; the names of files are told from there.
+        Folder of the store; files are named relative to it.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def check_labels(folder: Path, store: Path) -> tuple[list[Damage], list[str]]:
             if entry is not None:
                 compared.see(entry, f"line {number} of {where}", start + len(line) < end)
             elif whole:
-                damages.append(Damage(where, f"line {number}", "its crc32 does not fit"))
+                damages.append(Damage(where, f"line {number}", "its crc32 does not match"))
             else:
                 torn += 1
     if readable:
@@ -74,7 +74,7 @@ def check_labels(folder: Path, store: Path) -> tuple[list[Damage], list[str]]:
     if torn:
         notes.append(f"{torn} spool files end in a line that a killed process did not finish; that is no damage")
     if compared.alone and readable:
-        notes.append(f"{compared.alone} rows of the ledger are in no line of the spool: nothing vouches for them")
+        notes.append(f"{compared.alone} rows of the ledger are in no line of the spool, so they cannot be checked")
     damages += _references(folder, store, rows if readable else None)
     return damages, notes
 
@@ -106,7 +106,7 @@ def _structure(database: sqlite3.Connection) -> Iterator[tuple[str, str]]:
 
 
 def _read(database: sqlite3.Connection) -> tuple[dict[Key, tuple[Any, ...]], dict[str, int]]:
-    """Return the rows by their key, and how far each spool file was read, both of one moment."""
+    """Return the rows by their key, and how far each spool file was read, both in one transaction."""
     database.execute("BEGIN")
     taken = {str(file): int(size) for file, size in database.execute("SELECT file, bytes FROM ingested")}
     rows = {
@@ -117,7 +117,7 @@ def _read(database: sqlite3.Connection) -> tuple[dict[Key, tuple[Any, ...]], dic
 
 
 class _Compared:
-    """The ledger's rows beside the spool's entries."""
+    """The comparison of the ledger's rows with the spool's entries."""
 
     def __init__(self, rows: dict[Key, tuple[Any, ...]]) -> None:
         self._rows = rows
@@ -139,7 +139,7 @@ class _Compared:
             self._unlike[key] = where
 
     def result(self) -> Iterator[tuple[str, str]]:
-        """Yield the rows that no entry vouches for, though there is one, and those that are missing."""
+        """Yield the rows that differ from their entries, and those that are missing."""
         for key, where in self._unlike.items():
             if key not in self._good:
                 yield _row(key), f"is not what {where} says"

@@ -1,4 +1,4 @@
-"""Checks of how versions hang together: inputs, frames, labels, predictions."""
+"""Checks of the links between versions: inputs, frames, labels, predictions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Factors = Callable[[NMer, bool], Mapping[str, int]]
 """n-mer, counterpoise -> factor of each sub-calculation's energy in the n-body energy."""
 
 SAME_ENERGY = 1e-6
-"""Energies (kcal/mol) computed twice from the same numbers are nearer than this, on whatever machine."""
+"""Energies (kcal/mol) computed twice from the same numbers agree within this on any machine."""
 
 BLOCK = 65_536
 """Frames of a pool read at once."""
@@ -84,7 +84,7 @@ class Links:
         return damages, notes + [f"{file}: {note}" for note in more]
 
     def _has_file(self, made_from: Mapping[str, str]) -> bool:
-        """Return whether the file an input names is there; if it is, what is wrong with it is told elsewhere."""
+        """Return whether the file an input names is there; if it is, its own check reports any damage."""
         path = named_file(self.store.path, made_from)
         return path.is_file() and path not in {v.path for v in self.versions}
 

@@ -27,7 +27,7 @@ from storage.version import KINDS, Version, open_version
 STAGE_OF = dict(zip(KINDS, ("sampling", "selection", "labelling", "fitting", "validation"), strict=True))
 
 FINITE = ("positions", "energy", "sub_energies", "predicted", "k", "coefficients", "ensemble", "d", "cvs")
-"""Arrays in which every number is finite; others may say with nan that something is not known."""
+"""Arrays in which every number is finite; others may have nan for unknown values."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def check_file(path: Path, store: Path) -> FileCheck:
     path
         The file.
     store
-        Folder of the store; the names of files are told from there.
+        Folder of the store; files are named relative to it.
     """
     name = str(path.relative_to(store))
     sealed, notes = True, []
@@ -82,7 +82,7 @@ def check_file(path: Path, store: Path) -> FileCheck:
             notes.append(f"{name}: its key cannot be computed again: {why}")
         elif key != version.key:
             damages.append(Damage(name, "key", f"it is not that of the recipe and the inputs, {key[:12]}"))
-    except Exception as error:  # a damaged file makes HDF5 and all that reads from it stumble in many ways
+    except Exception as error:  # damage causes many kinds of errors in HDF5 and its readers
         return FileCheck(None, sealed, (Damage(name, "", f"cannot be read: {in_words(error)}"),))
     return FileCheck(version, sealed, tuple(damages), tuple(notes))
 

@@ -62,12 +62,12 @@ def verify(
     reader: Apart,
     progress: Callable[[int, int], None] = lambda done, bad: None,
 ) -> Verified:
-    """Verify versions, how they hang together, the labels, and the tags.
+    """Verify versions, the links between them, the labels, and the tags.
 
     Parameters
     ----------
     store
-        The store. Nothing is written, and a run may be under way.
+        The store. Nothing is written, and a run may be in progress.
     factors
         How energies of sub-calculations make up an n-body energy.
     paths
@@ -126,7 +126,7 @@ def files_of(store: Store, ref: str | None, reader: Apart) -> list[Path]:
         return version_files(store)
     try:
         return reader.call(files_below, store, ref)
-    except CrashedError:  # verifying everything tells which file it is
+    except CrashedError:  # verifying everything names the file
         return version_files(store)
 
 
@@ -148,7 +148,7 @@ def files_below(store: Store, ref: str) -> list[Path]:
         try:
             version = read_version(path)
             known[path] = (version.kind, version.key)
-        except InputError:  # if it belongs to what is asked for, the name that is given to it leads there
+        except InputError:  # if it belongs to the lineage, it is found by its reference
             continue
     found: dict[Path, None] = {}
     waiting = [_file_of(store, ref)]
@@ -159,7 +159,7 @@ def files_below(store: Store, ref: str) -> list[Path]:
         found[path] = None
         try:
             inputs = read_version(path).attributes()["inputs"]
-        except Exception:  # damaged in one of many ways, which checking it will tell
+        except Exception:  # its check will report the damage
             continue
         for made_from in inputs:
             named, wanted = named_file(store.path, made_from), (made_from["kind"], made_from["key"])
@@ -182,7 +182,7 @@ def _file_of(store: Store, ref: str) -> Path:
 
 @contextmanager
 def _ledger(store: Store) -> Iterator[Ledger | None]:
-    """Open the ledger to read; None if it is too damaged for that, which checking it will tell."""
+    """Open the ledger to read; None if it is too damaged for that, which its check will report."""
     try:
         ledger = Ledger.read(store.labels)
     except (InputError, sqlite3.Error, ValueError):

@@ -57,7 +57,7 @@ def check_sampling(recipe: Recipe) -> None:
 
 
 def check_selection(recipe: Recipe) -> None:
-    """Raise InputError if the descriptor cannot be had."""
+    """Raise InputError if the descriptor is not available."""
     checked_descriptor(recipe.selection)
 
 

@@ -1,4 +1,4 @@
-"""What is left to compute, and whether so much may start without being asked for."""
+"""What is left to compute, and whether it may start without --yes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEFAULT = 100.0
 """Core-hours that start without a preset and without --yes: two days on two cores."""
 
 MANY = 1000
-"""Labels whose cost nobody knows that start so."""
+"""Labels of unknown cost that start without a preset and without --yes."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Limit:
     core_hours
         The limit.
     source
-        Who set it, for messages; empty: nobody, and then a preset that is named is consent enough.
+        Where it is set, for messages; empty: nowhere, and then naming a preset is enough consent.
     """
 
     core_hours: float = DEFAULT
@@ -50,7 +50,7 @@ class CostLeft:
     Attributes
     ----------
     core_hours
-        Of what is known.
+        Core-hours of everything whose cost is known.
     unknown
         Labels whose cost is not known.
     """
@@ -140,7 +140,7 @@ def cost_by_hand(configurations: Sequence[NMer], labelling: Labelling) -> CostLe
 
 
 def is_above(left: CostLeft, limit: Limit, preset: bool) -> bool:
-    """Return whether so much starts only with --yes.
+    """Return whether a cost needs --yes to start.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def is_above(left: CostLeft, limit: Limit, preset: bool) -> bool:
 
 
 def check_consent(what: str, left: CostLeft, limit: Limit, preset: str | None, yes: bool) -> None:
-    """Raise InputError, with the numbers, if so much is not to start without --yes.
+    """Raise InputError, with the numbers, if a cost needs --yes to start and it was not given.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def words(left: CostLeft, limit: Limit) -> str:
     most = f"{limit.core_hours:g} core-hours" + (f" of {limit.source}" if limit.source else "")
     give = "--yes, or a smaller preset" if limit.source else "a preset (--preset smoke, laptop, or paper) or --yes"
     return (
-        f"{told}, more than may start by itself ({most}, or {MANY:,} labels of unknown cost); give {give}, or "
+        f"{told}, more than may start without --yes ({most}, or {MANY:,} labels of unknown cost); give {give}, or "
         f"raise the limit with --max-core-hours or {VARIABLE}"
     )
 

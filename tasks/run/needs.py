@@ -27,7 +27,7 @@ def needs(
     until
         The last stage of the run.
     most
-        The largest number of processes that has any use; 0 is any number.
+        The largest useful number of processes; 0: no limit.
     """
     stages = stages_until(until)
     found: dict[str, Any] = {

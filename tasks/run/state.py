@@ -144,8 +144,8 @@ def completed(recipe: Recipe, store: Store | None, until: str) -> Plan | None:
 def _labelling(plan: Plan, store: Store, selection: Version) -> tuple[StageState, Version | None]:
     """Return the state of labelling, and the dataset if it is complete.
 
-    What workers have finished counts, whether the run has heard of it or not. A recipe whose engine is not
-    installed here has no state that could be known; it counts as not begun.
+    What workers have finished counts, whether or not the run has received it. The state of a recipe whose engine
+    is not installed here cannot be determined; it counts as not begun.
     """
     total = plan.total("labelling")
     if plan.protocol is None:

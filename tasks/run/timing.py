@@ -12,7 +12,7 @@ FILE = "timings.json"
 
 
 def record(store: Path, key: str, seconds: float) -> None:
-    """Keep how long it took to make something, unless that is known: finding it again takes no time.
+    """Store how long it took to make something, unless that is stored already: finding it again is quick.
 
     Parameters
     ----------

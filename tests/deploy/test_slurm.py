@@ -108,7 +108,7 @@ def test_what_slurm_refuses_is_one_sentence(slurm: Slurm, tmp_path: Path, monkey
     machine = BatchMachine(system="slurm", labels=LabelJobs(queue="nowhere"))
     with pytest.raises(StageError) as caught, open_machine(machine, work(tmp_path)):
         pass
-    assert "slurm did not take the job: " in str(caught.value) and "Invalid partition" in str(caught.value)
+    assert "slurm rejected the job: " in str(caught.value) and "Invalid partition" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert what_is_missing(machine) is None
     settings = Path(os.environ["SLURM_CONF"]).read_text()

@@ -19,7 +19,7 @@ from deploy.machine import SchedulerMachine
 from deploy.opening import open_fit, open_machine
 from deploy.script import Work
 from deploy.tls import temporary_tls
-from deploy.worker import PatientWorker
+from deploy.worker import DrainingWorker
 from potentials.errors import StageError, StoppedError
 
 WORK = Work(name="x", folder=Path(), workers=0, memory=1.0, seconds=None, timeout=60.0)
@@ -47,7 +47,7 @@ def test_a_worker_ends_what_it_has_begun_and_begins_nothing_new(tmp_path: Path) 
         ) as cluster,
         Client(cluster) as client,
     ):
-        cluster.new_spec["options"] |= {"lifetime": "2s", "worker_class": PatientWorker}
+        cluster.new_spec["options"] |= {"lifetime": "2s", "worker_class": DrainingWorker}
         cluster.scale(1)
         client.wait_for_workers(1, timeout=60)
         mortal = client.submit(slow, str(tmp_path), 1, pure=False)

@@ -63,7 +63,7 @@ def test_tags_are_kept_from_accidents(capsys: pytest.CaptureFixture[str], store:
     code, _, err = call(capsys, store, "tag", "tiny-water@1")
     assert code == 2 and "nmer tag tiny-water@1 NAME" in err
     code, _, err = call(capsys, store, "remove", "tiny-water@1")
-    assert code == 2 and "'nmer tag tiny-water@1 v1 --remove --force' takes it off" in err
+    assert code == 2 and "'nmer tag tiny-water@1 v1 --remove --force' removes the tag" in err
     assert call(capsys, store, "tag", "tiny-water@2", "v1", "--force")[0] == 0
     code, out, _ = call(capsys, store, "tag", "tiny-water@v1", "--remove", "--force", "--json")
     assert code == 0 and json.loads(out)["tags"] == []

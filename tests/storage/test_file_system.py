@@ -101,7 +101,7 @@ def test_a_reader_keeps_the_journal_from_being_changed(tmp_path: Path, monkeypat
     monkeypatch.setattr("storage.ledger_file.PATIENCE", 0.2)
     with Ledger.read(tmp_path) as reader:
         reader.rows(["c"], "p")
-        with pytest.raises(InputError, match="another process reads it while its journal is to change"):
+        with pytest.raises(InputError, match=r"journal .* while another process reads it"):
             Ledger.open(tmp_path)
         assert set(reader.rows(["c"], "p")) == {"c"}
     with Ledger.open(tmp_path) as ledger:

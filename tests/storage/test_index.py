@@ -82,7 +82,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut": (cut, "cannot be read as HDF5"),
     "zeros": (lambda p: p.write_bytes(bytes(5000)), "cannot be read as HDF5"),
     "no key": (no_key, "it has no attribute 'key'"),
-    "another": (another, "says that it is tiny-water@1, which does not belong there"),
+    "another": (another, "holds tiny-water@1, which does not belong there"),
     "newer": (newer, "newer format 7"),
     "folder": (replaced(os.mkdir), "is not a file"),
     "pipe": (replaced(os.mkfifo), "is not a file"),

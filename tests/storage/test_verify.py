@@ -353,7 +353,7 @@ def test_tags_are_checked(store: Store, verified: Verify) -> None:
     assert not verified(store).damages
     path = store.path / "tags.json"
     path.write_text(path.read_text().replace('"number": 1', '"number": 3'))
-    assert "tags.json' is damaged: its checksum does not fit" in str(verified(store).damages[0])
+    assert "tags.json' is damaged: its checksum does not match" in str(verified(store).damages[0])
 
 
 def test_one_version_is_verified_with_what_it_was_made_from(store: Store, verified: Verify, reader: Apart) -> None:

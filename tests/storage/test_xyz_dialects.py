@@ -195,7 +195,7 @@ def test_files_that_are_none_are_refused_by_every_reader(name: str, tmp_path: Pa
         (("energy=1", "3"), {}, "line 7, configuration 2: the comment '3' has no keys, unlike the first"),
         (("3", "energy=1"), {}, "line 7, configuration 2: the comment 'energy=1' is not energies"),
         (("E=1", "E=2"), {}, "has no energy; allowed names: .*; --energy takes another: E"),
-        (("E=1", "E=2"), {"energy": "E"}, "nobody says in which unit 'E' is; give --unit"),
+        (("E=1", "E=2"), {"energy": "E"}, "unit of 'E' is not given; give --unit"),
         (("E=1", "E=2"), {"energy": "F"}, "has no 'F' in its comment; with numbers it has: E"),
         (("energy=1 energy=2", "energy=1"), {}, "energy: '1 and 2' is not a number"),
         (("energy=low", "energy=1"), {}, "energy: 'low' is not a number"),
@@ -242,7 +242,7 @@ def test_of_two_numbers_it_is_said_which_was_taken(tmp_path: Path) -> None:
         told = read_labelled(path, options=ReadOptions(energy=word))
         assert told.energy.tolist() == [-5.25, -4.0] and told.reading is not None
         assert told.reading.energy == "number 1 of 2 in the comment" and not told.reading.notes
-    with pytest.raises(InputError, match="--column and --energy say the same in two ways"):
+    with pytest.raises(InputError, match="--column and --energy set the same"):
         read_labelled(path, 1, ReadOptions(energy="second"))
 
 

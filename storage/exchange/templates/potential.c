@@ -28,7 +28,7 @@ static void place_sites(double *at)
     }
 }
 
-/* Adds the sites' gradient to that of the atoms they hang on; w . (u x v) has the gradients v x w and w x u. */
+/* Adds the sites' gradient to that of their atoms; w . (u x v) has the gradients v x w and w x u. */
 static void collect_sites(const double *at, double *pull)
 {
     for (int s = 0; s < N_LONE_PAIRS; s++) {
