@@ -56,8 +56,8 @@ def check_machine(name: str, machine: AnyMachine) -> None:
             names = ", ".join(sorted(name for _, name in socket.if_nameindex()))
             raise InputError(
                 f"machine '{name}' runs jobs on other machines ({', '.join(others[:3])}"
-                f"{', ...' if len(others) > 3 else ''}), which must reach this one: give interface in its profile, "
-                f"here one of {names}"
+                f"{', ...' if len(others) > 3 else ''}), which must reach this one: give interface in its profile,"
+                f" here one of {names}"
             )
 
 

@@ -208,7 +208,7 @@ class Ledger:
         unique = list(dict.fromkeys(ids))
         found = self.arrays(unique, protocol, parts)
         done = int(np.isfinite(found.energies).all(axis=1).sum())
-        failed = int(found.ended_badly.sum())
+        failed = int(found.failed.sum())
         return Counts(done, failed, len(unique) - done - failed)
 
     def rows(self, ids: Iterable[str], protocol: str) -> dict[str, dict[str, LabelRow]]:

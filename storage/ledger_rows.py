@@ -78,7 +78,7 @@ class LabelArrays:
         (configurations,), sum over the parts; 0 where nothing is known.
     memory
         (configurations,), largest over the parts, GiB.
-    ended_badly
+    failed
         (configurations,), whether a part failed.
     """
 
@@ -89,7 +89,7 @@ class LabelArrays:
     instability: Floats
     cpu_seconds: Floats
     memory: Floats
-    ended_badly: Bools
+    failed: Bools
 
 
 @dataclass(frozen=True)

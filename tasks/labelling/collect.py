@@ -19,7 +19,7 @@ DOUBTFUL = "the SCF solution is a saddle point, or was hard to find and its stab
 """Why a label is flagged for its SCF."""
 
 USABLE, FLAGGED, MISSING = "ok", "flagged", "missing"
-ENDED_BADLY = (FAILED, TIMEOUT, OUT_OF_MEMORY)
+FAILURES = (FAILED, TIMEOUT, OUT_OF_MEMORY)
 """With the three above, the values of `LabelTable.status`."""
 
 
@@ -77,9 +77,9 @@ class LabelTable:
         return np.array([s in wanted for s in self.status], dtype=np.bool_)
 
     @property
-    def ended_badly(self) -> int:
+    def failed(self) -> int:
         """Number of labels that failed or ran into a limit."""
-        return sum(s in ENDED_BADLY for s in self.status)
+        return sum(s in FAILURES for s in self.status)
 
 
 def collect_labels(protocol: Protocol, positions: Floats, ledger: Ledger) -> LabelTable:
@@ -112,7 +112,7 @@ def collect_labels(protocol: Protocol, positions: Floats, ledger: Ledger) -> Lab
             status[i], reason[i] = FLAGGED, f"{name} = {values[i]:.4f} is above {limit:g}"
     for i in np.flatnonzero(complete & np.isinf(found.instability)).tolist():
         reason[i] = DOUBTFUL
-    bad = np.flatnonzero(found.ended_badly).tolist()
+    bad = np.flatnonzero(found.failed).tolist()
     known = ledger.rows([ids[i] for i in bad], protocol.id)
     for i in bad:
         status[i], reason[i] = failure(known[ids[i]]) or (MISSING, "")
@@ -135,6 +135,6 @@ def collect_labels(protocol: Protocol, positions: Floats, ledger: Ledger) -> Lab
 def failure(rows: Mapping[str, LabelRow]) -> tuple[str, str] | None:
     """Return how a label ended badly: its status, and the reason with the part; None if no part of it did."""
     for row in rows.values():
-        if row.status in ENDED_BADLY:
+        if row.status in FAILURES:
             return row.status, f"{row.status} in {row.part}: {row.reason}"
     return None

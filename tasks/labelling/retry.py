@@ -49,7 +49,7 @@ def find_failures(ledger: Ledger, protocol: Protocol, ids: Iterable[str]) -> Fai
         Configuration ids.
     """
     unique: Sequence[str] = list(dict.fromkeys(ids))
-    bad = ledger.arrays(unique, protocol.id, protocol.parts).ended_badly.nonzero()[0].tolist()
+    bad = ledger.arrays(unique, protocol.id, protocol.parts).failed.nonzero()[0].tolist()
     known = ledger.rows([unique[i] for i in bad], protocol.id)
     return Failures(
         {

@@ -22,7 +22,7 @@ from storage.ledger import Ledger
 from storage.store import Store
 from storage.version import package_versions
 from tasks.labelling.calibrate import expected_cost, label_costs
-from tasks.labelling.collect import ENDED_BADLY, MISSING, USABLE, LabelTable, collect_labels
+from tasks.labelling.collect import FAILURES, MISSING, USABLE, LabelTable, collect_labels
 from tasks.labelling.dataset import freeze, key_of
 from tasks.labelling.execution.dispatch import label_configurations, scratch_folder, work_left
 from tasks.labelling.execution.runner import Limits
@@ -144,5 +144,5 @@ def _is_work_left(recipe: Recipe, table: LabelTable, protocol: Protocol, ledger:
     if MISSING in table.status:
         return True
     limits = Limits(recipe.resources.label_timeout, recipe.resources.label_memory)
-    bad = {i for i, status in zip(table.ids, table.status, strict=True) if status in ENDED_BADLY}
+    bad = {i for i, status in zip(table.ids, table.status, strict=True) if status in FAILURES}
     return bool(work_left(ledger, protocol, list(bad), limits)[0])

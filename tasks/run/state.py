@@ -153,7 +153,7 @@ def _labelling(plan: Plan, store: Store, selection: Version) -> tuple[StageState
     with Ledger.read(store.labels) as ledger:
         table = collect_labels(plan.protocol, selection_from_version(selection).positions, ledger)
     flagged, missing = table.status.count(FLAGGED), table.status.count(MISSING)
-    failed = table.ended_badly + (0 if table.keep_flagged else flagged)
+    failed = table.failed + (0 if table.keep_flagged else flagged)
     dataset = None
     if not missing:
         key = key_of(plan.recipe, table, plan.protocol.id, plan.selection, bool(plan.references))

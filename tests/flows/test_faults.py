@@ -96,7 +96,7 @@ def rows(store: Path) -> set[tuple[str, str]]:
     return {row[:2] for row in found}
 
 
-def ended_badly(store: Path) -> list[str]:
+def failures_in(store: Path) -> list[str]:
     """Return why labels failed; a label has one row also then."""
     with sqlite3.connect(store / "labels" / "ledger.sqlite") as ledger:
         return [reason for (reason,) in ledger.execute("SELECT reason FROM labels WHERE status != 'ok'")]
@@ -167,7 +167,7 @@ def test_fifty_kills_over_the_process_tree(recipe: Path, calm: Path, tmp_path: P
         run_under_fire(recipe, stores[-1], fire)
     tried_again = 0
     for store in stores:
-        if failed := ended_badly(store):  # killed twice over one label
+        if failed := failures_in(store):  # killed twice over one label
             assert all("SIGKILL" in reason for reason in failed), failed
             tried_again += len(failed)
             words = [str(BIN / "nmer"), "retry", str(recipe), "--store", str(store), "--reason", "SIGKILL"]

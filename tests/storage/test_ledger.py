@@ -151,7 +151,7 @@ def test_a_ledger_of_the_first_format_is_read_and_brought_up(tmp_path: Path) -> 
     assert (good.scf_converged, good.cc_converged) == (1, 1)
     assert good.d1 == pytest.approx(0.00534, abs=1e-4) and good.triples_fraction == pytest.approx(0.005, abs=1e-4)
     assert np.nanmax(arrays.d1) < 0.006 and np.nanmax(arrays.memory) == pytest.approx(0.1177)
-    assert sorted(arrays.ended_badly) == [False, False, True, True]
+    assert sorted(arrays.failed) == [False, False, True, True]
 
 
 def test_diagnostics_are_columns(tmp_path: Path) -> None:

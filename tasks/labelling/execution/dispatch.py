@@ -201,7 +201,7 @@ def _ran_into_lower(row: LabelRow, limits: Limits) -> bool:
 
 def _count(ledger: Ledger, protocol: Protocol, ids: list[str], already: int, computed: int) -> LabelCounts:
     found = ledger.arrays(ids, protocol.id, protocol.parts)
-    bad = [ids[n] for n in np.flatnonzero(found.ended_badly).tolist()]
+    bad = [ids[n] for n in np.flatnonzero(found.failed).tolist()]
     ended = (row for parts in ledger.rows(bad, protocol.id).values() for row in parts.values())
     reasons = Counter(f"{row.status}: {row.reason}" for row in ended if row.status != OK)
     ok = int(np.isfinite(found.energies).all(axis=1).sum())
