@@ -61,7 +61,7 @@ def test_ch4_hartree_is_fitted_with_its_gradients(
     assert read["gradients"].startswith("columns 5 to 7 read as gradients") and read["columns"] == "gradient"
     assert (read["energy_unit"], read["gradient_unit"]) == ("hartree", "hartree/bohr")
     assert read["zero"] == pytest.approx(-40.48280949) and "look like total energies" in read["zero_from"]
-    assert any("counted from -40.48280949 hartree" in warning for warning in found["warnings"])
+    assert any("relative to -40.48280949 hartree" in warning for warning in found["warnings"])
     assert json.loads((tmp_path / "out" / "fit.json").read_text())["data"] == found["data"]
     assert 1e-4 < found["train_rmsd"] < 0.1  # of 1.48 kcal/mol
     without = told(capsys, *words, "--columns", "ignore", "--out", tmp_path / "without")

@@ -38,7 +38,7 @@ def test_what_others_need_stays(store: Store) -> None:
     ):
         with pytest.raises(InputError, match=f"{ref} stays, because {others}.* depends? on it"):
             remove(store, [store.resolve(ref)])
-    with pytest.raises(InputError, match="it is the verdict on tiny-water@2; remove that"):
+    with pytest.raises(InputError, match="it is the verdict on tiny-water@2"):
         remove(store, [store.resolve("validation:tiny-water@2")])
     set_tag(store.path, store.resolve("tiny-water@2"), "draft")
     with pytest.raises(InputError, match="tiny-water@2 carries the tag 'draft' and stays"):
