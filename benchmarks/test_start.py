@@ -11,6 +11,7 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -25,12 +26,6 @@ TIMES = 4
 """Of which the first fills the caches and the best of the others is printed."""
 
 
-def cpu_of_tree(pid: int) -> float:
-    """Return the CPU time (s) of a process, of those below it, and of those of theirs that have ended."""
-    tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    return sum(sum(process.cpu_times()[:4]) for process in tree)
-
-
 def start(store: Path) -> tuple[float, float]:
     """Return the CPU and the wall time (s) until the first stage of a run works."""
     began = time.perf_counter()
@@ -38,9 +33,13 @@ def start(store: Path) -> tuple[float, float]:
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=os.environ | THREADS) as run:
         assert run.stderr is not None
         assert any(line.startswith("sampling") for line in run.stderr)
-        found = cpu_of_tree(run.pid), time.perf_counter() - began
-        run.terminate()
-    return found
+        wall = time.perf_counter() - began
+        tree = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
+        cpu = sum(sum(process.cpu_times()[:4]) for process in tree)  # and of children that have ended
+        for process in tree:
+            with suppress(psutil.Error):
+                process.kill()
+    return cpu, wall
 
 
 def whole(word: str, store: Path) -> tuple[float, float]:

@@ -86,31 +86,75 @@ class Compiled:
         return compiled
 
 
+class FromNumba:
+    """A function of numba's own that compiled functions call by name; numba is imported when one is compiled."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def dispatcher(self) -> Any:
+        """The function."""
+        import numba
+
+        return getattr(numba, self._name)
+
+
+carray: Any = FromNumba("carray")
+
+
 def _compile_called(function: Callable[..., Any]) -> None:
     """Put what numba makes of them in the place of the compiled functions that a function calls by name."""
     names = function.__globals__
     for name in function.__code__.co_names:
-        if isinstance(names.get(name), Compiled):
+        if isinstance(names.get(name), (Compiled, FromNumba)):
             names[name] = names[name].dispatcher
 
 
-def cfunc(signature: Any, *, cache: bool = False) -> Any:
-    """Return numba's decorator for a function that C calls; `cache` is that of `njit`."""
-    import numba
+def cfunc(signature: str, *, cache: bool = False) -> Any:
+    """Return a decorator as numba's for a function that C calls; `cache` is that of `njit`.
 
-    def decorate(function: Callable[..., Any]) -> Any:
-        _compile_called(function)
-        while cache:
+    The function is compiled when its ``address`` is first read.
+    """
+    return lambda function: Callback(function, signature, cache)
+
+
+class Callback:
+    """A function for C that is compiled when its address is first read.
+
+    Parameters
+    ----------
+    function
+        The function.
+    signature
+        Its types, as numba writes them.
+    cache
+        Whether what is compiled is kept.
+    """
+
+    def __init__(self, function: Callable[..., Any], signature: str, cache: bool) -> None:
+        self._function, self._signature, self._keep = function, signature, cache
+
+    @cached_property
+    def _compiled(self) -> Any:
+        """What numba makes of the function; it has the address only while it lives."""
+        import numba
+
+        _compile_called(self._function)
+        while self._keep:
             try:
-                return numba.cfunc(signature, cache=True)(function)
+                return numba.cfunc(self._signature, cache=True)(self._function)
             except (
                 Exception
             ):  # there is no folder, or half a file in it; an error of the function comes again below
                 if not _other_folder():
                     break
-        return numba.cfunc(signature)(function)
+        return numba.cfunc(self._signature)(self._function)
 
-    return decorate
+    @property
+    def address(self) -> int:
+        """The address of the compiled function."""
+        return int(self._compiled.address)
 
 
 def cache_folder() -> Path | None:

@@ -13,9 +13,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import carray, types
 
-from potentials.compiled import cfunc, njit
+from potentials.compiled import carray, cfunc, njit
 from tasks.sampling.bias.kernel_variables import inlined, variable
 
 HEADER, CV_ROW, FAMILY_ROW = 32, 6, 6
@@ -280,15 +279,7 @@ def record(buffer, step, x):  # type: ignore[no-untyped-def]
 
 
 @cfunc(
-    types.void(
-        types.voidptr,
-        types.int64,
-        types.int32,
-        types.voidptr,
-        types.CPointer(types.CPointer(types.float64)),
-        types.CPointer(types.CPointer(types.float64)),
-    ),
-    cache=True,
+    "void(voidptr, int64, int32, voidptr, CPointer(CPointer(float64)), CPointer(CPointer(float64)))", cache=True
 )
 def lammps_callback(pointer, step, nlocal, tags, x, f):  # type: ignore[no-untyped-def]
     """Be LAMMPS' ``fix external`` callback; the pointer leads to the buffer, the atoms are in tag order."""
