@@ -31,7 +31,7 @@ _WHERE = {
     "load": "nmer.loading",
     "sum_potential": "nmer.sums",
 }
-"""The module of each name: it is imported at the first use, so that `import nmer` and `nmer --help` are fast."""
+"""The module of each name, imported at the first use, so that `import nmer` and `nmer --help` are fast."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Fitted potentials, from a store or from a file of their own."""
+"""Load fitted potentials from a store or a file."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def load(ref: str | Path, store: str | Path | None = None) -> Potential:
     Parameters
     ----------
     ref
-        ``ch3-water@1``, ``ch3-water@latest``, or ``ch3-water@released``; or the path of a potential's file, as
-        `nmer fit --out` and `nmer get` write it, or of its JSON document (`nmer export --format json`).
+        ``ch3-water@1``, ``ch3-water@latest``, or ``ch3-water@released``; or the path of a file that
+        `nmer fit --out`, `nmer get` or `nmer export --format json` writes.
     store
-        Folder of the store, or the file of a bundle (`nmer bundle`); by default ``NMER_STORE``, else
+        Folder of the store, or a bundle (`nmer bundle`); by default ``NMER_STORE``, else
         ``nmer-store`` in the working directory.
 
     Raises
     ------
     InputError
-        If there is no such store or no such potential in it.
+        If the store or the potential does not exist.
     """
     if str(ref).endswith(".h5"):
         return potential_of_file(Path(ref))

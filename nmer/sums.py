@@ -21,40 +21,40 @@ def sum_potential(
     potentials: Mapping[str, Potential | str],
     *,
     waters: int = 0,
-    terms: Sequence[Contribution] = (),
+    contributions: Sequence[Contribution] = (),
     store: str | Path | None = None,
 ) -> ManyBodyPotential:
-    """Return the sum of n-mer potentials over a molecule, with every place where an n-mer occurs.
+    """Return the sum of n-mer potentials over all occurrences of the n-mers in a molecule.
 
-    Caps are placed on cut bonds, and the forces on them are carried over to the atoms at both ends.
+    Caps are placed on cut bonds, and the forces on them are distributed over the two atoms of the bond.
 
     Parameters
     ----------
     molecule
-        A chain by its name (``AceAla9Nme``), SMILES, a file, or what
-        `recipes.chemistry.molecules.read_molecule` returns.
+        The name of a chain (``AceAla9Nme``), SMILES, a file, or the result of
+        `recipes.chemistry.molecules.read_molecule`.
     potentials
-        The potential of each n-mer by its name (``nmer fragment`` lists them), or its reference in the store
-        (``ch-ch3@released``).
+        The potential of each n-mer, or its reference in the store (``ch-ch3@released``), by the name of the n-mer
+        (``nmer fragment`` lists them).
     waters
-        Water molecules behind the molecule's atoms, O, H, H each: every 1-mer and every water are a dimer, whose
-        potential is named ``ch3-water``, ``ch-water``, ``conh-water``. The energies of the waters themselves are
-        not in the sum: give them as a term.
-    terms
-        Energies that are added for the whole: electrostatics, dispersion, repulsion, water.
+        Number of water molecules after the molecule's atoms, each as O, H, H. Every 1-mer forms a dimer with every
+        water; the potentials are named ``ch3-water``, ``ch-water``, ``conh-water``. The energies of the waters
+        themselves are not in the sum: give them as a contribution.
+    contributions
+        Energies of the whole system to add: electrostatics, dispersion, repulsion, water.
     store
-        Where references are looked up; as for `nmer.load`.
+        The store of the references, as for `nmer.load`.
 
     Returns
     -------
-    A potential of the molecule's atoms in the molecule's order, with ``energy``, ``energy_and_gradient``, and
+    A potential of all atoms in the molecule's order, with ``energy``, ``energy_and_gradient``, and
     ``calculator()`` for ASE.
 
     Raises
     ------
     InputError
-        If the molecule cannot be taken apart, potentials are missing (all of them are named), or one has other
-        atoms than its n-mer.
+        If the molecule cannot be fragmented, potentials are missing (all of them are named), or the atoms of one
+        differ from those of its n-mer.
     """
     whole = read_molecule(molecule) if isinstance(molecule, str) else molecule
     placements: list[Placement] = []
@@ -63,11 +63,11 @@ def sum_potential(
         if found.order == 1:
             placements += _with_waters(found.placements, whole.natoms, waters)
     ready = {name: load(p, store) if isinstance(p, str) else p for name, p in potentials.items()}
-    return ManyBodyPotential((*whole.symbols, *(waters * WATER)), placements, ready, terms)
+    return ManyBodyPotential((*whole.symbols, *(waters * WATER)), placements, ready, contributions)
 
 
 def _with_waters(placements: Sequence[Placement], natoms: int, waters: int) -> list[Placement]:
-    """Return every dimer of a 1-mer's occurrences and a water molecule."""
+    """Return the dimers of every occurrence of a 1-mer with every water molecule."""
     found = []
     for one in placements:
         for number in range(waters):

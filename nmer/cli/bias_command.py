@@ -16,13 +16,13 @@ from potentials.errors import InputError
 from storage.durable import replacing
 
 ARRAYS = ("positions", "masses", "steps", "box", "cell", "pbc")
-"""What a trajectory may hold; other arrays are not read."""
+"""Arrays that are read from a trajectory."""
 
 OUTPUT = ("bias", "forces", "notes")
-"""Arrays of the output that are always named so; a PRINTed label cannot bear these names."""
+"""Names of arrays of the output, which no PRINTed label can have."""
 
 UNREADABLE = (OSError, ValueError, EOFError, TypeError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
-"""What numpy raises for files that are no .npz, or a damaged one."""
+"""Errors of numpy for files that are not .npz, or damaged."""
 
 
 def bias(
@@ -34,13 +34,12 @@ def bias(
     hills: Annotated[Path | None, Parameter(help="Folder to write the HILLS files into.")] = None,
     json: Json = False,
 ) -> int:
-    """Apply a PLUMED input to a trajectory, as `plumed driver` does, hills and all.
+    """Apply a PLUMED input to a trajectory, as `plumed driver` does, including its hills.
 
     The trajectory holds `positions` (frames, atoms, 3) in Angstrom, `masses` (atoms), and may hold `steps`
-    (frames) and `box` or `cell` (3, 3) or (frames, 3, 3) in Angstrom: what does not say NOPBC is then taken
-    between nearest images. The output holds `bias` (kcal/mol), `forces` (kcal/mol/A), `notes` where PLUMED
-    itself would give another number, and one array for each PRINTed argument, at every frame and in the input's
-    own units.
+    (frames) and `box` or `cell` (3, 3) or (frames, 3, 3) in Angstrom: variables without NOPBC
+    then use nearest images. The output holds `bias` (kcal/mol), `forces` (kcal/mol/A), `notes` on deviations
+    from PLUMED, and one array for each PRINTed argument, at every frame, in the units of the input.
 
     Examples
     --------
@@ -133,7 +132,7 @@ def _box(path: Path, arrays: dict[str, Any], frames: int) -> Any:
     periodic = arrays.get("pbc", np.array(bool(names)))
     if not names or not periodic.any():
         if periodic.any():
-            raise InputError(f"'{path}' says that it is periodic (pbc) and has no box; it needs 'box'")
+            raise InputError(f"'{path}' is periodic (pbc) but has no box; add 'box'")
         return None
     box = arrays[names[0]].astype(np.float64)
     if box.shape not in ((3, 3), (frames, 3, 3)):

@@ -1,4 +1,4 @@
-"""Commands that take versions from one store to another in one file: bundle, unbundle."""
+"""Commands that copy versions from one store to another in one file: bundle, unbundle."""
 
 from __future__ import annotations
 
@@ -20,13 +20,11 @@ def bundle(
     ref: Annotated[str, Parameter(help="ch3-water@1, ch3-water@latest, dataset:ch3-water@1.")],
     *,
     out: Annotated[Path, Parameter(help="File to write; it must not exist yet.")],
-    without_pool: Annotated[
-        bool, Parameter(help="Leave the sampled frames out; they are the largest part.")
-    ] = False,
+    without_pool: Annotated[bool, Parameter(help="Leave out the sampled frames, the largest part.")] = False,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
-    """Write a version with all it was made from into one file that another store can take in.
+    """Write a version and all it was made from into one file that can be read into another store.
 
     A potential comes with its verdict, report, dataset, selection, pool, and the ledger's rows of its labels.
 
@@ -49,13 +47,13 @@ def bundle(
 def unbundle(
     file: Annotated[Path, Parameter(help="A bundle.")],
     *,
-    listing: Annotated[bool, Parameter(name="--list", help="Only check it and list what is in it.")] = False,
+    listing: Annotated[bool, Parameter(name="--list", help="Only check it and list its contents.")] = False,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
-    """Take a bundle into a store, after every byte of it was checked; the store is made if there is none.
+    """Read a bundle into a store after a check of every byte; a missing store is created.
 
-    Keys stay the same; a version whose number is taken gets the next one that is free.
+    Keys stay the same; a version whose number is in use gets the next free one.
 
     Examples
     --------
@@ -84,7 +82,7 @@ QUICK = 20_000_000
 
 @contextmanager
 def _progress(stage: str, size: int) -> Iterator[Progress]:
-    """Show how many MB are done, of a file that takes longer than a moment."""
+    """Show how many MB are done, if the file is large enough to take more than a second."""
     from tasks.progress import ProgressLine
 
     if size < QUICK:

@@ -1,4 +1,4 @@
-"""The command that lists the papers a version rests on."""
+"""The command that lists the papers to cite for a version: cite."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def cite(
     store: StorePath = None,
     json: Json = False,
 ) -> int:
-    """List the papers of every method, basis set, engine, and functional form that a version rests on.
+    """List the papers of every method, basis set, engine, and functional form of a version.
 
-    Of a version in a store, everything it was made from counts; of a file, the file alone.
+    For a version in a store, those of everything it was made from are included; for a file, only its own.
 
     Examples
     --------

@@ -14,15 +14,15 @@ from potentials.errors import InputError
 
 def completion(
     shell: Annotated[
-        Literal["bash", "zsh", "fish", "powershell"] | None, Parameter(help="Default: the shell that runs nmer.")
+        Literal["bash", "zsh", "fish", "powershell"] | None, Parameter(help="Default: the current shell.")
     ] = None,
     *,
-    out: Annotated[Path | None, Parameter(help="File to write; default: where the shell looks for it.")] = None,
+    out: Annotated[Path | None, Parameter(help="File to write; default: the shell's own place for it.")] = None,
     json: Json = False,
 ) -> int:
-    """Install completion of commands and options for your shell; start the shell anew afterwards.
+    """Install completion of commands and options for your shell; restart the shell afterwards.
 
-    Without --out the shell's start file is changed too where it must name the file.
+    Without --out, the shell's start file is changed too if it has to name the file.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def completion(
         path = application().install_completion(shell=shell, output=out, add_to_startup=out is None)
     except ShellDetectionError:
         raise InputError(
-            "your shell is not known; give it: nmer completion bash, zsh, fish, or powershell"
+            "your shell is not recognized; name it: nmer completion bash, zsh, fish, or powershell"
         ) from None
     if json:
         print_json({"file": str(path)})

@@ -24,14 +24,16 @@ def deploy(
     ] = None,
     preset: Preset = None,
     protocol: ProtocolName = None,
-    only: Annotated[PartName | None, Parameter(help="Deploy this part alone, in place of all stages.")] = None,
+    only: Annotated[PartName | None, Parameter(help="Deploy only this part instead of all stages.")] = None,
     on: On = "local",
-    pool: Annotated[str, Parameter(help="Prefect work pool, of type process; it is made if missing.")] = "nmer",
-    cron: Annotated[str | None, Parameter(help='When to run, for example "0 20 * * 5"; none: when told.')] = None,
-    file: Annotated[Path, Parameter(help="The file; its other deployments, and your changes, stay.")] = Path(
+    pool: Annotated[str, Parameter(help="Prefect work pool, of type process; created if missing.")] = "nmer",
+    cron: Annotated[
+        str | None, Parameter(help='When to run, for example "0 20 * * 5"; default: on request.')
+    ] = None,
+    file: Annotated[Path, Parameter(help="The file; its other deployments and your changes are kept.")] = Path(
         "prefect.yaml"
     ),
-    file_only: Annotated[bool, Parameter(help="Write the file, and tell no server.")] = False,
+    file_only: Annotated[bool, Parameter(help="Write the file without registering it.")] = False,
     yes: Yes = False,
     max_core_hours: MaxCoreHours = None,
     store: StorePath = None,
@@ -39,8 +41,8 @@ def deploy(
 ) -> int:
     """Write Prefect deployments of recipes into prefect.yaml, and register them with your Prefect server.
 
-    Then start a worker, 'prefect worker start --pool nmer', and run one: 'prefect deployment run
-    train-nmer/ch3-water-smoke', or from Prefect's pages.
+    Then start a worker with 'prefect worker start --pool nmer', and a run with 'prefect deployment run
+    train-nmer/ch3-water-smoke' or on Prefect's pages.
 
     Parameters
     ----------
@@ -86,7 +88,7 @@ def deploy(
         left = sum((cost_left(resolve(member), known, since, until) for member in members), CostLeft(0.0))
         check_consent(name, left, limit, preset, yes)
     if not file_only:
-        make_pools([pool])  # before the file is written: without a server nothing is
+        make_pools([pool])  # first, so that nothing is written if no server answers
     try:
         write_text(file, text)
     except OSError as error:
@@ -98,7 +100,7 @@ def deploy(
     if json:
         print_json({"file": str(file), "pool": pool, "registered": not file_only, "deployments": runs})
         return 0
-    print(f"{', '.join(names)}: in {file}" + ("" if file_only else f", and with the server for pool {pool}"))
+    print(f"{', '.join(names)}: in {file}" + ("" if file_only else f", registered for pool {pool}"))
     print(f"start a worker: prefect worker start --pool {pool}")
     print("\n".join(f"run: prefect deployment run {shlex.quote(name)}" for name in runs))
     return 0

@@ -33,9 +33,9 @@ class Finding:
     state
         ``ok``; ``note``: something optional is missing; ``problem``: something has to be changed.
     found
-        What is there: a version, a folder, a number with its unit.
+        The value found: a version, a folder, a number with its unit.
     advice
-        What to do about it; empty if nothing.
+        What to change; empty if nothing.
     """
 
     topic: str
@@ -46,10 +46,10 @@ class Finding:
 
 
 def doctor(*, store: StorePath = None, json: Json = False) -> int:
-    """Check packages, engines, threads, disk, caches and batch systems, and say what to change.
+    """Check packages, engines, threads, disk, caches and batch systems, and suggest changes.
 
-    A note names something optional that is missing, with the command that installs it. Ends with 1 if there is a
-    problem: something that makes commands fail or slow. No engine is run.
+    A note names something optional that is missing, and how to install it. A problem makes commands fail or slow;
+    the exit code is then 1. No engine is run.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def _python() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    """Yield nmer's own version, each package that it needs, and of each extra what is missing."""
+    """Yield the version of nmer and of each package that it needs, and the missing packages of each extra."""
     yield Finding("packages", "nmer", "ok", version("nmer"))
     missing: dict[str, list[str]] = {}
     for package, extra in required().items():
@@ -139,13 +139,13 @@ def _folders(store: str | None) -> Iterator[Finding]:
 
 
 def _caches() -> Iterator[Finding]:
-    """Yield where compiled code and Prefect's database are kept."""
+    """Yield the folders of compiled code and of Prefect's database."""
     from deploy.environment import prefect_home
     from potentials.compiled import cache_folder
 
     folder = cache_folder()
     if folder is None:
-        advice = "each command compiles anew; set NUMBA_CACHE_DIR to a folder that only you can write to"
+        advice = "each command compiles its code again; set NUMBA_CACHE_DIR to a folder that only you can write to"
         yield Finding("caches", "numba", "problem", "no folder can be written to", advice)
     else:
         yield Finding("caches", "numba", "ok", str(folder))
@@ -159,7 +159,7 @@ def _caches() -> Iterator[Finding]:
 
 
 def _machines() -> Iterator[Finding]:
-    """Yield each machine profile, and what it needs; a batch system that is not here is no problem."""
+    """Yield each machine profile, and what it needs; a missing batch system is a note, not a problem."""
     from deploy.needs import what_is_missing
     from deploy.profiles import machine_files, read_machine
 
@@ -167,6 +167,6 @@ def _machines() -> Iterator[Finding]:
         try:
             lacking = what_is_missing(read_machine(path))
         except ValueError as error:
-            yield Finding("machines", name, "problem", str(path), f"the profile is wrong: {error}")
+            yield Finding("machines", name, "problem", str(path), f"the profile is invalid: {error}")
         else:
             yield Finding("machines", name, "note" if lacking else "ok", str(path), lacking or "")

@@ -1,4 +1,4 @@
-"""The command that writes potentials and datasets in the formats of other programs."""
+"""The command that writes potentials and datasets in formats of other programs: export."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def export(
 ) -> int:
     """Write a potential or a dataset in a format of other programs.
 
-    A potential comes with 100 reference energies and gradients and a check that compares them.
+    A potential comes with 100 reference energies and gradients and a check that compares with them.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def export(
 
     subject = subject_of(ref, store)
     form = format_for(format, subject)
-    written, said = write_export(form, subject, out)
+    written, report = write_export(form, subject, out)
     check = form.check.format(file=quote(str(out)))
     if json:
         print_json(
@@ -44,13 +44,13 @@ def export(
                 "files": [str(path) for path in written],
                 "check": check,
                 "check_in": str(out) if form.folder else ".",
-                "read_back": said,
+                "read_back": report,
             }
         )
         return 0
     print("\n".join(str(path) for path in written))
-    if said:
-        print(said)
+    if report:
+        print(report)
     if check:
         print(f"check: cd {quote(str(out))} && {check}" if form.folder else f"check: {check}")
     return 0

@@ -1,4 +1,4 @@
-"""How the command line ends after an error: its exit code and the sentence that it prints."""
+"""The exit code of the command line after an error, and the sentence that it prints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GIVEN = (
     *(errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY),
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP),
 )
-"""Errors of a path that a user gave, as a rule."""
+"""Errors that usually come from a path given by the user."""
 
 
 def ending(error: BaseException, words: Sequence[str]) -> tuple[int, str]:
@@ -26,7 +26,7 @@ def ending(error: BaseException, words: Sequence[str]) -> tuple[int, str]:
     Parameters
     ----------
     error
-        The error. One that no part of nmer raises on purpose is written to a log, which the sentence names.
+        The error. An unexpected one is written to a log, which the sentence names.
     words
         The words of the command line.
     """
@@ -48,7 +48,7 @@ def ending(error: BaseException, words: Sequence[str]) -> tuple[int, str]:
 
 def _os_failure(error: OSError) -> tuple[int, str]:
     if error.errno in FULL:
-        return 1, f"the disk is full; make room on it; {AGAIN}"
+        return 1, f"the disk is full; free some space; {AGAIN}"
     what = error.strerror or " ".join(str(error).split()) or type(error).__name__
     where = f"'{os.fsdecode(error.filename)}': " if isinstance(error.filename, str | bytes) else ""
     if error.errno in GIVEN and where:
@@ -62,8 +62,8 @@ def _bug_report(error: BaseException, words: Sequence[str]) -> str:
     import traceback
     from importlib.metadata import version
 
-    said = " ".join(str(error).split())[:300]
-    what = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    message = " ".join(str(error).split())[:300]
+    what = f"{type(error).__name__}: {message}" if message else type(error).__name__
     lines = [
         f"nmer {version('nmer')}, Python {sys.version}, {platform.platform()}\n",
         f"nmer {' '.join(map(ascii, words))}\n\n",
@@ -72,8 +72,8 @@ def _bug_report(error: BaseException, words: Sequence[str]) -> str:
     try:
         path = _write_log("".join(lines))
     except OSError as failure:
-        return f"an error that nmer does not know ({what}), and its log could not be written ({failure.strerror})"
-    return f"an error that nmer does not know ({what}); please report it with the log {path}"
+        return f"unexpected error ({what}), and its log could not be written ({failure.strerror})"
+    return f"unexpected error ({what}); please report it with the log {path}"
 
 
 def _write_log(text: str) -> Path:

@@ -1,4 +1,4 @@
-"""Run a family of recipes: what `nmer run --all` does, and its one table at the end."""
+"""Run a family of recipes for `nmer run --all`, and print the table of its results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load_family(
     until: str = "validation",
     here: bool = True,
 ) -> list[Recipe]:
-    """Return the recipes of a family's members, each of which has passed every check.
+    """Return the recipes of a family, each of which has passed every check.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def load_family(
     preset, protocol
         As for one recipe.
     workers
-        Processes at once; None: what each recipe says.
+        Number of parallel processes; None: as in each recipe.
     until, here
         As for `nmer.cli.recipe_input.checked_recipe`.
 
@@ -47,11 +47,11 @@ def load_family(
 
 
 def run_family(name: str, plans: list[Plan], store: Store, until: str, machine: AnyMachine) -> dict[str, Any]:
-    """Train what is not there yet, and return what every member came to.
+    """Train the members that are not in the store yet, and return the results of all members.
 
     Returns
     -------
-    ``family``, ``preset``, ``store``, ``passed``, and ``members``: of each what `nmer run --json` prints, with
+    ``family``, ``preset``, ``store``, ``passed``, and ``members``: for each the output of `nmer run --json`, with
     ``atoms``, ``seconds`` by stage, ``published`` errors, and ``failure``.
     """
     from tasks.run.state import recipe_state
@@ -113,7 +113,7 @@ def _member(plan: Plan, store: Store, until: str, failure: str | None) -> dict[s
 
 
 def print_family(result: dict[str, Any]) -> None:
-    """Print one table of all members, RMSDs in kcal/mol and times in minutes, and then what went wrong."""
+    """Print one table of all members, RMSDs in kcal/mol, times in minutes, then failures and failed gates."""
     head = ("n-mer", "atoms", "terms", "frames", "labels", "train", "test", "paper train", "paper test")
     print_table(
         (*head, *STAGES[:4], "is"),

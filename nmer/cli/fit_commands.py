@@ -1,4 +1,4 @@
-"""Commands that fit data of one's own, without a recipe: fit, import."""
+"""Commands for labelled data without a recipe: fit, import."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tasks.fitting.of_files import FileFit
 
 TrainFile = Annotated[Path, Parameter(help="xyz file of the training set: MB-Fit's, or extended xyz.")]
-TestFile = Annotated[Path | None, Parameter(help="xyz file of the test set; it is never looked at while fitting.")]
+TestFile = Annotated[Path | None, Parameter(help="xyz file of the test set; it is not used in the fit.")]
 Symmetry = Annotated[
     str, Parameter(help="Letters with counts in the order of the atoms, fragments joined by _: A1B4, A1B4_C1D2.")
 ]
@@ -35,22 +35,23 @@ def fit(
     filter: Annotated[
         list[str] | None,
         Parameter(
-            help="all, intermolecular (the default of more than one fragment), or a rule such as 'intra <= 2'; "
-            "given several times, all must hold.",
+            help="all, intermolecular (the default for several fragments), or a rule such as 'intra <= 2'; "
+            "all must hold if several are given.",
         ),
     ] = None,
     variables: Annotated[
-        str, Parameter(help="Forms within and between fragments: exp, exp0, coul, coul0, gau, gau0.")
+        str,
+        Parameter(help="Forms of the variables within and between fragments: exp, exp0, coul, coul0, gau, gau0."),
     ] = "exp,exp",
     max_terms: Annotated[
-        int | None, Parameter(help="Keep the terms that lower the error most, at most so many.")
+        int | None, Parameter(help="Keep at most this number of terms, those that lower the error most.")
     ] = None,
     optimizer: Annotated[
-        str, Parameter(help="variable-projection, simplex, or fixed: how the non-linear parameters are found.")
+        str, Parameter(help="variable-projection, simplex, or fixed: optimizer of the non-linear parameters.")
     ] = "variable-projection",
     starts: Annotated[int, Parameter(help="Starting points of the non-linear parameters.")] = 5,
-    folds: Annotated[int, Parameter(help="Cross-validate in so many parts as well; 0: do not.")] = 0,
-    seed: Annotated[int, Parameter(help="Decides the starts and what is held back for validation.")] = 2025,
+    folds: Annotated[int, Parameter(help="Number of cross-validation folds; 0: none.")] = 0,
+    seed: Annotated[int, Parameter(help="Random seed of the starting points and of the validation set.")] = 2025,
     out: Annotated[
         Path | None, Parameter(help="Folder for the potential, its errors, and the parity plot.")
     ] = None,
@@ -58,11 +59,10 @@ def fit(
 ) -> int:
     """Fit a PIP to labelled configurations in xyz files.
 
-    MB-Fit's xyz has energies in kcal/mol in the comment line, MSA's in hartree with gradients behind the positions
+    MB-Fit's xyz has energies in kcal/mol in the comment line, MSA's in hartree with gradients after the positions
     (--unit hartree). Extended xyz has energy= (with energy_unit= for another unit than eV). Gradients and forces
-    are fitted as well; what was read is printed and kept. With --out the folder has potential.h5 (nmer.load reads
-    it), fit.json, parity.png and the numbers behind it in parity.csv, and the same of gradients; files of an
-    earlier fit are replaced.
+    are fitted too; a summary of the data is printed. --out writes potential.h5 (for nmer.load), fit.json,
+    parity.png with its data in parity.csv, and the same for gradients; files of an earlier fit are replaced.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def import_(
     store: StorePath = None,
     json: Json = False,
 ) -> int:
-    """Bring labelled configurations of another program into the store as a dataset.
+    """Import labelled configurations of another program into the store as a dataset.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def import_(
 
 
 def _terms(filters: Sequence[str], symmetry: str) -> dict[str, Any]:
-    """Return the fitting section's two fields about which terms there are."""
+    """Return the two fields of the fitting section that select the terms."""
     plain = [word for word in filters if word in ("all", "intermolecular")]
     if len(set(plain)) > 1:
         raise InputError("--filter all and --filter intermolecular exclude each other")
@@ -152,7 +152,9 @@ def _terms(filters: Sequence[str], symmetry: str) -> dict[str, Any]:
 def _forms(text: str) -> dict[str, str]:
     words = text.split(",")
     if len(words) not in (1, 2):
-        raise InputError(f"--variables is '{text}'; allowed: one form, or two with a comma, for example exp,coul")
+        raise InputError(
+            f"--variables is '{text}'; allowed: one form, or two separated by a comma, for example exp,coul"
+        )
     return {"intra": words[0], "inter": words[-1]}
 
 

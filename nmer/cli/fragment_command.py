@@ -1,4 +1,4 @@
-"""The command that takes a molecule apart: fragment."""
+"""The command that divides a molecule into n-mers: fragment."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import read_molecule
 from recipes.load import shipped_recipes
 
-Draw = Annotated[bool, Parameter(help="Make a picture of each n-mer, its caps marked.")]
+Draw = Annotated[bool, Parameter(help="Draw each n-mer with its caps marked.")]
 Out = Annotated[str, Parameter(help="Folder of the pictures.")]
 
 
 def fragment(molecule: str, *, draw: Draw = False, out: Out = "nmers", json: Json = False) -> int:
     """List the distinct n-mers of a molecule, up to three bonded 1-mers, and how often each occurs.
 
-    1-mers are -CONH-, CH3-, -CH2-, -CH-, and water; bonds that are cut are closed with caps.
+    1-mers are -CONH-, CH3-, -CH2-, -CH-, and water; cut bonds are closed with caps.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def retry(
     recipe: str,
     *,
-    reason: Annotated[str, Parameter(help="Retry what has this text in its status or reason.")] = "",
+    reason: Annotated[str, Parameter(help="Select labels with this text in status or reason.")] = "",
     listing: Annotated[bool, Parameter(name="--list", help="Only list the reasons, with counts.")] = False,
     preset: Preset = None,
     protocol: ProtocolName = None,
@@ -32,10 +32,10 @@ def retry(
     store: StorePath = None,
     json: Json = False,
 ) -> int:
-    """Compute failed labels again, chosen by why they failed.
+    """Compute failed labels of a recipe again, selected by the reason of the failure.
 
-    Of the labels of the recipe's selection those that failed with the given text in their status (failed,
-    timeout, out-of-memory) or reason. `nmer run` afterwards takes what has become good into a new dataset.
+    --reason selects the labels whose status (failed, timeout, out-of-memory) or reason contains the text. After
+    that `nmer run` makes a new dataset with the labels that have succeeded.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def retry(
     from tasks.run.state import label_cost_now
 
     if not reason and not listing:
-        raise InputError("give --reason TEXT, or --list to see the reasons there are")
+        raise InputError("give --reason TEXT, or --list to see the reasons")
     machine = machine_of(on)
     limit = cost_limit(max_core_hours, machine.max_core_hours)
     loaded = checked_recipe(recipe, preset, protocol, until="labelling")
@@ -64,8 +64,7 @@ def retry(
     selection = opened.find("selection", plan.selection, loaded.name)
     if selection is None:
         raise InputError(
-            f"'{loaded.name}' has no selection in '{opened.path}' yet, so no label of it can have failed; "
-            "is it the right --preset?"
+            f"'{loaded.name}' has no selection in '{opened.path}' yet, so it has no failed labels; check --preset"
         )
     positions = selection_from_version(selection).positions
     ids = configuration_ids(plan.nmer, positions)
@@ -97,7 +96,7 @@ def retry(
         if counts.missing:
             print(f"{counts.missing} were not computed; retry them")
         if counts.ok:
-            print("nmer run takes them into a new dataset")
+            print("nmer run makes a new dataset with them")
     return 0 if counts.ok == len(chosen) else 1
 
 
@@ -118,7 +117,7 @@ def _print_reasons(word: str, reasons: dict[str, int]) -> None:
 
 
 def _label_again(plan: Plan, path: Path, positions: Floats, reason: str, machine: AnyMachine) -> LabelCounts:
-    """Compute labels on a cluster of their own."""
+    """Compute labels on a cluster that is started for them."""
     from deploy.cluster import connect
     from deploy.fits import check_fits
     from deploy.machine import scratch_of

@@ -1,4 +1,4 @@
-"""Commands about machines: machines; and the option --on of other commands."""
+"""The command that lists machines: machines."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from potentials.errors import InputError
 
 
 def machines(*, json: Json = False) -> int:
-    """List the machines that --on takes, which can be used from here, and what the others need.
+    """List the machines for --on, whether each can be used from here, and what it needs if not.
 
-    Profiles of your own go into ~/.config/nmer/machines, or the folder that NMER_MACHINES names.
+    Put profiles of your own into ~/.config/nmer/machines, or the folder in NMER_MACHINES.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def machines(*, json: Json = False) -> int:
         try:
             machine = read_machine(path)
         except InputError as error:
-            row = {"system": "?", "title": "", "size": "", "needs": f"has a wrong profile: {error}"}
+            row = {"system": "?", "title": "", "size": "", "needs": f"has an invalid profile: {error}"}
         else:
             missing = what_is_missing(machine) or ""
             row = {"system": machine.system, "title": machine.title, "size": describe(machine), "needs": missing}

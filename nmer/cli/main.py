@@ -1,6 +1,6 @@
-"""The `nmer` command: its subcommands, and how errors become exit codes.
+"""The `nmer` command: its subcommands and exit codes.
 
-Exit codes: 0 done; 1 labels or gates failed, or a stage could not deliver; 2 bad input; 130 interrupted.
+Exit codes: 0 done; 1 labels, gates or a stage failed; 2 bad input; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ COMMANDS = {
     "Run": {
         "plan": ("recipe_commands:plan", "Show what a run would do and cost."),
         "run": ("run_commands:run", "Train the potential of an n-mer, or of a family."),
-        "status": ("run_commands:status", "Show how far the stages of a recipe are."),
-        "plot": ("plot_command:plot", "Draw what a stage made."),
+        "status": ("run_commands:status", "Show the progress of each stage of a recipe."),
+        "plot": ("plot_command:plot", "Plot the results of a stage."),
         "bias": ("bias_command:bias", "Apply a PLUMED input to a trajectory."),
     },
     "Label": {
-        "protocols": ("protocol_commands:protocols", "List the label protocols, and which can run here."),
+        "protocols": ("protocol_commands:protocols", "List the label protocols and whether they run here."),
         "label": ("protocol_commands:label", "Label the configurations of an xyz file."),
         "retry": ("label_commands:retry", "Compute failed labels again."),
     },
@@ -47,7 +47,7 @@ COMMANDS = {
     "Potentials": {
         "export": ("export_command:export", "Write a potential or dataset for other programs."),
         "ramachandran": ("ramachandran_command:ramachandran", "Compare the sum for alanine dipeptide with xTB."),
-        "cite": ("cite_command:cite", "List the papers that a version rests on."),
+        "cite": ("cite_command:cite", "List the papers to cite for a version."),
     },
     "Store": {
         "versions": ("store_commands:versions", "List the versions in the store."),
@@ -58,23 +58,23 @@ COMMANDS = {
         "unbundle": ("bundle_commands:unbundle", "Read a bundle into a store."),
         "tag": ("tag_commands:tag", "Give a version a name."),
         "remove": ("tag_commands:remove", "Remove versions that nothing depends on."),
-        "gc": ("tag_commands:gc", "List and remove what is left over in the store."),
+        "gc": ("tag_commands:gc", "List and remove leftover files of the store."),
         "verify": ("verify_command:verify", "Recompute every checksum and key of the store."),
     },
     "Machines": {
-        "machines": ("machine_commands:machines", "List the machines that --on takes."),
+        "machines": ("machine_commands:machines", "List the machines for the option --on."),
         "deploy": ("deploy_command:deploy", "Write and register Prefect deployments."),
     },
     "Help": {
-        "doctor": ("doctor_command:doctor", "Check this installation, and say what to change."),
+        "doctor": ("doctor_command:doctor", "Check this installation and suggest changes."),
         "completion": ("completion_command:completion", "Install completion for your shell."),
     },
 }
-"""By stage, each command: where its function is in `nmer.cli`, and its line in `nmer --help`."""
+"""The commands by stage: the function of each in `nmer.cli`, and its line in `nmer --help`."""
 
 
 def application(words: Sequence[str] = ()) -> App:
-    """Return the command line; of its commands only the one that the words name is imported."""
+    """Return the command line; only the command that is the first of the words is imported."""
     groups = {name: Group(name, sort_key=number) for number, name in enumerate(COMMANDS)}
     app = App(
         name="nmer",
@@ -103,7 +103,7 @@ def _imported(where: str) -> Callable[..., Any]:
 
 
 def _examples(command: Callable[..., Any]) -> str:
-    """Return the end of a command's help: the examples of its docstring."""
+    """Return the examples of a command's docstring, which end its help."""
     lines = re.split(r"\nExamples\n-+\n", getdoc(command) or "")[-1].splitlines()
     return "\n\n".join(f"Example: {line}" for line in lines)
 
@@ -114,23 +114,22 @@ def main(tokens: list[str] | None = None) -> int:
     Parameters
     ----------
     tokens
-        The words after ``nmer``; by default those of the process.
+        The words after ``nmer``; by default those of ``sys.argv``.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to fail
-    gc.set_threshold(50_000)  # what is imported stays: searching it for garbage is a tenth of the time of a start
+            stream.reconfigure(errors="backslashreplace")  # for characters that the terminal lacks
     words = sys.argv[1:] if tokens is None else tokens
     try:
         _check_words(words)
         app = application(words)
         code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of the output has ended, for example in 'nmer versions | head'
+        sys.stderr.close()  # the reader of the output has exited, for example in 'nmer versions | head'
         return 0
     except (Exception, KeyboardInterrupt) as error:
-        code, said = ending(error, words)
-        print(f"nmer: {printable(' '.join(said.split()))}", file=sys.stderr)
+        code, message = ending(error, words)
+        print(f"nmer: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code if isinstance(code, int) else 0
 
 

@@ -1,4 +1,4 @@
-"""The command that writes a recipe for a molecule of the user's own: new."""
+"""The command that writes a recipe for a molecule of the user's choice: new."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ With = Annotated[
     list[str] | None,
     Parameter(
         name="--with",
-        help="A partner: water, or the SMILES of another molecule or ion; given twice, two partners.",
+        help="A partner: water, or the SMILES of another molecule or ion; give it twice for two partners.",
     ),
 ]
 Out = Annotated[str | None, Parameter(name="--out", help="The file; default: NAME.toml.")]
@@ -44,8 +44,8 @@ Out = Annotated[str | None, Parameter(name="--out", help="The file; default: NAM
 def new(name: str, *, from_smiles: FromSmiles, partner: With = None, out: Out = None, json: Json = False) -> int:
     """Write a recipe for a molecule of your own, alone or with one partner or two.
 
-    Alone its energy is that above its own optimized geometry; with a partner it is their counterpoise-corrected
-    two-body energy, with two their three-body energy. Nothing is run.
+    The energy of one molecule is relative to its optimized geometry; with a partner it is the
+    counterpoise-corrected two-body energy, with two partners the three-body energy. Nothing is run.
 
     Parameters
     ----------
@@ -83,19 +83,19 @@ def new(name: str, *, from_smiles: FromSmiles, partner: With = None, out: Out = 
 
 
 def _free_path(name: str, out: str | None) -> Path:
-    """Return the file to write, or say why it cannot be."""
+    """Return the path of the recipe to write; raises InputError if the name or the path cannot be used."""
     if not re.fullmatch(NAME, name) or len(name) > LONGEST_NAME:
         raise InputError(
             f"name {shown(name)} must be lowercase letters, digits and dashes, up to {LONGEST_NAME} of them, "
             "a letter or digit first, for example methanol-water"
         )
     if name in shipped_recipes():
-        raise InputError(f"name '{name}' is that of a recipe that comes with nmer; choose another")
+        raise InputError(f"name '{name}' is the name of a shipped recipe; choose another")
     path = Path(out or f"{name}.toml")
     if path.suffix != ".toml":
         raise InputError(f"--out '{out}' must be the path of a .toml file, for example {name}.toml")
     if path.exists():
-        raise InputError(f"file '{path}' exists and is not overwritten; remove it, or name another with --out")
+        raise InputError(f"file '{path}' exists and is not overwritten; remove it, or give another with --out")
     if not path.parent.is_dir():
         raise InputError(f"--out '{path}': there is no folder '{path.parent}'")
     return path
@@ -106,12 +106,12 @@ def relaxed(nmer: NMer) -> Floats:
     from tasks.sampling.force_fields.minimum import find_minimum
     from tasks.xtb import Xtb
 
-    with threadpool_limits(limits=1):  # more threads than one make a small molecule slower
+    with threadpool_limits(limits=1):  # faster than several threads for a small molecule
         return find_minimum(nmer, Xtb(nmer)).positions
 
 
 def _write(path: Path, made: OwnRecipe) -> dict[str, Recipe]:
-    """Write the recipe and return it with each preset; where it cannot be used nothing is left."""
+    """Write the recipe and return it with each preset; no file is left if it is invalid."""
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory() as folder:
@@ -135,7 +135,7 @@ def _by_preset(made: OwnRecipe) -> dict[str, TermCount]:
 
 
 def _row(recipe: Recipe, terms: TermCount) -> tuple[str, ...]:
-    """Return a line of the table: what a preset makes, and what it costs."""
+    """Return a line of the table: the counts and the cost of a preset."""
     count = f"{terms.count}" if terms.count == terms.candidates else f"{terms.count} of {terms.candidates}"
     hours = _hours(recipe)
     return (
@@ -149,7 +149,7 @@ def _row(recipe: Recipe, terms: TermCount) -> tuple[str, ...]:
 
 
 def _hours(recipe: Recipe) -> float | None:
-    """Return the core-hours of a recipe as `nmer plan` estimates them; None where a stage's are not known."""
+    """Return the core-hours of a recipe as `nmer plan` estimates them; None if those of a stage are unknown."""
     costs = [cost.core_hours for cost in estimate(recipe)]
     return None if any(cost is None for cost in costs) else sum(cost or 0.0 for cost in costs)
 

@@ -1,4 +1,4 @@
-"""Options that several commands have, each defined once."""
+"""Options of several commands."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ StorePath = Annotated[
 ]
 Yes = Annotated[
     bool,
-    Parameter(name="--yes", help="Start however much it costs; see --max-core-hours."),
+    Parameter(name="--yes", help="Start whatever the cost; see --max-core-hours."),
 ]
 MaxCoreHours = Annotated[
     float | None,
     Parameter(
         name="--max-core-hours",
-        help="Core-hours that start without --yes; default: what the machine's profile or NMER_MAX_CORE_HOURS "
-        "says, else 100 where no preset is named.",
+        help="Largest cost (core-hours) that starts without --yes; default: that of the machine's profile, "
+        "NMER_MAX_CORE_HOURS, or 100 if no preset is given.",
     ),
 ]
 Preset = Annotated[str | None, Parameter(name="--preset", help="A preset of the recipe: smoke, laptop, or paper.")]
 
 
 def numbers_of(option: str, text: str) -> list[int]:
-    """Read whole numbers with commas between them.
+    """Read whole numbers separated by commas.
 
     Raises
     ------
@@ -39,4 +39,6 @@ def numbers_of(option: str, text: str) -> list[int]:
     try:
         return [int(word) for word in text.split(",")] if text else []
     except ValueError:
-        raise InputError(f"{option} is '{text}'; it takes whole numbers with commas, for example 5,3") from None
+        raise InputError(
+            f"{option} is '{text}'; it takes whole numbers separated by commas, for example 5,3"
+        ) from None

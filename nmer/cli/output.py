@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 
 def check_folder(out: Path) -> None:
-    """Raise InputError if files cannot be written into a folder, which may not exist yet; call it before working.
+    """Raise InputError if files cannot be written into a folder, which may not exist yet; call it first.
 
     Nothing is written.
     """
@@ -31,7 +31,7 @@ def check_folder(out: Path) -> None:
 
 
 class _Printable:
-    """A stream that `printable` text goes to."""
+    """A stream that passes only `printable` text on."""
 
     def __init__(self, stream: TextIO) -> None:
         self.raw = stream
@@ -66,7 +66,7 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def remarks() -> Iterator[None]:
-    """Name each file of a store that cannot be read on standard error, once, as long as the block lasts."""
+    """Within the block, name each unreadable file of a store once on standard error."""
     from storage.index import DamagedWarning
 
     said: set[str] = set()
@@ -95,15 +95,15 @@ def remarks() -> Iterator[None]:
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows in aligned columns; a column of numbers is aligned right.
 
-    On a terminal texts are folded to its width, numbers and words are not. Elsewhere a row is one line without
-    styles, however long.
+    On a terminal, long texts are wrapped at spaces to its width. Elsewhere a row is one line of any length,
+    without styles.
 
     Parameters
     ----------
     head
         Names of the columns; empty: the table has no head.
     rows
-        Texts; what is not printable in them is written out.
+        Texts; unprintable characters are escaped.
     """
     if not head and not rows:
         return
@@ -125,7 +125,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(_one_line(text)) for text in row))
     needed = console.measure(table, options=console.options.update(max_width=PLAIN_WIDTH)).minimum
-    console.width = max(console.width, needed)  # narrower, a value would be cut off
+    console.width = max(console.width, needed)  # a narrower table would cut values off
     with console.capture() as shown:
         console.print(table)
     stream.write("".join(f"{line.rstrip()}\n" for line in shown.get().splitlines()))

@@ -1,4 +1,4 @@
-"""Which packages nmer needs, the extra that brings each, and what is said where one is missing."""
+"""The packages that nmer needs, the extra that installs each, and the error if one is missing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from importlib.util import find_spec
 from potentials.errors import MissingProgramError
 
 MODULES = {"sklearn": "scikit-learn", "ruamel": "ruamel-yaml"}
-"""Packages whose module has another name."""
+"""The package of each module that has another name."""
 
 
 def required() -> dict[str, str]:
-    """Return the extra that brings each package, as `pyproject.toml` says; empty for what is always installed."""
+    """Return the extra that installs each package (`pyproject.toml`); empty for those always installed."""
     found: dict[str, str] = {}
     for line in requires("nmer") or ():
         package, marker = line.partition(";")[::2]

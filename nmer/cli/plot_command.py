@@ -1,4 +1,4 @@
-"""The command that draws what a stage made: plot."""
+"""The command that plots the results of a stage: plot."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from storage.version import Version
 def plot(
     recipe: str,
     *,
-    stage: Annotated[Literal["sampling"], Parameter(help="Which stage to draw; only sampling now.")] = "sampling",
+    stage: Annotated[Literal["sampling"], Parameter(help="Stage to plot; only sampling so far.")] = "sampling",
     preset: Preset = None,
     store: StorePath = None,
     out: Annotated[Path, Parameter(help="Folder to write into.")] = Path("plots"),
     json: Json = False,
 ) -> int:
-    """Draw what a stage made, each plot as PNG with the numbers behind it as CSV.
+    """Plot the results of a stage, each plot as PNG with its data as CSV, also during a run.
 
-    Sampling: the distance of the centres of mass by window, the energies by temperature, and what pairs of
-    collective variables cover. Older plots of the same name are replaced. Works while a run is under way.
+    Sampling: the distance of the centres of mass by window, the energies by temperature, and the ranges covered by
+    pairs of collective variables. Older plots of the same name are replaced.
 
     Parameters
     ----------
@@ -69,13 +69,13 @@ def plot(
 
 
 def _recipe_and_pool(given: str, preset: str | None, store: str | None) -> tuple[Recipe, Version]:
-    """Return what a recipe's name or a pool's reference leads to."""
+    """Return the recipe and the pool of a recipe's name or a pool's reference."""
     if given.endswith(".toml") or "@" not in given:
         loaded = load_recipe(given, preset)
         return loaded, _pool(loaded, given, store)
     version = Store(store).resolve(given)
     if version.kind != "pool":
-        raise InputError(f"'{given}' is a {version.kind}; what can be drawn are pools: pool:NAME@NUMBER")
+        raise InputError(f"'{given}' is a {version.kind}; only pools can be plotted: pool:NAME@NUMBER")
     if preset is not None:
         raise InputError(f"'{given}' has the preset it was made with; leave out --preset")
     return recipe_of_text(version.attributes()["recipe"]), version

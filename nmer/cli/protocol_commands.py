@@ -20,7 +20,7 @@ def protocols(
     engines: Annotated[bool, Parameter(help="List the engines instead.")] = False,
     json: Json = False,
 ) -> int:
-    """List the protocols that --protocol takes, which can run here, and what the others need.
+    """List the named protocols, whether each can run here, and what it needs if not.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def label(
     file: Path,
     *,
     recipe: Annotated[
-        str | None, Parameter(help="A recipe, whose fragments, charges, caps, and protocol are taken.")
+        str | None, Parameter(help="Recipe that gives fragments, charges, caps, and protocol.")
     ] = None,
     preset: Preset = None,
     protocol: ProtocolName = None,
@@ -100,10 +100,10 @@ def label(
     max_core_hours: MaxCoreHours = None,
     json: Json = False,
 ) -> int:
-    """Label the configurations of an xyz file by hand: total, sub-calculation, and n-body energies.
+    """Label the configurations of an xyz file: total energies of the sub-calculations, and n-body energies.
 
-    Nothing is kept: a recipe's labels are made with `nmer run`. A single molecule's energy is its total energy,
-    and that of a covalent n-mer counts from no minimum.
+    Nothing is stored: use `nmer run` for the labels of a recipe. The energy of a single molecule is its total
+    energy; that of a covalent n-mer is not relative to a minimum.
 
     Parameters
     ----------
@@ -125,23 +125,23 @@ def label(
     if any(not 0 < limit < inf for limit in (timeout, memory) if limit is not None):
         raise InputError("--timeout (s) and --memory (GiB) must be above 0 and finite")
 
-    def told(note: str) -> None:
+    def show(note: str) -> None:
         print(f"note: {note}", file=sys.stderr)
 
     if recipe is not None:
         if fragments or charges:
-            raise InputError("--fragments and --charges are those of the recipe; leave them out with --recipe")
+            raise InputError("--recipe gives fragments and charges; leave out --fragments and --charges")
         loaded = with_protocol(load_recipe(recipe, preset), protocol)
         labelling, memory = loaded.labelling, memory or loaded.resources.label_memory
-        configurations = read_configurations_of(file, loaded.build_nmer(), told)
+        configurations = read_configurations_of(file, loaded.build_nmer(), show)
     else:
         if preset is not None:
-            raise InputError("--preset is one of a recipe's; give --recipe as well")
+            raise InputError("--preset needs --recipe; give both")
         if protocol is None or not fragments:
             raise InputError("give --recipe RECIPE, or both --fragments, for example 5,3, and --protocol")
         labelling = find_protocol(protocol)
         sizes, each = numbers_of("--fragments", fragments), numbers_of("--charges", charges)
-        configurations = read_configurations(file, sizes, each, told)
+        configurations = read_configurations(file, sizes, each, show)
     timeout, memory = timeout or 36_000.0, memory or 8.0
     check_configurations(file, configurations)
     what = f"labelling the {len(configurations)} configurations of '{file}'"
@@ -180,5 +180,6 @@ def _print_label(one: dict[str, Any]) -> None:
             )
         )
     print_table(
-        ("  part", "factor", "energy (Eh)", "T1", "D1", "|t2|", "CPU-s"), [("  " + r[0], *r[1:]) for r in rows]
+        ("  sub-calculation", "factor", "energy (Eh)", "T1", "D1", "|t2|", "CPU-s"),
+        [("  " + r[0], *r[1:]) for r in rows],
     )

@@ -20,19 +20,17 @@ CALLS = 50
 def ramachandran(
     *,
     which: Annotated[
-        Literal["latest", "released"], Parameter(help="Which version of each n-mer's potential.")
+        Literal["latest", "released"], Parameter(help="The version of each n-mer's potential.")
     ] = "latest",
-    step: Annotated[int, Parameter(help="Of the grid, degrees; a divisor of 360.")] = 10,
+    step: Annotated[int, Parameter(help="Spacing of the grid (degrees); a divisor of 360.")] = 10,
     store: StorePath = None,
-    out: Annotated[Path, Parameter(help="Folder for the picture and the numbers behind it.")] = Path(
-        "ramachandran"
-    ),
+    out: Annotated[Path, Parameter(help="Folder for the plot and its data.")] = Path("ramachandran"),
     json: Json = False,
 ) -> int:
-    """Add up a store's polyalanine potentials for alanine dipeptide and compare the sum with GFN2-xTB.
+    """Compare the sum of a store's polyalanine potentials for alanine dipeptide with GFN2-xTB.
 
-    On the Ramachandran grid, geometries relaxed with MMFF94 at fixed torsions; both energies have the same mean.
-    It means something for potentials with GFN2-xTB labels: nmer run --all polyalanine --protocol gfn2-xtb.
+    On the Ramachandran grid, with geometries relaxed with MMFF94 at fixed torsions; energies are shifted to the
+    same mean. The potentials need GFN2-xTB labels: nmer run --all polyalanine --protocol gfn2-xtb.
 
     Examples
     --------

@@ -49,7 +49,7 @@ def show(
     recipe: str,
     *,
     preset: Preset = None,
-    cvs: Annotated[bool, Parameter(help="Show the collective variables by family instead.")] = False,
+    cvs: Annotated[bool, Parameter(help="Show the collective variables by CV family instead.")] = False,
     force_field: Annotated[bool, Parameter(help="Show each atom's force-field type and charge instead.")] = False,
     json: Json = False,
 ) -> int:
@@ -88,7 +88,7 @@ def _show_cvs(recipe: Recipe, json: bool) -> int:
     for family in found:
         atoms = "  ".join("-".join(f"{nmer.symbols[a]}{a}" for a in cv.atoms) for cv in family.cvs)
         rows.append((family.name, str(len(family.cvs)), "between" if family.intermolecular else "within", atoms))
-    print_table(("family", "variables", "fragments", "atoms, counted from 0"), rows)
+    print_table(("CV family", "variables", "fragments", "atoms, counted from 0"), rows)
     return 0
 
 
@@ -133,7 +133,7 @@ def _show_types(recipe: Recipe, json: bool) -> int:
         )
     for name in recipe.sampling.force_fields:
         if not FORCE_FIELDS.get(name).typed:
-            print(f"{name} has no types: it computes each geometry's own charges")
+            print(f"{name} has no types: it computes the charges of each geometry")
     return 0
 
 
@@ -145,7 +145,7 @@ def plan(
     store: StorePath = None,
     json: Json = False,
 ) -> int:
-    """Show what a run would do and cost: counts, what the store has, core-hours, memory, disk.
+    """Show the counts of a run, the part already in the store, and its core-hours, memory, and disk space.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def plan(
         return 0
     print(f"{loaded.name}, preset {loaded.preset or 'none'}: {loaded.labelling.level}")
     print_table(
-        ("stage", "makes", "", "there", "core-hours left", "GiB a process", "MB kept"),
+        ("stage", "count", "", "in store", "core-hours left", "GiB per process", "MB kept"),
         [
             (
                 r["stage"],
@@ -199,11 +199,11 @@ def plan(
     )
     if label is not None:
         print(f"a label: {label.cpu_seconds:.2g} CPU-s, {label.memory:.2g} GiB ({label.source})")
-    print(f"about {_figure(known)} core-hours in all; read it as right within a factor of two")
+    print(f"about {_figure(known)} core-hours in all, correct within a factor of two")
     if any(r["core_hours"] is None for r in rows):
         print(
-            "'-': the cost of this method and basis set is not known until a few labels are there; "
-            "the total leaves it out"
+            "'-': the cost of this method and basis set is unknown until a few labels are computed; "
+            "it is not in the total"
         )
     if asks:
         print(f"nmer run does not start this by itself: {words(left, limit)}")

@@ -1,4 +1,4 @@
-"""What commands read from --protocol, --workers and --on: a recipe that has passed every check, and a machine."""
+"""Read a recipe with --protocol and --workers, with every check, and the machine of --on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ ProtocolName = Annotated[
 On = Annotated[
     str,
     Parameter(
-        name="--on", help=f"Where to compute, a machine or its TOML file; machines: {', '.join(machine_files())}."
+        name="--on",
+        help=f"Where to compute: the name or TOML file of a machine; names: {', '.join(machine_files())}.",
     ),
 ]
 MOST_WORKERS = 10_000
@@ -39,20 +40,20 @@ def checked_recipe(
     until: str = "validation",
     here: bool = True,
 ) -> Recipe:
-    """Return a recipe that has passed every check; what is only missing here is noted where it need not be here.
+    """Return a recipe that has passed every check; print a note on what is missing if it need not run here.
 
     Parameters
     ----------
     name
         Name of a shipped recipe, or path of a TOML file.
     preset, protocol
-        Of the recipe; None: its own values.
+        Names that replace values of the recipe; None: no change.
     workers
-        Processes at once; None: what the recipe says.
+        Number of parallel processes; None: as in the recipe.
     until
-        The last stage that is to run.
+        The last stage to run.
     here
-        Whether it is to run on this machine.
+        Whether the recipe will run on this machine.
 
     Raises
     ------
@@ -77,12 +78,12 @@ def read_recipe(name: str, preset: str | None, protocol: str | None, workers: in
 
 
 def with_workers(recipe: Recipe, workers: int | None) -> Recipe:
-    """Return a recipe that runs so many processes at once.
+    """Return the recipe with another number of parallel processes.
 
     Raises
     ------
     InputError
-        If there are none, or too many.
+        If the number is not from 1 to 10,000.
     """
     if workers is None:
         return recipe
@@ -98,7 +99,7 @@ def machine_of(name: str) -> AnyMachine:
     Raises
     ------
     InputError
-        If there is none, its profile is wrong, or what it needs is missing.
+        If it does not exist, its profile is invalid, or something it needs is missing.
     """
     from deploy.needs import check_machine
 

@@ -36,19 +36,19 @@ def run(
     preset: Preset = None,
     protocol: ProtocolName = None,
     until: Annotated[StageName, Parameter(help="The last stage to run.")] = "validation",
-    only: Annotated[PartName | None, Parameter(help="Run this part alone, on what is there.")] = None,
-    workers: Annotated[int | None, Parameter(help="Processes at once, in place of what recipes say.")] = None,
+    only: Annotated[PartName | None, Parameter(help="Run only this part, on the results in the store.")] = None,
+    workers: Annotated[int | None, Parameter(help="Number of parallel processes; default: the recipe's.")] = None,
     on: On = "local",
     yes: Yes = False,
     max_core_hours: MaxCoreHours = None,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
-    """Train an n-mer's potential, or those of a family; what the store has already is not made again.
+    """Train the potential of an n-mer, or of each member of a family, using all results already in the store.
 
-    Killed or interrupted, the same command goes on where it stopped. A family goes on past a member that failed.
-    With --only one part runs alone (sample: pool and configurations; label; fit; validate), and what it needs must
-    be there. Without a preset more than 100 core-hours start only with --yes.
+    After an interruption, the same command continues from the finished results. When one member of a family fails,
+    the others are still trained. --only runs one part (sample: pool and configurations; label; fit; validate) on
+    results in the store. Without a preset, runs above 100 core-hours start only with --yes.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def _check_start(
 
 
 def _train(recipe: Recipe, path: Path, until: StageName, machine: AnyMachine, only: PartName | None) -> None:
-    """Run the flow; Prefect's settings must be there before its first import, which takes seconds."""
+    """Run the flow; Prefect's settings must be set before its first import, which takes seconds."""
     from deploy.environment import set_prefect_defaults
 
     set_prefect_defaults()
@@ -181,9 +181,7 @@ def status(
     store: StorePath = None,
     json: Json = False,
 ) -> int:
-    """Show how far a recipe has come: per stage what is done, failed, and left.
-
-    Works while a run is under way.
+    """Show the progress of a recipe: the counts done, failed, and left of each stage, also during a run.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Commands about what the store keeps: versions, lineage, get."""
+"""Commands about the versions in the store: versions, lineage, get."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = F
     """List the versions in the store.
 
     A file that cannot be read is left out and named on standard error; with --json it is a row with the status
-    damaged. Ends with 2 if a version is of a format that a newer nmer writes.
+    damaged. The exit code is 2 if a version has the format of a newer nmer.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = F
 
 
 def _tags(store: Store) -> tuple[Tag, ...]:
-    """Return a store's tags; none, with a remark, where their file is damaged."""
+    """Return a store's tags; none, with a warning, if their file is damaged."""
     try:
         return read_tags(store.path)
     except InputError as error:
@@ -83,7 +83,7 @@ def _tags(store: Store) -> tuple[Tag, ...]:
 
 
 def _unreadable_row(store: Store, bad: Unreadable) -> dict[str, Any]:
-    """Return the row of a file that cannot be read: it has no key, and `damage` says why."""
+    """Return the row of a file that cannot be read: it has no key, and the reason in `damage`."""
     kind, nmer, number = (*bad.path.relative_to(store.path).with_suffix("").parts, "", "")[:3]
     return {
         "ref": Version(kind[:-1], nmer, 0, "", "", bad.path).ref.removesuffix("0") + number,
@@ -190,7 +190,7 @@ def get(
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the files of a report; a link could lead to a file of its reader's that is not for others."""
+    """Return the files of a report; links are left out, since one could lead to a private file of the reader."""
     try:
         return sorted(path for path in folder.glob("*") if path.is_file() and not path.is_symlink())
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Commands that name versions and take them away: tag, remove, gc."""
+"""Commands that name and remove versions: tag, remove, gc."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def tag(
     ref: Annotated[str, Parameter(help="For example ch3-water@3, dataset:ch3-water@latest, ch3-water@draft.")],
     name: Annotated[str | None, Parameter(help="The tag: lowercase letters, digits, and dashes.")] = None,
     *,
-    remove: Annotated[bool, Parameter(help="Take the tag off; needs --force.")] = False,
-    force: Annotated[bool, Parameter(help="Move a tag that another version carries.")] = False,
+    remove: Annotated[bool, Parameter(help="Remove the tag; needs --force.")] = False,
+    force: Annotated[bool, Parameter(help="Move a tag from another version, or remove one.")] = False,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
-    """Give a version a name that works wherever a number does.
+    """Give a version a name that can be used in place of its number.
 
     Examples
     --------
@@ -38,28 +38,28 @@ def tag(
     name = name or named
     opened = Store(store)
     if remove and not force:
-        raise InputError(f"a tag may be written in a paper; add --force to take '{name}' off {ref}")
+        raise InputError(f"a tag may be cited in a paper; add --force to remove '{name}' from {ref}")
     opened.resolve(ref)  # before the lock, whose files are written
     with opened.writing():
         version = opened.resolve(ref)
         if remove:
             remove_tag(opened.path, version, name)
-            said = f"{version.ref} is not tagged {name} any more"
+            message = f"{version.ref} is no longer tagged {name}"
         else:
             new = set_tag(opened.path, version, name, force)
-            said = f"{version.ref} is {'now' if new else 'already'} {version.ref.rpartition('@')[0]}@{name}"
+            message = f"{version.ref} is {'now' if new else 'already'} {version.ref.rpartition('@')[0]}@{name}"
     if json:
         print_json({"ref": version.ref, "key": version.key, "tags": tags_of(version, read_tags(opened.path))})
     else:
-        print(said)
+        print(message)
     return 0
 
 
 def remove(refs: Refs, *, store: StorePath = None, json: Json = False) -> int:
-    """Remove versions that nothing depends on; a potential goes with its verdict and its report.
+    """Remove versions that nothing depends on; a potential is removed with its verdict and its report.
 
-    A version that another one was made from stays, and so does one with a tag. Numbers of removed versions are
-    not given again. Labels are never removed.
+    A version from which another was made, or which has a tag, cannot be removed. Numbers of removed versions are
+    not used again. Labels are never removed.
 
     Examples
     --------
@@ -84,14 +84,14 @@ def remove(refs: Refs, *, store: StorePath = None, json: Json = False) -> int:
 def gc(
     *,
     yes: Annotated[bool, Parameter(help="Remove what is listed.")] = False,
-    dry_run: Annotated[bool, Parameter(help="Only list it, as without any option.")] = False,
+    dry_run: Annotated[bool, Parameter(help="Only list, as without any option.")] = False,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
-    """List what is left over in the store, and with --yes remove it.
+    """List leftover files of the store, and with --yes remove them.
 
-    Left over are scratch of versions that are finished, files of processes that were killed, and reports of
-    removed potentials. Versions and labels stay; those that nothing depends on are named.
+    These are scratch of finished versions, files of killed processes, and reports of removed potentials. Versions
+    and labels are kept; versions that nothing depends on are listed.
 
     Examples
     --------
@@ -126,9 +126,9 @@ def gc(
     elif yes:
         print(f"removed {_megabytes(total)}")
     else:
-        print(f"{_megabytes(total)} can go; nothing was removed: nmer gc --yes removes it")
+        print(f"{_megabytes(total)} can be removed with nmer gc --yes; nothing was removed")
     if idle:
-        print("versions that nothing depends on (they stay; nmer remove REF removes one):")
+        print("versions that nothing depends on (kept; nmer remove REF removes one):")
         print_table((), [(_megabytes(version.path.stat().st_size), version.ref) for version in idle])
     return 0
 

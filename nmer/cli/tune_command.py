@@ -1,4 +1,4 @@
-"""The command that tells what the settings of a fit are worth: tune."""
+"""The command that compares settings of a fit by validation: tune."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from recipes.schema.recipe import Fitting
     from storage.xyz import Labelled
 
-NO_SWITCHING = "the settings have no switching: a potential of several fragments ends only as its variables decay"
+NO_SWITCHING = "the settings have no switching: a potential of several fragments decays only with its variables"
 
 GAMMAS, DELTA_ES = "1e-5,5e-5,5e-4,5e-3", "40,200"
 
 
 @dataclass(frozen=True)
 class Data:
-    """What is tuned on: the n-mer, its training set, and the settings to start from."""
+    """The n-mer, its training set, and the initial settings."""
 
     title: str
     nmer: NMer
@@ -44,22 +44,22 @@ def tune(
     ] = None,
     *,
     train: Annotated[Path | None, Parameter(help="xyz file of a training set in place of a recipe.")] = None,
-    symmetry: Annotated[str, Parameter(help="Of the file's atoms, for example A1B4.")] = "",
+    symmetry: Annotated[str, Parameter(help="Symmetry of the atoms in the file, for example A1B4.")] = "",
     xyz: XyzInput = AS_THEY_ARE,
     degrees: Annotated[str, Parameter(help="Degrees to try; default: the recipe's and one less, or 4,5.")] = "",
     gammas: Annotated[str, Parameter(help="Gammas to try.")] = GAMMAS,
     delta_es: Annotated[str, Parameter(help="dE to try (kcal/mol).")] = DELTA_ES,
-    terms: Annotated[int, Parameter(help="Draw the error against the number of terms too, up to so many.")] = 0,
+    terms: Annotated[int, Parameter(help="Also plot the error for up to this number of terms.")] = 0,
     preset: Preset = None,
     protocol: ProtocolName = None,
     store: StorePath = None,
     out: Annotated[Path | None, Parameter(help="Folder for tables (CSV) and plots (PNG).")] = None,
     json: Json = False,
 ) -> int:
-    """Find degree, Gamma, and dE by validation, and show how many labels are worth buying.
+    """Find degree, Gamma, and dE by validation, and show how the error depends on the number of labels.
 
-    A fifth of the training set is held back; the test set is never looked at. The learning curve is that of the
-    best setting.
+    A fifth of the training set is held back for validation; the test set is not used. The learning curve is for
+    the best setting.
 
     Examples
     --------
@@ -115,11 +115,11 @@ def _data(
     symmetry: str,
     xyz: XyzInput,
 ) -> Data:
-    """Return the training set that the command names; its test set stays where it is."""
+    """Return the training set of the recipe or the file; a test set is not read."""
     from recipes.schema.recipe import Fitting
 
     if (recipe is None) == (train is None):
-        raise InputError("give a recipe, or --train FILE and --symmetry; one of the two")
+        raise InputError("give a recipe, or --train FILE and --symmetry, and not both")
     if train is not None:
         from storage.imported import nmer_of
 
@@ -152,7 +152,7 @@ def _listed(option: str, text: str, kind: type[int] | type[float]) -> list[Any]:
     try:
         return [kind(word) for word in text.split(",") if word.strip()]
     except ValueError:
-        raise InputError(f"{option} is '{text}'; it takes numbers with commas between them") from None
+        raise InputError(f"{option} is '{text}'; it takes numbers separated by commas") from None
 
 
 def _allowed(degrees: list[int], gammas: list[float], delta_es: list[float], terms: int) -> None:
@@ -191,9 +191,11 @@ def _print(found: dict[str, Any], files: list[str]) -> None:
     def figures(row: dict[str, Any]) -> list[str]:
         return [f"{row[name]:.4f}" for name in names if name in row]
 
-    print("RMSD in kcal/mol: on what is fitted, on what is held back, and on its low energies; best first")
+    print(
+        "RMSD in kcal/mol: of the fitted configurations, of those held back, and of their low energies; best first"
+    )
     if "gradient_rmsd" in names:
-        print("gradients are fitted too; 'gradient' is their RMSD on what is held back (kcal/mol/A), a component")
+        print("gradients are fitted too; 'gradient' is their held-back RMSD per component (kcal/mol/A)")
     print_table(
         ("degree", "Gamma", "dE", "terms", *heads(found["trials"])),
         [

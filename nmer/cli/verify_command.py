@@ -1,4 +1,4 @@
-"""The command that checks what the store keeps: verify."""
+"""The command that checks the store: verify."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from potentials.errors import InputError
 
 
 def verify(
-    ref: Annotated[str | None, Parameter(help="A version; it and all it was made from are verified.")] = None,
+    ref: Annotated[str | None, Parameter(help="Verify this version and all it was made from.")] = None,
     *,
     all: Annotated[bool, Parameter(help="Verify the whole store, as without a reference.")] = False,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
-    """Recompute every checksum and key, and name what is damaged, one line each.
+    """Recompute every checksum and key, and print a line for each damage, also during a run.
 
-    Also checked: that inputs are there, configurations are the frames they came from, ids are those of the
-    geometries, datasets have the ledger's energies, potentials give the predictions on record, and every line of
-    the labels. Works while a run is under way. Ends with 1 if something is damaged.
+    Also checked: that inputs exist, configurations equal their frames, ids match the geometries, datasets have the
+    ledger's energies, potentials reproduce the stored predictions, and every line of the labels. With damage, the
+    exit code is 1.
 
     Examples
     --------
@@ -57,9 +57,9 @@ def verify(
     without = [name for name, state in found.files.items() if state == NO_CHECKSUM]
     if without:
         more = f", and {len(without) - 3} more (--json names them)" if len(without) > 3 else ""
-        print(f"no checksum, written before there were any: {', '.join(without[:3])}{more}")
+        print(f"no checksum, written by an early release: {', '.join(without[:3])}{more}")
     if found.damages:
         print(f"{len(found.damages)} damages in {len({d.file for d in found.damages})} files")
         return 1
-    print(f"{len(found.files)} versions and the labels are what was written")
+    print(f"{len(found.files)} versions and the labels are unchanged")
     return 0

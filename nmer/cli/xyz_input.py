@@ -1,4 +1,4 @@
-"""What commands that take labelled xyz files let a user say about them, and how they tell what was read."""
+"""The options of commands that read labelled xyz files, and the summary of what was read."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ if TYPE_CHECKING:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class XyzInput:
-    """How xyz files are to be read; shared by fit, tune, and import."""
+    """How to read xyz files; shared by fit, tune, and import."""
 
     column: Annotated[
-        int | None, Parameter(help="Which number of the comment line is the energy, from 1: --energy by number.")
+        int | None, Parameter(help="Number of the energy in the comment line, from 1; same as --energy NUMBER.")
     ] = None
     energy: Annotated[
         str | None,
         Parameter(
-            help="Which energy of the comment line: first, second, or a key of extended xyz; default: the only "
-            "one, the second of two, or the first there is of nbody_energy, REF_energy, energy."
+            help="The energy in the comment line: first, second, or a key of extended xyz; default: the only "
+            "one, the second of two, or the first found of nbody_energy, REF_energy, energy."
         ),
     ] = None
     unit: Annotated[
         str | None,
         Parameter(
             help="Unit of the energies: kcal/mol, kJ/mol, eV, meV, hartree, millihartree, rydberg, cm-1, K; "
-            "default: what the file names, else kcal/mol, and eV in extended xyz."
+            "default: the unit in the file, else kcal/mol, in extended xyz eV."
         ),
     ] = None
     gradient_unit: Annotated[
         str | None,
         Parameter(
-            help="Unit of gradients or forces, such as hartree/bohr; default: that of the energies per A, with "
-            "hartree per bohr."
+            help="Unit of gradients or forces, such as hartree/bohr; default: that of the energies per A, or "
+            "hartree/bohr if they are in hartree."
         ),
     ] = None
     columns: Annotated[
         str | None,
         Parameter(
-            help="What three columns behind the positions are: gradient, forces, or ignore; default: by their "
-            "names, or as the energies tell."
+            help="Meaning of three columns after the positions: gradient, forces, or ignore; default: from their "
+            "names or from the energies."
         ),
     ] = None
     zero: Annotated[
         str | None,
         Parameter(
-            help="What energies count from: minimum of the training set, none, or a value in --unit; default: "
+            help="Zero of the energies: minimum of the training set, none, or a value in --unit; default: "
             "minimum for total energies of one molecule, else none."
         ),
     ] = None
@@ -60,12 +60,12 @@ class XyzInput:
         str | None,
         Parameter(
             help="nearest: molecules of a periodic cell are made whole by nearest images (the default); ignore: "
-            "they stay as they are."
+            "positions are used as given."
         ),
     ] = None
 
     def read(self, train: Path, test: Path | None, symmetry: str) -> tuple[Labelled, Labelled | None]:
-        """Read a training and a test set whose atoms a symmetry describes."""
+        """Read a training and a test set of n-mers with the given symmetry."""
         from potentials.nmers.symmetry import parse_symmetry
         from storage.xyz import read_sets
         from storage.xyz_options import ReadOptions
@@ -76,7 +76,7 @@ class XyzInput:
 
 
 AS_THEY_ARE = XyzInput()
-"""Nothing said about the files."""
+"""The default for every option."""
 
 
 def readings(train: Labelled, test: Labelled | None = None) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def readings(train: Labelled, test: Labelled | None = None) -> dict[str, Any]:
 
 
 def print_readings(sets: Sequence[Labelled | None]) -> None:
-    """Print what was read of each set, and what may be wrong with it."""
+    """Print what was read of each set, and warnings about it."""
     for data in sets:
         for line in data.reading.lines() if data and data.reading else ():
             print(line)

@@ -120,11 +120,11 @@ def test_machines_are_listed(own: Path, capsys: pytest.CaptureFixture[str]) -> N
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert sorted(rows) == sorted([*SHIPPED, "broken"])
     assert [name for name, row in rows.items() if row["runs_here"]] == ["local"]
-    assert rows["broken"]["needs"].startswith("has a wrong profile: broken.toml: key 'system'")
+    assert rows["broken"]["needs"].startswith("has an invalid profile: broken.toml: key 'system'")
     assert rows["slurm"]["size"] == "4 jobs of 1 core, 4:00:00" and rows["slurm"]["file"].endswith("slurm.toml")
     assert main(["machines"]) == 0
     shown = capsys.readouterr().out
-    assert "pbs needs qsub and qdel" in shown and "broken has a wrong profile" in shown
+    assert "pbs needs qsub and qdel" in shown and "broken has an invalid profile" in shown
 
 
 def test_what_machines_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_tune_finds_settings_and_draws_them(
     ("words", "message"),
     [
         ((), "give a recipe, or --train FILE and --symmetry"),
-        (("ch3-water", "--train", "x.xyz"), "one of the two"),
+        (("ch3-water", "--train", "x.xyz"), "and not both"),
         (("--train", "x.xyz"), "--train needs --symmetry"),
         (("ch3-water", "--preset", "smoke", "--store", "none"), "there is no dataset of ch3-water, preset smoke"),
         (("ch3-water", "--gammas", "a"), "--gammas is 'a'"),

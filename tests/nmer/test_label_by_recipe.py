@@ -88,8 +88,8 @@ def test_a_preset_changes_the_protocol(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--fragments", "1,3"), "--fragments and --charges are those of the recipe"),
-        (("--charges", "-1,0"), "--fragments and --charges are those of the recipe"),
+        (("--fragments", "1,3"), "leave out --fragments and --charges"),
+        (("--charges", "-1,0"), "leave out --fragments and --charges"),
         (("--preset", "huge"), "huge"),
         (("--protocol", "nope"), "protocol 'nope' is unknown"),
         (("--memory", "0"), "must be above 0"),
@@ -112,7 +112,7 @@ def test_what_does_not_fit_the_recipe_is_one_sentence(
         ((), "give --recipe RECIPE, or both --fragments"),
         (("--fragments", "1,3"), "give --recipe RECIPE, or both --fragments"),
         (("--protocol", "gfn2-xtb"), "give --recipe RECIPE, or both --fragments"),
-        (("--preset", "smoke", "--fragments", "1,3", "--protocol", "gfn2-xtb"), "--preset is one of a recipe's"),
+        (("--preset", "smoke", "--fragments", "1,3", "--protocol", "gfn2-xtb"), "--preset needs --recipe"),
     ],
 )
 def test_without_a_recipe_both_others_are_needed(

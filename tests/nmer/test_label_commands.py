@@ -121,7 +121,7 @@ def test_retry_says_what_it_tries_and_what_came_of_it(
         "tiny-water, instant: retrying 3 of 4 failed labels with 'TIMEOUT' in status or reason",
         "3  timeout: took longer than 120 s",
         "3 of 3 are ok now",
-        "nmer run takes them into a new dataset",
+        "nmer run makes a new dataset with them",
     ]
     code, out, _ = call(capsys, "retry", recipe, "--store", store.path, "--reason", "failed", "--json")
     found = json.loads(out)

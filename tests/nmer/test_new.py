@@ -72,7 +72,7 @@ def test_new_refuses_in_one_sentence_and_writes_nothing(
     for words, expected in (
         (("Mine", "--from-smiles", "C"), "name 'Mine' must be lowercase letters, digits and dashes"),
         (("../mine", "--from-smiles", "C"), "must be lowercase"),
-        (("ch3-water", "--from-smiles", "C"), "is that of a recipe that comes with nmer"),
+        (("ch3-water", "--from-smiles", "C"), "is the name of a shipped recipe"),
         (("mine", "--from-smiles", "C"), "file 'mine.toml' exists and is not overwritten"),
         (("a", "--from-smiles", "C", "--out", "a.txt"), "must be the path of a .toml file, for example a.toml"),
         (("a", "--from-smiles", "C", "--out", "no/a.toml"), "there is no folder 'no'"),
@@ -81,7 +81,7 @@ def test_new_refuses_in_one_sentence_and_writes_nothing(
         (("a", "--from-smiles", "C", "--with", "water", "--with", "[OH]"), "--with '[OH]' is a radical"),
         (("a", "--from-smiles", "C", "--with", "O", "--with", "O", "--with", "O"), "has 3 partners; allowed"),
         (("a", "--from-smiles", "[Na+]", "--with", "O", "--with", "[Cl-]"), "are both charged: at 7.5 A"),
-        (("water-water-water", "--from-smiles", "O"), "is that of a recipe that comes with nmer"),
+        (("water-water-water", "--from-smiles", "O"), "is the name of a shipped recipe"),
         (("a", "--from-smiles", "[I-]", "--with", "water"), "'aug-cc-pVDZ' is not known to PySCF for element I"),
         (("a",), "--from-smiles"),
     ):
