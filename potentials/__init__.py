@@ -1,1 +1,1 @@
-"""What comes out: the n-mer's definition, its PIP, switching, and calculators."""
+"""Potentials: the definition of an n-mer, its PIP and switching, the sum over n-mers, and calculators."""

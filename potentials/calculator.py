@@ -13,14 +13,14 @@ from potentials.errors import InputError
 from potentials.evaluation import Evaluable
 
 UNIT = kcal / mol
-"""1 kcal/mol in ASE's eV: of CODATA 2014, as all of `ase.units` are, and not of 2018."""
+"""1 kcal/mol in eV, with the CODATA 2014 values of `ase.units`, not CODATA 2018."""
 
 
 class PotentialCalculator(Calculator):  # type: ignore[misc]
     """Energy and forces of a potential for ASE, in eV and eV/Angstrom.
 
-    Contributions to the energy that have a name are among the results: ``results["cap_energy"]`` is the energy of
-    the springs that hold caps.
+    Named contributions to the energy are among the results: ``results["cap_energy"]`` is the energy of the springs
+    that hold caps.
 
     Parameters
     ----------

@@ -1,9 +1,8 @@
-"""Compiled functions, kept on the disk from one process to the next where that is possible.
+"""Functions compiled by numba, cached on disk where possible.
 
-numba keeps what it has compiled beside the source, or in the user's cache folder, or where ``NUMBA_CACHE_DIR``
-says, and refuses to define a function where it can write to none of them: an installation that only its owner can
-write to, and a home that is not there. Then a folder of the user's in the system's temporary folder is used, and
-where there can be none either, every process compiles anew.
+numba writes its cache beside the source, in the user's cache folder, or in ``NUMBA_CACHE_DIR``, and raises an
+error if it can write to none of them, as in a read-only installation without a home directory. Then a folder of
+the user in the system's temporary folder is used; if that is impossible too, every process compiles again.
 """
 
 from __future__ import annotations
@@ -19,28 +18,28 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = "NUMBA_CACHE_DIR"
-"""Variable of the environment that numba reads; processes that this one starts find the folder by it."""
+"""Environment variable that numba reads; child processes find the folder by it."""
 
 _SAID, _OWN = "NMER_SAID_NO_CACHE", "NMER_OWN_NUMBA_CACHE"
-"""Whether it was said that there is no folder; the folder that was taken in the place of numba's."""
+"""Environment variables: whether the lack of a folder was reported; the folder used instead of numba's."""
 
 REMARK = (
-    "note: compiled code cannot be kept, so that every command takes up to a minute longer; set NUMBA_CACHE_DIR "
-    "to a folder that only you can write to"
+    "note: compiled code cannot be kept, so every command takes up to a minute longer; set NUMBA_CACHE_DIR to a "
+    "folder that only you can write to"
 )
 
 
 def njit(*, cache: bool = False, **options: Any) -> Any:
-    """Return a decorator as numba's; with `cache`, what is compiled is kept where there is a place for it.
+    """Return a decorator like numba's; with `cache`, compiled code is cached on disk where possible.
 
-    numba is imported when the function is first called, and not before.
+    numba is imported only when the function is first called.
 
     Parameters
     ----------
     cache
-        Whether to keep it.
+        Whether to cache the compiled code.
     options
-        Those of `numba.njit`.
+        Options of `numba.njit`.
     """
     return lambda function: Compiled(function, cache, options)
 
@@ -53,9 +52,9 @@ class Compiled:
     function
         The function.
     cache
-        Whether what is compiled is kept.
+        Whether to cache the compiled code.
     options
-        Those of `numba.njit`.
+        Options of `numba.njit`.
     """
 
     def __init__(self, function: Callable[..., Any], cache: bool, options: dict[str, Any]) -> None:
@@ -68,7 +67,7 @@ class Compiled:
 
     @cached_property
     def dispatcher(self) -> Any:
-        """What numba makes of the function."""
+        """The function as numba compiled it."""
         import numba
 
         compiled = numba.njit(**self._options)(self._function)
@@ -81,7 +80,7 @@ class Compiled:
             else:
                 compiled._cache = _Lenient(compiled._cache)
             break
-        self.__dict__["dispatcher"] = compiled  # before those that it calls, which may call it
+        self.__dict__["dispatcher"] = compiled  # set first: functions that it calls may call it
         _compile_called(self._function)
         return compiled
 
@@ -104,7 +103,7 @@ carray: Any = FromNumba("carray")
 
 
 def _compile_called(function: Callable[..., Any]) -> None:
-    """Put what numba makes of them in the place of the compiled functions that a function calls by name."""
+    """Replace the `Compiled` functions that a function calls by name with numba's."""
     names = function.__globals__
     for name in function.__code__.co_names:
         if isinstance(names.get(name), (Compiled, FromNumba)):
@@ -158,7 +157,7 @@ class Callback:
 
 
 def cache_folder() -> Path | None:
-    """Return where compiled code is kept; None where there is no such folder and every process compiles anew."""
+    """Return the folder of compiled code; None if there is none, so that every process compiles again."""
     from numba.core.caching import FunctionCache
 
     try:
@@ -168,14 +167,14 @@ def cache_folder() -> Path | None:
 
 
 def _other_folder() -> bool:
-    """Have numba use a folder of the user's own; return False where it does already, or there can be none."""
+    """Make numba use the folder of `own_folder`; return False if it does already, or there is none."""
     import numba
 
     if os.environ.get(_SAID) or os.environ.get(_OWN) == numba.config.CACHE_DIR:
         return False
     folder = own_folder()
     if folder is None:
-        os.environ[_SAID] = "1"  # once is enough, also for the processes that this one starts
+        os.environ[_SAID] = "1"  # reported once, child processes included
         print(REMARK, file=sys.stderr)
         return False
     os.environ[FOLDER] = os.environ[_OWN] = numba.config.CACHE_DIR = str(folder)
@@ -183,9 +182,9 @@ def _other_folder() -> bool:
 
 
 def own_folder() -> Path | None:
-    """Return a folder in the system's temporary folder that is this user's alone; None where there can be none.
+    """Return a folder in the system's temporary folder that only this user can write to; None if there is none.
 
-    Compiled code is run as it is found, so a folder that another user could write to is not taken.
+    Cached code is executed unchecked, so a folder that another user could write to is not used.
     """
     user = os.getuid() if hasattr(os, "getuid") else 0
     try:
@@ -200,7 +199,7 @@ def own_folder() -> Path | None:
 
 
 class _Lenient:
-    """numba's cache of a function, whose damage or lack of room is no reason to fail: it is compiled instead."""
+    """numba's cache of a function; if it is damaged or the disk is full, the function is compiled instead."""
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
@@ -209,15 +208,15 @@ class _Lenient:
         return getattr(self._cache, name)
 
     def load_overload(self, *values: Any) -> Any:
-        """Return what is kept; None where nothing is, or cannot be read."""
+        """Return the cached code; None if there is none or it cannot be read."""
         try:
             return self._cache.load_overload(*values)
-        except Exception:  # half a file can fail in any way; without it the next one is whole
+        except Exception:  # a damaged file can fail in any way; it is removed
             with suppress(Exception):
                 self._cache.flush()
             return None
 
     def save_overload(self, *values: Any) -> None:
-        """Keep what was compiled if there is room."""
+        """Save compiled code if there is room."""
         with suppress(Exception):
             self._cache.save_overload(*values)

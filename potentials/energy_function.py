@@ -1,4 +1,4 @@
-"""An energy of the positions of given atoms: what the potential of an n-mer and a sum of potentials share."""
+"""An energy as a function of positions: what the potential of an n-mer and a sum of potentials share."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class EnergyFunction(ABC):
-    """An energy of the positions of given atoms, with its exact gradient.
+    """An energy as a function of the positions of given atoms, with its exact gradient.
 
-    A class that gives `symbols` and `evaluate` has `energy`, `energy_and_gradient` and `calculator` from here.
+    A subclass defines `symbols` and `evaluate`; `energy`, `energy_and_gradient` and `calculator` follow from them.
     """
 
     @property
@@ -52,7 +52,7 @@ class EnergyFunction(ABC):
         Raises
         ------
         InputError
-            If the shape is another, a coordinate is not finite, or two atoms are in one place.
+            If the shape is wrong, a coordinate is not finite, or two atoms are in one place.
         """
         batch, single = self.as_batch(positions)
         value = self.evaluate(batch).energy
@@ -74,14 +74,14 @@ class EnergyFunction(ABC):
         Raises
         ------
         InputError
-            If the shape is another, a coordinate is not finite, or two atoms are in one place.
+            If the shape is wrong, a coordinate is not finite, or two atoms are in one place.
         """
         batch, single = self.as_batch(positions)
         found = self.evaluate(batch)
         return (float(found.energy[0]), found.gradient[0]) if single else (found.energy, found.gradient)
 
     def as_batch(self, positions: ArrayLike) -> tuple[Floats, bool]:
-        """Return positions as (n, atoms, 3), and whether they were of one configuration; raises InputError."""
+        """Return positions as (n, atoms, 3), and whether they were one configuration; raises InputError."""
         expected = (len(self.symbols), 3)
         allowed = f"allowed: {expected} or (n, {expected[0]}, 3) in Angstrom"
         try:

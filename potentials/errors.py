@@ -1,19 +1,18 @@
-"""The errors of nmer: each is one clear sentence; its class says the exit code and whether a retry can help."""
+"""The errors of nmer: each message is one sentence; the class has the exit code and says if a retry can help."""
 
 from typing import ClassVar
 
 LONGEST = 2000
-"""Characters of a message."""
+"""Largest number of characters of a message."""
 
 AGAIN = "what is finished is kept: run the same command again to continue"
-"""The end of the message of an error after which another try can help."""
+"""End of the message of an error after which a retry can help."""
 
 
 def printable(text: str) -> str:
-    """Return a text with characters that are not printed written out, as Python writes them; lines stay lines.
+    """Return a text with its unprintable characters escaped as in Python; tabs and line ends stay.
 
-    A name from a file of someone else's could otherwise clear a terminal, hide what follows, or write to the
-    clipboard.
+    A name from someone else's file could otherwise clear a terminal, hide what follows, or write to the clipboard.
     """
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
@@ -24,24 +23,23 @@ class NmerError(Exception):
     Attributes
     ----------
     exit_code
-        With which the command ends.
+        Exit code of the command.
     retry_helps
-        Whether the same command, given again, can succeed without a change of the input; the message then ends
-        with `AGAIN`.
+        Whether the same command can succeed later with the same input; the message then ends with `AGAIN`.
     """
 
     exit_code: ClassVar[int] = 1
     retry_helps: ClassVar[bool] = False
 
     def __init__(self, message: object = "") -> None:
-        said = str(message)
-        if len(said) > LONGEST:  # what is allowed is said at the end
-            said = f"{said[: LONGEST // 2]} ... {said[-LONGEST // 2 :]}"
-        super().__init__(printable(said))
+        text = str(message)
+        if len(text) > LONGEST:  # its end says what is allowed
+            text = f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
+        super().__init__(printable(text))
 
     def __str__(self) -> str:
-        said = super().__str__()
-        return f"{said}; {AGAIN}" if self.retry_helps else said
+        text = super().__str__()
+        return f"{text}; {AGAIN}" if self.retry_helps else text
 
 
 class InputError(NmerError, ValueError):
@@ -62,16 +60,16 @@ class MissingProgramError(InputError):
 
 
 class StageError(NmerError, RuntimeError):
-    """A stage ran and has no result: too few frames, too few usable labels.
+    """A stage ran without a result: too few frames, too few usable labels.
 
     The message says what happened and what to change.
     """
 
 
 class StoppedError(StageError):
-    """A stage was stopped by what it ran on: a cluster, a server, a disk, the memory of the machine.
+    """A stage was stopped by a failure of a cluster, a server, a disk, or by a lack of memory.
 
-    The message says what happened and what to look at.
+    The message says what happened and what to check.
     """
 
     retry_helps = True

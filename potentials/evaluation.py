@@ -1,4 +1,4 @@
-"""What a potential gives, and what the sum and the calculator need to know of one."""
+"""The result of an evaluation, and the interfaces that the sum and the calculator require of a potential."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Evaluation:
     gradient
         (n, atoms, 3), kcal/mol/Angstrom.
     shares
-        Contributions to the energy that have a name of their own, such as ``cap_energy``; (n,), kcal/mol.
+        Named contributions to the energy, such as ``cap_energy``; (n,), kcal/mol.
     """
 
     energy: Floats
@@ -31,14 +31,14 @@ class Evaluation:
 
 
 class Contribution(Protocol):
-    """An energy of given atoms, with its gradient: all that the sum needs of a contribution to it."""
+    """An energy of given atoms with its gradient: what the sum requires of a contribution."""
 
     def energy_and_gradient(self, positions: ArrayLike) -> tuple[float | Floats, Floats]:
         """Return the energy (kcal/mol) and the gradient (kcal/mol/Angstrom) of (n, atoms, 3) in Angstrom."""
 
 
 class NamedAtoms(Protocol):
-    """What has named atoms, such as an n-mer."""
+    """Anything with known elements, such as an n-mer."""
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ class NMerContribution(Contribution, Protocol):
 
 
 class Evaluable(Protocol):
-    """What the calculator needs."""
+    """What the calculator requires."""
 
     @property
     def symbols(self) -> tuple[str, ...]:

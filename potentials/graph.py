@@ -9,11 +9,11 @@ import numpy as np
 from potentials.arrays import Ints
 
 Edges = Iterable[tuple[int, int]]
-"""Pairs of nodes, counted from 0; their order means nothing."""
+"""Pairs of nodes, counted from 0, in either order."""
 
 
 def neighbours(count: int, edges: Edges) -> tuple[tuple[int, ...], ...]:
-    """Return the nodes that an edge joins to each of `count` nodes, rising, each once."""
+    """Return the neighbours of each of `count` nodes, in ascending order."""
     found: list[set[int]] = [set() for _ in range(count)]
     for i, j in edges:
         if i != j:
@@ -23,7 +23,7 @@ def neighbours(count: int, edges: Edges) -> tuple[tuple[int, ...], ...]:
 
 
 def connected_sets(joined: Sequence[Sequence[int]], most: int) -> list[tuple[int, ...]]:
-    """Return every connected set of up to `most` nodes, rising, the small ones first.
+    """Return every connected set of up to `most` nodes, each in ascending order, smaller sets first.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Physical constants (CODATA 2018), and the units of energy, length and gradient that files are written in.
 
-Units inside are Angstrom, kcal/mol, fs, K, e and u; every conversion takes its number from here. Other programs
-and file formats have values of their own, which stand where they are read or written: `ase.units` (CODATA 2014),
-PLUMED, QCSchema, i-PI.
+Internal units are Angstrom, kcal/mol, fs, K, e and u; every conversion factor is defined here. The constants of
+other programs and file formats are defined where those are read or written: `ase.units` (CODATA 2014), PLUMED,
+QCSchema, i-PI.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KB = 1.380649e-23 * AVOGADRO / 1e3 / KCAL_IN_KJ
 """Boltzmann's constant, kcal/mol/K."""
 
 KB_2010 = 0.0019872043
-"""Boltzmann's constant of CODATA 2010, rounded, kcal/mol/K: sampled frames rest on it and would change with it."""
+"""Boltzmann's constant of CODATA 2010, rounded, kcal/mol/K: the frames of existing pools depend on it."""
 
 COULOMB = HARTREE * BOHR
 """Energy of two charges of 1 e at a distance of 1 Angstrom, kcal/mol."""
@@ -92,7 +92,7 @@ _WHOLE = {"au": ("hartree", "bohr"), "a.u.": ("hartree", "bohr")}
 
 
 def energy_unit(text: str) -> str:
-    """Return the name in `ENERGY` of a unit of energy, however it is written.
+    """Return the name in `ENERGY` of a unit of energy in any accepted spelling.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def gradient_factor(unit: tuple[str, str]) -> float:
 
 
 def length_unit(text: str) -> str | None:
-    """Return the name in `LENGTH` of a unit of length, however it is written; None if it is none of them."""
+    """Return the name in `LENGTH` of a unit of length in any accepted spelling; None if it is none of them."""
     return _named(text, LENGTH, _LENGTH_NAMES)
 
 
@@ -140,6 +140,6 @@ def _named(text: str, known: dict[str, float], others: dict[str, str]) -> str | 
     if text.strip() in known:
         return text.strip()
     plain = "".join(text.split()).lower()
-    if text.strip().startswith("MeV"):  # the million, not the thousandth
+    if text.strip().startswith("MeV"):  # mega, not milli
         return None
     return {name.lower(): name for name in known}.get(plain) or others.get(plain)

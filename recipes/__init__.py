@@ -1,1 +1,1 @@
-"""What to make: the recipe's models, the shipped TOML recipes, and the cost estimate."""
+"""Recipes: their models, the shipped TOML recipes, and the cost estimate."""

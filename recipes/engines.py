@@ -1,4 +1,4 @@
-"""What recipes, estimates, and citations know about labelling engines: all of it is declared by the engines."""
+"""What labelling engines declare about themselves: recipes, estimates, and citations are derived from it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from recipes.schema.section import Section
 
 FORMULA = "formula"
-"""Source of a cost that was not measured."""
+"""Source of a cost that was estimated, not measured."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Method:
     papers
         What is cited for it, each with the key of a paper in ``storage/papers.toml``.
     own_basis
-        Whether it has a basis of its own and reads none from the recipe.
+        Whether it has its own basis and reads none from the recipe.
     fitted
-        Whether its integrals are always fitted.
+        Whether it always uses density fitting.
     """
 
     name: str
@@ -44,16 +44,16 @@ class Method:
 
 
 class JobSize(NamedTuple):
-    """How large one energy calculation is.
+    """The size of one energy calculation.
 
     Attributes
     ----------
     functions
-        Basis functions, those of ghosts among them.
+        Number of basis functions, those of ghost atoms included.
     occupied, frozen
-        Correlated and frozen occupied orbitals.
+        Numbers of correlated and of frozen occupied orbitals.
     large_functions
-        Basis functions of the larger basis of a composite; zero if there is none or it is not known.
+        Number of functions in the larger basis of a composite; zero if there is none or it is not known.
     """
 
     functions: int
@@ -71,9 +71,9 @@ class LabelCost:
     cpu_seconds
         CPU time, s.
     memory
-        Peak of its process, GiB.
+        Peak memory of its process, GiB.
     source
-        Where the figures come from.
+        Origin of the figures.
     """
 
     cpu_seconds: float
@@ -98,20 +98,20 @@ class DeclaredEngine(Declared, Protocol):
 
     @property
     def ghosts(self) -> bool:
-        """Return whether it takes ghost atoms, as counterpoise needs."""
+        """Return whether it supports ghost atoms, which the counterpoise correction requires."""
 
     def check_options(self, labelling: Section) -> None:
-        """Raise ValueError if options of a recipe do not go together in this engine."""
+        """Raise ValueError if this engine does not support a combination of options."""
 
     def cost(self, labelling: Section, jobs: Sequence[JobSize]) -> LabelCost | None:
-        """Return what a label costs, or None where it is not known."""
+        """Return the cost of a label, or None if it is not known."""
 
     def __call__(self) -> Any:
         """Return an engine to compute with."""
 
 
 ENGINES: Registry[DeclaredEngine] = Registry("labelling.engine", "tasks.labelling.engines", "ENGINE")
-"""Every labelling engine that is in its folder or in a folder of ``NMER_PLUGINS``."""
+"""Every labelling engine in ``tasks/labelling/engines`` or in a folder of ``NMER_PLUGINS``."""
 
 
 def find_method(engine: str, method: str) -> Method | None:
@@ -130,7 +130,7 @@ def readers(field: str) -> dict[str, tuple[str, ...]]:
 
 
 def engine_table() -> list[dict[str, str]]:
-    """Return what each engine declares, as the columns of a table for people."""
+    """Return what each engine declares, one dictionary of columns per row."""
     return [
         {
             "engine": engine.name,
@@ -146,7 +146,7 @@ def engine_table() -> list[dict[str, str]]:
 
 
 def method_table() -> list[dict[str, str]]:
-    """Return what each method is and which engines have it, as the columns of a table for people."""
+    """Return what each method is and which engines have it, one dictionary of columns per row."""
     titles = {method.name: method.title for engine in ENGINES for method in engine.methods}
     return [
         {

@@ -1,8 +1,8 @@
-"""What a recipe will cost, before anything runs: core-hours, memory, and disk, stage by stage.
+"""The cost of a recipe, estimated before anything runs: core-hours, memory, and disk of each stage.
 
-The formulas are fits to measured runs on one core of a 2020s server (AVX2): canonical labels within 35 %, LNO
-labels within 10 %, labels in single precision and composites of them within 15 % of what was measured. Read an
-estimate as right within a factor of two. Whoever has measured labels at hand passes their cost in.
+The formulas are fits to measured runs on one core of a 2020s server (AVX2), with deviations of up to 35 % for
+canonical labels, 10 % for LNO labels, and 15 % for labels in single precision and composites of them. An estimate
+should be right within a factor of two. The cost of a label can be given if it was measured.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ FUNCTIONS = {  # basis functions on H and He, and on B to Ne
 }
 
 TWO_LEVELS = 2000
-"""Clusters above which the selection goes by two levels unless told otherwise."""
+"""Number of clusters above which the selection has two levels by default."""
 
 SELECTION_TABLE = 0.25
-"""What the selection keeps of its table in memory, GiB; the rest is in a scratch file."""
+"""Part of the selection's table in memory, GiB; the rest is in a scratch file."""
 
 FRAMES_PER_SECOND = 1500.0
 COMPILE_SECONDS = 30.0
@@ -50,15 +50,15 @@ class StageEstimate:
     Attributes
     ----------
     stage
-        Which stage.
+        Name of the stage.
     count
-        How many of what it makes; `unit` says of what.
+        Number of items that it makes, in its `unit`.
     core_hours
-        CPU time; None where nothing is known about the method's or the basis set's cost.
+        CPU time; None if the cost of the method or basis set is not known.
     memory
         Largest memory of one process, GiB; None as above.
     disk
-        What stays in the store, MB.
+        Size in the store, MB.
     """
 
     stage: str
@@ -73,14 +73,14 @@ class StageEstimate:
 
 
 def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstimate]:
-    """Return the cost of each stage when nothing is there yet.
+    """Return the cost of each stage with an empty store.
 
     Parameters
     ----------
     recipe
         The recipe.
     label
-        Cost of a label where it is known better than by formula.
+        Cost of a label, if it is known better than by formula.
     """
     nmer = recipe.build_nmer()
     frames = recipe.sampling.frames
@@ -92,7 +92,7 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
     label = label or label_cost(nmer, recipe.labelling)
     fit_rounds = recipe.fitting.starts * min(recipe.fitting.max_iterations, 60)
     fit_seconds = fit_rounds * (train * terms**2 / 2e10 + train * terms * 5e-9)
-    if terms < candidates:  # chosen among all of them
+    if terms < candidates:  # terms are chosen among the candidates
         fit_seconds += (train * candidates**2 + candidates * terms**2) / 2e10
     return [
         StageEstimate(
@@ -141,7 +141,7 @@ def _sampling_seconds(sampling: Sampling, nmer: NMer) -> float:
 
 
 def _selection_seconds(selection: SelectionSettings, frames: int, nmer: NMer) -> float:
-    """Return the CPU time of the selection, s: fits to pools of 600,000 and 3,000,000 frames of 28 features."""
+    """Return the CPU time of the selection, s, fitted to pools of 600,000 and 3,000,000 frames of 28 features."""
     clusters, descriptor = selection.train + selection.test, DESCRIPTORS.get(selection.descriptor)
     describing, width = 1.0 + frames * descriptor.frame_seconds, descriptor.width(nmer)
     if selection.levels == "two" or (selection.levels == "auto" and clusters > TWO_LEVELS):
@@ -150,7 +150,7 @@ def _selection_seconds(selection: SelectionSettings, frames: int, nmer: NMer) ->
 
 
 def label_cost(nmer: NMer, labelling: Labelling) -> LabelCost | None:
-    """Return what one label costs by formula, or None for a method or a basis set that has none."""
+    """Return the cost of one label by formula, or None for a method or a basis set without one."""
     sizes = job_sizes(nmer, labelling)
     return None if sizes is None else cost_of_jobs(labelling, sizes)
 
@@ -191,5 +191,5 @@ def job_sizes(nmer: NMer, labelling: Labelling) -> list[JobSize] | None:
 
 
 def cost_of_jobs(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | None:
-    """Return what a label of these calculations costs by formula, or None for a method that has none."""
+    """Return the cost of a label of these calculations by formula, or None for a method without one."""
     return ENGINES.get(labelling.engine).cost(labelling, jobs)

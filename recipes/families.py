@@ -49,7 +49,7 @@ PUBLISHED = {
     "ch3-water": Published(0.08, 0.08),
     "conh-water": Published(0.18, 0.20),
 }
-"""Where a paper gives an n-mer's own figures; of all others it says that the test RMSD is below 0.5 kcal/mol."""
+"""Figures of single n-mers in the papers; of all others they say that the test RMSD is below 0.5 kcal/mol."""
 
 
 def family(name: str) -> tuple[str, ...]:

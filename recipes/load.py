@@ -1,4 +1,4 @@
-"""Load a recipe by name or path, apply a preset, and say clearly what is wrong with it."""
+"""Load a recipe by name or path, apply a preset, and report what is wrong with it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from recipes.schema.section import Section
 SectionType = TypeVar("SectionType", bound=Section)
 
 LARGEST_FILE = 256_000
-"""Bytes of a recipe; those that come with nmer have up to 4,000, an n-mer of 200 atoms 20,000."""
+"""Largest size of a recipe, bytes; shipped recipes have up to 4,000, an n-mer of 200 atoms 20,000."""
 
 MOST_POINTS = 300
-"""Points between two line ends or '=': keys with more take hours to read, and lists are written over lines."""
+"""Largest number of points between two line ends or '=': keys with more of them take hours to parse."""
 
 
 def shipped_recipes() -> dict[str, Path]:
-    """Name and file of every recipe that comes with nmer."""
+    """Return the name and file of every shipped recipe."""
     folder = Path(str(resources.files("recipes")))
     return {path.stem: path for path in sorted(folder.glob("*.toml")) if path.name != "protocols.toml"}
 
@@ -54,7 +54,7 @@ def find_recipe(name: str) -> Path:
 
 
 def presets(path: Path) -> list[str]:
-    """Names of the presets that a recipe file offers."""
+    """Return the names of a recipe file's presets."""
     return sorted(_read(path).get("presets", {}))
 
 
@@ -66,7 +66,7 @@ def load_recipe(name: str, preset: str | None = None) -> Recipe:
     name
         A shipped recipe's name, or the path of a TOML file.
     preset
-        A preset of that recipe; without one the recipe's own values and the defaults stand.
+        A preset of that recipe; without one the recipe's own values and the defaults apply.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def section_toml(sections: Mapping[str, Section]) -> str:
 
 
 def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
-    """Return base with the override's values laid over it, table by table."""
+    """Return base with the values of the override, merged table by table."""
     merged = dict(base)
     for key, value in override.items():
         below = merged.get(key)
@@ -129,12 +129,12 @@ def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
 
 
 def expanded_toml(recipe: Recipe) -> str:
-    """Return the fully expanded recipe as TOML: every default written out, loadable again as it is."""
+    """Return the fully expanded recipe as TOML, every default written out; it can be loaded again."""
     return toml_text(recipe.model_dump(mode="json", exclude_none=True))
 
 
 def toml_text(values: Mapping[str, Any]) -> str:
-    """Return tables as TOML, texts of several lines as they read."""
+    """Return tables as TOML; texts of several lines are written as such."""
     import tomlkit
 
     def lines_kept(value: Any) -> Any:
@@ -151,22 +151,22 @@ def toml_text(values: Mapping[str, Any]) -> str:
 
 
 def recipe_of_text(text: str) -> Recipe:
-    """Return the recipe of an expanded TOML text; raises ValueError if it is none that this version reads.
+    """Return the recipe of an expanded TOML text; raises ValueError if this version cannot read it.
 
-    What a text of an older release leaves out has the value that it stood for then, whatever the default is today.
+    A field that the text of an older release lacks gets the value of its absence (`LATER`), not today's default.
     """
     return Recipe.model_validate(Recipe.completed(tomllib.loads(text)))
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return a recipe's values by dotted key, tables and lists of tables taken apart.
+    """Return a recipe's values by dotted key, tables and lists of tables flattened.
 
     Parameters
     ----------
     values
-        Tables as TOML has them.
+        Tables as read from TOML.
     prefix
-        What stands before every key.
+        Prefix of every key.
     """
     found: dict[str, Any] = {}
     for key, value in values.items():
@@ -182,7 +182,7 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _existing(path: Path) -> Path:
-    """Return the path of a file; raises InputError with what is there instead."""
+    """Return the path if it is a file; raises InputError with what it is otherwise."""
     try:
         kind = path.stat().st_mode
     except (OSError, ValueError) as error:
@@ -201,7 +201,7 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Return the tables of a recipe file, of any encoding of UTF-8 and of a size that a recipe may have."""
+    """Return the tables of a recipe file in UTF-8, with or without a byte order mark; its size is limited."""
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
@@ -231,7 +231,7 @@ def _known() -> str:
 
 
 def _sentence(error: ValidationError) -> str:
-    """Turn pydantic's first complaint into one sentence with the key and what is allowed."""
+    """Return pydantic's first error as one sentence with the key and what is allowed."""
     problems = error.errors()
     first = problems[0]
     key = ".".join(str(part) for part in first["loc"])

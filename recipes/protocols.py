@@ -1,4 +1,4 @@
-"""Protocols by name: whole labelling sections that a command can put in the place of a recipe's own."""
+"""Named protocols: complete labelling sections that a command can use instead of a recipe's own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def find_protocol(name: str) -> Labelling:
     Raises
     ------
     InputError
-        If there is none of that name.
+        If there is no protocol of that name.
     """
     known = protocols()
     if name not in known:

@@ -3,8 +3,7 @@
 A registry imports those modules of its folder that bind one name (``ENGINE = ...``) and keeps what they declare; a
 module that does not bind it is not imported. Files in the folders that the environment variable ``NMER_PLUGINS``
 names (separated as in ``PATH``) are searched in the same way, so that a file outside the project adds an engine or
-a gate. The folder's package is given by its name because recipes are checked on a floor below that of engines and
-samplers.
+a gate. The folder's package is given by its name because recipes must not import the folders above them.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ class Need:
 
 
 class Declared(Protocol):
-    """What every declaration has: its name, one line that says what it is, what it needs, and its papers."""
+    """A declaration: its name, one line that says what it is, what it needs, and its papers."""
 
     @property
     def name(self) -> str:
@@ -99,11 +98,11 @@ class Registry(Generic[D]):
     Parameters
     ----------
     what
-        What the kind is called in a message: ``labelling.engine``.
+        Name of the kind in messages: ``labelling.engine``.
     package
         Dotted name of the folder whose modules are searched.
     attribute
-        Name that a module binds its declaration to: ``ENGINE``.
+        Name of the declaration in a module: ``ENGINE``.
     """
 
     def __init__(self, what: str, package: str, attribute: str) -> None:

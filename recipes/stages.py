@@ -1,4 +1,4 @@
-"""The stages of a recipe and the parts that can run alone: everything else that lists stages reads it here."""
+"""The stages of a recipe and the groups of them that can run alone; all lists of stages are derived from these."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Stage:
     makes
         Kind of the version that it adds to the store.
     unit
-        What is counted.
+        What is counted, in the plural.
     sections
         Sections of the recipe that decide its key, besides the keys of its inputs.
     format
         Number of the format of its content; see `storage.keys.stage_format`.
     takes
-        What its function is given besides the plan and the store: ``scheduler`` (gives the address of the Dask
-        scheduler), ``compute`` (calls a function where the fit runs), ``source`` (key of what the stage before
-        it made).
+        Arguments of its function besides the plan and the store: ``scheduler`` (returns the address of the Dask
+        scheduler), ``compute`` (calls a function where the fit runs), ``source`` (key of the version that the
+        previous stage made).
     """
 
     name: StageName
@@ -44,12 +44,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Part:
-    """Stages that run alone, with ``nmer run --only``; what they need must be there.
+    """Stages that can run alone, with ``nmer run --only``; their inputs must be in the store.
 
     Attributes
     ----------
     first, last
-        The first and the last of its stages.
+        Its first and its last stage.
     title
         What it does.
     """
@@ -69,10 +69,10 @@ STAGE: dict[str, Stage] = {
         Stage("validation", "judge the potential", "validation", "errors", ("gates",), 3, ("source",)),
     )
 }
-"""Every stage by its name, in the order they run."""
+"""Every stage by its name, in the order in which they run."""
 
 STAGES: tuple[StageName, ...] = get_args(StageName)
-"""Names of the stages in the order they run."""
+"""Names of the stages in the order in which they run."""
 
 PARTS: dict[PartName, Part] = {
     "sample": Part("sampling", "selection", "Sample an n-mer's pool and choose configurations from it"),

@@ -1,8 +1,8 @@
-"""The text of an xyz file as frames: atoms, positions, further columns, comment, cell; one reader for all.
+"""Read xyz files as frames: atoms, positions, further columns, comment, cell.
 
-Read are plain xyz and extended xyz, as people have them: a byte order mark, CRLF, tabs, blank lines at the end,
-Fortran's exponents, atoms with numbers behind their symbols, atomic numbers in their place. What cannot be read
-without a guess is refused with the file's name and the line.
+Plain xyz and extended xyz are read with their common variations: a byte order mark, CRLF, tabs, blank lines at the
+end, Fortran exponents, numbers after the symbols of atoms, and atomic numbers instead of symbols. Ambiguous input
+is refused with the file's name and the line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from potentials.units import length_unit
 from recipes.xyz_words import element, number_of
 
 FARTHEST = 1e6
-"""Coordinates beyond this are none of a molecule, Angstrom."""
+"""Largest coordinate that is accepted, Angstrom."""
 
 _KEY = re.compile(r"([A-Za-z_][\w.\-]*)\s*=\s*(\"[^\"]*\"|'[^']*'|\{[^}]*\}|\[[^\]]*\]|\S+)|(\S+)")
 _LENGTH_KEYS = ("units", "length_unit", "length_units", "pos_unit", "positions_unit")
@@ -32,18 +32,18 @@ _WIDTHS = {"S", "R", "I", "L"}
 
 @dataclass(frozen=True)
 class Column:
-    """Numbers or words behind the positions of the atoms.
+    """Numbers or words after the positions of the atoms.
 
     Attributes
     ----------
     name
-        As Properties has it; empty in plain xyz.
+        Its name in Properties; empty in plain xyz.
     width
-        How many columns of the text it is.
+        Number of columns of text.
     values
-        (atoms, width) where they are real numbers, else None.
+        (atoms, width) if they are real numbers, else None.
     trouble
-        Why they are not, where they should be.
+        Why they are not, if they should be.
     """
 
     name: str
@@ -59,25 +59,25 @@ class Frame:
     Attributes
     ----------
     where
-        File, line of its number of atoms, and its own number, from 1: how messages name it.
+        File, line of its number of atoms, and its own number, from 1, as in messages.
     path, line, number
-        The same apart.
+        The same, separately.
     comment
         The second line.
     keys
-        What the comment gives names to; None where it names nothing.
+        The keys of the comment with their values; None if it has no key.
     bare
-        Words of a comment with keys that have none.
+        The words without a key of a comment that has keys.
     symbols
         Element of each atom.
     positions
         (atoms, 3), Angstrom.
     further
-        Columns behind the positions.
+        Columns after the positions.
     cell
-        The periodic cell; None where nothing repeats.
+        The periodic cell; None without periodicity.
     cell_said
-        What the comment says of cell and periodicity, for people; empty where nothing.
+        What the comment says about cell and periodicity, in words; empty if nothing.
     """
 
     where: str
@@ -107,7 +107,7 @@ def read_frames(path: Path, ignore_cell: bool = False) -> Iterator[Frame]:
     path
         The file.
     ignore_cell
-        Do not look at cell and periodicity.
+        Ignore cell and periodicity.
 
     Raises
     ------
@@ -251,14 +251,14 @@ def _further(
         return Column(name, wide, None)
     try:
         return Column(name, wide, _table(path, at, number, words, start, wide, ""))
-    except InputError as error:  # refused where the column is wanted
+    except InputError as error:  # raised if the column is needed
         return Column(name, wide, None, str(error))
 
 
 def _keys(comment: str) -> tuple[dict[str, str] | None, tuple[str, ...]]:
     """Return the keys of a comment with their values, and its words without a key.
 
-    The values of a key that is there twice stand side by side, which is no number.
+    The values of a key that occurs twice are joined by "and", so that they are not taken for a number.
     """
     found: dict[str, str] = {}
     bare = []
@@ -274,7 +274,7 @@ def _keys(comment: str) -> tuple[dict[str, str] | None, tuple[str, ...]]:
 
 
 def _layout(where: str, keys: dict[str, str] | None) -> list[tuple[str, str, int, int]] | None:
-    """Return name, type, first column and width of what Properties describes; None where there is none."""
+    """Return name, type, first column and width of each entry of Properties; None without Properties."""
     text = next((value for key, value in (keys or {}).items() if key.lower() == "properties"), None)
     if text is None:
         return None
@@ -293,16 +293,16 @@ def _layout(where: str, keys: dict[str, str] | None) -> list[tuple[str, str, int
     species = shapes.get("species") == ("S", 1) or ("species" not in shapes and shapes.get("Z") == ("I", 1))
     if not species or shapes.get("pos") != ("R", 3):
         raise InputError(f"{where}: Properties is '{text[:80]}'; needed: species:S:1 (or Z:I:1) and pos:R:3")
-    if "species" in shapes:  # the symbols count; atomic numbers beside them are a column like any other
+    if "species" in shapes:  # the symbols are used; atomic numbers beside them are a further column
         layout = [("Z of species", *entry[1:]) if entry[0] == "Z" else entry for entry in layout]
     return layout
 
 
 def _cell(where: str, keys: dict[str, str], comment: str) -> tuple[Cell | None, str]:
-    """Return the periodic cell of a comment and what it says; a Lattice without pbc repeats, as in ASE."""
+    """Return the periodic cell of a comment and what it says; a Lattice without pbc is periodic, as in ASE."""
     named = {key.lower(): value for key, value in keys.items()}
     other = next((key for key in _OTHER_CELLS if key in named), None)
-    if other or "CELL{" in comment or "CELL(" in comment:  # the latter are of i-PI, whose units vary
+    if other or "CELL{" in comment or "CELL(" in comment:  # the latter two are of i-PI, whose units vary
         raise InputError(f"{where}: its cell is not written as Lattice and pbc; write it so, or leave it out")
     lattice, pbc = named.get("lattice"), named.get("pbc")
     periodic = (lattice is not None,) * 3

@@ -1,4 +1,4 @@
-"""The words of an xyz file: elements and numbers as people and Fortran write them."""
+"""The words of an xyz file: elements and numbers in their common spellings."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _NO_ATOM_NAMES = ("CL", "SI")
 def element(word: str) -> str:
     """Return the symbol of an element from the first word of an atom's line.
 
-    Taken are symbols in upper or lower case, with a number behind them (``O1``, ``H_2``), and atomic numbers.
+    Symbols in upper or lower case, followed by a number or not (``O1``, ``H_2``), and atomic numbers are accepted.
 
     Raises
     ------
     ValueError
-        If it is none, an isotope, or a dummy or ghost atom; the message says which.
+        If it is not an element, or an isotope, or a dummy or ghost atom; the message says which.
     """
     if _DUMMIES.fullmatch(word):
         raise ValueError(f"'{word}' is a dummy or ghost atom; take it out of the file")
@@ -48,12 +48,12 @@ def element(word: str) -> str:
 
 
 def number_of(word: str) -> float:
-    """Return a number, Fortran's exponents included.
+    """Return the number in a word; Fortran exponents are accepted.
 
     Raises
     ------
     ValueError
-        If it is none or not finite; the message says so.
+        If it is not a number or not finite; the message says which.
     """
     if _NOT_FINITE.fullmatch(word):
         raise ValueError(f"a number is not finite: '{word}'")

@@ -1,1 +1,1 @@
-"""What an n-mer is: its fragments and caps, its symmetry, and how its interaction is switched off."""
+"""The definition of an n-mer: its fragments and caps, its symmetry, and its switching."""

@@ -32,7 +32,7 @@ class Piece:
 
     @cached_property
     def atoms(self) -> tuple[int, ...]:
-        """The piece's atoms in the n-mer's numbers, the n-mer's own caps among them."""
+        """The piece's atoms in the n-mer's numbers, the n-mer's own caps included."""
         return tuple(sorted(a for p in self.parts for a in self.whole.parts[p]))
 
     @cached_property
@@ -64,11 +64,11 @@ class Piece:
 
     @property
     def charge(self) -> int:
-        """The whole's charge if the piece is the whole; a part of a charged n-mer is refused by `pieces`."""
+        """The n-mer's charge if the piece is all of it, else 0: `pieces` refuses a charged n-mer."""
         return self.whole.charge if len(self.parts) == len(self.whole.parts) else 0
 
     def positions(self, whole: Floats) -> Floats:
-        """Return the piece's geometry: its atoms as they are, each new cap on its cut bond at the fixed length.
+        """Return the piece's geometry: its atoms unchanged, each new cap on its cut bond at the fixed length.
 
         Parameters
         ----------
@@ -90,9 +90,9 @@ def pieces(nmer: NMer) -> tuple[tuple[Piece, int], ...]:
     """Return the covalently connected pieces of a covalent n-mer, each with its factor in the n-body energy.
 
     The n-body energy of a set S of 1-mers is V(S) = E(S) - sum of V(T) over the connected proper subsets T of S;
-    the factors are those of the energies E once every V is written out. Those that come out as 0 are left out. In
-    a 3-mer A-B-C the pair A, C with B between them is not connected: its energy is part of the 3-body energy
-    (Zhou, Bull-Vulpe, Pan, Paesani 2025).
+    the factors are those of the energies E after every V is expanded. Pieces with factor 0 are left out. In a
+    3-mer A-B-C the pair A, C with B between them is not connected: its energy is part of the 3-body energy (Zhou,
+    Bull-Vulpe, Pan, Paesani 2025).
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def pieces(nmer: NMer) -> tuple[tuple[Piece, int], ...]:
         If the n-mer has several fragments or a charge.
     """
     if len(nmer.fragments) != 1 or nmer.charge:
-        raise InputError(f"n-mer '{nmer.name}' must be one uncharged molecule to be taken apart into its 1-mers")
+        raise InputError(f"n-mer '{nmer.name}' must be one uncharged molecule to be divided into its 1-mers")
     whole = nmer.fragments[0]
     owner = {atom: number for number, atoms in enumerate(whole.parts) for atom in atoms}
     joined = neighbours(len(whole.parts), ((owner[i], owner[j]) for i, j in whole.bonds))

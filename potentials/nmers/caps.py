@@ -1,4 +1,4 @@
-"""Caps: hydrogens that close cut bonds, at a fixed distance from the atom that they sit on."""
+"""Caps: hydrogens that close cut bonds, at a fixed distance from the atom that they are bonded to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CAP_LENGTHS = {"C": 1.14, "N": 1.09}
 
 
 def place_cap(anchor: Floats, outer: Floats, length: float | Floats) -> Floats:
-    """Return where caps are: on the line from the anchor to the outer end of its bond.
+    """Return the positions of caps: on the line from the anchor to the outer end of its bond.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def place_cap(anchor: Floats, outer: Floats, length: float | Floats) -> Floats:
 def carry_gradient(
     anchor: Floats, outer: Floats, length: float | Floats, gradient: Floats
 ) -> tuple[Floats, Floats]:
-    """Return the gradient on a cap as gradients on the two atoms that decide where it is, by the chain rule.
+    """Return the gradient on a cap as gradients on the two atoms that define its position, by the chain rule.
 
     A cap at a + L u, with u the unit vector from its anchor a to the outer end o at distance d, moves with o
     by L / d (1 - u u^T), and with a by the rest.
@@ -42,7 +42,7 @@ def carry_gradient(
     Returns
     -------
     on_outer, on_anchor
-        (..., 3) each; none of the first is along the bond.
+        (..., 3) each; the first has no component along the bond.
     """
     bond = outer - anchor
     distance = np.linalg.norm(bond, axis=-1, keepdims=True)

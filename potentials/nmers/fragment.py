@@ -16,7 +16,7 @@ class Fragment:
     Parameters
     ----------
     name
-        What people call it, for example ``CH3-``.
+        Displayed name, for example ``CH3-``.
     symbols
         Element of each atom.
     positions
@@ -29,7 +29,7 @@ class Fragment:
         Total charge, e.
     parts
         The 1-mers of a covalent n-mer: each atom, caps included, belongs to exactly one. Empty: a molecule that is
-        not taken apart.
+        not divided.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Fragment:
 
     @cached_property
     def neighbours(self) -> tuple[tuple[int, ...], ...]:
-        """The atoms bonded to each atom, rising."""
+        """The atoms bonded to each atom, in ascending order."""
         return neighbours(self.natoms, self.bonds)
 
     def anchor(self, cap: int) -> int:

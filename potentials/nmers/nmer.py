@@ -23,10 +23,10 @@ class NMer:
     name
         Identifier, for example ``ch3-water``.
     fragments
-        The fragments; atoms of the n-mer are numbered through them in order.
+        The fragments; the n-mer's atoms are numbered consecutively over them.
     symmetry
-        One block per fragment joined by ``_``; within a block, letters with counts in atom order. Atoms
-        that share a letter are exchanged freely by the PIP: ``A1B1C3_D1E2`` is C, cap, 3 H, then O, 2 H. Empty:
+        One block per fragment joined by ``_``; within a block, letters with counts in atom order. The PIP is
+        invariant under exchanges of atoms that share a letter: ``A1B1C3_D1E2`` is C, cap, 3 H, then O, 2 H. Empty:
         derived from elements, bonds, and caps.
 
     Raises
@@ -86,7 +86,7 @@ class NMer:
 
     @cached_property
     def bonds(self) -> tuple[tuple[int, int], ...]:
-        """Bonds in the n-mer's own atom numbers."""
+        """Bonds in the n-mer's atom numbers."""
         return tuple(
             (i + atoms.start, j + atoms.start)
             for f, atoms in zip(self.fragments, self.slices, strict=True)
@@ -95,7 +95,7 @@ class NMer:
 
     @cached_property
     def caps(self) -> tuple[tuple[int, int, float], ...]:
-        """(cap atom, anchor atom, fixed length in Angstrom) of every cap, in the n-mer's own atom numbers."""
+        """(cap atom, anchor atom, fixed length in Angstrom) of every cap, in the n-mer's atom numbers."""
         found = []
         for f, atoms in zip(self.fragments, self.slices, strict=True):
             for cap in f.caps:
@@ -125,7 +125,7 @@ class NMer:
         return placed
 
     def carry_caps(self, positions: Floats, gradient: Floats) -> Floats:
-        """Return the gradient of what is evaluated where `place_caps` puts the caps, by the chain rule.
+        """Return the gradient of a function that is evaluated after `place_caps`, by the chain rule.
 
         Parameters
         ----------
@@ -136,7 +136,7 @@ class NMer:
 
         Returns
         -------
-        The derivatives with respect to the given positions; none of a cap is along its bond.
+        The derivatives with respect to the given positions; that of a cap has no component along its bond.
         """
         carried = np.array(gradient, dtype=np.float64)
         for cap, anchor, length in self.caps:

@@ -12,7 +12,7 @@ from potentials.compiled import njit
 from potentials.errors import InputError
 
 Key = int | tuple[int, ...]
-"""What stands for a body: an atom, or several atoms of one kind, whose mean position does."""
+"""The reference point of a body: an atom, or the mean position of several equivalent atoms."""
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,20 @@ class Switching:
     """S = product over all pairs of bodies of s(R), which is zero as soon as one body is far from another.
 
     s(R) = 1 up to r_in, (1 + cos(pi (R - r_in) / (r_out - r_in))) / 2 between, 0 from r_out on. The value and the
-    first derivative are continuous everywhere. An exchange of bodies leaves S as it is where it takes the key of
+    first derivative are continuous everywhere. S is invariant under an exchange of bodies that takes the key of
     one to the key of the other.
 
     Attributes
     ----------
     atoms
-        The key of each body: R is the distance of two of them. A key of several atoms is their mean position.
+        The key of each body; R is the distance between two keys.
     r_in, r_out
         Radii, Angstrom.
 
     Raises
     ------
     InputError
-        If there are fewer than two keys, an atom is in two of them, or the radii do not rise.
+        If there are fewer than two keys, an atom is in two of them, or r_in is not below r_out.
     """
 
     atoms: tuple[Key, ...]
@@ -63,7 +63,7 @@ class Switching:
 
     @cached_property
     def _arrays(self) -> tuple[Ints, Ints]:
-        """The atoms of all keys, one key behind the other, and where each begins, with the end."""
+        """The atoms of all keys, concatenated, and the first index of each key, with the end."""
         begins = np.cumsum([0, *(len(key) for key in self.keys)], dtype=np.int64)
         return np.array([atom for key in self.keys for atom in key], dtype=np.int64), begins
 
@@ -85,13 +85,13 @@ class Switching:
         return factor, gradient
 
     def distances(self, positions: Floats) -> Floats:
-        """Return the distances of the keys, (n, pairs of bodies), Angstrom, of positions (n, atoms, 3)."""
+        """Return the distances between the keys, (n, pairs of bodies), Angstrom, of positions (n, atoms, 3)."""
         points = np.stack([positions[:, list(key)].mean(axis=1) for key in self.keys], axis=1)
         first, second = np.triu_indices(len(self.atoms), 1)
         return np.asarray(np.linalg.norm(points[:, first] - points[:, second], axis=2))
 
     def regions(self, positions: Floats) -> Ints:
-        """Return for each pair of bodies, (n, pairs), whether it is full (0), being switched (1), or off (2)."""
+        """Return the region of each pair of bodies, (n, pairs): 0 up to r_in, 1 up to r_out, 2 beyond."""
         distances = self.distances(positions)
         return (distances > self.r_in).astype(np.int64) + (distances >= self.r_out)
 

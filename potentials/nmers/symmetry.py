@@ -11,7 +11,7 @@ from potentials.errors import InputError
 from potentials.nmers.fragment import Fragment
 
 SITE_LETTERS = "XYZ"
-"""Letters kept for virtual sites; a derived symmetry gives them to no atom."""
+"""Letters reserved for virtual sites; a derived symmetry gives them to no atom."""
 
 _LETTERS = ascii_uppercase[: -len(SITE_LETTERS)]
 
@@ -19,9 +19,9 @@ _LETTERS = ascii_uppercase[: -len(SITE_LETTERS)]
 def derive_symmetry(fragments: Sequence[Fragment]) -> str:
     """Return the symmetry string of fragments, for example ``A1B1C3_D1E2``.
 
-    Atoms are alike if no number of steps along bonds tells them apart: of one element, both or neither caps, with
-    alike neighbours (colour refinement; Weisfeiler and Leman 1968). Letters come in atom order. Fragments of the
-    same molecule get the same letters and so are exchanged as wholes.
+    Atoms are equivalent if they have the same element, both or neither are caps, and their neighbours are in turn
+    equivalent (colour refinement; Weisfeiler and Leman 1968). Letters are assigned in atom order. Identical
+    fragments get the same letters, so that they are exchanged as wholes.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def derive_symmetry(fragments: Sequence[Fragment]) -> str:
     Raises
     ------
     InputError
-        If the same molecule comes twice with its atoms in different orders, or there are more kinds of atom than
+        If the same molecule occurs twice with its atoms in different orders, or there are more kinds of atom than
         letters.
     """
     colours = _refined(fragments)
@@ -60,7 +60,7 @@ def _place(fragments: Sequence[Fragment], wanted: Fragment) -> int:
 
 
 def _refined(fragments: Sequence[Fragment]) -> list[tuple[int, ...]]:
-    """Return a colour for each atom of each fragment, refined over all of them at once until none splits."""
+    """Return a colour for each atom of each fragment, refined over all fragments until no class splits."""
     colours = _numbered(
         [
             [(f.symbols[a], a in f.caps, f.natoms, len(f.bonds), f.charge) for a in range(f.natoms)]
@@ -80,7 +80,7 @@ def _refined(fragments: Sequence[Fragment]) -> list[tuple[int, ...]]:
 
 
 def _numbered(marks: list[list[tuple[object, ...]]]) -> list[tuple[int, ...]]:
-    """Give every different mark a number, in the order they come."""
+    """Return a number for each distinct mark, in the order of first appearance."""
     seen: dict[tuple[object, ...], int] = {}
     return [tuple(seen.setdefault(mark, len(seen)) for mark in row) for row in marks]
 
@@ -136,6 +136,6 @@ def check_symmetry(symmetry: str, fragments: Sequence[Fragment]) -> None:
                 )
                 raise InputError(
                     f"symmetry block '{text}' gives letter {letter} to unlike atoms of fragment "
-                    f"'{fragment.name}' ({elements}); only atoms of one element, alike in their bonds and "
-                    "all or none of them caps, may share a letter"
+                    f"'{fragment.name}' ({elements}); only atoms of one element, with the same bonded "
+                    "elements, and all or none of them caps, may share a letter"
                 )

@@ -18,17 +18,17 @@ from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Forms, Variables
 
 FILTERS = ("all", "intermolecular")
-"""Which monomials may be terms: every one, or those whose intermolecular distances join all fragments."""
+"""Which monomials may form terms: all, or those whose intermolecular distances join all fragments."""
 
 
 @dataclass(frozen=True)
 class BasisOptions:
-    """What decides the terms besides their degree; the defaults are those of the papers.
+    """The options of a basis besides its degree; the defaults are those of the papers.
 
     Attributes
     ----------
     rules
-        Which distances and monomials take part; see `potentials.pip.rules`.
+        Which distances and monomials are used; see `potentials.pip.rules`.
     forms
         The variables' functions of distance; see `potentials.pip.variables`.
     lone_pairs
@@ -56,7 +56,7 @@ def orbits(rows: Ints, permutations: list[Ints], count: int) -> Ints:
     """Return the orbit of each monomial under the variables' permutations, numbered by first appearance."""
     degree = rows.shape[1]
     weight = count ** np.arange(degree - 1, -1, -1, dtype=np.int64)
-    code = rows @ weight  # rising, because the rows are sorted
+    code = rows @ weight  # ascending, because the rows are sorted
     edges = [np.searchsorted(code, np.sort(p[rows], axis=1) @ weight) for p in permutations]
     if not edges:
         return np.arange(len(rows), dtype=np.int64)
@@ -79,7 +79,7 @@ class Basis:
     n_terms
         Number of terms.
     selected
-        Which terms of the whole basis these are, rising; None: all of them.
+        Which terms of the whole basis these are, in ascending order; None: all of them.
     """
 
     variables: Variables
@@ -113,8 +113,8 @@ class Basis:
         Raises
         ------
         InputError
-            If the degree is less than 1, a filter or a rule is unknown or does not suit the n-mer, or nothing is
-            left.
+            If the degree is less than 1, a filter or a rule is unknown or does not apply to the n-mer, or no term
+            is left.
         """
         if degree < 1:
             raise InputError(f"degree {degree} leaves no terms; allowed: 1 or more")
@@ -145,12 +145,12 @@ class Basis:
         return cls(distances, tuple(all_rows), tuple(all_terms), total)
 
     def select(self, numbers: Sequence[int] | Ints) -> Basis:
-        """Return the basis of some of the terms, in the order of the whole.
+        """Return the basis of some of the terms, in the order of the whole basis.
 
         Raises
         ------
         InputError
-            If a number is not one of a term, or comes twice.
+            If a number is not that of a term, or occurs twice.
         """
         kept = np.sort(np.asarray(numbers, dtype=np.int64))
         if len(kept) == 0 or kept[0] < 0 or kept[-1] >= self.n_terms or (np.diff(kept) == 0).any():
@@ -162,7 +162,7 @@ class Basis:
         return Basis(self.variables, self.rows, term, len(kept), tuple(int(n) for n in whole))
 
     def up_to(self, degree: int) -> Basis:
-        """Return the basis of the terms up to a degree; all of them if none is of so low a degree."""
+        """Return the basis of the terms up to a degree; all of them if no term has so low a degree."""
         term = self.term[:degree]
         count = 1 + max(int(t.max()) for t in term)
         if degree >= self.degree or count == 0:
@@ -184,13 +184,13 @@ class Basis:
 
     @cached_property
     def lowered(self) -> tuple[Ints, ...]:
-        """Where each monomial goes when one of its factors is taken out, for each degree d, (d, monomials).
+        """The monomial that remains when a factor is removed, for each degree d, (d, monomials).
 
         An entry is (place of the remaining monomial of degree d - 1) * (number of variables) + (the factor). A
-        monomial with x_k to the power a comes to the same entry a times, which is the a of its derivative.
+        monomial with x_k to the power a has the same entry a times: the factor a of its derivative.
         """
         count, found = len(self.variables.pairs), []
-        below = np.zeros(1, dtype=np.int64)  # codes of the monomials of degree d - 1, rising
+        below = np.zeros(1, dtype=np.int64)  # codes of the monomials of degree d - 1, ascending
         for d, rows in enumerate(self.rows, start=1):
             weight = count ** np.arange(d - 2, -1, -1, dtype=np.int64)
             codes = [np.delete(rows, factor, axis=1) @ weight for factor in range(d)]
@@ -201,7 +201,7 @@ class Basis:
 
     @property
     def pair_names(self) -> tuple[str, ...]:
-        """Name of each kind of distance: those of the k."""
+        """Name of each kind of distance, in the order of the k."""
         return self.variables.names
 
     @property
@@ -212,7 +212,7 @@ class Basis:
     def term_names(self) -> list[str]:
         """Return one monomial of each term, for example ``r05 r05 r16``: distances named by their atoms."""
         names: dict[int, str] = {}
-        pairs = [f"r{i},{j}" for i, j in self.variables.pairs]  # sites are numbered behind the atoms
+        pairs = [f"r{i},{j}" for i, j in self.variables.pairs]  # sites are numbered after the atoms
         for rows, term in zip(self.rows, self.term, strict=True):
             number, first = np.unique(term, return_index=True)
             for n, row in zip(number, rows[first], strict=True):
@@ -222,7 +222,7 @@ class Basis:
 
 
 def _allowed(points: Points, forms: Forms, rules: Sequence[Rule]) -> tuple[Variables, list[Ints]]:
-    """Return the distances that the rules allow, and where each generator of the group takes them."""
+    """Return the distances that the rules allow, and their permutation by each generator of the group."""
     every = Variables.of(points, forms)
     generators = points.generators()
     moves = [_move_pairs(every.pairs, g) for g in generators]
@@ -243,7 +243,7 @@ def _whole_orbits(orbit: Ints, allowed: Sequence[Bools]) -> Bools:
 
 
 def _move_pairs(pairs: Ints, permutation: Ints) -> Ints:
-    """Return where a permutation of the points takes each distance."""
+    """Return the permutation of the distances that a permutation of the points causes."""
     index = np.full((len(permutation), len(permutation)), -1, dtype=np.int64)
     index[pairs[:, 0], pairs[:, 1]] = index[pairs[:, 1], pairs[:, 0]] = np.arange(len(pairs))
     moved = permutation[pairs]

@@ -1,4 +1,4 @@
-"""Evaluate a PIP: values, gradients, and design matrices, driven by data alone.
+"""Evaluate a PIP: values, gradients, and design matrices.
 
 For a homogeneous polynomial E_d of degree d in x, Euler's theorem gives E_d = x . grad E_d / d. The gradient of
 degree d is the vector of monomials of degree d - 1 times a matrix that depends only on the coefficients, so energy
@@ -29,7 +29,7 @@ CHUNK = 64
 """Configurations evaluated at once: few enough for their monomials to stay in the processor's cache."""
 
 FEW = 1
-"""Up to so many configurations are evaluated one at a time; from two on, a block is faster."""
+"""Up to this number of configurations are evaluated one at a time; from two on, a block is faster."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +43,9 @@ class Polynomial:
     basis
         The terms.
     parents, factors
-        (monomials,), of the monomials of degree 0, 1, ... below the highest that matter.
+        (monomials,), of the needed monomials of degree 0, 1, ... below the highest.
     begins
-        (degree + 1,), where the monomials of each degree begin, and where the last ones end.
+        (degree + 1,), the first monomial of each degree, and the end of the last.
     stacked
         (monomials, variables): the gradient's coefficients of the degree above each monomial's.
     """
@@ -91,7 +91,7 @@ class Polynomial:
 
     @cached_property
     def _transposed(self) -> Floats:
-        """The matrix of each degree, transposed, one behind the other: (variables * monomials,)."""
+        """The matrix of each degree, transposed, concatenated: (variables * monomials,)."""
         matrices = [self.stacked[low:high].T.ravel() for low, high in pairwise(self.begins)]
         return np.concatenate(matrices)
 
@@ -118,7 +118,7 @@ class Polynomial:
         return value, slopes
 
     def value_and_gradient(self, k: Floats, d: Floats, positions: Floats) -> tuple[Floats, Floats, int]:
-        """Return the energy and its Cartesian gradient, in one go from positions.
+        """Return the energy and its Cartesian gradient from positions, in one call.
 
         Parameters
         ----------
@@ -130,8 +130,8 @@ class Polynomial:
         Returns
         -------
         value, gradient, touching
-            (n,) in kcal/mol; (n, atoms, 3) in kcal/mol/Angstrom; and how many distances are zero: where there are
-            any, the numbers mean nothing.
+            (n,) in kcal/mol; (n, atoms, 3) in kcal/mol/Angstrom; and the number of distances that are zero: if
+            there are any, value and gradient are meaningless.
         """
         variables = self.basis.variables
         points = variables.sites.points(positions)
@@ -168,7 +168,7 @@ def design_matrix(basis: Basis, x: Floats) -> Floats:
             if d < basis.degree:
                 values = _multiply(values, turned, last, len(term))
                 _add_terms(values, term, sums)
-            else:  # the highest monomials are the most by far, and nothing is built on them
+            else:  # by far the most monomials have the highest degree; they are not stored
                 _add_products(values, turned, last, term, sums)
         design[chunk] = sums.T
     return design

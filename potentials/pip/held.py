@@ -1,12 +1,13 @@
-"""A potential whose caps are held at their length: what calculators, simulations and exports evaluate.
+"""A potential whose caps are held at their fixed length: what calculators, simulations and exports evaluate.
 
-All data have every cap at one length, so a fit says nothing about other lengths, and left to itself an optimizer
-finds energies there that mean nothing. Here each cap is put on the line from its anchor at its length before the
-potential is evaluated, as in the sum over a molecule: where a cap is given tells the direction of its bond alone.
-The gradient is exact, by the chain rule, and has no part that moves a cap along its bond.
+In all data every cap has its fixed length, so a fit has no information about other lengths, and an optimization
+would find meaningless energies there. Here each cap is moved along the line from its anchor to its fixed length
+before the potential is evaluated, as in the sum over a molecule: the given position of a cap sets only the
+direction of its bond. The gradient is exact, by the chain rule, and has no component that moves a cap along its
+bond.
 
-Along that direction an atom would then be free, and drift away in dynamics. A spring between cap and anchor keeps
-it, K (r - L)^2, zero at the length, so that minima and their energies are those of the n-mer.
+In that direction a cap would be free and would drift away in dynamics. A spring between cap and anchor,
+K (r - L)^2, prevents this; it is zero at the fixed length L, so minima and their energies are those of the n-mer.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from potentials.evaluation import Evaluable, Evaluation
 from potentials.nmers.nmer import NMer
 
 CAP_SPRING = 350.0
-"""K of a cap's spring, kcal/mol/Angstrom^2: about a C-H bond, 3,000 cm-1, so that time steps stay as they are."""
+"""K of a cap's spring, kcal/mol/Angstrom^2: about a C-H bond, 3,000 cm-1, so the time step need not change."""
 
 
 class NMerPotential(Evaluable, Protocol):
@@ -40,7 +41,7 @@ class NMerPotential(Evaluable, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class HeldCaps(EnergyFunction):
-    """A potential with its caps held at their length.
+    """A potential with its caps held at their fixed length.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ class HeldCaps(EnergyFunction):
         return energy, gradient
 
     def _off_anchors(self, positions: Floats) -> Floats:
-        """Return (n, atoms, 3) as they are; raises InputError if a cap lies on its anchor."""
+        """Return the positions (n, atoms, 3) unchanged; raises InputError if a cap lies on its anchor."""
         for cap, anchor, _ in self.potential.nmer.caps:
             touching = np.flatnonzero((positions[:, cap] == positions[:, anchor]).all(axis=1))
             if len(touching):

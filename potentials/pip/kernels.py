@@ -1,10 +1,10 @@
 """The loops of a PIP's evaluation, the same compiled code for every molecule.
 
-Many configurations are taken in blocks with the configuration as the fastest index, so that every loop over
-monomials is a vector loop and the gradient one matrix product per degree, all in the processor's cache. One alone
-goes another way, row by row of the matrix. Of the liberties of fast arithmetic only one is taken: products and
-sums in one instruction (``contract``). Matrix products are loops of their own, not BLAS: BLAS would start threads
-for products of this size, which wait for one another where processors are busy.
+Many configurations are evaluated in blocks with the configuration as the fastest index, so that every loop over
+monomials is a vector loop and the gradient one matrix product per degree, all in the processor's cache. A single
+configuration is evaluated row by row of the matrix instead. The only relaxation of floating-point arithmetic is
+fused multiply-add (``contract``). Matrix products are loops, not calls of BLAS: BLAS would start threads for
+products of this size, which wait for one another where processors are busy.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def potential_of_blocks(
     products, part = np.empty((len(parents), width)), np.empty((count, width))
     touching = 0
     for begin in range(0, len(points), width):
-        start = min(begin, len(points) - width)  # the last block goes over some again
+        start = min(begin, len(points) - width)  # the last block overlaps the one before it
         for i in range(width):
             for c in range(coordinates):
                 at[c, i] = points[start + i, c // 3, c % 3]
@@ -152,8 +152,8 @@ def polynomial_one_by_one(
 def matrix_product(left: Floats, right: Floats, result: Floats) -> None:
     """Write left (rows, inner) times right (inner, width) to result (rows, width), in this thread alone.
 
-    Four rows and four columns of `left` are taken at once: sixteen numbers that stay in registers while the vector
-    loop runs along `width`.
+    Four rows and four columns of `left` are processed at once: sixteen numbers that stay in registers during the
+    vector loop along `width`.
     """
     rows, inner = left.shape
     width = right.shape[1]

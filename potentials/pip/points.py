@@ -1,4 +1,4 @@
-"""What the terms of a PIP are built on: an n-mer's atoms and virtual sites, and how they may be exchanged."""
+"""The points of a PIP: an n-mer's atoms and virtual sites, and the exchanges that it is invariant under."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Points:
     cap
         (points,), whether it is a cap.
     bonds
-        (points, points), number of bonds between two atoms of one fragment; -1 where there is no such way.
+        (points, points), number of bonds between two atoms of one fragment; -1 where there is no path.
     natoms
         Number of atoms.
     sites
-        How the others are placed.
+        How the virtual sites are placed.
     """
 
     letters: tuple[str, ...]
@@ -50,8 +50,8 @@ class Points:
         Raises
         ------
         InputError
-            If lone pairs do not sit on one fragment's atom with two alike neighbours, two are on one fragment, of
-            two like fragments only one has them, or a letter is taken.
+            If lone pairs are not on one fragment's atom with two equivalent neighbours, two are on one fragment,
+            only one of two identical fragments has them, or a letter is in use.
         """
         natoms = nmer.natoms
         count = natoms + 2 * len(lone_pairs)
@@ -84,13 +84,13 @@ class Points:
         return "_".join(blocks)
 
     def members(self, number: int) -> Ints:
-        """Return the points of a fragment, rising."""
+        """Return the points of a fragment, in ascending order."""
         return np.flatnonzero(self.fragment == number)
 
     def generators(self) -> list[Ints]:
         """Return permutations of the points that generate the symmetry group.
 
-        They are swaps of neighbours of one letter, and of whole fragments that carry the same letters.
+        They are swaps of neighbours of one letter, and of whole fragments that have the same letters.
         """
         found = []
         letters = np.array(self.letters)
@@ -111,7 +111,7 @@ class Points:
 
 
 def _home(nmer: NMer, fragment: Ints, pair: LonePairs) -> int:
-    """Return the fragment that lone pairs sit on."""
+    """Return the fragment that lone pairs are on."""
     if max(pair.atoms) >= nmer.natoms:
         raise InputError(f"atoms of lone pairs are {pair.atoms}; allowed: atoms from 0 to {nmer.natoms - 1}")
     classes = nmer.classes
@@ -121,14 +121,14 @@ def _home(nmer: NMer, fragment: Ints, pair: LonePairs) -> int:
     neighbours = {a for a in range(nmer.natoms) if classes[a] == classes[one] and fragment[a] == home}
     if len(alike) != 1 or neighbours != {one, other}:
         raise InputError(
-            f"lone pairs on atoms {pair.atoms} of {nmer.symmetry}: allowed is a centre that is the only one of "
-            "its letter in its fragment, with the two atoms of one other letter, such as O, H, H of a water"
+            f"lone pairs on atoms {pair.atoms} of {nmer.symmetry}; allowed: a centre that is the only atom of its "
+            "letter in its fragment, and the two atoms of another letter, such as O, H, H of water"
         )
     return int(home)
 
 
 def _site_letters(nmer: NMer, lone_pairs: Sequence[LonePairs], homes: Sequence[int]) -> list[str]:
-    """Return a letter for each site: those of like fragments share one."""
+    """Return a letter for each site; those of identical fragments share one."""
     if len(set(homes)) != len(homes):
         raise InputError("a fragment can have one pair of lone pairs")
     blocks = nmer.symmetry.split("_")
@@ -144,9 +144,9 @@ def _site_letters(nmer: NMer, lone_pairs: Sequence[LonePairs], homes: Sequence[i
         missing = [n for n, block in enumerate(blocks) if block == blocks[home] and n not in homes]
         if missing or known != shape:
             raise InputError(
-                f"fragments {blocks[home]} are alike: give each of them the same lone pairs, or each other letters"
+                f"fragments {blocks[home]} are equivalent; give each the same lone pairs, or different letters"
             )
         if letter in nmer.classes:
-            raise InputError(f"letter {letter} is for lone pairs; give the atoms of {nmer.symmetry} another")
+            raise InputError(f"letter {letter} is reserved for lone pairs; use another in {nmer.symmetry}")
         letters += [letter, letter]
     return letters

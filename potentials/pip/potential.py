@@ -29,8 +29,8 @@ class Potential(EnergyFunction):
     """V = S * PIP(x), x = exp(-k r) or of another form, S the switching: the n-body energy of one n-mer.
 
     It is defined where every cap is at its fixed length, `NMer.caps`, as in the data it was fitted to; elsewhere
-    the polynomial has a value that means nothing. `held` keeps caps there, as `calculator`, the sum over a
-    molecule, and exported potentials do.
+    its value is meaningless. `held` keeps caps there, as `calculator`, the sum over a molecule, and exported
+    potentials do.
 
     Parameters
     ----------
@@ -43,9 +43,9 @@ class Potential(EnergyFunction):
     coefficients
         (n_terms,), kcal/mol.
     switching
-        How an intermolecular potential ends; None where it does not.
+        The switching of an intermolecular potential; None if it has none.
     selected
-        Which terms of the basis have a coefficient, rising; None: all of them.
+        Which terms of the basis have a coefficient, in ascending order; None: all of them.
     ensemble
         (members, n_terms), other coefficients that fit nearly as well, kcal/mol; None where there are none.
     options
@@ -55,12 +55,12 @@ class Potential(EnergyFunction):
     name, status
         The version it was read from, and ``candidate`` or ``released``.
     remarks
-        What else is known of its quality, such as the level of its labels and its RMSDs; a phrase each.
+        Further facts about its quality, such as the level of its labels and its RMSDs; one phrase each.
 
     Raises
     ------
     InputError
-        If the numbers of k or coefficients do not fit, one is not finite, or a switching atom is not there.
+        If the numbers of k or coefficients do not match, one is not finite, or a switching atom does not exist.
     """
 
     nmer: NMer
@@ -82,7 +82,7 @@ class Potential(EnergyFunction):
             if getattr(self, name) is None:
                 continue
             values = np.array(getattr(self, name), dtype=np.float64)
-            values.flags.writeable = False  # a copy no one can change: what is derived from it is kept
+            values.flags.writeable = False  # read-only, because values derived from it are cached
             object.__setattr__(self, name, values)
             if not np.isfinite(values).all():
                 raise InputError(f"a potential's {name} hold a number that is not finite")
@@ -149,7 +149,7 @@ class Potential(EnergyFunction):
         return self.nmer.symbols
 
     def evaluate(self, positions: Floats) -> Evaluation:
-        """Return the energies and gradients of (n, atoms, 3) in Angstrom; raises InputError if two atoms touch."""
+        """Return the energies and gradients of (n, atoms, 3) in Angstrom; raises InputError if a distance is 0."""
         if self.switching is None:
             return Evaluation(*self._unswitched(positions, np.arange(len(positions))))
         factor, slope = self.switching.evaluate(positions)
@@ -166,8 +166,8 @@ class Potential(EnergyFunction):
     def uncertainty(self, positions: ArrayLike) -> float | Floats:
         """Return the uncertainty of the energy: the spread of an ensemble of fits.
 
-        It is scaled so that on data held back from the fit errors are as large as it says; far from all training
-        data it grows, and still is the view of this basis alone.
+        It is scaled to match the errors on data held back from the fit. It grows far from all training data, but
+        it reflects this basis alone.
 
         Parameters
         ----------
@@ -181,11 +181,11 @@ class Potential(EnergyFunction):
         Raises
         ------
         InputError
-            If the potential has no ensemble, or the positions are not fit for `energy`.
+            If the potential has no ensemble, or the positions are not valid for `energy`.
         """
         if self.ensemble is None:
             raise InputError(
-                "this potential has no ensemble of coefficients; set fitting.ensemble and fit it anew"
+                "this potential has no ensemble of coefficients; set fitting.ensemble and fit it again"
             )
         batch, single = self.as_batch(positions)
         factor = np.ones(len(batch)) if self.switching is None else self.switching.evaluate(batch)[0]
@@ -198,11 +198,11 @@ class Potential(EnergyFunction):
         return float(spread[0]) if single else spread
 
     def held(self, spring: float = 0.0) -> HeldCaps:
-        """Return the potential with its caps held at their length, with a spring (kcal/mol/Angstrom^2) or none."""
+        """Return the potential with held caps, with a spring (kcal/mol/Angstrom^2) or none; see `HeldCaps`."""
         return HeldCaps(self, spring)
 
     def calculator(self, cap_spring: float = CAP_SPRING) -> PotentialCalculator:
-        """Return an ASE calculator of this potential (eV, eV/Angstrom), its caps held at their length.
+        """Return an ASE calculator of this potential (eV, eV/Angstrom), its caps held at their fixed length.
 
         Parameters
         ----------

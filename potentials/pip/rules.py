@@ -1,11 +1,11 @@
-"""Rules for which distances are variables and which monomials are terms; together they all must hold.
+"""Rules that decide which distances are variables and which monomials form terms; all of them must hold.
 
-Written as a chemist would say them:
+They are written in words:
 
 ============================  ==========================================================================
 ``joined``                    the intermolecular distances of every term join all fragments
-``intermolecular``            every term holds at least one intermolecular distance
-``only intermolecular``       every term holds nothing else
+``intermolecular``            every term contains at least one intermolecular distance
+``only intermolecular``       every term contains only intermolecular distances
 ``connected``                 the atoms of a term are connected, its distances taken as lines
 ``intra <= 2``                at most degree 2 in distances within fragments; ``inter`` likewise
 ``A-B <= 2``                  at most degree 2 in distances between letters A and B
@@ -15,11 +15,12 @@ Written as a chemist would say them:
 ``intra within 3 bonds``      of the distances within fragments, only those over 3 bonds or fewer
 ============================  ==========================================================================
 
-Of two fragments ``joined`` and ``intermolecular`` are the same. Of three, a term of the second kind may hold no
-distance of one of them, and stays when that one leaves; a term of the first kind vanishes when any one does.
+For two fragments ``joined`` and ``intermolecular`` are the same. For three, a term that is only ``intermolecular``
+may contain no distance of one fragment, and then does not vanish when that one leaves; a ``joined`` term vanishes
+when any one leaves.
 
-An exchange of equivalent atoms takes a kept term to a kept term: where a rule drops one member of an orbit, the
-whole orbit goes.
+The kept terms are invariant under exchanges of equivalent atoms: if a rule excludes one member of an orbit, the
+whole orbit is excluded.
 """
 
 from __future__ import annotations
@@ -39,49 +40,49 @@ EXAMPLES = (
     "intermolecular, joined, only intermolecular, connected, intra <= 2, A-B <= 2, A-B inter <= 1, atoms A B C, "
     "no caps, intra within 3 bonds"
 )
-"""One of each rule."""
+"""An example of each rule."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that forbids nothing; the others forbid distances, or monomials."""
+    """A rule that allows everything; the others exclude distances or monomials."""
 
     def distances(self, variables: Variables, points: Points) -> Bools:
-        """Return which variables there may be, (variables,)."""
+        """Return which variables are allowed, (variables,)."""
         return np.ones(len(variables), dtype=np.bool_)
 
     def monomials(self, rows: Ints, variables: Variables) -> Bools:
-        """Return which monomials there may be, (monomials,), of rows of variables (monomials, degree)."""
+        """Return which monomials are allowed, (monomials,), of rows of variables (monomials, degree)."""
         return np.ones(len(rows), dtype=np.bool_)
 
 
 @dataclass(frozen=True)
 class Intermolecular(Rule):
-    """At least one intermolecular distance in every term, or nothing else."""
+    """At least one intermolecular distance in every term, or only intermolecular distances."""
 
     only: bool = False
 
     def distances(self, variables: Variables, points: Points) -> Bools:
-        """Return which variables there may be."""
+        """Return which variables are allowed."""
         if not variables.intermolecular.any():
             raise InputError("terms 'intermolecular' needs two fragments; use 'all' for one")
         return variables.intermolecular if self.only else super().distances(variables, points)
 
     def monomials(self, rows: Ints, variables: Variables) -> Bools:
-        """Return which monomials there may be."""
+        """Return which monomials are allowed."""
         return np.asarray(variables.intermolecular[rows].any(axis=1))
 
 
 @dataclass(frozen=True)
 class Joined(Rule):
-    """The intermolecular distances of every term, drawn as lines between fragments, join all of these."""
+    """The intermolecular distances of every term, taken as lines between fragments, join all fragments."""
 
     def distances(self, variables: Variables, points: Points) -> Bools:
-        """Return which variables there may be: all of them."""
+        """Return which variables are allowed: all of them."""
         return Intermolecular().distances(variables, points)
 
     def monomials(self, rows: Ints, variables: Variables) -> Bools:
-        """Return which monomials there may be."""
+        """Return which monomials are allowed."""
         ends = np.left_shift(1, variables.fragments)  # one bit for each fragment a distance touches
         lines = np.bitwise_or(ends[:, 0], ends[:, 1])[rows]
         reached = np.ones(len(rows), dtype=np.int64)
@@ -93,23 +94,23 @@ class Joined(Rule):
 
 @dataclass(frozen=True)
 class HighestDegree(Rule):
-    """At most a degree in some kinds of distance: those whose name holds all these words, such as ``A-B``."""
+    """A highest degree in the kinds of distance whose name contains all these words, such as ``A-B``."""
 
     words: tuple[str, ...]
     most: int
 
     def distances(self, variables: Variables, points: Points) -> Bools:
-        """Return which variables there may be."""
+        """Return which variables are allowed."""
         counted = self._counted(variables)
         if not counted.any():
             raise InputError(
-                f"rule '{' '.join(self.words)} <= {self.most}' is about no distance; there are: "
+                f"rule '{' '.join(self.words)} <= {self.most}' applies to no distance; allowed: "
                 f"{', '.join(variables.names)}"
             )
         return np.logical_not(counted) if self.most == 0 else super().distances(variables, points)
 
     def monomials(self, rows: Ints, variables: Variables) -> Bools:
-        """Return which monomials there may be."""
+        """Return which monomials are allowed."""
         return np.asarray(self._counted(variables)[rows].sum(axis=1) <= self.most)
 
     def _counted(self, variables: Variables) -> Bools:
@@ -122,7 +123,7 @@ class Connected(Rule):
     """The atoms of a term are connected."""
 
     def monomials(self, rows: Ints, variables: Variables) -> Bools:
-        """Return which monomials there may be."""
+        """Return which monomials are allowed."""
         if variables.pairs.max(initial=0) > 62:
             raise InputError("rule 'connected' works for up to 63 atoms and sites")
         ends = np.left_shift(1, variables.pairs).sum(axis=1)[rows]  # one bit for each point a distance touches
@@ -140,7 +141,7 @@ class Letters(Rule):
     letters: tuple[str, ...]
 
     def distances(self, variables: Variables, points: Points) -> Bools:
-        """Return which variables there may be."""
+        """Return which variables are allowed."""
         unknown = set(self.letters) - set(points.letters)
         if unknown:
             known = " ".join(dict.fromkeys(points.letters))
@@ -154,7 +155,7 @@ class NoCaps(Rule):
     """No distance of a cap."""
 
     def distances(self, variables: Variables, points: Points) -> Bools:
-        """Return which variables there may be."""
+        """Return which variables are allowed."""
         return np.asarray(~points.cap[variables.pairs].any(axis=1))
 
 
@@ -165,7 +166,7 @@ class WithinBonds(Rule):
     most: int
 
     def distances(self, variables: Variables, points: Points) -> Bools:
-        """Return which variables there may be."""
+        """Return which variables are allowed."""
         apart = points.bonds[variables.pairs[:, 0], variables.pairs[:, 1]]
         return variables.intermolecular | ((apart >= 0) & (apart <= self.most))
 

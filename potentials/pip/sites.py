@@ -1,4 +1,4 @@
-"""Virtual sites: points without an atom that distances lead to, such as the lone pairs of MB-pol's water.
+"""Virtual sites: points without an atom whose distances are variables, such as the lone pairs of MB-pol's water.
 
 Babin, Leforestier, and Paesani, J. Chem. Theory Comput. 9, 5395 (2013), page 5396.
 """
@@ -19,12 +19,13 @@ from potentials.errors import InputError
 class LonePairs:
     """Two sites at r_O + along (u + v) / 2 +- across (u x v); u and v lead from the centre O to two neighbours.
 
-    The sites exchange when the neighbours do, and when the fragment is reflected: to the PIP they are alike.
+    The sites are exchanged when the neighbours are, and when the fragment is reflected; they are equivalent in the
+    PIP.
 
     Attributes
     ----------
     atoms
-        The centre and its two alike neighbours, in the n-mer's numbers: O, H, H of a water.
+        The centre and its two equivalent neighbours, in the n-mer's numbers: O, H, H of water.
     along
         Along the bisector; negative is away from the neighbours. The default is MB-pol's.
     across
@@ -33,7 +34,7 @@ class LonePairs:
     Raises
     ------
     InputError
-        If the atoms are not three different ones.
+        If they are not three different atoms.
     """
 
     atoms: tuple[int, int, int]
@@ -95,7 +96,7 @@ class Sites:
         points
             (n, atoms + sites, 3), Angstrom.
         gradient
-            (n, atoms + sites, 3), derivatives with respect to the points; it is changed.
+            (n, atoms + sites, 3), derivatives with respect to the points; it is overwritten.
 
         Returns
         -------
@@ -109,7 +110,7 @@ class Sites:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _place(points: Floats, atoms: Ints, numbers: Floats) -> None:
-    """Write the sites behind the atoms."""
+    """Write the sites after the atoms."""
     first = points.shape[1] - 2 * len(atoms)
     for n in range(len(points)):
         at = points[n]
@@ -126,7 +127,7 @@ def _place(points: Floats, atoms: Ints, numbers: Floats) -> None:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _collect(points: Floats, atoms: Ints, numbers: Floats, gradient: Floats) -> None:
-    """Add the sites' gradient to the atoms that they hang on; w . (u x v) has the gradients v x w and w x u."""
+    """Add the sites' gradient to the atoms that define them; w . (u x v) has the gradients v x w and w x u."""
     first = points.shape[1] - 2 * len(atoms)
     for n in range(len(points)):
         at, pull = points[n], gradient[n]

@@ -21,8 +21,8 @@ def design_slopes(basis: Basis, x: Floats) -> Floats:
 
     Returns
     -------
-    (n, variables, n_terms). At n = 1 this is as many numbers as a design matrix has in `variables` rows: take few
-    configurations at a time.
+    (n, variables, n_terms). One configuration takes as much memory as `variables` rows of a design matrix, so pass
+    few at a time.
     """
     count = len(basis.variables.pairs)
     slopes = np.zeros((len(x), count, basis.n_terms))

@@ -1,6 +1,6 @@
 """The variables of a PIP: functions of distances, with their derivatives.
 
-Their forms bear the names that MB-Fit gives them:
+Their forms have the names of MB-Fit:
 
 ==========  =======================  ==========================================
 ``exp``     exp(-k R)                Morse, the default
@@ -11,9 +11,9 @@ Their forms bear the names that MB-Fit gives them:
 ``gau0``    exp(-k (R - d)^2)        Gaussian, shifted, k in 1/Angstrom^2
 ==========  =======================  ==========================================
 
-Each kind of distance, a pair of symmetry letters within or between fragments, has a k of its own, and a d where
-its form has one. In ``exp0`` and ``coul0`` a d only scales the variable: with the ridge it says how large
-coefficients may be, and without one nothing.
+Each kind of distance, a pair of symmetry letters within or between fragments, has its own k, and its own d if its
+form has one. In ``exp0`` and ``coul0`` d only scales the variable: with the ridge it limits the coefficients,
+without a ridge it has no effect.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Variables:
     fragments
         (variables, 2), the fragments of the two points.
     bodies
-        Number of the n-mer's fragments, whether a variable leads to each of them or not.
+        Number of the n-mer's fragments, those without a variable included.
     names
         Name of each kind, for example ``A-B intra``.
     forms
@@ -87,7 +87,7 @@ class Variables:
 
     @classmethod
     def of(cls, points: Points, forms: Forms = Forms()) -> Variables:
-        """Return all distances, but those of a site within its fragment, which the atoms decide."""
+        """Return all distances except those of a site within its fragment, which the atoms determine."""
         pairs = np.array(list(combinations(range(len(points)), 2)), dtype=np.int64).reshape(-1, 2)
         fragments = points.fragment[pairs]
         inter = fragments[:, 0] != fragments[:, 1]
@@ -103,7 +103,7 @@ class Variables:
         return cls(pairs, kind, fragments, int(points.fragment.max()) + 1, names, form, points.sites)
 
     def only(self, kept: Bools) -> Variables:
-        """Return some of the variables; kinds that none is left of go with them."""
+        """Return some of the variables, without the kinds of which none is left."""
         left, kind = np.unique(self.kind[kept], return_inverse=True)
         names, forms = (tuple(of[n] for n in left) for of in (self.names, self.forms))
         return replace(
@@ -130,7 +130,7 @@ class Variables:
 
     @cached_property
     def parameter_names(self) -> tuple[str, ...]:
-        """A name for each parameter: the kind's for its k, and with ``d`` behind it for its d."""
+        """A name for each parameter: that of the kind for its k, followed by ``d`` for its d."""
         return (*self.names, *(f"{self.names[n]} d" for n in self.shifted))
 
     @cached_property
@@ -251,7 +251,7 @@ class Variables:
         return self.sites.on_atoms(points, gradient)
 
     def jacobian(self, parameters: Floats, positions: Floats) -> Floats:
-        """Return how each coordinate moves each variable, (n, atoms, 3, variables), 1/Angstrom."""
+        """Return the derivative of each variable by each coordinate, (n, atoms, 3, variables), 1/Angstrom."""
         points, distances = self.sites.points(positions), self.distances(positions)
         pull = self.slopes(parameters, distances, self.values(parameters, distances)) / distances
         n, (first, second), each = len(points), self.pairs.T, np.arange(len(self))

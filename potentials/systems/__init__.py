@@ -1,1 +1,1 @@
-"""What the n-mers add up to: their occurrences in a molecule, and the sum over them."""
+"""Whole systems: the occurrences of n-mers in a molecule, and the sum over them."""

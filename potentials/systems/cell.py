@@ -1,4 +1,4 @@
-"""Periodic cells: nearest images, and molecules that the faces of a box have cut made whole."""
+"""Periodic cells: nearest images, and molecules made whole that cross the faces of a box."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLAT = 1e-3
 """Smallest volume that periodic vectors of length 1 may span."""
 
 _BLOCK = 200_000
-"""Images of pairs of atoms that are looked at together."""
+"""Images of pairs of atoms that are processed at once."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Cell:
 
     @cached_property
     def repeats(self) -> Floats:
-        """The shortest vectors of the same lattice, (3, 3), completed where it does not repeat."""
+        """The shortest vectors of the same lattice, (3, 3), completed where it is not periodic."""
         rows = np.array(self.vectors, dtype=np.float64)
         rows[~np.array(self.periodic)] = 0.0
         return np.asarray(minkowski_reduce(complete_cell(rows), pbc=self.periodic)[0], dtype=np.float64)
@@ -69,7 +69,7 @@ class Cell:
         """Return the shortest image of every vector, and by how much the second shortest is longer.
 
         Exact for cells of every shape: in a Minkowski-reduced cell the shortest image is among the 27 around the
-        wrapped vector. A cell that repeats nowhere returns the vectors and infinity.
+        wrapped vector. Without periodicity the vectors and infinity are returned.
 
         Parameters
         ----------
@@ -99,12 +99,12 @@ class Cell:
 
 
 class AmbiguousImagesError(InputError):
-    """Molecules cannot be made whole without a guess.
+    """Molecules cannot be made whole unambiguously.
 
     Attributes
     ----------
     configuration
-        The first that cannot, counted from 0.
+        The first such configuration, counted from 0.
     """
 
     def __init__(self, configuration: int, reason: str) -> None:
@@ -113,12 +113,12 @@ class AmbiguousImagesError(InputError):
 
 
 def make_whole(positions: Floats, radii: Floats, fragments: Sequence[int], cell: Cell) -> tuple[Floats, Bools]:
-    """Return configurations with their molecules in one piece and next to each other.
+    """Return configurations with their molecules whole and next to each other.
 
-    Within a fragment every atom is put at the nearest image of the atom that it is bonded to: along the tree of
-    the shortest distances, counted in sums of covalent radii, so that a stretched bond holds too. Then whole
-    fragments are put at the nearest images of each other's centres, along a tree likewise. The first atom of the
-    first fragment stays where it is.
+    Within a fragment every atom is moved to the image nearest to the atom that it is bonded to, along the tree of
+    the shortest distances in units of the sum of covalent radii, so that a stretched bond is kept. Then whole
+    fragments are moved to the nearest images of each other's centres, along such a tree. The first atom of the
+    first fragment is not moved.
 
     Parameters
     ----------
@@ -129,11 +129,11 @@ def make_whole(positions: Floats, radii: Floats, fragments: Sequence[int], cell:
     fragments
         Number of atoms of each fragment, in the order of the atoms.
     cell
-        The cell of all of them.
+        The cell of all configurations.
 
     Returns
     -------
-    (n, atoms, 3), Angstrom, and which configurations are others than before, (n,).
+    (n, atoms, 3), Angstrom, and which configurations were changed, (n,).
 
     Raises
     ------

@@ -17,15 +17,15 @@ from potentials.systems.placement import Placement, Placements
 class ManyBodyPotential(EnergyFunction):
     """V = sum over the n-mers' occurrences of their n-body energies + V_phys(whole).
 
-    Caps are placed on the cut bonds, every n-mer is evaluated once for all its occurrences, and gradients of caps
-    are carried over to the atoms at both ends of their bonds, exactly.
+    Caps are placed on the cut bonds, every n-mer is evaluated once for all its occurrences, and the gradients of
+    caps are transferred exactly to the atoms at both ends of the cut bonds.
 
     Parameters
     ----------
     symbols
         Element of each of the molecule's atoms.
     placements
-        Every occurrence of an n-mer, one with a water molecule among them.
+        Every occurrence of an n-mer, those with water included.
     potentials
         The potential of each n-mer by its name.
     physics
@@ -34,7 +34,7 @@ class ManyBodyPotential(EnergyFunction):
     Raises
     ------
     InputError
-        If a potential is missing, or one has other atoms than the places it is for.
+        If a potential is missing, or its elements differ from those of an occurrence.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Where an n-mer sits in a molecule: its atoms, its caps on cut bonds, and the gradients of caps on both ends."""
+"""Where an n-mer occurs in a molecule: its atoms, its caps on cut bonds, and the gradients of caps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Placement:
     nmer
         Name of the n-mer.
     atoms
-        For each of the n-mer's atoms, in its own order, the molecule's atom; for a cap, the atom outside of the
+        For each of the n-mer's atoms, in the n-mer's order, the molecule's atom; for a cap, the atom outside the
         n-mer whose bond was cut.
     anchors
         -1 for a real atom; for a cap the molecule's atom that it is bonded to.
@@ -43,7 +43,7 @@ class Placements:
     atoms
         (occurrences, atoms of the n-mer), the molecule's atoms.
     anchors
-        Likewise, and the atom itself where it is no cap.
+        Likewise, the anchors of caps; for a real atom, the atom itself.
     lengths
         Likewise, Angstrom; 0 for a real atom.
     """
@@ -54,7 +54,7 @@ class Placements:
 
     @classmethod
     def of(cls, placements: Sequence[Placement]) -> Placements:
-        """Return the arrays of occurrences of one and the same n-mer."""
+        """Return the arrays of occurrences of one n-mer."""
         atoms = np.array([p.atoms for p in placements], dtype=np.int64)
         anchors = np.array([p.anchors for p in placements], dtype=np.int64)
         lengths = np.array([p.lengths for p in placements], dtype=np.float64)
@@ -66,7 +66,7 @@ class Placements:
         return np.asarray(self.atoms != self.anchors)
 
     def positions(self, molecule: Floats) -> Floats:
-        """Return the geometries of all occurrences: real atoms as they are, each cap on its bond.
+        """Return the geometries of all occurrences: real atoms unchanged, each cap on its bond.
 
         Parameters
         ----------

@@ -1,1 +1,1 @@
-"""Recipes that are written: those of the papers, and a user's own."""
+"""Writing recipes: those of the papers, and those for a user's molecules."""

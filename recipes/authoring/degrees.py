@@ -1,4 +1,4 @@
-"""How far the terms of a new n-mer go: the highest degree that leaves no more of them than a fit can use."""
+"""The degree of a new n-mer's PIP: the highest that gives no more terms than a fit can use."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from potentials.pip.points import Points
 from potentials.pip.variables import Variables
 
 HIGHEST = 5
-"""Degree that is tried first; the papers' 1-mers have it."""
+"""Degree that is tried first; the papers use it for 1-mers."""
 
 FULL = 3
-"""Degree below which terms are rather chosen by the data than left out by their degree."""
+"""Degree that is not lowered if it gives too many terms: the data choose among them instead."""
 
 PAPER_TERMS = 3000
-"""Most terms of the paper preset; the papers' largest potential has 2,871."""
+"""Largest number of terms of the paper preset; the papers' largest potential has 2,871."""
 
 LAPTOP_TERMS = 1000
 
 SMOKE_TERMS, SMOKE_CHOSEN = 100, 60
-"""Most terms of the smoke preset, which has 100 configurations; so many where they are chosen by the data."""
+"""Largest number of terms of the smoke preset, which has 100 configurations; number of those that data choose."""
 
 CANDIDATES = 15_000
-"""Most terms that the data can choose among: the papers' largest n-mer has 14,534 here."""
+"""Largest number of terms that the data can choose among; the papers' largest n-mer has 14,534."""
 
 MOST_MONOMIALS = 1_500_000
-"""Monomials that are written down to count terms."""
+"""Largest number of monomials that are enumerated to count terms."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class TermCount:
     degree
         Highest degree.
     candidates
-        Terms that the rules leave.
+        Number of terms that the rules leave.
     max_terms
         How many of them the data choose; None: all are kept.
     """
@@ -70,9 +70,9 @@ class TermPlan:
 
 
 def plan_terms(nmer: NMer) -> TermPlan:
-    """Return the terms of each preset: all of the highest degree that leaves few enough, else some of degree 3.
+    """Return the terms of each preset: all those of the highest degree that has few enough, else some of degree 3.
 
-    The rules are none, or ``connected`` where that leaves few enough at a degree of 3 or more and none does not.
+    There are no rules, unless only the rule ``connected`` leaves few enough terms at degree 3.
 
     Parameters
     ----------
@@ -100,9 +100,9 @@ def plan_terms(nmer: NMer) -> TermPlan:
 
 
 def count_terms(nmer: NMer, degree: int, rules: tuple[str, ...] = ()) -> int | None:
-    """Return the number of terms, or None where it is certainly more than `CANDIDATES`, or too long to count.
+    """Return the number of terms, or None if it exceeds `CANDIDATES` or would take too long to count.
 
-    The monomials over the number of exchanges of atoms are a lower bound of the terms.
+    The number of monomials divided by the number of exchanges of atoms is a lower bound of the number of terms.
     """
     between = len(nmer.fragments) > 1
     if degree < len(nmer.fragments) - 1:
@@ -134,7 +134,7 @@ def exchanges(nmer: NMer) -> int:
 
 
 def _all_of(counts: dict[int, int | None], most: int, lowest: int, highest: int = HIGHEST) -> TermCount | None:
-    """Return all terms of the highest degree that leaves at most so many."""
+    """Return all terms of the highest degree that has at most `most`; None if there is none."""
     for degree in range(highest, lowest - 1, -1):
         count = counts.get(degree)
         if count and count <= most:
@@ -143,7 +143,7 @@ def _all_of(counts: dict[int, int | None], most: int, lowest: int, highest: int 
 
 
 def _some_of(counts: dict[int, int | None], most: int, degree: int) -> TermCount | None:
-    """Return a choice among the terms of a degree."""
+    """Return a choice of `most` among the terms of a degree; None if there are too many."""
     count = counts[degree]
     return None if count is None else TermCount(degree, count, most)
 
@@ -151,14 +151,14 @@ def _some_of(counts: dict[int, int | None], most: int, degree: int) -> TermCount
 def _with_smaller(
     rules: tuple[str, ...], counts: dict[int, int | None], paper: TermCount, bodies: int
 ) -> TermPlan:
-    """Return the terms of the smaller presets beside those of the paper preset.
+    """Return the terms of the smaller presets with those of the paper preset.
 
-    It takes degree 2 to join three fragments at all, and degree 3 to say more of them.
+    Three fragments can be joined from degree 2 on, and are described beyond that from degree 3 on.
     """
     top, low = paper.degree, max(2, bodies)
     laptop = _all_of(counts, LAPTOP_TERMS, min(top, FULL), top) or _some_of(counts, LAPTOP_TERMS, min(top, FULL))
     smoke = _all_of(counts, SMOKE_TERMS, min(top, low), min(top, 3)) or _some_of(
         counts, SMOKE_CHOSEN, min(top, low)
     )
-    assert laptop is not None and smoke is not None  # fewer terms than the paper preset's, which were counted
+    assert laptop is not None and smoke is not None  # of no higher degree than the paper preset's
     return TermPlan(rules, smoke, laptop, paper)

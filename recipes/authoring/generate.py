@@ -1,6 +1,6 @@
 """Write the recipes of the papers' n-mers from the fragments of a chain: ``python -m recipes.authoring.generate``.
 
-`ch3-water.toml` came first and is kept as it is, because stores know its keys; all others follow its style.
+`ch3-water.toml` was written by hand and stays as it is, because stores have its keys; all others follow its style.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ RECIPES = Path(__file__).resolve().parents[1]
 """Where the shipped recipes are."""
 
 ALKANE = ("ch", "ch3")
-"""1-mers whose terms go to degree 5; all others' go to degree 3."""
+"""1-mers with terms up to degree 5; all others have terms up to degree 3."""
 
 UNSCREENED = ("conh", "ch-ch3")
 """Larger n-mers that keep all terms of degree 3; the others keep those whose atoms are connected."""
 
 PAPER_TERMS = 2871
-"""The most terms that paper I gives an n-mer."""
+"""Largest number of terms of an n-mer in paper I."""
 
 WATER_TERMS = 1267
-"""Terms that paper II gives -CONH- with water."""
+"""Number of terms of -CONH- with water in paper II."""
 
 ORIGIN = "Made by recipes/authoring/generate.py; docs/fragments.md tells how."
 
 WATER_DISTANCE = 3.6
-"""From the first atom of a 1-mer to the oxygen of the water beside it, Angstrom."""
+"""Distance from the first atom of a 1-mer to the oxygen of the water beside it, Angstrom."""
 
 WATER_HYDROGEN = (0.75908, 0.557641)
-"""Of each H of water from its O, across and along the bisector, Angstrom."""
+"""Distances of each H of water from its O, across and along the bisector, Angstrom."""
 
 
 def recipe_texts() -> dict[str, str]:
@@ -136,7 +136,7 @@ def water_settings(nmer: NMer) -> Settings:
 
 
 def water_beside(fragment: Fragment) -> Fragment:
-    """Return a water molecule beside a fragment's first atom, where there is room, its hydrogens turned away."""
+    """Return a water molecule beside a fragment's first atom, where there is room, its hydrogens pointing away."""
     placed = np.array(fragment.positions)
     ways = np.vstack([np.eye(3)[::-1], -np.eye(3)[::-1]])
     room = [round(np.linalg.norm(placed - WATER_DISTANCE * way, axis=1).min(), 1) for way in ways]
@@ -150,7 +150,7 @@ def water_beside(fragment: Fragment) -> Fragment:
 
 
 def main() -> int:
-    """Write the files beside this one."""
+    """Write the recipe files."""
     for name, text in recipe_texts().items():
         (RECIPES / f"{name}.toml").write_text(text, encoding="utf-8")
         print(name)

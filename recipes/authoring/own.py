@@ -1,7 +1,7 @@
-"""A recipe for a molecule of the user's own, alone or with one partner or two: ``nmer new``.
+"""A recipe for a user's molecule, alone or with one or two partners: ``nmer new``.
 
-What decides it is written into the file: how the geometry was made, what the frames are sampled with and why, how
-many terms there are, and how many labels.
+The file says how the geometry was made, what the frames are sampled with and why, and how many terms and labels
+there are.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from recipes.schema.labelling import Labelling
 from recipes.schema.sampling import FORCE_FIELDS
 
 Relax = Callable[[NMer], Floats]
-"""A molecule -> its nearest minimum on some surface, (atoms, 3), Angstrom."""
+"""Returns the nearest minimum of a molecule on some surface, (atoms, 3), Angstrom."""
 
 MOST_ATOMS = 20
-"""Atoms of an n-mer; the papers' largest has 13."""
+"""Largest number of atoms of an n-mer; the papers' largest has 13."""
 
 SMALL_LABEL = 10.0
-"""A canonical label of up to so many CPU-seconds is the smoke preset's."""
+"""The smoke preset has canonical labels if one takes at most this time, CPU-seconds."""
 
 LABELS_A_TERM = {1: 15, 2: 60, 3: 15}
 """Training configurations for each term, by the number of molecules: CH4 with water has 43,000 for 710 terms."""
@@ -68,15 +68,15 @@ GATES_OF_IONS = {
 }
 
 LARGEST_T1, LARGEST_T1_OF_ANIONS = 0.03, 0.04
-"""Where labels are flagged: CO2, amides, and F- lie at 0.018 to 0.024 in their minima, with one configuration."""
+"""T1 above which labels are flagged; CO2, amides, and F- have 0.018 to 0.024 at their single-reference minima."""
 
 MEMORY = 6
-"""Of a label's process where no formula knows it, GiB."""
+"""Memory of a label's process if no formula gives it, GiB."""
 
 
 @dataclass(frozen=True)
 class OwnRecipe:
-    """A recipe for a molecule of the user's own.
+    """A recipe for a user's molecule.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ def own_nmer(name: str, first: Molecule, *partners: Molecule, relax: Relax | Non
     Raises
     ------
     InputError
-        If there are too many atoms or partners, nothing to be learnt, or two charges, which no short-ranged
+        If there are too many atoms or partners, no geometry to learn, or two charges, which no short-ranged
         potential describes.
     """
     if len(partners) > 2:
@@ -134,7 +134,7 @@ def own_nmer(name: str, first: Molecule, *partners: Molecule, relax: Relax | Non
 
 
 def own_recipe(nmer: NMer, smiles: tuple[str, ...], force_field: str, why: str) -> OwnRecipe:
-    """Return the recipe of an n-mer of the user's own.
+    """Return the recipe of a user's n-mer.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def _check_size(*molecules: Molecule) -> None:
         fragment_molecule(largest)
         advice = f"take it apart with: nmer fragment '{largest.smiles}'"
     except InputError:
-        advice = "choose a smaller molecule that has the part that matters (nmer fragment takes chains apart)"
+        advice = "choose a smaller molecule with the group of interest (nmer fragment takes chains apart)"
     raise InputError(
         f"'{largest.smiles}' has {heavy} heavy atoms and {largest.natoms} in all{partners}: "
         f"{distances:,} distances, which make "
@@ -236,7 +236,7 @@ def _placed(
 
 
 def _keys(nmer: NMer) -> tuple[Key, ...]:
-    """Return what the switching knows of each fragment: its central atom, or all that exchange with it."""
+    """Return the switching key of each fragment: its central atom, or all atoms equivalent to it."""
     keys = [
         tuple(part.start + atom for atom in central_key(fragment))
         for fragment, part in zip(nmer.fragments, nmer.slices, strict=True)
@@ -284,7 +284,7 @@ def _gates(bodies: int, ion: bool) -> tuple[tuple[float, float], ...]:
 
 
 def _memory(nmer: NMer) -> int:
-    """Return what a process of the paper preset's labels may take, GiB, with a third to spare."""
+    """Return the memory of a label's process in the paper preset, GiB, with a margin of a third."""
     cost = label_cost(nmer, find_protocol("composite-aug-cc-pvtz"))
     return MEMORY if cost is None else max(3, ceil(cost.memory * 4 / 3))
 
@@ -298,8 +298,8 @@ def _notes(why: str, ion: bool, bodies: int) -> Notes:
         )
     elif ion:
         switching += (
-            " The energy of an ion with a dipole of 1.85 D is 1.3 kcal/mol at 10 A: what lies beyond r_in is for "
-            "charges and polarizabilities on top of this potential."
+            " The energy of an ion with a dipole of 1.85 D is 1.3 kcal/mol at 10 A: beyond r_in, charges and "
+            "polarizabilities must be added to this potential."
         )
     return replace(
         plain,

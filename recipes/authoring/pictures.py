@@ -61,7 +61,7 @@ def picture(found: FoundNMer) -> bytes:
 
 
 def _in_space(mol: Any, found: FoundNMer) -> Any:
-    """Return a copy of an rdkit molecule with the n-mer's geometry, which the picture is to look like."""
+    """Return a copy of an rdkit molecule with the n-mer's geometry, which the picture resembles."""
     from rdkit import Chem
 
     copy = Chem.Mol(mol)

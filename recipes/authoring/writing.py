@@ -28,7 +28,7 @@ class Size:
     frames, train, test
         Frames of the pool, configurations of the training and of the test set.
     degree, max_terms
-        Of the PIP; None: all terms that the rules leave.
+        Highest degree and number of terms of the PIP; None: all terms that the rules leave.
     gates
         Largest RMSD on the training and on the test set, kcal/mol.
     starts
@@ -46,16 +46,16 @@ class Size:
 
 @dataclass(frozen=True)
 class Notes:
-    """Comments of a recipe that say why; each is wrapped where it is written.
+    """Comments of a recipe that give reasons; each is wrapped when it is written.
 
     Attributes
     ----------
     force_field, max_t1
-        Above the force field, and the largest T1.
+        Comments on the force field and on the largest T1.
     switching
-        Above the switching function.
+        Comment on the switching function.
     smoke, laptop, paper
-        Above these presets; an empty one of the laptop preset says how long it takes.
+        Comments on these presets; if that of the laptop preset is empty, a default says how long it takes.
     """
 
     force_field: str = ""
@@ -71,12 +71,12 @@ class Notes:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a recipe says besides its n-mer.
+    """The contents of a recipe besides its n-mer.
 
     Attributes
     ----------
     comment
-        At its head.
+        Comment at the head of the file.
     title
         One line for lists of recipes.
     smoke, laptop, paper
@@ -90,13 +90,13 @@ class Settings:
     small
         Whether canonical CCSD(T)/cc-pVDZ labels take seconds: the smoke preset's labels.
     windows
-        Of the distance of two fragments' centres of mass, Angstrom.
+        Windows of the distance between two fragments' centres of mass, Angstrom.
     smoke_basis
         Basis of the smoke preset's labels.
     memory
-        Of one label's process, GiB; None: what the papers' n-mers need.
+        Memory of one label's process, GiB; None: what the papers' n-mers need.
     max_t1
-        Above which T1 a label is flagged; None: the default.
+        T1 above which a label is flagged; None: the default.
     notes
         Comments in the file.
     """
@@ -118,7 +118,7 @@ class Settings:
 
 
 def _labels(preset: str, basis: str, large_basis: str = "") -> str:
-    """Return a preset's labels: FNO-CCSD(T), with a correction of MP2 in a larger basis if one is given."""
+    """Return a preset's labelling section: FNO-CCSD(T), with MP2 in a larger basis if one is given."""
     mp2, triples = (f"mp2_basis = {_toml(large_basis)}\n", "scale_triples = true\n") if large_basis else ("", "")
     return f"""\
 
@@ -141,7 +141,7 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
     nmer
         The n-mer; its starting geometry is written to six decimals.
     settings
-        All else.
+        The rest of the recipe.
     """
     pair = len(nmer.fragments) > 1
     lines = _comment(settings.comment)
@@ -210,7 +210,7 @@ resources = {{ label_timeout = 7200, label_memory = {memory} }}
 
 
 def _comment(text: str) -> list[str]:
-    """Return a text as lines of a comment; none of an empty one."""
+    """Return a text as lines of a comment; no lines if it is empty."""
     return wrap(text, LINE, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
 
 
@@ -248,11 +248,11 @@ def _noted(text: str, note: str) -> str:
 
 def _symmetry_comment(nmer: NMer) -> list[str]:
     """Return what the atoms are, in their order: ``C, its cap, 3 H``."""
-    told = []
+    described = []
     for fragment in nmer.fragments:
         parts = fragment.parts or (tuple(range(fragment.natoms)),)
-        told.append(" | ".join(_atoms_in_words(fragment, part) for part in parts))
-    text = "; ".join(told)
+        described.append(" | ".join(_atoms_in_words(fragment, part) for part in parts))
+    text = "; ".join(described)
     return [f"{text}. Caps are classes of their own." if any(f.caps for f in nmer.fragments) else f"{text}."]
 
 

@@ -1,1 +1,1 @@
-"""Molecules and their cutting into 1-mers and n-mers."""
+"""Molecules, and their division into 1-mers and n-mers."""

@@ -1,8 +1,8 @@
 """The distinct n-mers of a molecule, up to three bonded 1-mers, capped where bonds are cut, and where each occurs.
 
-An n-mer's atoms come 1-mer by 1-mer along the chain; within a 1-mer its heavy atoms, then its hydrogens and its
-caps, the fewer of them first (a methyl is C, cap, 3 H). That order is the same wherever the n-mer occurs, so all
-chains share their n-mers. A pair with one 1-mer between its members is no n-mer of its own: it is part of the
+An n-mer's atoms are ordered by 1-mer along the chain; within a 1-mer heavy atoms come first, then hydrogens and
+caps, the fewer of them first (a methyl is C, cap, 3 H). The order is the same wherever the n-mer occurs, so all
+chains share their n-mers. A pair with one 1-mer between its members is not a separate n-mer: it is part of the
 3-mer.
 """
 
@@ -23,23 +23,23 @@ from recipes.chemistry.molecules import Molecule
 from recipes.chemistry.onemers import ONE_MERS, Group, OneMer, find_groups
 
 HIGHEST_ORDER = 3
-"""1-mers in the largest n-mers (papers I and II)."""
+"""Number of 1-mers in the largest n-mers (papers I and II)."""
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """What an n-mer is, wherever it occurs: its identity.
+    """What identifies an n-mer wherever it occurs.
 
     Attributes
     ----------
     symbols
         Element of each atom.
     bonds
-        Pairs of atoms, rising.
+        Pairs of atoms, in ascending order.
     caps
         Atoms that are caps.
     parts
-        The atoms of each 1-mer, its caps among them.
+        The atoms of each 1-mer, its caps included.
     """
 
     symbols: tuple[str, ...]
@@ -57,7 +57,7 @@ class FoundNMer:
     name
         For example ``ch3-conh-ch``: its 1-mers along the chain, C before N in -CONH- wherever there is a choice.
     label
-        What people call it, for example ``CH3-CONH-CH``.
+        Displayed name, for example ``CH3-CONH-CH``.
     skeleton
         Its atoms and bonds.
     placements
@@ -76,7 +76,7 @@ class FoundNMer:
 
     @cached_property
     def fragment(self) -> Fragment:
-        """The capped n-mer with a starting geometry of its own, the same wherever it was found."""
+        """The capped n-mer with its standard starting geometry, the same wherever it was found."""
         bare = self.skeleton
         geometry = standard_geometry(bare.symbols, bare.bonds, bare.caps)
         parts = bare.parts if self.order > 1 else ()
@@ -101,7 +101,7 @@ class _Occurrence:
 def fragment_molecule(
     molecule: Molecule, one_mers: Sequence[OneMer] = ONE_MERS, order: int = HIGHEST_ORDER
 ) -> tuple[FoundNMer, ...]:
-    """Return the distinct n-mers of a molecule by their order, those that come first in it first.
+    """Return the distinct n-mers of a molecule, sorted by order and then by first occurrence.
 
     Parameters
     ----------
@@ -110,12 +110,12 @@ def fragment_molecule(
     one_mers
         The kinds of 1-mer; see `recipes.chemistry.onemers`.
     order
-        1-mers in the largest n-mers.
+        Number of 1-mers in the largest n-mers.
 
     Raises
     ------
     InputError
-        If the 1-mers do not cover the molecule: it names the atoms.
+        If the 1-mers do not cover the molecule; the message names the atoms.
     """
     groups = find_groups(molecule, one_mers)
     owner = {a: n for n, group in enumerate(groups) for a in group.atoms}
@@ -163,7 +163,7 @@ def _bonded(molecule: Molecule, one: Group, other: Group) -> bool:
 
 
 def _tokens(molecule: Molecule, sequence: Sequence[Group]) -> tuple[str, ...]:
-    """Return the names of 1-mers in a row, each the way round it is there."""
+    """Return the names of 1-mers in a row, each by its direction in the row."""
     bonded = molecule.neighbours
     tokens = []
     for place, group in enumerate(sequence):
@@ -179,7 +179,7 @@ def _tokens(molecule: Molecule, sequence: Sequence[Group]) -> tuple[str, ...]:
 
 
 def _capped(molecule: Molecule, sequence: Sequence[Group]) -> tuple[Skeleton, Placement]:
-    """Return 1-mers in a row as an n-mer, and where it is: caps close the bonds that lead out."""
+    """Return 1-mers in a row as an n-mer, and where it occurs; caps close the bonds to other atoms."""
     bonded = molecule.neighbours
     inside = {a for group in sequence for a in group.atoms}
     atoms: list[int] = []

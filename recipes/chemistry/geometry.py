@@ -1,4 +1,4 @@
-"""A starting geometry of a capped n-mer, from nothing but its atoms and bonds."""
+"""A starting geometry of a capped n-mer, from its atoms and bonds alone."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Geometry = tuple[tuple[float, float, float], ...]
 def standard_geometry(
     symbols: tuple[str, ...], bonds: tuple[tuple[int, int], ...], caps: tuple[int, ...]
 ) -> Geometry:
-    """Return a geometry of a capped n-mer, Angstrom: MMFF94's, with a methyl in the place of each cap, then cut.
+    """Return a geometry of a capped n-mer, Angstrom: optimized by MMFF94 with a methyl for each cap, then capped.
 
-    So an amide group is trans, as it is in a chain, and bonds and angles are those of a chain. The first atom is
-    the origin, its first neighbour lies on z, the next atom in the plane of x and z.
+    An amide group is therefore trans, and bonds and angles are those of a chain. The first atom is at the origin,
+    its first neighbour on z, the next atom in the plane of x and z.
 
     Parameters
     ----------
@@ -50,13 +50,13 @@ def standard_geometry(
 
 
 def written(positions: Floats) -> Geometry:
-    """Return positions as a recipe has them, rounded."""
+    """Return positions rounded as in a recipe."""
     placed = np.round(positions, DECIMALS) + 0.0  # no -0.0
     return tuple((float(x), float(y), float(z)) for x, y, z in placed)
 
 
 def _with_methyls(symbols: tuple[str, ...], bonds: tuple[tuple[int, int], ...], caps: tuple[int, ...]) -> Any:
-    """Return an rdkit molecule: the n-mer's atoms, a carbon for each cap, then the hydrogens of those."""
+    """Return an rdkit molecule: the n-mer's atoms, a carbon for each cap, then the hydrogens of these carbons."""
     from rdkit import Chem
 
     editable = Chem.RWMol()

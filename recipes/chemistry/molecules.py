@@ -1,4 +1,4 @@
-"""A molecule to be taken apart: from SMILES, from the name of a chain, or from a file."""
+"""A molecule from SMILES, from the name of a chain, or from a file."""
 
 from __future__ import annotations
 
@@ -25,44 +25,44 @@ RESIDUES = {
     "Leu": "N[C@@H](CC(C)C)C(=O)",
     "Ile": "N[C@@H]([C@@H](C)CC)C(=O)",
 }
-"""Residues that a chain's name may have, as SMILES from N to C."""
+"""Residues that the name of a chain may contain, as SMILES from N to C."""
 
 CHAIN = re.compile(r"Ace((?:[A-Z][a-z]{2}[0-9]*)+)Nme")
 
 LARGEST_CHAIN = 10_000
-"""Residues."""
+"""Largest number of residues."""
 
 FILES = (".xyz", ".pdb", ".mol", ".sdf")
-"""Files that a molecule can be read from."""
+"""Suffixes of files that a molecule can be read from."""
 
 CONFORMERS = 10
-"""Geometries of a whole molecule that are made before the one of the lowest energy is taken."""
+"""Number of conformers of which the one of the lowest energy is taken."""
 
 BOND_CHANGE = 0.1
-"""MMFF94 that changes a bond of ETKDG by more than this is guessing, Angstrom."""
+"""If MMFF94 changes a bond of ETKDG by more than this, its parameters are not trusted, Angstrom."""
 
 BOND_REACH = 1.2
-"""Atoms nearer than this times the sum of their covalent radii are bonded, where a file has no bonds."""
+"""Atoms nearer than this times the sum of their covalent radii are bonded if a file has no bonds."""
 
 
 @dataclass(frozen=True)
 class Molecule:
-    """Atoms and bonds, and a geometry where there is one.
+    """Atoms, bonds, and the geometry if it is known.
 
     Attributes
     ----------
     name
         What it was read from.
     symbols
-        Element of each atom, hydrogens among them.
+        Element of each atom, hydrogens included.
     bonds
-        Pairs of atoms, counted from 0, rising.
+        Pairs of atoms, counted from 0, in ascending order.
     positions
         (atoms, 3), Angstrom, as tuples; None where it was read from SMILES or a name.
     charge
-        Total charge, e; 0 where the source does not say.
+        Total charge, e; 0 if the source does not say.
     smiles
-        What it was read from, or made of, where that is SMILES.
+        The SMILES it was read or built from, if any.
     """
 
     name: str
@@ -79,11 +79,11 @@ class Molecule:
 
     @cached_property
     def neighbours(self) -> tuple[tuple[int, ...], ...]:
-        """The atoms bonded to each atom, rising."""
+        """The atoms bonded to each atom, in ascending order."""
         return neighbours(self.natoms, self.bonds)
 
     def atom(self, number: int) -> str:
-        """Return what to call an atom: its element and its number, counted from 0."""
+        """Return the name of an atom in messages: its element and its number, counted from 0."""
         return f"{self.symbols[number]}{number}"
 
     def embedded(self, seed: int = 2025) -> Molecule:
@@ -101,7 +101,7 @@ class Molecule:
 
 
 def read_molecule(text: str) -> Molecule:
-    """Read a molecule from what a user typed: a file, the name of a chain, or SMILES.
+    """Read a molecule from a user's text: a file, the name of a chain, or SMILES.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def chain(name: str) -> Molecule:
 
 
 def from_smiles(smiles: str) -> Molecule:
-    """Return a molecule from SMILES: its atoms in that order, then the hydrogens that SMILES leaves out.
+    """Return a molecule from SMILES: its atoms in their order, then the implicit hydrogens.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def from_smiles(smiles: str) -> Molecule:
 
 
 def from_file(path: Path) -> Molecule:
-    """Return a molecule from a file: bonds from the file where it has them, else from distances.
+    """Return a molecule from a file: bonds from the file if it has any, else from distances.
 
     Raises
     ------
@@ -193,9 +193,9 @@ def from_file(path: Path) -> Molecule:
 
 
 def _with_hydrogens_bonded(molecule: Molecule) -> Molecule:
-    """Return a molecule whose hydrogens without a bond have one to the nearest atom that is near enough.
+    """Return a molecule in which each unbonded hydrogen is bonded to the nearest atom within reach.
 
-    rdkit bonds hydrogens of residues that it knows, and else only those that CONECT names.
+    rdkit bonds the hydrogens of known residues, and otherwise only those in CONECT records.
     """
     lone = {a for a, near in enumerate(molecule.neighbours) if molecule.symbols[a] == "H" and not near}
     positions = np.array(molecule.positions)
@@ -208,7 +208,7 @@ def _with_hydrogens_bonded(molecule: Molecule) -> Molecule:
 
 
 def _check_file(path: Path, molecule: Molecule, bare: list[int]) -> None:
-    """Raise InputError if a file's atoms lie on each other, or hydrogens are missing."""
+    """Raise InputError if atoms of a file coincide, or hydrogens are missing."""
     positions = np.array(molecule.positions)
     check_places(f"file '{path}'", molecule.symbols, positions)
     bare = bare or without_hydrogens(molecule.symbols, positions, molecule.bonds)
@@ -239,17 +239,17 @@ def embed(mol: Any, name: str, seed: int) -> Floats:
 
 
 def lowest_conformer(molecule: Molecule, seed: int = 2025) -> tuple[Floats, bool]:
-    """Return a geometry of a molecule read from SMILES, (atoms, 3), Angstrom, and whether MMFF94 knows it.
+    """Return a geometry of a molecule read from SMILES, (atoms, 3), Angstrom, and whether MMFF94 describes it.
 
-    Of `CONFORMERS` geometries by ETKDG, each at its minimum of MMFF94, it is the lowest; where MMFF94 has no
-    parameters, or only guesses such as those for CO2, whose bonds come out at 1.405 A, it is the first of ETKDG.
+    It is the lowest of `CONFORMERS` ETKDG geometries, each optimized by MMFF94. If MMFF94 has no parameters, or
+    only generic ones as for CO2, whose bonds become 1.405 A, it is the first ETKDG geometry.
 
     Parameters
     ----------
     molecule
         The molecule.
     seed
-        Of the distance geometry.
+        Seed of the distance geometry.
 
     Raises
     ------
@@ -273,7 +273,7 @@ def lowest_conformer(molecule: Molecule, seed: int = 2025) -> tuple[Floats, bool
         if not known:
             return first, False
         energies = [e for _, e in AllChem.MMFFOptimizeMoleculeConfs(mol, numThreads=1, maxIters=5000)]
-    best = every[int(np.argmin(np.round(energies, 4)))]  # of equal ones the first
+    best = every[int(np.argmin(np.round(energies, 4)))]  # the first of equal ones
     lowest = np.asarray(mol.GetConformer(best).GetPositions(), dtype=np.float64)
     i, j = np.array(molecule.bonds).T
     lengths = [np.linalg.norm(x[i] - x[j], axis=1) for x in (first, lowest)]
@@ -297,19 +297,19 @@ def _sane(smiles: str, name: str) -> Any:
 
 
 def _of(mol: Any, name: str) -> Molecule:
-    """Return an rdkit molecule as one of ours; raises InputError if an atom is of an isotope that is named."""
+    """Return an rdkit molecule as a `Molecule`; raises InputError if an atom has an isotope label."""
     named = [a for a in mol.GetAtoms() if a.GetIsotope()]
     if named:
         raise InputError(
-            f"'{name}' has an atom of an isotope, {named[0].GetIsotope()}{named[0].GetSymbol()}; isotopes are not "
-            "supported: leave it out, since energies do not depend on masses"
+            f"'{name}' has the isotope {named[0].GetIsotope()}{named[0].GetSymbol()}; isotopes are not supported: "
+            "leave the mass number out, since energies do not depend on masses"
         )
     bonds = sorted(tuple(sorted((b.GetBeginAtomIdx(), b.GetEndAtomIdx()))) for b in mol.GetBonds())
     return Molecule(name, tuple(a.GetSymbol() for a in mol.GetAtoms()), tuple(bonds))
 
 
 def _from_distances(path: Path) -> Molecule:
-    """Return the molecule of the first frame of an xyz file; one that a periodic cell has cut is made whole."""
+    """Return the molecule of the first frame of an xyz file, made whole if it crosses the faces of a cell."""
     from ase import Atoms
     from ase.data import atomic_numbers, covalent_radii
     from ase.neighborlist import natural_cutoffs, neighbor_list

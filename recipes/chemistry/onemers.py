@@ -1,4 +1,4 @@
-"""The 1-mers of a molecule: what they are, as SMARTS, and which atoms belong to each."""
+"""The 1-mers of a molecule: their definitions as SMARTS, and the atoms of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from potentials.nmers.caps import CAP_LENGTHS
 from recipes.chemistry.molecules import Molecule
 
 MOST_NAMED = 12
-"""Atoms that an error names before it says how many more there are."""
+"""Largest number of atoms that an error message lists."""
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,16 @@ class OneMer:
     Attributes
     ----------
     name
-        For the names of n-mers, for example ``conh``: letters and digits.
+        Part of the names of n-mers, for example ``conh``: letters and digits.
     label
-        What people call it, for example ``-CONH-``.
+        Displayed name, for example ``-CONH-``.
     smarts
-        Its heavy atoms in their order; its hydrogens come along. Only elements and numbers of bonds count (``X``
-        all of them, ``H`` those to hydrogens): not every file knows bond orders, so bonds are written ``~``.
+        Its heavy atoms in their order; their hydrogens belong to it. It may use only elements and numbers of bonds
+        (``X`` all bonds, ``H`` those to hydrogens): many files have no bond orders, so bonds are written ``~``.
     ends
-        Places in the SMARTS of the atoms that it is bonded by, where it makes a difference which way round it is.
+        Indices in the SMARTS of the atoms that it is bonded by, for a 1-mer with a direction.
     reversed
-        Its name the other way round, for example ``nhco``.
+        Its name in the opposite direction, for example ``nhco``.
     """
 
     name: str
@@ -46,7 +46,7 @@ CH = OneMer("ch", "-CH-", "[#6X4H1]")
 WATER = OneMer("water", "water", "[#8X2H2]")
 
 ONE_MERS = (CONH, CH3, CH2, CH, WATER)
-"""The 1-mers of peptide and alkane chains, and water; earlier ones take their atoms first."""
+"""The 1-mers of peptide and alkane chains, and water; earlier ones have priority."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Group:
     Attributes
     ----------
     kind
-        What it is.
+        Its kind.
     heavy
-        Its heavy atoms in the SMARTS's order.
+        Its heavy atoms in the order of the SMARTS.
     hydrogens
-        Its hydrogens, rising.
+        Its hydrogens, in ascending order.
     """
 
     kind: OneMer
@@ -74,14 +74,14 @@ class Group:
 
 
 def find_groups(molecule: Molecule, one_mers: Sequence[OneMer] = ONE_MERS) -> tuple[Group, ...]:
-    """Return a molecule's 1-mers by their first atom; every atom belongs to exactly one.
+    """Return a molecule's 1-mers in the order of their first atoms; every atom belongs to exactly one.
 
     Parameters
     ----------
     molecule
         The molecule.
     one_mers
-        The kinds of 1-mer; where two fit the same atoms the earlier one has them.
+        The kinds of 1-mer; if two match the same atoms, the earlier one takes them.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def find_groups(molecule: Molecule, one_mers: Sequence[OneMer] = ONE_MERS) -> tu
 
 
 def _matches(molecule: Molecule, one_mers: Sequence[OneMer]) -> list[tuple[OneMer, tuple[int, ...]]]:
-    """Return where each kind fits, those of the first kind first."""
+    """Return the matches of each kind, those of the first kind first."""
     from rdkit import Chem, rdBase
 
     editable = Chem.RWMol()

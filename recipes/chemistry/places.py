@@ -1,4 +1,4 @@
-"""Where the atoms of a geometry are: which are in one place, bonded without a bond, or without their hydrogens."""
+"""Checks of a geometry: atoms in one place, missing bonds, and missing hydrogens."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ FEW = 300
 """Up to so many atoms all distances are computed; importing SciPy's tree takes longer."""
 
 STRAIGHT, FLAT = 150.0, 350.0
-"""A carbon with two neighbours at a smaller angle, or three at a smaller sum of angles, lacks one (degrees)."""
+"""A carbon lacks a hydrogen if the angle of two neighbours, or the sum of those of three, is smaller (degrees)."""
 
 SHORTEST_SINGLE = {"C": 1.30, "O": 1.36}
-"""A last C, or an O on C, at a longer bond than this has a single one, so hydrogens as well (Angstrom)."""
+"""A terminal C, or an O on C, with a longer bond than this has a single bond, so it needs hydrogens (Angstrom)."""
 
 
 class Pair(NamedTuple):
@@ -55,18 +55,18 @@ class Pair(NamedTuple):
 
 
 def check_geometry(where: str, symbols: Sequence[str], positions: Floats, bonds: Bonds) -> None:
-    """Raise InputError if atoms are in one place, a bond is missing, or one is absurdly long.
+    """Raise InputError if atoms are in one place, a bond is missing, or a bond is far too long.
 
     Parameters
     ----------
     where
-        What the message begins with: a key or a file.
+        Beginning of the message: a key or a file.
     symbols
         Element of each atom.
     positions
         (atoms, 3), Angstrom.
     bonds
-        Pairs of atoms; an empty list tells nothing of what is bonded.
+        Pairs of atoms; if it is empty, bonds are unknown and not checked.
     """
     check_places(where, symbols, positions)
     joined = {frozenset(bond) for bond in bonds}
@@ -110,10 +110,10 @@ def _near_pairs(positions: Floats, limit: float) -> list[tuple[int, int]]:
 
 
 def without_hydrogens(symbols: Sequence[str], positions: Floats, bonds: Bonds) -> list[int]:
-    """Return the atoms that lack hydrogens, as far as the geometry around them tells.
+    """Return the atoms that lack hydrogens, as far as their surroundings show.
 
     These are C with two neighbours at an angle, with three not in a plane, or with one at the distance of a single
-    bond; O on C at the distance of a single bond; N of an amide with two neighbours; O and N without any.
+    bond; O on C at the distance of a single bond; N of an amide with two neighbours; C, N and O without any.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where molecules are placed beside a first, and which windows of their distance can be reached."""
+"""Placement of molecules beside each other, and the windows of their distance that can be reached."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ START, FARTHEST = 3.6, 7.0
 """Smallest and largest distance of the centres of mass in a starting geometry, Angstrom."""
 
 GAP = 1.1
-"""Smallest distance of two atoms of different molecules beyond the sum of their covalent radii, Angstrom.
+"""Smallest distance of two atoms of different molecules minus the sum of their covalent radii, Angstrom.
 
-A hydrogen bond has about this.
+It is about that of a hydrogen bond.
 """
 
 WINDOWS_END = 10.0
@@ -33,14 +33,14 @@ FIRST_WINDOW = 4.0
 """Upper end of the first window, Angstrom (paper II)."""
 
 SPARE = 0.3
-"""A walker starts so far below the upper end of its window, Angstrom."""
+"""Distance of a walker's start from the upper end of its window, Angstrom."""
 
 
 def beside(first: Fragment, second: Fragment) -> tuple[Fragment, float]:
     """Return the second fragment beside the first where there is most room, and the distance of their centres.
 
-    Of 26 directions and 24 orientations it takes the one that keeps the atoms farthest apart, at the first
-    distance from `START` on, in steps of 0.1 Angstrom, where they do not touch.
+    Of 26 directions and 24 orientations, the pair with the largest gap between atoms is chosen, at the first
+    distance from `START` on, in steps of 0.1 Angstrom, at which the fragments do not touch.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def beside(first: Fragment, second: Fragment) -> tuple[Fragment, float]:
     Raises
     ------
     InputError
-        If they touch up to `FARTHEST`.
+        If they touch at all distances up to `FARTHEST`.
     """
     here, there = _centred(first)[0], _centred(second)[0]
     bare = _radii(first)[:, None] + _radii(second)
@@ -59,7 +59,7 @@ def beside(first: Fragment, second: Fragment) -> tuple[Fragment, float]:
     for step in range(round((FARTHEST - START) / 0.1) + 1):
         distance = START + 0.1 * step
         gaps = [_gap(here, atoms + distance * way, bare) for way, atoms in turned]
-        best = int(np.argmax(np.round(gaps, 4)))  # of equal ones the first, whatever the last digits are
+        best = int(np.argmax(np.round(gaps, 4)))  # the first of equal ones, despite round-off
         if gaps[best] >= GAP:
             way, atoms = turned[best]
             placed = _centred(first)[1] + atoms + distance * way
@@ -68,12 +68,12 @@ def beside(first: Fragment, second: Fragment) -> tuple[Fragment, float]:
 
 
 def all_beside(fragments: Sequence[Fragment]) -> tuple[Fragment, ...]:
-    """Return fragments each beside those before it, the first where it is.
+    """Return fragments, each placed beside those before it; the first is not moved.
 
     Raises
     ------
     InputError
-        If one touches the others up to `FARTHEST`.
+        If one touches the others at all distances up to `FARTHEST`.
     """
     placed = [fragments[0]]
     for fragment in fragments[1:]:
@@ -85,12 +85,12 @@ def all_beside(fragments: Sequence[Fragment]) -> tuple[Fragment, ...]:
 
 
 def windows_of(distance: float) -> tuple[tuple[float, float], ...]:
-    """Return the windows of the centres' distance: 0-4, 4-7, 7-10 A, the first wider where molecules are larger.
+    """Return the windows of the centres' distance: 0-4, 4-7, 7-10 A, the first wider for larger molecules.
 
     Parameters
     ----------
     distance
-        Nearest distance of the centres at which the molecules have room, Angstrom.
+        Smallest distance of the centres at which the molecules do not touch, Angstrom.
     """
     first = max(FIRST_WINDOW, float(math.ceil(round(distance + SPARE, 3))))
     second = (first + WINDOWS_END) / 2
@@ -98,12 +98,12 @@ def windows_of(distance: float) -> tuple[tuple[float, float], ...]:
 
 
 def windows_of_three(distance: float) -> tuple[tuple[float, float], ...]:
-    """Return the windows of three molecules, whose energy dies away sooner: 0-4, 4-5 A, or wider and farther.
+    """Return the windows of three molecules, whose energy decays faster: 0-4, 4-5 A, or larger distances.
 
     Parameters
     ----------
     distance
-        Mean distance of the centres at which the molecules have room, Angstrom.
+        Mean distance of the centres at which the molecules do not touch, Angstrom.
     """
     first = max(FIRST_WINDOW, math.ceil(round(2.0 * (distance + SPARE), 3)) / 2.0)
     return ((0.0, first), (first, first + 1.0))
@@ -116,13 +116,13 @@ def mean_distance(fragments: Sequence[Fragment]) -> float:
 
 
 def central_key(fragment: Fragment) -> tuple[int, ...]:
-    """Return a fragment's central atom with all that exchange with it, counted from 0 in the fragment."""
+    """Return a fragment's central atom and all atoms equivalent to it, counted from 0 in the fragment."""
     classes = NMer("", (fragment,)).classes
     return tuple(a for a in range(fragment.natoms) if classes[a] == classes[central_atom(fragment)])
 
 
 def central_atom(fragment: Fragment) -> int:
-    """Return the heavy atom nearest to a fragment's centre of mass; any atom where there is no heavy one."""
+    """Return the heavy atom nearest to a fragment's centre of mass; the nearest atom if none is heavy."""
     heavy = [a for a, s in enumerate(fragment.symbols) if s != "H"] or list(range(fragment.natoms))
     away = np.linalg.norm(_centred(fragment)[0], axis=1)
     return min(heavy, key=lambda a: (round(float(away[a]), 3), a))
@@ -145,7 +145,7 @@ def _gap(here: Floats, there: Floats, bare: Floats) -> float:
 
 @cache
 def _rotations() -> tuple[Floats, ...]:
-    """Return the 24 rotations of a cube, that of nothing first."""
+    """Return the 24 rotations of a cube, the identity first."""
     found = []
     for order in permutations(range(3)):
         for signs in product((1.0, -1.0), repeat=3):

@@ -1,4 +1,4 @@
-"""PDB, mol, and SD files by rdkit: what it cannot read is said in its own words, and hydrogens must be there."""
+"""PDB, mol, and SD files read by rdkit; its reason is quoted if it cannot read one, and hydrogens are required."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from potentials.errors import InputError
 from recipes.schema.patterns import shown
 
 LARGEST_FILE = 50_000_000
-"""Bytes: a PDB file of 600,000 atoms."""
+"""Largest size, bytes: that of a PDB file of 600,000 atoms."""
 
 OTHERS = {
     ".cif": "mmCIF",
@@ -26,7 +26,7 @@ OTHERS = {
     ".gz": "compressed",
     ".zip": "compressed",
 }
-"""Suffixes of files that hold molecules and are not read here, and what they are."""
+"""Suffixes of molecular files that are not read here, and their formats."""
 
 _ATOM = re.compile(r"(?:ATOM  |HETATM)")
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)\s*", re.ASCII)
@@ -36,12 +36,12 @@ _NO_REASON = re.compile(
 
 
 def read_rdkit_file(path: Path) -> Any:
-    """Return the rdkit molecule of a PDB, mol, or SD file, as it is written: nothing added, nothing left out.
+    """Return the rdkit molecule of a PDB, mol, or SD file exactly as written.
 
     Raises
     ------
     InputError
-        If it cannot be read: with the line, or with rdkit's reason.
+        If it cannot be read; the message has the line or rdkit's reason.
     """
     from rdkit import Chem, rdBase
 
@@ -49,21 +49,21 @@ def read_rdkit_file(path: Path) -> Any:
     kind = path.suffix.lower()[1:]
     if kind == "pdb":
         _check_columns(path, text)
-    said = io.StringIO()
+    log = io.StringIO()
     rdBase.LogToPythonStderr()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(log):
             if kind == "pdb":
                 mol = Chem.MolFromPDBBlock(text, sanitize=False, removeHs=False)
             else:
                 mol = Chem.MolFromMolBlock(text, sanitize=False, removeHs=False)
-    except (RuntimeError, ValueError) as error:  # rdkit's own of a few headers
+    except (RuntimeError, ValueError) as error:  # raised by rdkit for a few headers
         mol = None
-        said.write(str(error))
+        log.write(str(error))
     finally:
         rdBase.LogToCppStreams()
     if mol is None or not mol.GetNumAtoms():
-        reason = _reason(said.getvalue())
+        reason = _reason(log.getvalue())
         why = f"rdkit says: {reason}" if reason else _guess(kind, text)
         raise InputError(f"file '{path}' cannot be read as a {kind} file: {why}")
     if any(atom.GetAtomicNum() == 0 for atom in mol.GetAtoms()):
@@ -72,7 +72,7 @@ def read_rdkit_file(path: Path) -> Any:
 
 
 def implicit_hydrogens(mol: Any) -> list[int]:
-    """Return the atoms of a mol or SD file that lack hydrogens by their valences and the orders of their bonds."""
+    """Return the atoms of a mol or SD file that lack hydrogens according to valences and bond orders."""
     from rdkit import Chem, rdBase
 
     copy = Chem.Mol(mol)
@@ -111,9 +111,9 @@ def _check_columns(path: Path, text: str) -> None:
                 raise InputError(f"file '{path}', {where} is {shown(field.strip())}, not a number (A)")
 
 
-def _reason(said: str) -> str:
-    """Return the first words of rdkit's log that say something."""
-    lines = [re.sub(r"^\[[0-9:]+\]\s*", "", line).strip() for line in said.splitlines()]
+def _reason(log: str) -> str:
+    """Return the first informative line of rdkit's log."""
+    lines = [re.sub(r"^\[[0-9:]+\]\s*", "", line).strip() for line in log.splitlines()]
     lines = lines[: next((n for n, line in enumerate(lines) if line.startswith("Stacktrace")), len(lines))]
     useful = [line for line in lines if line and not _NO_REASON.match(line) and not set(line) <= set("-*")]
     return shown(useful[0], 200)[1:-1] if useful else ""

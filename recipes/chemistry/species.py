@@ -1,4 +1,4 @@
-"""A species that a user names by SMILES, or in one sentence why `nmer` can make no potential of it."""
+"""A species given by SMILES, or one sentence on why `nmer` cannot make a potential of it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from recipes.chemistry.molecules import Molecule, from_smiles
 WATER_SMILES = "O"
 
 WORDS = {"water": WATER_SMILES}
-"""What may be written in the place of SMILES."""
+"""Words that may be written instead of SMILES."""
 
 OPEN_SHELLS = (range(21, 30), range(39, 48), range(57, 80), range(89, 112))
-"""Atomic numbers of transition metals, lanthanides and actinides, whose shells are open as a rule."""
+"""Atomic numbers of transition metals, lanthanides and actinides, which usually have open shells."""
 
 TRIPLETS = {"O=O": "O2", "S=S": "S2", "O=S": "SO"}
-"""Molecules that SMILES draw with closed shells and nature does not."""
+"""Molecules with a triplet ground state that their SMILES show with closed shells."""
 
 OPEN_FORMULAS = {"OO": "O2", "SS": "S2", "OS": "SO", "HN": "NH", "CHH": "CH2", "BB": "B2", "HP": "PH"}
-"""Neutral molecules of even electrons whose ground state is a triplet, by their atoms in alphabetical order."""
+"""Neutral molecules with an even number of electrons and a triplet ground state, by their sorted atoms."""
 
 CLOSED_ATOM = frozenset({2, 4, 10, 12, 18, 20, 36, 38, 54, 56, 70, 86, 88, 102})
-"""Electrons of an atom or ion whose shells are closed: a noble gas, with or without two s electrons more."""
+"""Numbers of electrons of a closed-shell atom or ion: a noble gas, with or without two more s electrons."""
 
 _D10 = {
     **{symbol: {28, 30} for symbol in ("Cu", "Zn", "Ga", "Ge", "As")},
@@ -38,29 +38,29 @@ _D10 = {
 }
 
 CLOSED_ATOMS = {symbol: CLOSED_ATOM | more for symbol, more in _D10.items()}
-"""The same where a filled d shell comes in: Zn2+, Ag+, Sn2+."""
+"""The same for elements with a filled d shell: Zn2+, Ag+, Sn2+."""
 
 HEAVIEST = 86
-"""Last element that GFN2-xTB has."""
+"""Atomic number of the last element of GFN2-xTB."""
 
 CHARGES = range(-1, 3)
-"""Total charges (e) that a species in vacuum can have: it loses a second electron, or takes one from a partner."""
+"""Total charges (e) that are stable in vacuum: dianions lose an electron, trications take one from a partner."""
 
 
 def read_species(text: str, option: str = "--from-smiles") -> Molecule:
-    """Return the molecule or ion that SMILES describe, under its formula; its SMILES are rdkit's canonical ones.
+    """Return the molecule or ion that SMILES describe, named by its formula, with rdkit's canonical SMILES.
 
     Parameters
     ----------
     text
         SMILES, or a word of `WORDS`.
     option
-        Where the user wrote it: errors name it.
+        The option that it was given by, named in errors.
 
     Raises
     ------
     InputError
-        If it cannot be read, is more than one species, has open shells, or a charge that does not hold.
+        If it cannot be read, is more than one species, has open shells, or a charge that is not stable.
     """
     from rdkit import Chem
     from rdkit.Chem.rdMolDescriptors import CalcMolFormula
@@ -73,24 +73,24 @@ def read_species(text: str, option: str = "--from-smiles") -> Molecule:
 
 
 def _parsed(smiles: str, where: str) -> Any:
-    """Return an rdkit molecule, or say in plain words what is wrong with the SMILES."""
+    """Return an rdkit molecule; raises InputError with what is wrong with the SMILES."""
     from rdkit import Chem, rdBase
 
     if not smiles:
         raise InputError(f"{where} is empty; give SMILES, for example CO for methanol")
     if len(smiles.split()) > 1:
         raise InputError(f"{where} has a blank in it; SMILES have none, for example CO for methanol")
-    said = io.StringIO()
+    log = io.StringIO()
     settings = Chem.SmilesParserParams()
     settings.sanitize = settings.allowCXSMILES = settings.parseName = False
     rdBase.LogToPythonStderr()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(log):
             mol = Chem.MolFromSmiles(smiles, settings)
     finally:
         rdBase.LogToCppStreams()
     if mol is None:
-        raise InputError(f"{where} is not SMILES: {_mistake(said.getvalue(), smiles)}; example: CO for methanol")
+        raise InputError(f"{where} is not SMILES: {_mistake(log.getvalue(), smiles)}; example: CO for methanol")
     if not mol.GetNumAtoms() or any(atom.GetAtomicNum() == 0 for atom in mol.GetAtoms()):
         raise InputError(f"{where} has an atom that stands for any element; every atom must be one")
     with rdBase.BlockLogs():
@@ -101,9 +101,9 @@ def _parsed(smiles: str, where: str) -> Any:
     return mol
 
 
-def _mistake(said: str, smiles: str) -> str:
-    """Return what rdkit's parser complained about."""
-    text = " ".join(said.split()).lower()
+def _mistake(log: str, smiles: str) -> str:
+    """Return the error of rdkit's parser."""
+    text = " ".join(log.split()).lower()
     for sign, meaning in (
         ("unclosed ring", "a ring is opened by a number and not closed by the same one"),
         ("extra open paren", "a bracket '(' is not closed"),
@@ -143,16 +143,16 @@ def _check_parts(mol: Any, where: str) -> None:
         return
     names = [Chem.MolToSmiles(one) for one in species]
     salt = all(Chem.GetFormalCharge(one) for one in species)
-    told = f"{', '.join(names[:-1])} and {names[-1]}"
+    listed = f"{', '.join(names[:-1])} and {names[-1]}"
     first = next((n for n in names if n != WATER_SMILES), names[0])
     raise InputError(
-        f"{where} is {'a salt of ' if salt else ''}{len(species)} {'ions' if salt else 'species'}, {told}: make a "
-        f"recipe for one at a time, for example --from-smiles '{first}' --with water"
+        f"{where} is {'a salt of ' if salt else ''}{len(species)} {'ions' if salt else 'species'}, {listed}: make "
+        f"a recipe for one at a time, for example --from-smiles '{first}' --with water"
     )
 
 
 def _check_shells(mol: Any, where: str) -> None:
-    """Raise InputError unless a species has closed shells, electrons, and a charge that it keeps in vacuum."""
+    """Raise InputError unless a species has electrons, closed shells, and a charge that is stable in vacuum."""
     from rdkit import Chem
 
     charge = Chem.GetFormalCharge(mol)
@@ -182,15 +182,15 @@ def _check_shells(mol: Any, where: str) -> None:
 
 
 def closed_shell_problem(symbols: Sequence[str], charge: int) -> str:
-    """Return why a species has no closed shells, as the end of a sentence; empty if it has.
+    """Return why a species does not have closed shells, as the end of a sentence; empty if it does.
 
-    Every engine here computes closed shells only, and a closed shell of a species whose ground state is open is
-    another state than the user's.
+    Every engine here computes closed shells only; for a species with an open-shell ground state that would be a
+    different state.
 
     Parameters
     ----------
     symbols
-        Element of each atom, caps among them.
+        Element of each atom, caps included.
     charge
         Total charge, e.
     """

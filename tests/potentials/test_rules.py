@@ -207,7 +207,7 @@ def test_every_example_is_a_rule() -> None:
     ("rules", "message"),
     [
         (("intra < 2",), "is not a rule for terms; allowed are: intermolecular"),
-        (("A-D intra <= 1",), "is about no distance; there are: A-B intra"),
+        (("A-D intra <= 1",), "applies to no distance; allowed: A-B intra"),
         (("atoms A Q",), "names Q; allowed: A B C D E"),
         (("intra <= 0", "inter <= 0"), "leave no distances of A1B1C3_D1E2"),
     ],
