@@ -27,7 +27,7 @@ from tasks.labelling.engines.hartree_fock import HartreeFock
 from tasks.labelling.engines.interface import Surface
 from tasks.labelling.engines.registry import new_engine
 from tasks.labelling.optimize import Floats, Start, find_start, minimise
-from tasks.labelling.reference import reference_terms
+from tasks.labelling.reference import reference_molecules
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(7200)]
 STEPS = 300
@@ -125,7 +125,7 @@ def molecules() -> list[NMer]:
     found: dict[Any, NMer] = {}
     for name in shipped_recipes():
         recipe = load_recipe(name)
-        for molecule, _ in reference_terms(recipe.build_nmer(), recipe.labelling):
+        for molecule, _ in reference_molecules(recipe.build_nmer(), recipe.labelling):
             found.setdefault((molecule.symbols, np.round(molecule.positions, 3).tobytes()), molecule)
     return list(found.values())
 

@@ -10,7 +10,7 @@ from recipes.schema.recipe import Recipe
 from recipes.stages import STAGE
 from storage.keys import pool_key, selection_key_of
 from tasks.labelling.protocol import Protocol, protocol_of
-from tasks.labelling.reference import reference_terms
+from tasks.labelling.reference import reference_molecules
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,6 @@ def resolve(recipe: Recipe) -> Plan:
         pool=pool,
         selection=selection_key_of(recipe, pool),
         protocol=protocol,
-        references=reference_terms(nmer, recipe.labelling),
+        references=reference_molecules(nmer, recipe.labelling),
         terms=min(terms, recipe.fitting.max_terms or terms),
     )

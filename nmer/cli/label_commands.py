@@ -79,13 +79,13 @@ def retry(
     }
     if not json:
         _print_chosen(result, reason, listing)
-    if listing or not chosen.said:
+    if listing or not chosen.messages:
         if json:
             print_json(result)
         return 0
     cost = cost_of_labels(len(chosen), label_cost_now(plan, opened))
     check_consent(f"retrying {len(chosen)} labels of {loaded.name}", cost, limit, preset, yes)
-    places = [place for place, i in enumerate(ids) if i in chosen.said]
+    places = [place for place, i in enumerate(ids) if i in chosen.messages]
     counts = _label_again(plan, opened.path, positions[places], reason, machine)
     result |= {"ok": counts.ok, "failed_again": counts.failed, "missing": counts.missing}
     if json:

@@ -1,4 +1,4 @@
-"""Label the configurations of an xyz file, without a store: by a protocol of a name, or by a recipe's own."""
+"""Label the configurations of an xyz file, without a store, with a named protocol or that of a recipe."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def read_configurations_of(path: Path, nmer: NMer, told: Callable[[str], None] |
 def label_by_hand(
     configurations: Sequence[NMer], labelling: Labelling, timeout: float, memory: float
 ) -> Iterator[dict[str, Any]]:
-    """Label configurations one after the other, each in a process with limits, and yield what each gave.
+    """Label configurations one after the other, each in a process with limits, and yield each result.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def label_by_hand(
         ``configuration`` (from 1), ``status``, ``reason``, ``nbody_energy`` (kcal/mol), ``nbody_energy_hartree``,
         ``cpu_seconds``, ``parts`` (one object for each sub-calculation: ``name``, ``coefficient``, ``status``,
         ``energy`` and ``components`` (hartree), diagnostics, ``cpu_seconds``, ``memory`` (GiB), ``details``:
-        counts of electrons and orbitals, and what was not ordinary about the SCF). Energies are None where
+        counts of electrons and orbitals, and what was unusual about the SCF). Energies are None where
         something failed. A single molecule's energy is its total energy.
 
     Raises

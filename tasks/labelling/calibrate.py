@@ -1,4 +1,4 @@
-"""What labels have really cost, for estimates that are checked."""
+"""Estimates of the cost of labels from the measured cost of earlier ones."""
 
 from __future__ import annotations
 
@@ -20,19 +20,22 @@ from tasks.labelling.collect import LabelTable
 from tasks.labelling.engines.interface import OK
 from tasks.labelling.plan import plan_label
 
-ENOUGH = 3
-"""Labels below which nothing is said to be measured."""
+MIN_LABELS = 3
+"""Smallest number of labels that an estimate is calibrated from."""
 
-MOST_ROWS = 6000
-"""Sub-calculations that are looked at."""
+MAX_ROWS = 6000
+"""Largest number of sub-calculations read from the ledger."""
 
 
-def expected_cost(nmer: NMer, labelling: Labelling, ledger: Ledger, but: Collection[str] = ()) -> LabelCost | None:
-    """Return what a label is expected to cost, from the best that is known.
+def expected_cost(
+    nmer: NMer, labelling: Labelling, ledger: Ledger, excluded: Collection[str] = ()
+) -> LabelCost | None:
+    """Return the expected cost of a label, from the best information there is.
 
     The median CPU time and the largest memory of labels of the same fragments under the same settings, whatever
-    the versions of the programs; without these the formula, scaled by the median of measured over predicted of
-    labels with the same engine and method; without these the bare formula; None where there is no formula.
+    the versions of the programs; without such labels the formula, scaled by the median ratio of measured to
+    predicted cost of labels with the same engine and method; without these the bare formula; None where there is
+    no formula.
 
     Parameters
     ----------
@@ -42,25 +45,25 @@ def expected_cost(nmer: NMer, labelling: Labelling, ledger: Ledger, but: Collect
         The protocol.
     ledger
         Open for reading or writing.
-    but
+    excluded
         Configurations that are left out, for a prediction that is to be checked against them.
     """
-    return _measured(nmer, labelling, ledger, but) or _scaled(nmer, labelling, ledger, but)
+    return _measured(nmer, labelling, ledger, excluded) or _scaled(nmer, labelling, ledger, excluded)
 
 
 def expected_cost_in(folder: Path, nmer: NMer, labelling: Labelling) -> LabelCost | None:
-    """Return what a label is expected to cost, with what the ledger of a folder knows."""
+    """Return the expected cost of a label, from the ledger of a folder."""
     with Ledger.read(folder) as ledger:
         return expected_cost(nmer, labelling, ledger)
 
 
 def label_costs(table: LabelTable, expected: LabelCost | None) -> dict[str, Any]:
-    """Return what labels have cost beside what was expected, as plain values; None where it is not known.
+    """Return the measured and the expected cost of labels, as plain values; None where it is not known.
 
     Parameters
     ----------
     table
-        The labels; those that ended badly have cost something too.
+        The labels, failed ones included.
     expected
         Cost of one label, from other labels or by formula.
     """
@@ -78,7 +81,7 @@ def label_costs(table: LabelTable, expected: LabelCost | None) -> dict[str, Any]
 
 
 def system_of(nmer: NMer) -> str:
-    """Return the formulas of an n-mer's fragments: what its labels cost goes by them, whatever its name."""
+    """Return the formulas of an n-mer's fragments; labels of equal formulas cost the same."""
     formulas = []
     for fragment in nmer.fragments:
         counts = Counter(fragment.symbols)
@@ -90,18 +93,18 @@ def system_of(nmer: NMer) -> str:
     return " + ".join(formulas)
 
 
-def _measured(nmer: NMer, labelling: Labelling, ledger: Ledger, but: Collection[str]) -> LabelCost | None:
+def _measured(nmer: NMer, labelling: Labelling, ledger: Ledger, excluded: Collection[str]) -> LabelCost | None:
     mine = _settings(labelling)
     same = [name for name, known in ledger.protocols().items() if known["labelling"] == mine]
     parts = {part.name for part in plan_label(nmer, labelling.counterpoise)}
     electrons = sorted((size.functions, size.occupied + size.frozen) for size in job_sizes(nmer, labelling) or ())
     labels = []
-    for _, rows in _good_labels(ledger, same, but, system_of(nmer)):
+    for _, rows in _good_labels(ledger, same, excluded, system_of(nmer)):
         here = sorted((size.functions, size.occupied + size.frozen) for size in _sizes(rows))
-        # labels of the first release do not tell their system; their sizes do
+        # labels of the first release have no system recorded and are recognized by their sizes
         if {row.part for row in rows} == parts and (rows[0].system is not None or here == electrons):
             labels.append(rows)
-    if len(labels) < ENOUGH:
+    if len(labels) < MIN_LABELS:
         return None
     return LabelCost(
         median(_seconds(rows) for rows in labels),
@@ -110,7 +113,7 @@ def _measured(nmer: NMer, labelling: Labelling, ledger: Ledger, but: Collection[
     )
 
 
-def _scaled(nmer: NMer, labelling: Labelling, ledger: Ledger, but: Collection[str]) -> LabelCost | None:
+def _scaled(nmer: NMer, labelling: Labelling, ledger: Ledger, excluded: Collection[str]) -> LabelCost | None:
     plain = label_cost(nmer, labelling)
     if plain is None:
         return None
@@ -119,13 +122,13 @@ def _scaled(nmer: NMer, labelling: Labelling, ledger: Ledger, but: Collection[st
     wanted = [_settings(labelling).get(field) for field in fields]
     alike = {name: known for name, known in alike.items() if [known.get(field) for field in fields] == wanted}
     seconds, memory = [], []
-    for protocol, rows in _good_labels(ledger, list(alike), but):
+    for protocol, rows in _good_labels(ledger, list(alike), excluded):
         sizes = _sizes(rows)
         formula = cost_of_jobs(Labelling.model_construct(**alike[protocol]), sizes) if sizes else None
         if formula is not None:
             seconds.append(_seconds(rows) / formula.cpu_seconds)
             memory.append(_memory(rows) / formula.memory)
-    if len(seconds) < ENOUGH:
+    if len(seconds) < MIN_LABELS:
         return plain
     return LabelCost(
         plain.cpu_seconds * median(seconds),
@@ -135,13 +138,13 @@ def _scaled(nmer: NMer, labelling: Labelling, ledger: Ledger, but: Collection[st
 
 
 def _good_labels(
-    ledger: Ledger, protocols: Sequence[str], but: Collection[str], system: str | None = None
+    ledger: Ledger, protocols: Sequence[str], excluded: Collection[str], system: str | None = None
 ) -> list[tuple[str, list[LabelRow]]]:
-    """Return labels of which every part known is good, with their protocols."""
-    found = ledger.sample(protocols, MOST_ROWS, system)
-    if sum(len(rows) for rows in found.values()) == MOST_ROWS:
-        found.popitem()  # it may lack parts
-    left_out = frozenset(but)
+    """Return the labels whose known sub-calculations are all ok, each with its protocol."""
+    found = ledger.sample(protocols, MAX_ROWS, system)
+    if sum(len(rows) for rows in found.values()) == MAX_ROWS:
+        found.popitem()  # it may be incomplete
+    left_out = frozenset(excluded)
     return [
         (protocol, rows)
         for (protocol, configuration), rows in found.items()
@@ -163,7 +166,7 @@ def _memory(rows: Sequence[LabelRow]) -> float:
 
 
 def _sizes(rows: Sequence[LabelRow]) -> list[JobSize]:
-    """Return the sizes of a label's calculations; none unless every row tells its own."""
+    """Return the sizes of a label's calculations; none unless every row has them."""
     sizes = []
     for row in rows:
         if row.basis_functions is None or row.electrons is None or row.frozen_orbitals is None:

@@ -49,9 +49,9 @@ class LabelTable:
         solution that is unstable by more than max_instability; ``failed``, ``timeout``, ``out-of-memory``;
         ``missing``.
     reason
-        Why it is flagged or ended badly; empty otherwise.
+        Why it is flagged or failed; empty otherwise.
     keep_flagged
-        Whether flagged labels go into a dataset all the same.
+        Whether flagged labels go into a dataset as well.
     """
 
     ids: tuple[str, ...]
@@ -83,12 +83,12 @@ class LabelTable:
 
 
 def collect_labels(protocol: Protocol, positions: Floats, ledger: Ledger) -> LabelTable:
-    """Return the labels of configurations as a ledger has them now.
+    """Return the labels of configurations from a ledger.
 
     Parameters
     ----------
     protocol
-        The n-mer, and how it is labelled; its labelling section has the thresholds of the flags.
+        The n-mer and its labelling section, which has the thresholds of the flags.
     positions
         Shape (configurations, atoms, 3), Angstrom.
     ledger
@@ -107,7 +107,7 @@ def collect_labels(protocol: Protocol, positions: Floats, ledger: Ledger) -> Lab
         ("D1", found.d1, labelling.max_d1),
         ("|t2|", found.t2, labelling.max_t2),
     )
-    for name, values, limit in reversed(above):  # the first of them has the last word
+    for name, values, limit in reversed(above):  # the first that applies is the reason
         for i in np.flatnonzero(complete & (values > limit)).tolist():  # false for nan
             status[i], reason[i] = FLAGGED, f"{name} = {values[i]:.4f} is above {limit:g}"
     for i in np.flatnonzero(complete & np.isinf(found.instability)).tolist():
@@ -133,7 +133,7 @@ def collect_labels(protocol: Protocol, positions: Floats, ledger: Ledger) -> Lab
 
 
 def failure(rows: Mapping[str, LabelRow]) -> tuple[str, str] | None:
-    """Return how a label ended badly: its status, and the reason with the part; None if no part of it did."""
+    """Return the status and the reason of a label that failed, with its sub-calculation; None if none failed."""
     for row in rows.values():
         if row.status in FAILURES:
             return row.status, f"{row.status} in {row.part}: {row.reason}"

@@ -17,7 +17,7 @@ from tasks.labelling.collect import LabelTable
 def freeze(selection: Selection, table: LabelTable, reference: float = 0.0) -> Dataset:
     """Return the dataset of the configurations whose label is usable.
 
-    Labels that ended badly stay out, and flagged ones too unless the recipe keeps them.
+    Failed labels are left out, and flagged ones unless the recipe keeps them.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def freeze(selection: Selection, table: LabelTable, reference: float = 0.0) -> D
     table
         Their labels, in the same order.
     reference
-        What the energies count from, hartree; see `tasks.labelling.reference`.
+        Zero of the energies, hartree; see `tasks.labelling.reference`.
 
     Raises
     ------
@@ -56,8 +56,8 @@ def freeze(selection: Selection, table: LabelTable, reference: float = 0.0) -> D
     )
 
 
-def key_of(recipe: Recipe, table: LabelTable, protocol: str, selection: str, counted: bool) -> str:
-    """Return the key of the dataset that `freeze` would give: it follows from the labels that are usable.
+def key_of(recipe: Recipe, table: LabelTable, protocol: str, selection: str, relative: bool) -> str:
+    """Return the key of the dataset that `freeze` would return, which follows from the usable labels.
 
     Parameters
     ----------
@@ -69,10 +69,10 @@ def key_of(recipe: Recipe, table: LabelTable, protocol: str, selection: str, cou
         Id of the protocol.
     selection
         Key of the selection.
-    counted
-        Whether energies count from minima.
+    relative
+        Whether energies are relative to minima.
     """
     names = [f"{table.ids[i]}:{protocol}" for i in np.flatnonzero(table.usable).tolist()]
-    if counted:
+    if relative:
         names.append("counted from the minima")
     return dataset_key(recipe, names, selection)

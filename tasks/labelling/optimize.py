@@ -1,6 +1,6 @@
-"""Find the minimum of a molecule on any level of theory from energies alone.
+"""Find the minimum of a molecule at any level of theory from energies alone.
 
-The minimum of a cheap surface with gradients, which the engine provides, gives the start and the directions: along
+The minimum of a cheap surface with gradients, which the engine provides, gives the start and the directions. Along
 its Hessian's eigenvectors, each scaled to unit curvature, the more expensive surface is nearly isotropic, and two
 or three steps of Newton's method with central differences find its minimum. Caps stay at their fixed lengths
 throughout, as in every configuration.
@@ -24,25 +24,25 @@ Energies = Callable[[Floats], Floats]
 """(geometries, atoms, 3) in Angstrom -> (geometries,) in hartree."""
 
 PROBE = 1e-4
-"""Energy by which a central difference leaves the centre on the cheap surface, hartree."""
+"""Rise of the cheap surface over the displacement of a central difference, hartree."""
 
 NEAR = 0.015
-"""Largest move of an atom in a central difference, Angstrom: along soft torsions the surface bends soon."""
+"""Largest move of an atom in a central difference, Angstrom: soft torsions are soon anharmonic."""
 
 CONVERGED = 1e-7
 """Predicted decrease at which the search ends, hartree: 6e-5 kcal/mol."""
 
 FLAT = 1e-3
-"""Largest slope at which the Hartree-Fock search ends, hartree/Angstrom: the start need not be better."""
+"""Largest slope at which the Hartree-Fock search ends, hartree/Angstrom; a start need not be more accurate."""
 
 STEPS = 20
-"""Steps of Newton's method before the search gives up."""
+"""Largest number of steps of Newton's method."""
 
 SOFTEST = 0.005
-"""Smallest curvature that a direction is taken to have, hartree/Angstrom^2."""
+"""Lower bound on the curvature along a direction, hartree/Angstrom^2."""
 
 LEAST = 0.2
-"""Smallest curvature that a direction, scaled to unit curvature on the cheap surface, is taken to have."""
+"""Lower bound on the curvature along a direction that is scaled to unit curvature on the cheap surface."""
 
 LARGEST = 0.1
 """Largest move of an atom in one step, Angstrom."""
@@ -81,9 +81,9 @@ def minimise(molecule: NMer, energies: Energies, start: Start) -> tuple[Floats, 
     molecule
         A single molecule, capped or not.
     energies
-        The surface; it is asked for all geometries of a step at once. Its noise should be below 1e-7 hartree.
+        The surface, called once with all geometries of a step. Its noise should be below 1e-7 hartree.
     start
-        Where to begin, and along what to step.
+        The first geometry, and the directions of the steps.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def minimise(molecule: NMer, energies: Energies, start: Start) -> tuple[Floats, 
             hessian = _updated(hessian, point.along - best.along, point.slope - best.slope)
         if best is None or point.energy <= best.energy:
             best, reach = point, np.inf
-        else:  # overshot: stay nearer than that was
+        else:  # the step was too long: shorten it
             reach = 0.5 * float(np.linalg.norm(point.along - best.along))
         step = -np.linalg.solve(hessian, best.slope)
         if -0.5 * float(best.slope @ step) < CONVERGED:
@@ -114,15 +114,15 @@ def minimise(molecule: NMer, energies: Energies, start: Start) -> tuple[Floats, 
         moved = np.abs(np.tensordot(step, start.directions, axes=1)).max()
         trial = best.along + step * min(1.0, LARGEST / moved, reach / np.linalg.norm(step))
     raise StageError(
-        f"labelling: the minimum of '{molecule.name}' was not found in {STEPS} steps; start from a nearer "
-        "geometry, or set labelling.reference = 'none'"
+        f"labelling: the minimum of '{molecule.name}' was not found in {STEPS} steps; start from a geometry "
+        "nearer to it, or set labelling.reference = 'none'"
     )
 
 
 def _updated(hessian: Floats, step: Floats, change: Floats) -> Floats:
-    """Return a Hessian that explains how the slope changed with a step, as BFGS updates it.
+    """Return the BFGS update of a Hessian for the change of the slope over a step.
 
-    Soft torsions bend within a step: what was measured at its beginning does not hold at its end.
+    The curvature along soft torsions changes within a step.
     """
     if step @ change <= 0.0:
         return hessian
@@ -135,7 +135,7 @@ def find_start(molecule: NMer, cheap: Surface) -> Start:
     """Return the minimum of a molecule on a surface with gradients, and the directions of its Hessian."""
     surface = CapsInPlace(molecule, cheap)
     x = molecule.place_caps(molecule.positions)
-    for _ in range(3):  # the directions turn with the molecule: begin anew from where the last search ended
+    for _ in range(3):  # the directions depend on the geometry: start again where the last search ended
         basis, centre = _free_directions(molecule, x), x
 
         def along(q: Floats, basis: Floats = basis, centre: Floats = centre) -> tuple[float, Floats]:
@@ -157,7 +157,7 @@ def find_start(molecule: NMer, cheap: Surface) -> Start:
 
 
 class CapsInPlace:
-    """A surface at positions whose caps are put back to their length, with the gradient before that."""
+    """A surface with caps reset to their lengths, and its gradient at the positions before the reset."""
 
     def __init__(self, molecule: NMer, cheap: Surface) -> None:
         self._molecule, self._cheap = molecule, cheap

@@ -19,18 +19,18 @@ class SubCalculation:
     Attributes
     ----------
     name
-        Its fragments by letter, and the n-mer whose basis it borrows: ``AB``, ``A in AB``; ``A`` alone is
-        fragment A in its own basis.
+        Its fragments by letter, and the n-mer in whose basis they are computed: ``AB``, ``A in AB``; ``A`` alone
+        is fragment A in its own basis.
     coefficient
         Factor of its energy in the n-body energy.
     atoms
         Atoms with nuclei and electrons, counted from 0 in the n-mer.
     ghosts
-        Atoms that lend only their basis functions.
+        Atoms with basis functions alone.
     charge
         Charge of the atoms with nuclei, e.
     piece
-        Where it is a piece of a covalent n-mer: which; caps close its cut bonds.
+        The piece of a covalent n-mer that is computed, its cut bonds closed with caps; None for whole fragments.
     """
 
     name: str
@@ -51,7 +51,7 @@ def plan_label(nmer: NMer, counterpoise: bool) -> tuple[SubCalculation, ...]:
 
     For a covalent n-mer (one fragment with `parts`) the sub-calculations are its connected pieces, each closed
     with caps in its own basis; see `potentials.nmers.capping.pieces`. A single fragment without parts has one,
-    ``A``. `tasks.labelling.reference` has the energies from which theirs are counted.
+    ``A``. Their energies are relative to those of `tasks.labelling.reference`.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ def plan_label(nmer: NMer, counterpoise: bool) -> tuple[SubCalculation, ...]:
     for size in range(count, 0, -1):
         for group in combinations(range(count), size):
             atoms = _atoms(nmer, group)
-            borrowed = counterpoise and size < count
+            with_ghosts = counterpoise and size < count
             name = "".join(whole[f] for f in group)
             plan.append(
                 SubCalculation(
-                    name=f"{name} in {whole}" if borrowed else name,
+                    name=f"{name} in {whole}" if with_ghosts else name,
                     coefficient=(-1) ** (count - size),
                     atoms=atoms,
-                    ghosts=tuple(sorted(set(range(nmer.natoms)) - set(atoms))) if borrowed else (),
+                    ghosts=tuple(sorted(set(range(nmer.natoms)) - set(atoms))) if with_ghosts else (),
                     charge=sum(nmer.fragments[f].charge for f in group),
                 )
             )

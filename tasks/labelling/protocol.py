@@ -1,4 +1,4 @@
-"""What a recipe's labelling section means here: the engine, the parts, the ids, and the jobs."""
+"""A recipe's labelling section applied to an n-mer: the engine, the sub-calculations, the ids, and the jobs."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ class Protocol:
     versions: tuple[tuple[str, str], ...]
 
     def of(self, nmer: NMer) -> Protocol:
-        """Return the same for another n-mer."""
+        """Return the protocol for another n-mer."""
         return replace(self, nmer=nmer)
 
     @cached_property
     def id(self) -> str:
-        """Identity of the protocol. It depends on the n-mer by the core potentials of its elements alone."""
+        """Id of the protocol; the n-mer enters it only through the core potentials of its elements."""
         return protocol_id(self.labelling, dict(self.versions), self.core_electrons)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """Everything the id stands for."""
+        """All settings that the id is computed from."""
         return protocol_settings(self.labelling, dict(self.versions), self.core_electrons)
 
     @cached_property
     def core_electrons(self) -> dict[str, dict[str, int]]:
-        """Electrons of each element that each basis leaves to a core potential set here; mostly none."""
+        """Electrons replaced by the core potentials set here, by basis and element; mostly none."""
         engine, symbols = new_engine(self.labelling.engine), self.nmer.symbols
         names = dict.fromkeys(name for name in (self.labelling.basis, self.labelling.mp2_basis) if name)
         found = {name: engine.core_electrons(name, symbols) for name in names}
@@ -67,16 +67,16 @@ class Protocol:
         return tuple(part.name for part in self.plan)
 
     def jobs(self, positions: Floats, parts: Sequence[str], memory: float) -> list[Job]:
-        """Return the jobs of some parts of one configuration, in the plan's order.
+        """Return the jobs of some sub-calculations of one configuration, in the plan's order.
 
         Parameters
         ----------
         positions
             Shape (atoms, 3), Angstrom.
         parts
-            Names of the parts.
+            Names of the sub-calculations.
         memory
-            What an engine may plan with, GiB.
+            Memory that an engine may use, GiB.
         """
         return [self._job(part, positions, memory) for part in self.plan if part.name in parts]
 
@@ -111,7 +111,7 @@ class Protocol:
 
 
 def protocol_of(nmer: NMer, labelling: Labelling) -> Protocol:
-    """Return the protocol that a labelling section means with the programs installed here.
+    """Return the protocol of a labelling section with the programs installed here.
 
     Raises
     ------

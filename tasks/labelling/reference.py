@@ -1,12 +1,12 @@
-"""What the energies of single molecules count from: the minimum of each molecule on the protocol's own surface.
+"""Reference energies of single molecules: the minimum of each molecule on the protocol's own surface.
 
-A 1-mer's energy is E(capped geometry) - E(minimum of the capped 1-mer). In a covalent n-mer every piece counts
-from its own minimum, so that the n-body energy has one constant: the sum of the pieces' minima with their factors.
-For several molecules nothing is subtracted: the constants cancel.
+A 1-mer's energy is E(capped geometry) - E(minimum of the capped 1-mer). In a covalent n-mer the energy of every
+piece is relative to its own minimum, so that one constant is subtracted from the n-body energy: the sum of the
+pieces' minima with their factors. For several molecules nothing is subtracted: the constants cancel.
 
 The energies of the search are labels like any other, in the ledger under the protocol's id: a search that was
-killed goes on where it stopped. Its end is written to a file of the labels' folder, once for a molecule and a
-protocol.
+killed continues where it stopped. Its result is written to a file in the labels' folder, once for a molecule and
+a protocol.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ Label = Callable[[NMer, Floats], Floats]
 """Total energies (hartree) of geometries (geometries, atoms, 3; Angstrom) of a molecule; nan where one failed."""
 
 
-def reference_terms(nmer: NMer, labelling: Labelling) -> tuple[tuple[NMer, int], ...]:
-    """Return the molecules whose minima an n-mer's energies count from, each with its factor.
+def reference_molecules(nmer: NMer, labelling: Labelling) -> tuple[tuple[NMer, int], ...]:
+    """Return the molecules to whose minima an n-mer's energies are relative, each with its factor.
 
     Raises
     ------
@@ -52,22 +52,22 @@ def reference_terms(nmer: NMer, labelling: Labelling) -> tuple[tuple[NMer, int],
 
 
 def check_start(nmer: NMer, labelling: Labelling) -> None:
-    """Raise InputError if the search of an n-mer's minima could not begin, for example for want of a basis."""
-    if reference_terms(nmer, labelling):
+    """Raise InputError if the search of an n-mer's minima cannot begin, for example because a basis is missing."""
+    if reference_molecules(nmer, labelling):
         new_engine(labelling.engine).cheap_surface(nmer)
 
 
 def reference_energy(
     protocol: Protocol, references: Sequence[tuple[NMer, int]], folder: Path, label: Label | None = None
 ) -> float | None:
-    """Return the energy (hartree) that an n-mer's energies count from under a protocol.
+    """Return the reference energy (hartree) of an n-mer under a protocol.
 
     Parameters
     ----------
     protocol
         How the n-mer is labelled.
     references
-        The molecules and their factors; see `reference_terms`.
+        The molecules and their factors; see `reference_molecules`.
     folder
         Folder of the labels.
     label
@@ -80,7 +80,7 @@ def reference_energy(
     Raises
     ------
     StageError
-        If a minimum is not found, or an energy on the way to it failed.
+        If a minimum is not found, or an energy needed to find it failed.
     """
     total = 0.0
     for molecule, factor in references:
@@ -94,7 +94,7 @@ def reference_energy(
 
 
 def _find(protocol: Protocol, path: Path, label: Label) -> None:
-    """Search a molecule's minimum and write it down."""
+    """Find a molecule's minimum and write it to a file."""
     from tasks.labelling.optimize import find_start, minimise  # scipy's optimizers, which take long to import
 
     molecule = protocol.nmer
@@ -103,7 +103,7 @@ def _find(protocol: Protocol, path: Path, label: Label) -> None:
         found = label(molecule, positions)
         if np.isnan(found).any():
             raise StageError(
-                f"labelling: {np.isnan(found).sum()} of {len(found)} energies on the way to the minimum "
+                f"labelling: {np.isnan(found).sum()} of {len(found)} energies in the search of the minimum "
                 f"of '{molecule.name}' failed; give the recipe a geometry nearer to it, raise the limits in "
                 "[resources], or set labelling.reference = 'none'"
             )
@@ -134,8 +134,8 @@ def _path(protocol: Protocol, folder: Path) -> Path:
 
 
 def _alone(name: str, fragment: Fragment) -> NMer:
-    """Return a fragment as a molecule of its own, every atom a class of its own."""
+    """Return a fragment as a molecule of its own, with no two atoms equivalent."""
     if fragment.natoms > len(ascii_uppercase):
-        raise InputError(f"'{name}' has {fragment.natoms} atoms; a reference is found for at most 26")
+        raise InputError(f"'{name}' has {fragment.natoms} atoms; a reference energy is computed for at most 26")
     plain = Fragment(name, fragment.symbols, fragment.positions, fragment.bonds, fragment.caps, fragment.charge)
     return NMer(name, (plain,), "".join(f"{letter}1" for letter in ascii_uppercase[: fragment.natoms]))

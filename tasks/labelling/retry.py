@@ -1,4 +1,4 @@
-"""Find the labels of a recipe's selection that failed, by what they said."""
+"""Find the failed labels of a recipe's selection by their status and reason."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ class Failures:
 
     Attributes
     ----------
-    said
+    messages
         ``status: reason`` of each failed part, for example ``timeout: took longer than 600 s``.
     """
 
-    said: dict[str, tuple[str, ...]]
+    messages: dict[str, tuple[str, ...]]
 
     def __len__(self) -> int:
-        return len(self.said)
+        return len(self.messages)
 
     def with_text(self, text: str) -> Failures:
-        """Return those whose every failed part has a text in its status or reason; case does not count."""
+        """Return the labels whose failed parts all have a text in their status or reason; case is ignored."""
         wanted = text.lower()
-        return Failures({i: said for i, said in self.said.items() if all(wanted in s.lower() for s in said)})
+        return Failures({i: told for i, told in self.messages.items() if all(wanted in s.lower() for s in told)})
 
     def reasons(self) -> dict[str, int]:
         """Return how many labels failed with each first reason, the most common one first."""
-        return dict(Counter(said[0] for said in self.said.values()).most_common())
+        return dict(Counter(told[0] for told in self.messages.values()).most_common())
 
 
 def find_failures(ledger: Ledger, protocol: Protocol, ids: Iterable[str]) -> Failures:

@@ -43,12 +43,12 @@ def labelling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) -
     store_path
         Folder of the store, whose writer lock the caller holds.
     scheduler
-        Gives the address of the Dask scheduler that runs the labels; called only when there is work.
+        Returns the address of the Dask scheduler that runs the labels; called only when there is work.
     """
     recipe, store, protocol = plan.recipe, Store(store_path), plan.labels()
     source = store.get("selection", plan.selection)
     selection = selection_from_version(source)
-    with Ledger.open(store.labels) as ledger:  # takes in what killed workers left in the spool
+    with Ledger.open(store.labels) as ledger:  # adds what killed workers left in the spool
         table = collect_labels(protocol, selection.positions, ledger)
         work = _is_work_left(recipe, table, protocol, ledger)
     if work:
@@ -68,14 +68,14 @@ def labelling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) -
         with Ledger.read(store.labels) as ledger:
             table = collect_labels(protocol, selection.positions, ledger)
     if missing := table.status.count(MISSING):
-        raise StoppedError(f"labelling: {missing} of {len(table)} labels were not computed; the logs say why")
+        raise StoppedError(f"labelling: {missing} of {len(table)} labels were not computed; see the logs")
     key = key_of(recipe, table, protocol.id, plan.selection, bool(plan.references))
     if store.find("dataset", key, recipe.name):
         return key
     reference = _reference(plan, store, scheduler)
     dataset = freeze(selection, table, reference)
     with Ledger.read(store.labels) as ledger:
-        expected = expected_cost(plan.nmer, recipe.labelling, ledger, but=table.ids)
+        expected = expected_cost(plan.nmer, recipe.labelling, ledger, excluded=table.ids)
     store.add(
         "dataset",
         recipe.name,
@@ -113,7 +113,7 @@ def extended_version(store: Store, nmer: str, protocol: str, ids: Sequence[str])
 
 
 def _reference(plan: Plan, store: Store, scheduler: Callable[[], str]) -> float:
-    """Return what the recipe's energies count from, hartree; found now if no earlier run has."""
+    """Return the reference energy of the recipe, hartree; computed unless an earlier run has."""
     recipe, protocol = plan.recipe, plan.labels()
     known = reference_energy(protocol, plan.references, store.labels)
     if known is not None:
@@ -135,7 +135,7 @@ def _reference(plan: Plan, store: Store, scheduler: Callable[[], str]) -> float:
 
         found = reference_energy(protocol, plan.references, store.labels, label)
         progress.update(count)
-    assert found is not None  # with a label function it is found or an error is raised
+    assert found is not None  # with a label function it is computed or an error is raised
     return found
 
 

@@ -1,4 +1,4 @@
-"""What the report says of the labels: how they ended, and what they cost against what was expected."""
+"""The labels in the report: how many were ok, flagged or failed, and their measured and expected cost."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ STATUSES = {
     "timeout_labels": "ran into the time limit",
     "out_of_memory_labels": "ran into the memory limit",
 }
-"""Facts of a dataset, and what they are called."""
+"""Facts of a dataset, and their names in the report."""
 
 
 def label_sentence(facts: Mapping[str, Any]) -> str:
-    """Return how the labels of a dataset ended, in one sentence, from the dataset's facts."""
+    """Return how many labels of a dataset were flagged or failed, in one sentence, from the dataset's facts."""
     counts = {name: int(facts[fact]) for fact, name in STATUSES.items() if facts.get(fact)}
     total = facts.get("cost", {}).get("labels")
     text = f"{facts['labels']} {f'of {total} ' if total else ''}labels are in the dataset"

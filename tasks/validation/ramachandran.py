@@ -1,4 +1,4 @@
-"""Alanine dipeptide on the Ramachandran grid: the sum of n-mer potentials against an exact method."""
+"""Alanine dipeptide on the Ramachandran grid: the sum of n-mer potentials compared with GFN2-xTB."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ OMEGAS = ((0, 1, 3, 4), (4, 6, 8, 9))
 """Atoms of the two amides' torsions: C C N CA, and CA C N C; both stay trans."""
 
 LOW = 10.0
-"""Energies up to this above the lowest are where a simulation is, kcal/mol (paper I)."""
+"""Energies above the lowest up to which a simulation visits geometries, kcal/mol (paper I)."""
 
 STIFFNESS = 1000.0
-"""Of the restraint that holds a torsion, kcal/mol/degree^2."""
+"""Force constant of the restraint on a torsion, kcal/mol/degree^2."""
 
 CIS = 1000.0
-"""Kept from the lowest by more than any torsion costs, kcal/mol."""
+"""Energy added for a cis amide, more than any torsional barrier, kcal/mol."""
 
 LOWER = 0.01
-"""Energy by which a geometry must be lower to take another's place, kcal/mol."""
+"""Energy by which a geometry must be lower to replace another, kcal/mol."""
 
 Told = Callable[[int], None]
 
@@ -59,7 +59,7 @@ class Scan:
 
     @classmethod
     def of(cls, phi: Floats, psi: Floats, reference: Floats, predicted: Floats) -> Scan:
-        """Return the scan of energies with any two zeros: n-body energies count from their own minima."""
+        """Return the scan of energies with any two zeros: n-body energies are relative to their own minima."""
         above = reference - reference.min()
         return cls(phi, psi, above, predicted - predicted.mean() + above.mean())
 
@@ -87,7 +87,7 @@ def grid_geometries(step: int, told: Told | None = None) -> tuple[Molecule, Floa
     step
         Degrees; a divisor of 360.
     told
-        Told the number of points done.
+        Called with the number of points done.
 
     Returns
     -------
@@ -134,7 +134,7 @@ class _Mmff:
     def relaxed(self, start: Floats, phi: float, psi: float) -> tuple[Floats, float]:
         """Return the geometry (atoms, 3; Angstrom) and the energy (kcal/mol) of the minimum from a start.
 
-        An amide that has turned cis counts as `CIS` higher: another isomer, whose n-mers are others.
+        An amide that has turned cis counts as `CIS` higher: it is another isomer with other n-mers.
         """
         from rdkit.Chem import AllChem, rdMolTransforms
 
@@ -160,7 +160,7 @@ def gfn2_xtb(molecule: Molecule, positions: Floats) -> Floats:
     InputError
         If tblite is missing.
     RuntimeError
-        If one does not become self-consistent.
+        If a calculation does not converge.
     """
     first = tuple((float(x), float(y), float(z)) for x, y, z in positions[0])
     whole = Fragment(molecule.name, molecule.symbols, first, molecule.bonds, charge=molecule.charge)
@@ -179,12 +179,12 @@ def scan_dipeptide(potential: Contribution, step: int, told: Told | None = None)
     step
         Of the grid, degrees.
     told
-        Told the number of geometries relaxed.
+        Called with the number of geometries relaxed.
     """
     start = read_molecule(DIPEPTIDE).embedded()
     gfn2_xtb(
         start, np.array([start.positions])
-    )  # what is missing is said before hundreds of geometries are relaxed
+    )  # a missing program is reported before hundreds of geometries are relaxed
     molecule, phi, psi, positions = grid_geometries(step, told)
     reference = gfn2_xtb(molecule, positions)
     predicted = np.asarray(potential.energy_and_gradient(positions)[0])

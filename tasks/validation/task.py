@@ -99,7 +99,7 @@ def _write_report(
     passed: bool,
     trust: Trust,
 ) -> None:
-    """Write the page, the plot, its CSV, and the expanded recipe. The verdict comes after them."""
+    """Write the page, the plot, its CSV, and the expanded recipe. The verdict is stored after them."""
     folder = store.report(version)
     title = recipe.title or recipe.name
     protocol = recipe.labelling.level
@@ -133,7 +133,7 @@ def _write_report(
 
 
 def made_from(store: Store, versions: list[Version]) -> list[Version]:
-    """Return the versions with those that they were made from in front, oldest first."""
+    """Return the versions preceded by those that they were made from, oldest first."""
     chain = list(versions)
     while inputs := chain[0].attributes()["inputs"]:
         chain.insert(0, store.get(inputs[0]["kind"], inputs[0]["key"]))
@@ -141,7 +141,7 @@ def made_from(store: Store, versions: list[Version]) -> list[Version]:
 
 
 def coverage_of(chain: list[Version]) -> list[tuple[str, float, float]]:
-    """Return how well the selection stands for the pool, and how well a random one would."""
+    """Return how well the selection represents the pool, and how well a random one would."""
     facts: dict[str, Any] = next((v.attributes()["facts"] for v in chain if v.kind == "selection"), {})
     names = {"rms": "root mean square", "p99": "99th percentile", "max": "largest"}
     return [
@@ -152,7 +152,7 @@ def coverage_of(chain: list[Version]) -> list[tuple[str, float, float]]:
 
 
 def summary_of(facts: dict[str, Any]) -> str:
-    """Return a version's numbers but for those that have a table of their own."""
+    """Return a version's numbers except those that have a table of their own."""
     numbers = {
         k: v
         for k, v in facts.items()

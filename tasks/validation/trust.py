@@ -16,7 +16,7 @@ from tasks.metrics import WindowErrors, errors_by_energy
 
 @dataclass(frozen=True)
 class Trust:
-    """What is known beyond two numbers.
+    """What is known beyond the two RMSDs.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Trust:
         if self.uncertainty is not None and self.ratio is not None:
             found.append(
                 f"the median uncertainty of the test set is {self.uncertainty:.3g} kcal/mol; its errors are "
-                f"{self.ratio:.2g} times as large as their uncertainties say (root mean square)"
+                f"{self.ratio:.2g} times their uncertainties (root mean square)"
             )
         if self.holes:
             deepest = self.holes[0]

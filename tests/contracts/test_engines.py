@@ -202,7 +202,7 @@ def test_a_psi4_that_cannot_tell_its_version_is_named(
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with pytest.raises(InputError, match=f"'{program}' does not tell its version"):
+    with pytest.raises(InputError, match=f"'{program}' does not report its version"):
         get_engine("psi4")
 
 

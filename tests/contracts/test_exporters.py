@@ -39,7 +39,7 @@ from storage.version import write_text, write_version
 from storage.xyz import UNITS
 from tasks.labelling.plan import nbody_energy
 from tasks.labelling.protocol import protocol_of
-from tasks.labelling.reference import reference_terms
+from tasks.labelling.reference import reference_molecules
 
 RECIPE = load_recipe("ch3-water")
 NMER = RECIPE.build_nmer()
@@ -380,7 +380,7 @@ def test_qcschema_records_are_the_sub_calculations_that_were_labelled(name: str,
     positions = built.positions + rng.normal(scale=0.05, size=(4, built.natoms, 3))
     sub = rng.normal(size=(4, len(protocol.plan))) - 100.0
     store = Store(tmp_path / "store", create=True)
-    terms = reference_terms(built, labelling)
+    terms = reference_molecules(built, labelling)
     for number, (molecule, _) in enumerate(terms):
         minimum = {"molecule": molecule.name, "symbols": molecule.symbols, "energy": -40.0 - number**2}
         path = store.labels / "references" / protocol.id[:16] / f"{number:016x}.json"

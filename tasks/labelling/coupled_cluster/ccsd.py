@@ -1,14 +1,14 @@
 """Closed-shell CCSD from density-fitted integrals, in single or double precision.
 
 The equations are those of the T1-dressed Hamiltonian exp(-T1) H exp(T1), in which the singles appear only in the
-integrals (T. Helgaker, P. Jorgensen and J. Olsen, Molecular Electronic-Structure Theory, section 13.7). Fitted
-integrals are dressed as cheaply as orbitals are turned. Indices below: i, j, k, l occupied and a, b, c, d virtual
-orbitals, Q auxiliary functions, u_ij^ab = 2 t_ij^ab - t_ij^ba.
+integrals (T. Helgaker, P. Jorgensen and J. Olsen, Molecular Electronic-Structure Theory, section 13.7). Dressing
+fitted integrals costs no more than an orbital transformation. Indices below: i, j, k, l occupied and a, b, c, d
+virtual orbitals, Q auxiliary functions, u_ij^ab = 2 t_ij^ab - t_ij^ba.
 
 In single precision the integrals, the amplitudes and their residual are float32, and only the energy is summed
 in float64. Nothing is refined in double precision afterwards: in float32 the step can be brought below 1e-5 in
-norm and the energy's change below 1e-7 hartree; with a tighter tolerance the iterations end without convergence
-and say so.
+norm and the energy's change below 1e-7 hartree; with a tighter tolerance the iterations end without convergence,
+which is reported.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NORM_FACTOR = 100.0
 """Convergence of the amplitudes' norm over that of the energy; PySCF's own ratio."""
 
 DIIS_SIZE = 6
-"""Iterations that the extrapolation remembers."""
+"""Iterations kept for the extrapolation."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Amplitudes(NamedTuple):
 
 @dataclass(frozen=True)
 class Solution:
-    """Where the iterations ended.
+    """Result of the iterations.
 
     Attributes
     ----------
@@ -80,9 +80,9 @@ class Solution:
     converged
         Whether the energy's change and the residual's norm fell below their tolerances.
     iterations
-        How many there were.
+        Their number.
     amplitudes
-        The last ones.
+        The last amplitudes.
     """
 
     energy: float
@@ -108,26 +108,26 @@ class Solution:
 
 
 def solve_ccsd(orbitals: Orbitals, tolerance: float, max_cycles: int, shift: float = 0.0) -> Solution:
-    """Solve the CCSD equations, from MP2 amplitudes on.
+    """Solve the CCSD equations, starting from MP2 amplitudes.
 
     Parameters
     ----------
     orbitals
         The orbitals and their integrals.
     tolerance
-        Change of the energy between two iterations, hartree; the norm of the step that the residual asks for
-        has to fall below `NORM_FACTOR` times as much.
+        Change of the energy between two iterations, hartree; the norm of the step must fall below
+        `NORM_FACTOR` times as much.
     max_cycles
         Iterations allowed.
     shift
-        By which orbital energy differences are raised to shorten the steps, hartree; the solution is the same.
+        Added to the orbital energy differences to shorten the steps, hartree; the solution is the same.
     """
     equations = Equations(orbitals, shift)
     amplitudes = equations.start()
     energy = equations.energy(amplitudes)
     diis = Diis(DIIS_SIZE)
     for cycle in range(1, max_cycles + 1):
-        with np.errstate(over="ignore", invalid="ignore"):  # amplitudes that run away
+        with np.errstate(over="ignore", invalid="ignore"):  # diverging amplitudes
             step = equations.step(amplitudes)
             norm = float(np.sqrt(sum(np.vdot(x, x) for x in step)))
         if not np.isfinite(norm):
@@ -140,16 +140,16 @@ def solve_ccsd(orbitals: Orbitals, tolerance: float, max_cycles: int, shift: flo
 
 
 def ccsd_memory(occupied: int, virtuals: int, auxiliary: int, precision: DTypeLike) -> float:
-    """Return what `solve_ccsd` takes at its peak, GiB."""
+    """Return the peak memory of `solve_ccsd`, GiB."""
     doubles = (2 * DIIS_SIZE + 12) * (occupied * virtuals) ** 2
     tensors = occupied * virtuals**3 + 4 * auxiliary * (occupied + virtuals) ** 2
     return (ParticleLadder.size(virtuals) + doubles + tensors) * np.dtype(precision).itemsize / 1024**3
 
 
 class Equations:
-    """The residual of the CCSD equations, and what of it does not change from one iteration to the next.
+    """The residual of the CCSD equations, and the intermediates that are the same in all iterations.
 
-    The letters A to E are those that Helgaker, Jorgensen and Olsen give to its terms.
+    The letters A to E are those of its contributions in Helgaker, Jorgensen and Olsen.
     """
 
     def __init__(self, orbitals: Orbitals, shift: float = 0.0) -> None:
@@ -189,7 +189,7 @@ class Equations:
         dressed = self._dress(t1)
         u = _matrix((2 * t2 - t2.transpose(0, 1, 3, 2)).transpose(0, 2, 1, 3))  # u_kl^bd as (k b), (l d)
         x = (self.ov.reshape(-1, self.o * self.v) @ u).reshape(self.ov.shape)  # sum_ld u_kl^bd B_ld
-        half = self._fock_terms(dressed, t2, x)
+        half = self._fock_contributions(dressed, t2, x)
         half -= self._singles_in_ladder(t1, t2)
         half += self._rings(dressed, t2, u)
         doubles = half + half.transpose(1, 0, 3, 2)
@@ -199,7 +199,7 @@ class Equations:
         return Amplitudes((self._singles(dressed, u, x) / -(self.gap + self.shift)).astype(self.type), doubles)
 
     def _dress(self, t1: Array) -> Dressed:
-        """Return fitted integrals and Fock matrix of the Hamiltonian that the singles have transformed."""
+        """Return fitted integrals and Fock matrix of the T1-dressed Hamiltonian."""
         o, fitted = self.o, self.orbitals.fitted
         oo = self.oo + self.ov @ t1.T
         vv = self.vv - t1.T @ self.ov
@@ -220,13 +220,13 @@ class Equations:
         )
 
     def _singles(self, dressed: Dressed, u: Array, x: Array) -> Array:
-        """Residual of the singles, (i, a): terms A1 to D1."""
+        """Residual of the singles, (i, a): A1 to D1."""
         out: Array = dressed.fock_vo.T + (u @ dressed.fock_ov.ravel()).reshape(self.o, self.v)
         out += np.tensordot(x, dressed.vv, axes=((0, 2), (0, 2)))  # sum_kcd u_ki^cd (ad|kc)
         out -= np.tensordot(dressed.oo, x, axes=((0, 1), (0, 1)))  # sum_klc u_kl^ac (ki|lc)
         return out
 
-    def _fock_terms(self, dressed: Dressed, t2: Array, x: Array) -> Array:
+    def _fock_contributions(self, dressed: Dressed, t2: Array, x: Array) -> Array:
         """Half of E2: amplitudes times dressed Fock matrices; (i, j, a, b)."""
         virtual = dressed.fock_vv - np.tensordot(x, self.ov, axes=((0, 1), (0, 1)))  # b, c
         occupied = dressed.fock_oo + np.tensordot(self.ov, x, axes=((0, 2), (0, 2)))  # k, j
@@ -235,14 +235,14 @@ class Equations:
         return out
 
     def _singles_in_ladder(self, t1: Array, t2: Array) -> Array:
-        """Half of the singles' part in the particle ladder: sum_kcd t_k^a (kc|bd) t_ij^cd; (i, j, a, b)."""
+        """Half of the singles' share in the particle ladder: sum_kcd t_k^a (kc|bd) t_ij^cd; (i, j, a, b)."""
         o, v = self.o, self.v
         sums = self.ovvv.reshape(o * v, v * v) @ t2.reshape(o * o, v * v).T  # (k b), (i j)
         out: Array = (t1.T @ sums.reshape(o, -1)).reshape(v, v, o, o)  # a, b, i, j
         return out.transpose(2, 3, 0, 1)
 
     def _ladders(self, dressed: Dressed, t1: Array, t2: Array) -> Array:
-        """Terms A2 and B2: dressed integrals, particle ladder and hole ladder; (i, j, a, b)."""
+        """A2 and B2: dressed integrals, particle ladder and hole ladder; (i, j, a, b)."""
         o, v = self.o, self.v
         out = np.ascontiguousarray(_product(dressed.vo, dressed.vo).transpose(1, 3, 0, 2))
         flat = t2.reshape(o * o, v * v)
@@ -296,7 +296,7 @@ class Diis:
     Parameters
     ----------
     size
-        Iterations remembered.
+        Iterations kept.
     """
 
     def __init__(self, size: int) -> None:
@@ -304,7 +304,7 @@ class Diis:
         self._kept: list[tuple[Array, Array]] = []
 
     def extrapolate(self, amplitudes: Amplitudes, step: Amplitudes) -> Amplitudes:
-        """Return the amplitudes whose step, were it linear in them, would be shortest."""
+        """Return the combination of amplitudes with the shortest step, taken as linear in the amplitudes."""
         error = np.concatenate([x.ravel() for x in step])
         self._kept.append((np.concatenate([x.ravel() for x in amplitudes]) + error, error))
         self._kept = self._kept[-self.size :]

@@ -1,9 +1,9 @@
-"""The particle ladder of CCSD, sum_cd (ac|bd) t_ij^cd: the term that grows fastest with the basis.
+"""The particle ladder of CCSD, sum_cd (ac|bd) t_ij^cd: the contribution whose cost grows fastest with the basis.
 
-The sum of (ac|bd) and (ad|bc) meets only the part of t that is symmetric in c and d, their difference only the
-antisymmetric part (P. Saebo and P. Pulay, J. Chem. Phys. 86, 914 (1987)). Each half has v (v + 1) / 2 pairs, so
-that together they cost half of the plain product. Both matrices are symmetric in the pairs ab and cd: of each
-only the lower triangle, in blocks of equal a, is made and kept, which is v^4 / 4 numbers in all.
+The sum of (ac|bd) and (ad|bc) is contracted only with the part of t that is symmetric in c and d, their difference
+only with the antisymmetric part (P. Saebo and P. Pulay, J. Chem. Phys. 86, 914 (1987)). Each half has
+v (v + 1) / 2 pairs, so that together they cost half of the plain product. Both matrices are symmetric in the pairs
+ab and cd: of each only the lower triangle, in blocks of equal a, is made and kept: v^4 / 4 numbers in all.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ParticleLadder:
 
     @staticmethod
     def size(virtuals: int) -> float:
-        """Return how many numbers the ladder of so many virtual orbitals keeps."""
+        """Return how many numbers are kept for a number of virtual orbitals."""
         return virtuals**4 / 4 + virtuals**3
 
     def contract(self, t2: Array) -> Array:
@@ -70,7 +70,7 @@ class ParticleLadder:
             start, stop = a * (a + 1) // 2, (a + 1) * (a + 2) // 2
             for part, total, matrix in zip((symmetric, antisymmetric), sums, block, strict=True):
                 total[:, start:stop] += part[:, :stop] @ matrix.T
-                if a:  # the same block, seen from above the diagonal
+                if a:  # the same block, above the diagonal
                     total[:, :start] += part[:, start:stop] @ matrix[:, :start]
         out = np.empty_like(t2)
         out[:, second, first] = sums[0] - sums[1]

@@ -7,8 +7,8 @@ a >= b >= c sums their energy (A. P. Rendell, T. J. Lee and A. Komornicki, Chem.
     V_ijk^abc = W_ijk^abc + t_i^a (jb|kc) + t_j^b (ia|kc) + t_k^c (ia|jb)
     E = 1/3 sum (4 W^abc + W^bca + W^cab) (V^abc - V^cba) / (e_i + e_j + e_k - e_a - e_b - e_c)
 
-P sums over the six ways to permute the pairs (i a), (j b), (k c) together; two of them at a time end in the same
-virtual orbital and are added up by the matrix product itself. The products are made in the precision of the
+P sums over the six permutations of the pairs (i a), (j b), (k c); two of them at a time have the same last virtual
+orbital and are added up by the matrix products. The products are made in the precision of the
 integrals; the energy is summed in double precision.
 """
 
@@ -60,7 +60,7 @@ def triples_energy(orbitals: Orbitals, amplitudes: Amplitudes) -> float:
     gemm = get_blas_funcs("gemm", dtype=t2.dtype)
 
     def connect(p: int, q: int, r: int) -> Array:
-        """Return the two terms of W that end in the virtual orbital of r, in the order of p, q and r."""
+        """Return the two contributions to W whose last virtual orbital is that of r, in the order p, q, r."""
         out: Array = np.matmul(left[p], right[q, r])
         gemm(1.0, right[p, r].T, swapped[q].T, beta=1.0, c=out.T, overwrite_c=True)  # adds to `out`
         return out.reshape((v, v, v))
@@ -81,7 +81,7 @@ def triples_energy(orbitals: Orbitals, amplitudes: Amplitudes) -> float:
 
 
 def triples_memory(occupied: int, virtuals: int, auxiliary: int, precision: DTypeLike) -> float:
-    """Return what `triples_energy` takes at its peak, GiB."""
+    """Return the peak memory of `triples_energy`, GiB."""
     every = occupied + virtuals
     numbers = 2 * occupied * virtuals**2 * every + 4 * virtuals**3 + 2 * auxiliary * every**2
     return (numbers + 4 * (occupied * virtuals) ** 2) * np.dtype(precision).itemsize / 1024**3

@@ -1,1 +1,1 @@
-"""The programs that compute energies, one file each, behind one interface."""
+"""The programs that compute energies, one file each, with one interface."""

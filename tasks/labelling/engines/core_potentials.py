@@ -1,8 +1,8 @@
 """Which effective core potential belongs to a basis set for an element, in PySCF's library.
 
-A basis made for a core potential has no functions for the core: with all electrons in it an energy is wrong, and
-nothing shows it. A potential is set wherever the basis was made for one, and nowhere else; a basis that was, and
-whose potential PySCF does not have, is refused. Ghost atoms have the basis alone.
+A basis made for a core potential has no functions for the core: an all-electron calculation in it gives a wrong
+energy without any sign of an error. A core potential is set where the basis was made for one, and nowhere else; a
+basis whose core potential PySCF does not have is refused. Ghost atoms have the basis alone.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from ase.data import atomic_numbers
 from potentials.errors import InputError
 
 LEAST_CORE = 0.9
-"""Part of the energy of one electron on the bare nucleus that a basis of all electrons gives at least: STO-3G has
+"""Least fraction of the energy of one electron on the bare nucleus that an all-electron basis gives: STO-3G has
 0.93 for H, and 0.97 or more for all others. Sets for a core potential have less than 0.8 where a core is missing.
 So have sets contracted for a relativistic Hamiltonian on heavy elements; no engine here has such a Hamiltonian.
 """
 
 LIGHT = 36
-"""Krypton: up to here the common families have all electrons."""
+"""Krypton: the common basis sets up to it are all-electron sets."""
 
 _COMMON = re.compile(
     r"sto\d?g|[346]\d+\+*g.*|(heavy|d|t)?(aug)?cc(p|pw|pc|pwc)v[dtq56]z|(ma)?def2(sv|tz|qz|mtz)[a-z]*|(aug)?pc(seg)?\d"
 )
-"""Names, as PySCF reduces them, of sets that have all electrons up to `LIGHT`."""
+"""Names, as PySCF reduces them, of all-electron sets up to `LIGHT`."""
 
 _MADE_FOR_POTENTIALS = (
     (r"(bfd|ccecp).*|.*(gth|molopt).*", 1),
@@ -40,11 +40,11 @@ _MADE_FOR_POTENTIALS = (
     (r".*lanl.*", 11),
     (r"(ma)?def2.*|pob.*", 37),
 )
-"""Families of sets, and the first element for which they have a core potential."""
+"""Kinds of sets, and the first element for which they have a core potential."""
 
 
 def core_electrons(basis: str, symbols: Iterable[str]) -> dict[str, int]:
-    """Return how many electrons of each element a basis leaves to a core potential; others are left out.
+    """Return how many electrons of each element the core potential of a basis replaces; others are left out.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def core_potentials(basis: str, symbols: Iterable[str]) -> dict[str, Any]:
     basis
         Name of the basis.
     symbols
-        Elements. Those that have all their electrons in the basis are left out of what is returned.
+        Elements. Those without a core potential are left out of the result.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def core_potentials(basis: str, symbols: Iterable[str]) -> dict[str, Any]:
 
 
 def is_made_for_potential(basis: str, symbol: str) -> bool:
-    """Return whether a basis is of a family that has a core potential on an element, by its name."""
+    """Return whether a basis, by its name, is of a kind that has a core potential on an element."""
     name, number = _reduced(basis), atomic_numbers.get(symbol, 0)
     return any(re.fullmatch(family, name) and number >= first for family, first in _MADE_FOR_POTENTIALS)
 
@@ -93,13 +93,13 @@ def _potential(basis: str, symbol: str) -> Any:
     if is_made_for_potential(basis, symbol):
         raise InputError(
             f"labelling.basis '{basis}' is made for a core potential on {symbol}, which PySCF does not have; "
-            "choose a basis that comes with one, such as def2-TZVP, or one of all electrons"
+            "choose a basis that comes with one, such as def2-TZVP, or an all-electron basis"
         )
     if _core_part(shells, number) < LEAST_CORE:
         raise InputError(
             f"labelling.basis '{basis}' does not describe the core of {symbol}: it is made for a core potential "
             "that PySCF does not have, or for a relativistic Hamiltonian; choose a basis that comes with its core "
-            "potential, such as def2-TZVP, or one of all electrons"
+            "potential, such as def2-TZVP, or an all-electron basis"
         )
     return None
 
@@ -117,7 +117,7 @@ def _shells(basis: str, symbol: str) -> Any:
         raise InputError(f"labelling.basis '{basis}' is the name of a file here, which PySCF would read instead")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # where else the basis may be found: not here
+            warnings.simplefilter("ignore")  # PySCF suggests other sources of the basis
             shells = library.load(basis, symbol)
     except Exception as error:  # KeyError, PySCF's own errors, and those of its text parser
         raise unknown from error
@@ -129,7 +129,7 @@ def _shells(basis: str, symbol: str) -> Any:
 def _sources(basis: str, name: str) -> Iterator[str]:
     """Yield the names under which PySCF may have the potential of a basis."""
     if found := re.fullmatch(r"(?:aug)?ccpw?c?v([dtq5])zpp", name):
-        yield f"ccpv{found[1]}zpp"  # one potential for the whole family
+        yield f"ccpv{found[1]}zpp"  # one core potential for all sizes
     elif found := re.fullmatch(r"(ccecp(?:28|36|he|reg)?).*", name):
         yield found[1]
     elif name.startswith("bfd"):
@@ -147,7 +147,7 @@ def _load(source: str, symbol: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return library.load_ecp(source, symbol) or None
-    except Exception:  # PySCF has many ways to say that there is none
+    except Exception:  # PySCF raises various errors where there is none
         return None
 
 

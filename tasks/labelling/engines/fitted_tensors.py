@@ -2,9 +2,9 @@
 
 Where PySCF has no auxiliary set for an element it would make one of even-tempered functions, from the nucleus: a
 ghost atom, which has none, would get another set than the atom itself, and the parts of a counterpoise sum would
-not belong together. Such a basis is refused for fitted integrals. From Rb on PySCF has the ``jkfit`` sets of the
-def2 bases and no ``ri`` sets: there the former, which are larger, serve for the correlation as well. Two-body MP2
-energies of iodide with water come out within 0.006 kcal/mol.
+not be consistent. Such a basis is refused for fitted integrals. From Rb on PySCF has the ``jkfit`` sets of the
+def2 bases and no ``ri`` sets: there the former, which are larger, are used for the correlation as well. Two-body
+MP2 energies of iodide with water come out within 0.006 kcal/mol.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def fit(mole: Any) -> Tensors:
     fitted = {}
     for name, auxiliary in (("coulomb", coulomb), ("correlation", auxiliary_sets(mole, mp2fit=True))):
         one = df.DF(mole, auxbasis=auxiliary)
-        one.max_memory = 1e9  # in memory whatever they need: the process has its limit, and a disk would be slow
+        one.max_memory = 1e9  # always in memory: the process has its own limit, and a disk would be slow
         one.build()
         fitted[name] = np.asarray(one._cderi)
     return Tensors(**fitted, coulomb_basis=coulomb)
@@ -119,7 +119,7 @@ def transform(
 
 
 def triplet_product(integrals: Floats) -> Callable[[Any], Product]:
-    """Return what gives the product with the triplet orbital Hessian of a field from fitted integrals.
+    """Return a function from a field to the product with its triplet orbital Hessian, from fitted integrals.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ START_BASIS = "def2-svp"
 
 
 class HartreeFock:
-    """Energy and gradient of HF/def2-SVP; each calculation begins with the density of the one before.
+    """Energy and gradient of HF/def2-SVP; each calculation starts from the density of the last.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What an energy program must offer: the job it is given, the result it returns, and what it can do."""
+"""The interface of an energy program: its job, its result, and what it can compute."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OUT_OF_MEMORY = "out-of-memory"
 
 @dataclass(frozen=True)
 class Job:
-    """One energy calculation. Made of plain values, so that it travels as JSON.
+    """One energy calculation. Its values are plain, so that it can be sent as JSON.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Job:
     single_precision
         Whether fitted coupled cluster is computed in float32.
     memory
-        What the engine may plan with, GiB.
+        Memory that the engine may use, GiB.
     """
 
     part: str
@@ -116,7 +116,7 @@ class Result:
     components
         hartree: ``hf`` (total), and as far as the method goes ``mp2``, ``ccsd`` (correlation energies) and
         ``triples`` (the (T) correction alone). The method's energy is the sum of ``hf`` and the last ones. A
-        truncated method has ``dmp2``, what MP2 says was cut off; a composite has ``mp2`` in its larger basis,
+        truncated method has ``dmp2``, the MP2 energy of the rest; a composite has ``mp2`` in its larger basis,
         ``dccsd`` (CCSD - MP2 in the smaller), and where it scales its triples ``triples_unscaled`` as well.
         DFT and GFN2-xTB have ``total`` alone.
     t1, d1
@@ -124,10 +124,10 @@ class Result:
     t2
         Largest double amplitude, absolute; None where the method has none.
     triples_fraction
-        Part of the correlation energy that is (T); None where the method has none.
+        Fraction of the correlation energy that is (T); None where the method has none.
     details
         Counts and flags: ``electrons`` and ``frozen_orbitals`` (those that a core potential leaves),
-        ``basis_functions``, ``scf_converged``, ``cc_converged``; and where the SCF was not an ordinary one, what
+        ``basis_functions``, ``scf_converged``, ``cc_converged``; and where the SCF was unusual, what
         `tasks.labelling.engines.self_consistent.settle` returns.
     """
 
@@ -143,10 +143,10 @@ class Result:
 
 
 class Engine(ABC):
-    """An energy program behind one interface; input, running, and reading apart.
+    """An energy program; its input, running, and reading are separate methods.
 
     A subclass declares what is known about the program, and its module binds it to ``ENGINE``. It imports the
-    program inside its methods, so that a missing program is an answer of `available` and no error of the import.
+    program inside its methods, so that a missing program is reported by `available` and is no import error.
 
     Attributes
     ----------
@@ -181,7 +181,7 @@ class Engine(ABC):
 
     @staticmethod  # noqa: B027 - optional
     def check_options(labelling: Labelling) -> None:
-        """Raise ValueError if options of a recipe, each allowed, do not go together in this engine."""
+        """Raise ValueError if options of a recipe, each allowed, cannot be combined in this engine."""
 
     @staticmethod
     def cost(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | None:
@@ -194,7 +194,7 @@ class Engine(ABC):
 
     @abstractmethod
     def versions(self) -> dict[str, str]:
-        """Return the version of each program that takes part; it must be quick to find out."""
+        """Return the version of each program that takes part; it must be fast."""
 
     @abstractmethod
     def build(self, job: Job) -> Any:
@@ -229,10 +229,10 @@ class Engine(ABC):
         return None
 
     def check_elements(self, basis: str, symbols: Iterable[str]) -> None:  # noqa: B027 - optional
-        """Raise InputError if the basis does not exist or lacks an element; not every engine can tell."""
+        """Raise InputError if the basis does not exist or lacks an element; not every engine can check."""
 
     def core_electrons(self, basis: str, symbols: Iterable[str]) -> dict[str, int]:
-        """Return how many electrons of each element a basis leaves to a core potential that this engine sets.
+        """Return how many electrons of each element are replaced by core potentials that this engine sets.
 
         They become part of the protocol. A program that has always set them by itself returns none.
         """
@@ -245,7 +245,7 @@ class Engine(ABC):
     def check_fitting(  # noqa: B027 - optional
         self, method: str, basis: str, symbols: Iterable[str], functional: str = ""
     ) -> None:
-        """Raise InputError if a method's fitted integrals have no auxiliary basis; not every engine can tell."""
+        """Raise InputError if a method's fitted integrals have no auxiliary basis; not every engine can check."""
 
     def check(
         self,
@@ -275,7 +275,7 @@ class Engine(ABC):
                 self.check_fitting(method, one, symbols, functional)
 
     def run(self, job: Job) -> Result:
-        """Return the result of a job. Whatever goes wrong is a failed result, never an exception."""
+        """Return the result of a job. Any error is a failed result, never an exception."""
         try:
             if job.method not in [method.name for method in self.methods]:
                 return Result(FAILED, f"engine '{self.name}' has no method '{job.method}'")
@@ -287,7 +287,7 @@ class Engine(ABC):
             result = self.parse(job, self.execute(job, self.build(job)))
         except MemoryError as error:
             return Result(OUT_OF_MEMORY, f"the engine could not get memory: {_one_line(error)}")
-        except Exception as error:  # a label must never take its neighbours with it
+        except Exception as error:  # one label's error must not end the other labels
             return Result(FAILED, f"{type(error).__name__}: {_one_line(error)}")
         wrong = [name for name, value in _numbers(result) if value is None or not math.isfinite(value)]
         if result.status == OK and wrong:
@@ -296,7 +296,7 @@ class Engine(ABC):
 
 
 def check_words(job: Job) -> None:
-    """Raise ValueError if a text of a job is not what may reach a program, whoever made the job."""
+    """Raise ValueError if a text of a job may not be passed to a program."""
     for symbol in job.symbols:
         if symbol not in chemical_symbols[1:]:
             raise ValueError(f"there is no element {str(symbol)[:20]!r}")

@@ -1,4 +1,4 @@
-"""The methods that several engines have, and how an energy is read from its components."""
+"""The methods that several engines share, and how an energy is read from its components."""
 
 from __future__ import annotations
 

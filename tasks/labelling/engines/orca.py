@@ -1,7 +1,7 @@
-"""DLPNO-CCSD(T) with ORCA, a licensed program of the user's own: the papers' protocol.
+"""DLPNO-CCSD(T) with ORCA, a licensed program that users install themselves: the papers' protocol.
 
 Zhou, Bull-Vulpe, Pan, Paesani (2025) and Zhou, Paesani (2025): DLPNO-CCSD(T)/aug-cc-pVTZ with TightPNO, RIJCOSX,
-and TightSCF. The keywords decide convergence and thresholds; the recipe's own tolerances are not read.
+and TightSCF. The keywords set convergence and thresholds; the recipe's own tolerances are not read.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _MEMORY = re.compile(r"not enough memory|out of memory|increase MaxCore|std::bad
 
 
 class OrcaEngine(Engine):
-    """ORCA as a program, one core. Its diagnostics are T1 and the part of (T)."""
+    """ORCA as a program, one core. Its diagnostics are T1 and the fraction of (T)."""
 
     name = "orca"
     title = "the papers' protocol, with a licensed program of your own"
@@ -82,17 +82,17 @@ class OrcaEngine(Engine):
         if lacking := super().available():
             return lacking
         if program_version(path := _program()) is None:
-            return f"needs ORCA, the quantum chemistry program; '{path}' is something else of that name"
+            return f"needs ORCA, the quantum chemistry program; '{path}' is another program of that name"
         return None
 
     def versions(self) -> dict[str, str]:
-        """Return ORCA's version, as the program tells it."""
+        """Return ORCA's version, as the program reports it."""
         return {"orca": program_version(_program()) or "unknown"}
 
     def check_elements(self, basis: str, symbols: Iterable[str]) -> None:
-        """Raise InputError if a basis wants a core potential that is not known to come with it in ORCA.
+        """Raise InputError if a basis needs a core potential and ORCA is not known to set it.
 
-        The def2 sets bring theirs, from Rb on. ORCA itself says which bases it has.
+        With the def2 sets ORCA sets it, from Rb on. Whether a basis exists is checked by ORCA itself.
         """
         _check_word(basis)
         for symbol in sorted(set(symbols)):
@@ -101,8 +101,8 @@ class OrcaEngine(Engine):
             if own or (light and not is_made_for_potential(basis, symbol)):
                 continue
             raise InputError(
-                f"labelling.basis '{basis}' for element {symbol}: of ORCA's bases with core potentials only the "
-                "def2 sets are known here to bring theirs; choose one of them"
+                f"labelling.basis '{basis}' for element {symbol}: only with the def2 sets is ORCA known to set "
+                "core potentials; choose one of them"
             )
 
     def build(self, job: Job) -> Any:
@@ -119,7 +119,7 @@ class OrcaEngine(Engine):
             return {"code": code, "output": read_text(folder / OUTPUT)}
 
     def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
-        """Return the result; an output without ORCA's normal end has none, whatever energies it holds."""
+        """Return the result; an output without ORCA's normal end gives none, whatever energies are in it."""
         output = raw["output"]
         for pattern, reason in _UNCONVERGED.items():
             if re.search(pattern, output):
@@ -131,7 +131,7 @@ class OrcaEngine(Engine):
         found = {name: _last(pattern, output) for name, pattern in _VALUES.items()}
         missing = [name for name, value in found.items() if value is None]
         if missing:
-            return Result(FAILED, f"ORCA's output does not tell {', '.join(missing)}")
+            return Result(FAILED, f"ORCA's output has no {', '.join(missing)}")
         counts = {name: _last(pattern, output) for name, pattern in _COUNTS.items()}
         values: dict[str, Any] = {name: float(value) for name, value in found.items() if value is not None}
         values |= {name: int(value) for name, value in counts.items() if value is not None}
@@ -162,7 +162,7 @@ def write_input(job: Job) -> str:
     ]
     lines = [
         f"! {job.method} {job.basis} {job.basis}/C RIJCOSX TightSCF TightPNO PModel",
-        "! def2/J" + ("" if job.frozen_core else " NoFrozenCore"),  # RIJCOSX wants a Coulomb fitting set
+        "! def2/J" + ("" if job.frozen_core else " NoFrozenCore"),  # RIJCOSX needs a Coulomb fitting set
         f"%maxcore {MEMORY_SHARE * job.memory * 1024:.0f}",
         f"* xyz {job.charge} 1",
         *atoms,
@@ -190,7 +190,7 @@ def _program() -> Path:
     found = shutil.which(PROGRAM)
     if found is None:
         raise FileNotFoundError("the program orca is not on the path")
-    return Path(found).absolute()  # ORCA finds its other programs beside itself
+    return Path(found).absolute()  # ORCA looks for its other programs in its own folder
 
 
 @cache

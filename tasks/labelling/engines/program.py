@@ -1,4 +1,4 @@
-"""Run an engine's own executable: it dies with its parent and leaves nothing behind."""
+"""Run an engine's own executable: it ends with its parent and leaves no files."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def run_program(
     Parameters
     ----------
     command
-        The executable and its arguments; no shell sees them.
+        The executable and its arguments; no shell reads them.
     folder
         Working directory.
     output
         File for what it prints, standard error included.
     environment
-        What to change in this process' environment; what concerns this Python alone is taken out.
+        What to change in this process' environment; variables of this Python are removed.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     with output.open("wb") as log:
@@ -58,7 +58,7 @@ def read_text(path: Path) -> str:
 
 
 def last_words(text: str) -> str:
-    """Return the last line that says something, at most 200 characters."""
+    """Return the last line with a letter or digit, at most 200 characters."""
     lines = [line.strip() for line in text.splitlines() if any(c.isalnum() for c in line)]
     return lines[-1][:200] if lines else ""
 

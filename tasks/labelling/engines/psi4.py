@@ -1,7 +1,7 @@
 """HF, MP2, CCSD, CCSD(T) and FNO-CCSD(T) with psi4, and DLPNO-CCSD(T) where its version has it.
 
 psi4 runs as a program of its own, with one fixed script that reads a job as JSON and writes what it found as JSON:
-it may be of a distribution, of another environment, or of another Python. It sets the core potentials that its
+it may belong to another environment or another Python. It sets the core potentials that its
 library has with a basis (def2, LANL2DZ) by itself, in version 1.3.2 on ghost atoms as well: those are refused.
 """
 
@@ -40,7 +40,7 @@ from tasks.labelling.engines.self_consistent import MAX_CYCLES, UNSTABLE
 _CLUSTER = names(CCSD, CCSD_T, FNO)
 
 SMALLEST_MEMORY = 0.5
-"""psi4 wants no less, GiB."""
+"""Least memory that psi4 accepts, GiB."""
 
 _FNO_CORRECTION = re.compile(r"^\s*MP2 FNO correction:\s+(-?\d+\.\d+)", re.MULTILINE)
 
@@ -48,12 +48,12 @@ _FNO_CORRECTION = re.compile(r"^\s*MP2 FNO correction:\s+(-?\d+\.\d+)", re.MULTI
 class Psi4Engine(Engine):
     """psi4 as a program, one thread, conventional or fitted integrals (``jkfit`` and ``ri`` sets).
 
-    FNO-CCSD(T) has the MP2 correction for what was cut off. There is no largest double amplitude in what psi4
-    reports, so labels are judged by T1 and D1 alone.
+    FNO-CCSD(T) has the MP2 correction for what was cut off. psi4 does not report the
+    largest double amplitude, so labels are judged by T1 and D1 alone.
     """
 
     name = "psi4"
-    title = "conventional or fitted integrals, a second opinion"
+    title = "conventional or fitted integrals, for comparison"
     methods = (HF, MP2, CCSD, CCSD_T, FNO, DLPNO)
     options: ClassVar = {
         "basis": names(*methods),
@@ -73,11 +73,11 @@ class Psi4Engine(Engine):
         if lacking := super().available():
             return lacking
         if version_of(path := program_path()) is None:
-            return f"needs the program psi4; '{path}' does not tell its version: see what 'psi4 --version' says"
+            return f"needs the program psi4; '{path}' does not report its version; run 'psi4 --version'"
         return None
 
     def versions(self) -> dict[str, str]:
-        """Return psi4's version, as the program tells it."""
+        """Return psi4's version, as the program reports it."""
         return {"psi4": version_of(program_path()) or "unknown"}
 
     def check_elements(self, basis: str, symbols: Iterable[str]) -> None:
@@ -101,7 +101,7 @@ class Psi4Engine(Engine):
         density_fitting: bool = False,
         mp2_basis: str = "",
     ) -> None:
-        """Raise InputError if psi4 cannot compute what a recipe asks: with core potentials not all it could."""
+        """Raise InputError if psi4 cannot compute what a recipe asks, for example core potentials with ghosts."""
         symbols = tuple(symbols)
         super().check(method, basis, counterpoise, symbols, functional, density_fitting, mp2_basis)
         for symbol in sorted(set(symbols)) if counterpoise else ():
@@ -140,7 +140,7 @@ class Psi4Engine(Engine):
         return run_script(built)
 
     def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
-        """Return the result, or why there is none: from psi4's own exception, or its last words."""
+        """Return the result, or why there is none: from psi4's own exception, or the last line it wrote."""
         found = raw["found"]
         if "error" in found:
             return _failure(str(found["error"]))
@@ -210,7 +210,7 @@ def read_found(job: Job, found: Mapping[str, float], output: str) -> tuple[tuple
     found
         psi4's variables by its own names, hartree, and counts.
     output
-        Text of its output file; it alone has the correction of natural orbitals.
+        Text of its output file; the only place of the correction of natural orbitals.
     """
     raw: dict[str, Any] = {
         "hf": found["SCF TOTAL ENERGY"],
@@ -237,14 +237,14 @@ def read_found(job: Job, found: Mapping[str, float], output: str) -> tuple[tuple
         return components, raw
     correction = _FNO_CORRECTION.search(output)
     if correction is None:
-        raise ValueError("psi4's output tells no MP2 FNO correction")
+        raise ValueError("psi4's output has no MP2 FNO correction")
     raw["dmp2"] = float(correction.group(1))  # psi4 counts it in its CCSD energy
     raw["ccsd"] -= raw["dmp2"]
     return components, raw
 
 
 def _solution(found: Mapping[str, float], output: str) -> dict[str, Any]:
-    """Return what is not ordinary about psi4's SCF, as `tasks.labelling.engines.self_consistent.settle` does."""
+    """Return what is unusual about psi4's SCF, as `tasks.labelling.engines.self_consistent.settle` does."""
     told: dict[str, Any] = {}
     if route := ROUTES[int(found.get("attempt", 0))]:
         told["scf_route"] = route
@@ -270,7 +270,7 @@ def _failure(error: str) -> Result:
         return Result(OUT_OF_MEMORY, f"psi4: {text[:300]}")
     if "Could not converge SCF" in text:
         return Result(
-            FAILED, "the SCF did not converge by its own iterations, another guess, and second-order steps"
+            FAILED, "the SCF did not converge by its own iterations, another guess, or second-order steps"
         )
     if "CCSD iterations did not converge" in text:
         return Result(FAILED, f"CCSD did not converge in {MAX_CYCLES} iterations")

@@ -1,4 +1,4 @@
-"""The program psi4 itself: one fixed script, the files beside it, and what it says of itself and of its bases."""
+"""The program psi4 itself: one fixed script, the files beside it, and queries of its version and bases."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def program_path() -> Path:
 
 @cache
 def version_of(program: Path) -> str | None:
-    """Return what psi4 says of its version; None if it does not say it."""
+    """Return psi4's version; None if it does not report one."""
     try:
         told = subprocess.run(
             [program, "--version"], capture_output=True, text=True, errors="replace", timeout=60, check=True
@@ -113,7 +113,7 @@ def version_of(program: Path) -> str | None:
 
 @cache
 def has_dlpno(program: Path) -> bool:
-    """Return whether a psi4 has DLPNO-CCSD(T): it is asked, for versions are named in many ways."""
+    """Return whether a psi4 has DLPNO-CCSD(T): asked of the program, as its version does not tell."""
     return _answers_yes(program, "print('YES' * ('dlpno-ccsd(t)' in psi4.driver.procedures['energy']))")
 
 

@@ -63,7 +63,7 @@ class PyscfEngine(Engine):
 
     @staticmethod
     def check_options(labelling: Labelling) -> None:
-        """Raise ValueError if a composite or single precision is asked for without what they rest on."""
+        """Raise ValueError if a composite or single precision is asked for without fitted integrals."""
         fitted = labelling.density_fitting or labelling.means.fitted
         if labelling.mp2_basis and labelling.method == CCSD_T.name and not fitted:
             raise ValueError("mp2_basis needs density_fitting = true")
@@ -100,7 +100,7 @@ class PyscfEngine(Engine):
         core_potentials(basis, symbols)
 
     def core_electrons(self, basis: str, symbols: Iterable[str]) -> dict[str, int]:
-        """Return how many electrons of each element the basis leaves to a core potential."""
+        """Return how many electrons of each element a core potential replaces."""
         return core_electrons(basis, symbols)
 
     def check_fitting(self, method: str, basis: str, symbols: Iterable[str], functional: str = "") -> None:
@@ -117,9 +117,7 @@ class PyscfEngine(Engine):
         try:
             plain, _, dispersion = parse_dft(functional)
             libxc.parse_xc(plain)
-        except (
-            Exception
-        ) as error:  # KeyError, ValueError, NotImplementedError: libxc's names are read in many ways
+        except Exception as error:  # KeyError, ValueError, NotImplementedError, depending on the name
             raise InputError(f"labelling.functional '{functional}' is not known to PySCF") from error
         if dispersion and find_spec("pyscf.dispersion") is None:
             raise InputError(

@@ -30,7 +30,7 @@ from tasks.labelling.engines.pyscf_program import (
 from tasks.labelling.engines.self_consistent import MAX_CYCLES, converge, settle
 
 PROCESS_MEMORY = 0.25
-"""Of Python and PySCF themselves, GiB."""
+"""Memory of Python and PySCF themselves, GiB."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Virtuals(NamedTuple):
 
 
 class FittedIntegrals:
-    """Makes fitted integrals and keeps those of the last geometry: the next part of the triple wants them too.
+    """Makes fitted integrals and keeps those of the last geometry: the next part of the triple needs them too.
 
     Attributes
     ----------
@@ -120,8 +120,8 @@ def run_fitted(job: Job, integrals: FittedIntegrals) -> dict[str, Any]:
 
     A composite is MP2/mp2_basis + [method - MP2]/basis. With `Job.scale_triples` its (T) is multiplied by the
     ratio of the two MP2 correlation energies, which takes most of the basis set error out of (T); it is not
-    CCSD(T)/mp2_basis. The ratio is that of the whole n-mer in every part, so that far apart parts still cancel;
-    with a ratio of its own for each part a hydrogen bond comes out 0.03 kcal/mol too strong.
+    CCSD(T)/mp2_basis. The ratio is that of the whole n-mer in every part, so that energies of distant fragments
+    still cancel; with a ratio of its own for each part a hydrogen bond comes out 0.03 kcal/mol too strong.
     """
     small, values = solve_field(job, integrals)
     if not values["scf_converged"]:

@@ -29,8 +29,8 @@ OCCUPIED_FACTOR = 10.0
 """Threshold of the occupied natural orbitals over that of the virtual ones, as in the paper."""
 
 LOCALIZATION = (1e-12, 1e-7)
-"""Convergence of the localization and of its gradient. Lone pairs mix at almost no cost, so that PySCF's own
-1e-6 leaves them, and with them the energy by 0.02 kcal/mol, to chance."""
+"""Convergence of the localization and of its gradient. Lone pairs mix with almost no change of the
+objective: with PySCF's own 1e-6 they are arbitrary, and with them the energy within 0.02 kcal/mol."""
 
 MAX_SWEEPS = 50
 """Restarts allowed to the localization when it ends on a saddle point."""
@@ -40,12 +40,12 @@ class PyscfLnoEngine(Engine):
     """LNO-CCSD(T) with one Pipek-Mezey orbital per local problem.
 
     Coulomb and exchange are fitted with the basis' ``jkfit`` set, the correlation with its ``ri`` set. The
-    diagnostics are the largest over the local problems; they tell of trouble, and are not those of the
-    canonical amplitudes. The energy steps by small amounts where an orbital crosses the threshold.
+    diagnostics are the largest over the local problems; they point to difficult cases, and are not those of
+    the canonical amplitudes. The energy jumps by small amounts where an orbital crosses the threshold.
     """
 
     name = "pyscf-lno"
-    title = "local natural orbitals: the open relative of DLPNO"
+    title = "local natural orbitals: open-source, similar to DLPNO"
     methods = (LNO,)
     options = dict.fromkeys(
         ("basis", "scf_tolerance", "frozen_core", "cc_tolerance", "lno_threshold"), (LNO.name,)
@@ -77,7 +77,7 @@ class PyscfLnoEngine(Engine):
         check_auxiliary_sets(basis, symbols)
 
     def core_electrons(self, basis: str, symbols: Iterable[str]) -> dict[str, int]:
-        """Return how many electrons of each element the basis leaves to a core potential."""
+        """Return how many electrons of each element a core potential replaces."""
         return core_electrons(basis, symbols)
 
     def build(self, job: Job) -> Any:

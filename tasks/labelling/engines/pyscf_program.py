@@ -12,10 +12,10 @@ NORM_FACTOR = 100.0
 """Convergence of the amplitudes' norm over that of the energy; PySCF's own ratio."""
 
 AMPLITUDE_SHIFT = 0.3
-"""By which orbital energy differences are raised where CCSD does not converge, hartree."""
+"""Added to orbital energy differences where CCSD does not converge, hartree."""
 
 MEMORY_SHARE = 0.85
-"""Part of a label's memory that PySCF may plan with; the rest is for what it does not count."""
+"""Fraction of a label's memory that PySCF may use; the rest is for what it does not count."""
 
 
 def build_mole(job: Job) -> Any:
@@ -44,7 +44,7 @@ def build_mole(job: Job) -> Any:
 def describe(mole: Any, field: Any, job: Job) -> dict[str, Any]:
     """Return the SCF's energy (hartree), its convergence, and the counts of a calculation.
 
-    Electrons and frozen orbitals are those that a core potential leaves.
+    Electrons and frozen orbitals do not include what a core potential replaces.
     """
     from pyscf.data.elements import chemcore
 
@@ -58,7 +58,7 @@ def describe(mole: Any, field: Any, job: Job) -> dict[str, Any]:
 
 
 def solve_amplitudes(cluster: Any, integrals: Any, tolerance: float) -> None:
-    """Solve the CCSD equations, with a level shift where they do not converge without; none is in the solution.
+    """Solve the CCSD equations, with a level shift where they do not converge without; the solution is the same.
 
     Parameters
     ----------

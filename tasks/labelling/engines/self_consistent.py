@@ -1,10 +1,10 @@
-"""Converge PySCF's closed-shell SCF, also where bonds are stretched, and look at what it converged to.
+"""Converge PySCF's closed-shell SCF, also where bonds are stretched, and check its stability.
 
 The iterations are PySCF's own; where they do not converge a level shift comes next (V. R. Saunders and I. H.
 Hillier, Int. J. Quantum Chem. 7, 699 (1973)), then second-order steps from where that ended. A converged solution
 is a stationary point: its stability tells whether it is a minimum (R. Seeger and J. A. Pople, J. Chem. Phys. 66,
 3045 (1977)). A saddle among closed-shell determinants is left along its lowest mode. What remains is an
-instability towards unrestricted determinants, which a stretched bond has; it is told with the energy.
+instability towards unrestricted determinants, which a stretched bond has; it is reported with the energy.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_CYCLES = 100
 """Iterations allowed to each way of converging."""
 
 LEVEL_SHIFT = 0.5
-"""By which virtual orbitals are raised, hartree."""
+"""Added to the energies of virtual orbitals, hartree."""
 
 SECOND_ORDER_CYCLES = 50
 """Macro-iterations allowed to the second-order method."""
@@ -35,10 +35,10 @@ UNSTABLE = 1e-5
 """An eigenvalue of the orbital Hessian below minus this is an instability, hartree."""
 
 FOLLOWED = 5
-"""Saddles that are left, one after the other, before the solution is taken as it is."""
+"""Most saddles that are left, one after the other; then the solution is taken as it is."""
 
 RESIDUAL = 3e-3
-"""Norm of the residual at which the lowest eigenvalue is known, hartree: to 1e-4 or better."""
+"""Norm of the residual, hartree, at which the lowest eigenvalue is known to 1e-4 hartree or better."""
 
 DIRECTIONS = 60
 """Directions after which the search for the lowest eigenvalue ends."""
@@ -70,7 +70,7 @@ def settle(field: Any, guess: Any = None, product: Callable[[Any], Product] | No
     product = product or by_response
     try:
         lowest = lowest_triplet(field, product(field))
-    except NotImplementedError:  # a functional that PySCF has no response of
+    except NotImplementedError:  # PySCF has no response of this functional
         return {"scf_route": route} if route else {}
     saddle = False
     for left in range(FOLLOWED + 1):
@@ -88,12 +88,12 @@ def settle(field: Any, guess: Any = None, product: Callable[[Any], Product] | No
 
 
 def converge(field: Any, guess: Any = None) -> str:
-    """Converge an SCF; return what it took beyond PySCF's own iterations, empty if nothing.
+    """Converge an SCF; return the method used after PySCF's own iterations, empty if none.
 
     Parameters
     ----------
     field, guess
-        As in `settle`. ``field.converged`` tells the success.
+        As in `settle`. ``field.converged`` says whether it succeeded.
     """
     field.max_cycle = MAX_CYCLES
     field.kernel(dm0=guess)

@@ -1,4 +1,4 @@
-"""GFN2-xTB energies by tblite: not coupled cluster, but a rehearsal at full size in milliseconds a label.
+"""GFN2-xTB energies by tblite: not coupled cluster, but a full-size trial at milliseconds a label.
 
 Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019).
 """
@@ -34,7 +34,7 @@ class XtbEngine(Engine):
     """
 
     name = "xtb"
-    title = "a rehearsal at full size, milliseconds a label, no counterpoise"
+    title = "a full-size trial run, milliseconds a label, no counterpoise"
     methods = (
         Method(METHOD, "semi-empirical tight binding", ("total",), ((METHOD, "gfn2-xtb"),), own_basis=True),
     )

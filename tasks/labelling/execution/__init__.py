@@ -1,1 +1,1 @@
-"""Where labels are computed: Dask tasks, a process for each label, and what happens when one dies."""
+"""Computation of labels: Dask tasks, processes with limits, and recovery from lost workers."""

@@ -1,8 +1,8 @@
 """The process that computes labels, one after the other: ``python -P -m tasks.labelling.execution.child``.
 
 It reads one JSON object from standard input, ``{"engine": name, "parent": pid, "labels": [[job, ...], ...]}``,
-and writes one JSON line to standard output for each finished job, in order. It leaves a label at its first job
-that is not ok, because the rest of the sum would be of no use, and goes on with the next label. Its parent
+and writes one JSON line to standard output for each finished job, in order. It stops a label at its first job
+that is not ok, because the n-body energy needs all of them, and continues with the next label. Its parent
 enforces the limits on time and memory. It ends when the parent ends, and ignores SIGTERM.
 """
 
@@ -23,8 +23,8 @@ _PR_SET_PDEATHSIG = 1
 
 def main() -> int:
     """Run the jobs that standard input holds; return the exit code."""
-    # A batch system that ends a job asks every process in it to end, while the worker still reports what happens:
-    # a label that obeyed would be recorded as failed. It ends with its parent.
+    # A batch system that ends a job sends SIGTERM to all its processes while the worker still reports results: a
+    # label that ended then would be recorded as failed. This process ends with its parent.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     request = json.load(sys.stdin)
     die_with_parent(int(request["parent"]))
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel end this process when its parent ends; elsewhere than on Linux, watch for it."""
+    """Have the kernel end this process when its parent ends; on systems other than Linux, poll for it."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     else:
@@ -44,7 +44,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def own_output() -> IO[str]:
-    """Return standard output for results alone; what an engine prints goes to standard error."""
+    """Return standard output for results alone; all other output goes to standard error."""
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return output
@@ -55,7 +55,7 @@ def run_jobs(request: dict[str, Any], output: IO[str]) -> None:
 
     A line holds the fields of `Result` and ``label`` (its place in the request), ``part``, ``cpu_seconds``
     and ``wall_seconds`` (the first job's include the start of the process), and ``memory`` (peak of the
-    process so far, GiB). Programs that the engine starts count in both.
+    process so far, GiB). CPU time and memory include programs that the engine starts.
     """
     from tasks.labelling.engines.interface import FAILED, OK, Job, Result
     from tasks.labelling.engines.registry import new_engine
@@ -77,7 +77,7 @@ def run_jobs(request: dict[str, Any], output: IO[str]) -> None:
             try:
                 line = json.dumps(asdict(result) | more, allow_nan=False)
             except (TypeError, ValueError) as error:
-                result = Result(FAILED, f"what the engine gave cannot be kept: {error}")
+                result = Result(FAILED, f"the engine's result cannot be stored: {error}")
                 line = json.dumps(asdict(result) | more)
             output.write(line + "\n")
             output.flush()

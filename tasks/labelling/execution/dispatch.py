@@ -1,4 +1,4 @@
-"""Label configurations on a Dask cluster: find what is missing, have it computed, count how it ended."""
+"""Label configurations on a Dask cluster: find the missing labels, compute them, and count the results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tasks.progress import ProgressLine
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """How the configurations of a labelling run stand at its end; duplicates count once.
+    """The labels of a run at its end; duplicates count once.
 
     Attributes
     ----------
@@ -37,11 +37,11 @@ class LabelCounts:
     failed
         Number of failed labels by status and reason, for example ``timeout: took longer than 600 s``.
     already
-        Labels that had ended, well or not, before this run and were not tried again.
+        Labels that had succeeded or failed before this run and were not tried again.
     computed
         Labels that ended in this run.
     missing
-        Labels that have not ended: the trouble was not the label's own, and the next run tries them again.
+        Labels without a result, for a reason other than the label itself; the next run tries them again.
     """
 
     ok: int
@@ -63,9 +63,9 @@ def label_configurations(
 ) -> LabelCounts:
     """Compute the labels that the ledger of a folder does not have, and write them there.
 
-    It may be killed at any time and called again: what a worker had finished is in the spool and is not
-    computed twice. A label that fails is a row with its reason and does not stop the others. Labels that ran
-    into a limit are tried again when the limit is now higher.
+    It may be killed at any time and called again: finished labels are in the spool and are not computed twice. A
+    label that fails is a row with its reason and does not stop the others. A label that ran into a limit is tried
+    again when the limit is higher.
 
     Parameters
     ----------
@@ -78,22 +78,22 @@ def label_configurations(
     labels_folder
         Folder of the ledger, on a local disk of this machine; its ``spool`` must be seen by the workers.
     client
-        Client of the cluster to compute on. Its workers should have one thread each: the kernel ends a label
-        with the thread that started it.
+        Client of the cluster. Its workers should have one thread each: the kernel kills a label's process when the
+        thread that started it ends.
     progress
-        Where to count; None to count nowhere.
+        Progress line to update; None: no progress is shown.
     scratch
         Folder for temporary files on the workers.
     retry
-        Try again, whatever the limits, what failed with one of these texts in its ``status: reason``:
-        ``timeout``, ``did not converge``.
+        Failed labels with one of these texts in their ``status: reason``, for example ``timeout`` or ``did not
+        converge``, are tried again, whatever the limits.
 
     Raises
     ------
     InputError
         If the engine is missing or cannot do what is asked, or another process holds the ledger.
     StageError
-        If the cluster has no workers for too long, is lost, a disk is full, or no label comes to an end.
+        If the cluster has no workers for too long, is lost, a disk is full, or no label finishes.
     """
     nmer, labelling = protocol.nmer, protocol.labelling
     check_labelling(nmer, labelling)
@@ -136,7 +136,7 @@ def scratch_folder(resources: Resources, store: Path) -> Path:
 def work_left(
     ledger: Ledger, protocol: Protocol, ids: Sequence[str], limits: Limits, retry: Collection[str] = ()
 ) -> tuple[dict[str, tuple[str, ...]], int]:
-    """Return the parts to compute of each label that has any, and the number of labels that failed for good.
+    """Return the parts to compute of each label that has any, and the number of failed labels not tried again.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def work_left(
 def missing_parts(
     rows: dict[str, LabelRow], parts: Sequence[str], limits: Limits, retry: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Return the parts of a label to compute, given what is known of it; none if it has ended for good.
+    """Return the parts of a label to compute; none if it is complete, or failed and is not tried again.
 
     Parameters
     ----------
@@ -169,20 +169,20 @@ def missing_parts(
     parts
         Names of all its parts.
     limits
-        The limits now: what ran into a lower one is tried again.
+        The present limits; a label that ran into a lower one is tried again.
     retry
-        Texts; what failed with one of them in its ``status: reason`` is tried again in any case.
+        Texts; a failed label with one of them in its ``status: reason`` is tried again in any case.
     """
     for row in rows.values():
         said = f"{row.status}: {row.reason}".lower()
         wanted = any(text.lower() in said for text in retry)
-        if row.status != OK and not wanted and not _ran_into_lower(row, limits):
+        if row.status != OK and not wanted and not _exceeded_lower_limit(row, limits):
             return ()
     return tuple(part for part in parts if part not in rows or rows[part].status != OK)
 
 
 def batch_size(per_process: int, labels: int, cores: int) -> int:
-    """Return how many labels travel together: as many as the engine likes, but every core has its share."""
+    """Return how many labels share a process: the engine's number, or fewer so that no core is left idle."""
     return max(1, min(per_process, math.ceil(labels / max(cores, 1))))
 
 
@@ -191,7 +191,7 @@ def _batches(ids: list[str], size: int) -> Iterator[list[str]]:
         yield ids[start : start + size]
 
 
-def _ran_into_lower(row: LabelRow, limits: Limits) -> bool:
+def _exceeded_lower_limit(row: LabelRow, limits: Limits) -> bool:
     now = {"timeout": ("limit_seconds", limits.timeout), "out-of-memory": ("limit_memory", limits.memory)}
     if row.status not in now:
         return False

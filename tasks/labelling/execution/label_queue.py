@@ -53,9 +53,9 @@ class LabelQueue:
     limits
         Limits of each label.
     progress
-        Where to count; None to count nowhere.
+        Progress line to update; None: no progress is shown.
     done, failed
-        Labels that had ended before, well and not.
+        Labels that had succeeded and failed before.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class LabelQueue:
         Raises
         ------
         StageError
-            If the cluster has no workers for too long, is lost, a disk is full, or no label comes to an end.
+            If the cluster has no workers for too long, is lost, a disk is full, or no label finishes.
         """
         no_workers = _seconds(dask.config.get("distributed.scheduler.no-workers-timeout", None), 600.0)
         clock = Clock(4 * POLL_INTERVAL)
@@ -128,7 +128,7 @@ class LabelQueue:
         if self._ended_at_restart == self.computed:
             raise StoppedError(
                 f"no label ended within {self._limits.timeout + GRACE_PERIOD:g} s, longer than the limit of one, "
-                "although the workers were started anew; look at their logs and at the disks of their machines"
+                "although the workers were restarted; check their logs and the disks of their machines"
             )
         self._ended_at_restart = self.computed
 
@@ -177,11 +177,13 @@ class LabelQueue:
     def _result(self, future: Future, task: LabelTask) -> Finished | None:
         """Return the result of a task, or None if it was lost with its worker."""
         if future.status == "cancelled":
-            raise StoppedError("the connection to the cluster was lost; see that its scheduler and workers run")
+            raise StoppedError(
+                "the connection to the cluster was lost; check that its scheduler and workers are running"
+            )
         if future.status == "finished":
             try:
                 result: Finished = future.result(timeout=60)
-            except Exception:  # whatever Dask says when a result was lost with its worker
+            except Exception:  # Dask raises various errors when a result was lost with its worker
                 self._retry_lost(task)
                 return None
             return result
@@ -222,8 +224,8 @@ class LabelQueue:
         """Submit again what the spool does not have of a task that was lost with its worker.
 
         A worker computes the labels of a task in order: the first that has not ended may be the cause, and is
-        submitted by itself; the others after it are submitted together. A label that has cost
-        `MAX_WORKER_DEATHS` workers waits until no other is submitted; when it costs as many again, it has failed.
+        submitted by itself; those after it are submitted together. A label during which `MAX_WORKER_DEATHS`
+        workers died is computed when no other is submitted; after as many deaths again it has failed.
         """
         self._ledger.ingest()
         left = [rest for label in task.labels if (rest := self._rest(label, task.protocol)) is not None]

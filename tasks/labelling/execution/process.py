@@ -1,4 +1,4 @@
-"""One process of an engine, as its parent sees it: its lines, its memory, its end."""
+"""The process of an engine, seen from its parent: output, memory, CPU time, and exit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class EngineProcess:
     request
         What it reads from standard input.
     folder
-        Its working directory, where it may write; what it says on standard error goes into a file there.
+        Its working directory, where it may write; its standard error goes into a file there.
     """
 
     def __init__(self, request: dict[str, Any], folder: Path) -> None:
@@ -99,16 +99,16 @@ class EngineProcess:
     def kill(self) -> None:
         """End the process with everything that it has started."""
         if self._process.returncode is not None:
-            return  # its number may belong to somebody else by now
-        family = list(self._process_tree())
+            return  # its process id may have been reused
+        pids = list(self._process_tree())
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        for pid in family[1:]:  # a program may have left the group
+        for pid in pids[1:]:  # a program may have left the group
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
     def was_terminated(self) -> bool:
-        """Return whether SIGTERM ended it, which it obeys only until its labels begin."""
+        """Return whether SIGTERM ended it; it ignores SIGTERM once its labels have begun."""
         return self._process.poll() == -signal.SIGTERM
 
     def was_killed(self) -> bool:
@@ -134,7 +134,7 @@ class EngineProcess:
         return f"its process ended with exit code {code}{last}"
 
     def _exchange(self, request: dict[str, Any], stdin: IO[bytes], stdout: IO[bytes]) -> None:
-        with suppress(BrokenPipeError), stdin:  # it died at once; its exit code and last words tell the reason
+        with suppress(BrokenPipeError), stdin:  # it ended at once; exit code and standard error give the reason
             stdin.write(json.dumps(request).encode())
         with stdout:
             for line in stdout:
@@ -143,7 +143,7 @@ class EngineProcess:
         self._lines.put(None)
 
     def _process_tree(self) -> Iterator[int]:
-        """Yield the process' number and those of all below it."""
+        """Yield the process id and those of all its descendants."""
         left = [self._process.pid]
         while left:
             pid = left.pop(0)
@@ -152,12 +152,12 @@ class EngineProcess:
 
 
 def child_environment(scratch: Path) -> dict[str, str]:
-    """Return the environment of a label's process: one thread, the house on the path, scratch for files."""
-    house = str(Path(tasks.__file__).resolve().parents[1])
+    """Return the environment of a label's process: one thread, these packages on the path, scratch for files."""
+    root = str(Path(tasks.__file__).resolve().parents[1])
     environment = dict(os.environ)
-    others = [p for p in environment.get("PYTHONPATH", "").split(os.pathsep) if p and p != house]
+    others = [p for p in environment.get("PYTHONPATH", "").split(os.pathsep) if p and p != root]
     environment |= {
-        "PYTHONPATH": os.pathsep.join([house, *others]),
+        "PYTHONPATH": os.pathsep.join([root, *others]),
         "PYTHONSAFEPATH": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -171,7 +171,7 @@ def child_environment(scratch: Path) -> dict[str, str]:
 
 
 def _children(pid: int) -> list[int]:
-    """Return a process' children; Linux tells them without a look at every process there is."""
+    """Return a process' children; Linux lists them without a scan of all processes."""
     try:
         threads = os.listdir(f"/proc/{pid}/task")
         return [int(n) for t in threads for n in Path(f"/proc/{pid}/task/{t}/children").read_text().split()]

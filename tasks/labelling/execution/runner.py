@@ -21,10 +21,10 @@ POLL = 0.1
 """Seconds between two checks of a label's memory."""
 
 LONGEST_PAUSE = 5.0
-"""Seconds between two checks above which this process was suspended, and the label with it."""
+"""Seconds between two checks above which this process, and the label with it, is taken to have been suspended."""
 
 MIN_FREE_BYTES = 1024**2
-"""Free bytes on the disk of temporary files below which a label failed because the disk is full."""
+"""Free bytes on the disk of temporary files below which a failure is attributed to a full disk."""
 
 Entry = dict[str, Any]
 
@@ -47,7 +47,7 @@ class Limits:
 
 @dataclass
 class _Work:
-    """A label that has not ended: its place in what was asked for, the jobs left, and whether it was killed."""
+    """A label that has not ended: its place in the request, the jobs left, and whether it was killed."""
 
     place: int
     jobs: deque[Job]
@@ -63,7 +63,7 @@ def run_label(engine: str, jobs: Sequence[Job], limits: Limits, scratch: Path) -
 def run_labels(
     engine: str, labels: Sequence[Sequence[Job]], limits: Limits, scratch: Path
 ) -> Iterator[list[tuple[int, Entry]]]:
-    """Run labels one after the other in one process, and yield what has ended as soon as it has.
+    """Run labels one after the other in one process, and yield each result at once.
 
     Parameters
     ----------
@@ -85,15 +85,15 @@ def run_labels(
 
     Notes
     -----
-    A label whose process dies, or runs out of memory, after other labels in the same process may be their
-    victim. It is tried again at the head of a new process, and only what happens there counts. SIGKILL comes
-    from outside, from the kernel when others have used up the memory, or from an administrator: a label is
-    tried once more after the first.
+    When a process dies or runs out of memory, an earlier label in it may be the cause. The label is tried again as
+    the first of a new process, and only that result is recorded. SIGKILL comes from outside: from the kernel when
+    other processes have used up the memory, or from an administrator. After a first SIGKILL a label is tried once
+    more.
 
     Raises
     ------
     OSError
-        If there is no room for temporary files: no label has failed then.
+        If the disk of temporary files is full; no label is recorded as failed then.
     """
     work = deque(_Work(place, deque(jobs)) for place, jobs in enumerate(labels) if jobs)
     while work:
@@ -104,7 +104,7 @@ def run_labels(
 def _one_process(
     engine: str, work: deque[_Work], limits: Limits, folder: Path
 ) -> Iterator[list[tuple[int, Entry]]]:
-    """Run labels until all have ended or the process has; take those that ended off the work."""
+    """Run labels until all have ended or the process has; remove those that ended from the work."""
     head, places = work[0], [label.place for label in work]
     jobs = [[asdict(job) for job in label.jobs] for label in work]
     request = {"engine": engine, "parent": os.getpid(), "labels": jobs}
@@ -141,7 +141,7 @@ def _one_process(
         if crossed is not None and crossed[0] is label:
             entry = crossed[1]
             try_again = entry["status"] == OUT_OF_MEMORY and label is not head
-        elif crossed is not None:  # it had just begun when the limit of the one before it was noticed
+        elif crossed is not None:  # it had just begun when the process was killed for the label before it
             try_again = True
         else:
             entry = {"status": FAILED, "reason": process.exit_reason()}
@@ -156,7 +156,7 @@ def _one_process(
 
 
 def _disk_is_full(entry: Entry, folder: Path) -> bool:
-    """Return whether a job failed for want of room for temporary files, whatever its engine made of that."""
+    """Return whether a job failed because the disk of temporary files is full, whatever reason its engine gave."""
     if entry["status"] != FAILED:
         return False
     said = any(os.strerror(code) in str(entry.get("reason")) for code in (errno.ENOSPC, errno.EDQUOT))

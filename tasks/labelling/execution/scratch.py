@@ -1,7 +1,7 @@
 """Folders for the temporary files of labels: one for each process, which a lock protects while it is in use.
 
-Whether somebody still uses a folder, the kernel knows: its maker holds a lock on a file in it, which ends with the
-maker, however it ends. The number of the maker's process says nothing in another container or on another host.
+The process that makes a folder holds a lock on a file in it, and the kernel releases the lock when the process
+ends in any way. A process id would not do: it has no meaning in another container or on another host.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ import psutil
 from storage.file_system import is_network, kind_of
 
 LOCK = "in-use"
-"""The file with the lock, in the folder; it holds the name of the kernel that knows of the lock."""
+"""The file with the lock, in the folder; it holds the boot id of the kernel that has the lock."""
 
-STARTING = 3600.0
-"""Seconds after which an empty folder without a lock is one whose maker died before it had it."""
+UNLOCKED_AGE = 3600.0
+"""Age from which an empty folder without a lock is removed: its maker ended before it locked the folder, s."""
 
 _PREFIX = "nmer-label-"
 
 
 @contextmanager
 def label_folder(scratch: Path) -> Iterator[Path]:
-    """Make a folder of one's own for the files of labels, and remove it at the end.
+    """Make a new folder for the temporary files of labels, and remove it at the end.
 
     Parameters
     ----------
     scratch
-        Where it is made; it is made too.
+        The folder in which it is made; made as well if missing.
 
     Raises
     ------
     OSError
-        If there is no room for it.
+        If the disk is full.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     folder, lock = _locked_folder(scratch)
@@ -52,10 +52,10 @@ def label_folder(scratch: Path) -> Iterator[Path]:
 
 
 def sweep_scratch(scratch: Path) -> None:
-    """Clean up after workers that were killed: end what still runs in their folders, and remove those.
+    """Clean up after workers that were killed: kill what still runs in their folders, and remove the folders.
 
-    An engine's program dies with its parent; the programs that it has started itself may not. Folders whose lock
-    is held stay, and so do those of which this kernel cannot know whether it is.
+    An engine's program ends with its parent; the programs that it has started itself may not. Folders whose lock
+    is held are kept, and so are those whose lock this kernel does not know.
     """
     left: list[tuple[Path, int]] = []
     try:
@@ -76,7 +76,7 @@ def sweep_scratch(scratch: Path) -> None:
 
 
 def _locked_folder(scratch: Path) -> tuple[Path, int]:
-    """Return a new folder and the descriptor that holds its lock; without locks nobody sweeps either."""
+    """Return a new folder and the descriptor that holds its lock; a file system without locks is never swept."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=scratch))
         try:
@@ -88,7 +88,7 @@ def _locked_folder(scratch: Path) -> tuple[Path, int]:
             raise
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # somebody sweeps, and has seen the file before it was locked
+        except BlockingIOError:  # another worker, cleaning up, locked the file first
             os.close(lock)
             continue
         except OSError:
@@ -101,12 +101,12 @@ def _locked_folder(scratch: Path) -> tuple[Path, int]:
 
 
 def _abandoned(folder: Path) -> int | None:
-    """Return a descriptor with the lock on a folder that nobody uses; None if somebody may."""
+    """Return a descriptor with the lock on a folder that is not in use; None if it may be."""
     try:
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW)
     except OSError:
         with suppress(OSError):  # a folder that is not empty stays
-            if folder.stat().st_mtime < time.time() - STARTING:
+            if folder.stat().st_mtime < time.time() - UNLOCKED_AGE:
                 folder.rmdir()
         return None
     try:
@@ -121,7 +121,7 @@ def _abandoned(folder: Path) -> int | None:
 
 
 def _is_still(path: Path, descriptor: int) -> bool:
-    """Return whether a name still leads to an open file."""
+    """Return whether a path still leads to an open file."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))
     except OSError:
@@ -129,7 +129,7 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 def _kernel() -> str:
-    """Return what names the running kernel: its containers share it and its locks, and no other host has it."""
+    """Return the boot id of the running kernel, which its containers share with its locks, and no other host."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -137,7 +137,7 @@ def _kernel() -> str:
 
 
 def _works_in(pid: int, place: str | None, folder: Path) -> bool:
-    """Return whether a process works in a folder or below; in its container the path may be another one."""
+    """Return whether a process works in a folder or below; in its container the path may mean another folder."""
     if not place or not Path(place).is_relative_to(folder):
         return False
     if not Path("/proc/self/cwd").exists():

@@ -1,4 +1,4 @@
-"""What a worker does for some labels: run their process, and put each finished part into the spool at once."""
+"""A task on a worker: run the process of some labels and write each finished part to the spool at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasks.labelling.execution.runner import Limits, run_labels
 from tasks.labelling.execution.scratch import sweep_scratch
 
 open_spools: dict[tuple[int, int, Path], SpoolWriter] = {}
-"""The spool file of this process and thread for each folder; the process id guards against a forked copy."""
+"""The spool file of this process and thread for each folder; a forked process gets one of its own."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class LabelWork:
 
 @dataclass(frozen=True)
 class LabelTask:
-    """Labels to compute in one process, as they travel to a worker; for most engines it is one.
+    """Labels to compute in one process, as sent to a worker; for most engines one label.
 
     Attributes
     ----------
     labels
         The labels, in the order in which they are computed.
     protocol
-        Id.
+        Id of the protocol.
     engine
         Name of the engine.
     system
@@ -75,10 +75,10 @@ class Finished:
     entries
         One ledger entry for each part that ended.
     seen
-        Where the spool has them.
+        Their range in the spool.
     error
-        Why the task ended early, if that was not a label. Where the spool could not be written, what is in
-        `entries` and not in the spool is nowhere else.
+        Why the task ended early, if not because of a label. If the spool could not be written, some of `entries`
+        are stored nowhere else.
     """
 
     entries: list[dict[str, Any]] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Finished:
 
 
 def run_task(task: LabelTask) -> Finished:
-    """Compute labels; each part that ended is in the spool before the next look at the process."""
+    """Compute labels; each part that ended is in the spool before the process is checked again."""
     writer, finished = _spool_writer(task), Finished()
     start = writer.end
     ended = run_labels(task.engine, [label.jobs for label in task.labels], task.limits, task.scratch)
@@ -104,7 +104,7 @@ def run_task(task: LabelTask) -> Finished:
 
 
 def make_entry(task: LabelTask, configuration: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Return the ledger entry of one part: what ended, how, when, where, and under which limits."""
+    """Return the ledger entry of one part: its result, when and where it ended, and under which limits."""
     return {
         **values,
         "configuration": configuration,

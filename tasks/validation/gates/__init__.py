@@ -1,1 +1,1 @@
-"""Gates: what a candidate must show before it is released, one file a gate."""
+"""Gates: what a candidate must show before it is released, one file per gate."""

@@ -18,7 +18,7 @@ def gradient_error(potential: Potential, positions: Floats) -> float:
 
     The derivative of the switching is measured as that of a potential of 1 kcal/mol as well: where it switches, a
     potential may be small in all configurations at hand. Differences across an edge of the switching, where its
-    second derivative jumps, tell nothing and are left out.
+    second derivative jumps, are not valid and are left out.
     """
     gradient = potential.energy_and_gradient(positions)[1]
     found = 0.0 if potential.switching is None else switching_error(potential.switching, positions)
@@ -26,10 +26,10 @@ def gradient_error(potential: Potential, positions: Floats) -> float:
         for axis in range(3):
             moved = _displaced(positions, atom, axis, STEP)
             slope = _difference([np.asarray(potential.energy(places)) for places in moved], STEP)
-            told = np.ones(len(positions), dtype=np.bool_)
+            valid = np.ones(len(positions), dtype=np.bool_)
             if potential.switching is not None:
-                told = _on_one_side(potential.switching, moved)
-            found = max(found, largest((slope - gradient[:, atom, axis])[told]))
+                valid = _on_one_side(potential.switching, moved)
+            found = max(found, largest((slope - gradient[:, atom, axis])[valid]))
     return found
 
 

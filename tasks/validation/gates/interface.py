@@ -1,4 +1,4 @@
-"""What a gate declares, what it is given, and its verdict."""
+"""The declaration of a gate, the candidate it judges, and its verdict."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Candidate:
     train, test
         Its errors.
     usable_labels
-        The part of the selected configurations whose label is in the dataset, 0 to 1.
+        Fraction of the selected configurations whose label is in the dataset, 0 to 1.
     positions
         (configurations, atoms, 3), Angstrom: the dataset.
     groups
@@ -53,7 +53,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Gate:
-    """A gate: a figure of a candidate, and the limit that it must keep.
+    """A gate: a figure of a candidate, and its limit.
 
     Attributes
     ----------
@@ -66,8 +66,8 @@ class Gate:
     limit
         Default of the limit, in the unit that `title` names.
     absent
-        The limit that a recipe stands for which was written before there was the gate; it never changes, whatever
-        `limit` becomes. None for the gates that stores have known from the first.
+        The limit of recipes that were written before the gate existed; it never changes, whatever `limit` becomes.
+        None for gates of the first release.
     at_least
         Whether the figure must be at least the limit; otherwise at most.
     highest

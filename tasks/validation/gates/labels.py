@@ -6,7 +6,7 @@ from tasks.validation.gates.interface import Gate
 
 GATE = Gate(
     name="labels",
-    title="part of the labels that are usable",
+    title="fraction of the labels that are usable",
     measure=lambda candidate: candidate.usable_labels,
     limit=0.95,
     absent=None,

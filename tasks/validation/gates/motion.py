@@ -1,4 +1,4 @@
-"""Gate ``motion``: the energy stays when a configuration is turned, mirrored and moved as a whole."""
+"""Gate ``motion``: the energy is the same when a configuration is rotated, reflected and translated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHIFT = 10.0
 
 
 def motion_error(potential: Potential, positions: Floats) -> float:
-    """Return the largest energy change when configurations are turned, mirrored and moved as wholes (kcal/mol)."""
+    """Return the largest energy change when configurations are rotated, reflected and translated (kcal/mol)."""
     rng = np.random.default_rng(0)
     reference, found = np.asarray(potential.energy(positions)), 0.0
     for number in range(MOTIONS):
@@ -29,7 +29,7 @@ def motion_error(potential: Potential, positions: Floats) -> float:
 
 GATE = Gate(
     name="motion",
-    title="largest energy change when the whole is turned, mirrored and moved (kcal/mol)",
+    title="largest energy change on rotation, reflection and translation (kcal/mol)",
     measure=lambda candidate: motion_error(candidate.potential, candidate.probes),
     limit=1e-8,
     absent=1e-8,

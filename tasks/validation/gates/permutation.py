@@ -1,4 +1,4 @@
-"""Gate ``permutation``: the energy stays when equivalent atoms or identical fragments change places."""
+"""Gate ``permutation``: the energy is the same when equivalent atoms or identical fragments are exchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIXED = 5
 
 
 def exchanges(nmer: NMer) -> list[Ints]:
-    """Return permutations of the atoms that generate all that leave an n-mer what it is.
+    """Return permutations of the atoms that generate all that leave an n-mer unchanged.
 
     They are swaps of atoms of one letter within a fragment, and of whole fragments that carry the same letters or
     are the same molecule, whatever letters their atoms were given.
@@ -36,7 +36,7 @@ def exchanges(nmer: NMer) -> list[Ints]:
 
 
 def _molecule(fragment: Fragment) -> tuple[object, ...]:
-    """Return what makes a fragment the molecule it is, with its atoms in their order."""
+    """Return what identifies the molecule of a fragment, with its atoms in their order."""
     bonds = sorted(tuple(sorted(bond)) for bond in fragment.bonds)
     return fragment.symbols, bonds, sorted(fragment.caps), fragment.charge
 
@@ -48,7 +48,7 @@ def _swapped(identity: Ints, first: Ints, second: Ints) -> Ints:
 
 
 def permutation_error(potential: Potential, positions: Floats) -> float:
-    """Return the largest energy change when equivalent atoms or identical fragments change places (kcal/mol).
+    """Return the largest energy change when equivalent atoms or identical fragments are exchanged (kcal/mol).
 
     Every exchange that generates the group is tried, and some random products of them.
     """
@@ -66,7 +66,7 @@ def permutation_error(potential: Potential, positions: Floats) -> float:
 
 GATE = Gate(
     name="permutation",
-    title="largest energy change when equivalent atoms or identical fragments change places (kcal/mol)",
+    title="largest energy change when equivalent atoms or identical fragments are exchanged (kcal/mol)",
     measure=lambda candidate: permutation_error(candidate.potential, candidate.probes),
     limit=1e-9,
     absent=None,

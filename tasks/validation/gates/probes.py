@@ -28,11 +28,11 @@ _REACH, _STRIDE = 12.0, 0.25
 """How far a body is moved from its place, beyond the switching's outer radius, and in what steps, Angstrom."""
 
 _HALVINGS = 40
-"""Of a step, until a factor is found."""
+"""Halvings of a step in the search for a factor."""
 
 
 def choose_probes(potential: Potential, positions: Floats, groups: Floats | None = None, seed: int = 0) -> Floats:
-    """Return configurations that stand for all that a potential was made for, and for where it is switched off.
+    """Return configurations that represent a potential's data and the region where it is switched off.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def choose_probes(potential: Potential, positions: Floats, groups: Floats | None
     groups
         (n, columns), temperature and window of each; None where they are not known.
     seed
-        Of the draw.
+        Seed of the random draw.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def switching_shell(potential: Potential, positions: Floats, seed: int = 0) -> F
 
     Returns
     -------
-    (m, atoms, 3), Angstrom; none where the potential has no switching, or no way leads there.
+    (m, atoms, 3), Angstrom; none if the potential has no switching, or none can be made.
     """
     nothing = np.empty((0, potential.nmer.natoms, 3))
     if potential.switching is None or not len(positions):
@@ -79,7 +79,7 @@ def switching_shell(potential: Potential, positions: Floats, seed: int = 0) -> F
 
 
 def _moved_apart(potential: Potential, starts: Floats, wanted: float, rng: np.random.Generator) -> list[Floats]:
-    """Return a configuration with a wanted factor, made from one of some by moving a body; none where none is."""
+    """Return a configuration with a wanted factor, made from one of some by moving a body; empty if none is."""
     switching, nmer = potential.switching, potential.nmer
     assert switching is not None
     reach = switching.r_out + _REACH

@@ -75,7 +75,7 @@ def test_the_best_that_is_known_is_taken(tmp_path: Path) -> None:
         other = expected_cost(NMER, LARGE, ledger)
         assert other is not None and "of the same method" in other.source
         ids = [f"cc-pVDZ-CH4 + H2O-{n:04}" for n in range(19)]
-        few = expected_cost(NMER, SMALL, ledger, but=ids)
+        few = expected_cost(NMER, SMALL, ledger, excluded=ids)
         assert few is not None and "like these" not in few.source
     known = expected_cost_in(tmp_path, NMER, SMALL)
     assert known == own

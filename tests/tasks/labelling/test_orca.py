@@ -136,10 +136,10 @@ def test_a_good_output_is_read() -> None:
         (
             lambda t: t.replace("E(CORR)(corrected)", "E(CORR)(something)"),
             "failed",
-            "ORCA's output does not tell ccsd",
+            "ORCA's output has no ccsd",
         ),
         (lambda t: t.replace("-0.007615021", "-0.107615021"), "failed", "do not add up"),
-        (lambda t: t.replace("T1 diagnostic", "T1 of old"), "failed", "does not tell t1"),
+        (lambda t: t.replace("T1 diagnostic", "T1 of old"), "failed", "has no t1"),
     ],
 )
 def test_bad_outputs_have_no_energy(change: object, status: str, reason: str) -> None:
@@ -212,7 +212,7 @@ def test_another_program_of_that_name_is_not_orca(tmp_path: Path, monkeypatch: p
     reader.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     program_version.cache_clear()
-    with pytest.raises(InputError, match=r"'.*orca' is something else of that name"):
+    with pytest.raises(InputError, match=r"'.*orca' is another program of that name"):
         get_engine("orca")
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(

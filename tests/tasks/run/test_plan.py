@@ -12,14 +12,14 @@ from recipes.load import load_recipe
 from recipes.stages import PARTS, STAGE, STAGES, PartName, stages_until
 from storage.keys import pool_key, selection_key
 from tasks.labelling.protocol import protocol_of
-from tasks.labelling.reference import reference_terms
+from tasks.labelling.reference import reference_molecules
 from tasks.plan import resolve
 
 RESOLVERS = {
     "pool": "tasks.plan.pool_key",
     "selection": "tasks.plan.selection_key_of",
     "protocol": "tasks.plan.protocol_of",
-    "references": "tasks.plan.reference_terms",
+    "references": "tasks.plan.reference_molecules",
 }
 
 
@@ -36,7 +36,7 @@ def test_a_plan_is_what_each_resolves_to_by_itself() -> None:
     plan, nmer = resolve(recipe), recipe.build_nmer()
     assert plan.pool == pool_key(recipe) and plan.selection == selection_key(recipe)
     assert plan.protocol is not None and plan.protocol.id == protocol_of(nmer, recipe.labelling).id
-    assert len(plan.references) == len(reference_terms(nmer, recipe.labelling)) == 1
+    assert len(plan.references) == len(reference_molecules(nmer, recipe.labelling)) == 1
     assert (plan.total("sampling"), plan.total("validation")) == (
         recipe.sampling.frames,
         recipe.selection.train + recipe.selection.test,
