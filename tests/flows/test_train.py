@@ -124,9 +124,8 @@ def test_ctrl_c_ends_with_one_sentence_and_leaves_nothing_behind(tiny_recipe: Pa
         child.kill()
     assert process.returncode == 130
     assert "Traceback" not in shown
-    assert shown.strip().splitlines()[-1] == (
-        "nmer: interrupted; what is finished is kept, and running the same command again goes on"
-    )
+    last = shown.strip().splitlines()[-1]
+    assert last.startswith("nmer: interrupted; ") and "same command again" in last
     assert children and not outlived
 
 
