@@ -101,8 +101,8 @@ IN_SCRATCH = {
     "tasks/labelling/execution/process.py": "a program's output",
     "tasks/sampling/bias/plumed_engine.py": "a program's input",
     "tasks/sampling/engine.py": "a program's input",
-    "tasks/sampling/samplers/pbmetad.py": "replacing",
-    "tasks/sampling/samplers/walker.py": "replacing",
+    "tasks/sampling/samplers/pbmetad/segments.py": "replacing",
+    "tasks/sampling/samplers/pbmetad/walkers.py": "replacing",
     "tasks/selection/table.py": "scratch memory",
 }
 """Where a file is opened for writing, and why it is not one that could be found half written."""
