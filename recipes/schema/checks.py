@@ -1,6 +1,6 @@
-"""What a recipe must be before anything runs, as far as its own text tells: geometry, electrons, and sizes.
+"""Checks of a recipe that need only its text: geometry, electrons, and sizes.
 
-What needs a program or its tables is checked in `tasks.run.checks`, which is the whole list.
+Those that need a program or its tables are in `tasks.run.checks`, which runs all checks.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from recipes.schema.recipe import Recipe
 from recipes.schema.sampling import SAMPLERS
 
 FARTHEST = 50.0
-"""Fragments of a starting geometry lie no farther apart, Angstrom; windows end at 50 A too."""
+"""Largest distance between fragments of a starting geometry, Angstrom; windows end at 50 A too."""
 
 MOST_ATOMS = 200
-"""Atoms of an n-mer."""
+"""Largest number of atoms of an n-mer."""
 
 MOST_WALKERS = 10_000
 
 
 def check_molecules(recipe: Recipe) -> None:
-    """Raise InputError if no potential can be made of a recipe's molecules, or of so many things as it asks for.
+    """Raise InputError if no potential can be made of a recipe's molecules, or its numbers are too large.
 
     Parameters
     ----------
@@ -62,10 +62,9 @@ def check_molecules(recipe: Recipe) -> None:
 
 
 def check_electrons(nmer: NMer) -> None:
-    """Raise InputError unless every part that is labelled has closed shells.
+    """Raise InputError unless the fragments, and the connected pieces of a covalent n-mer, have closed shells.
 
-    These are the fragments and, of a covalent n-mer, its connected pieces. Groups of fragments that have closed
-    shells each have so together.
+    Groups of fragments have closed shells if each of them has.
     """
     for number, fragment in enumerate(nmer.fragments):
         problem = closed_shell_problem(fragment.symbols, fragment.charge)
@@ -110,7 +109,7 @@ def _check_connected(key: str, fragment: Fragment) -> None:
 
 
 def _check_places(nmer: NMer) -> None:
-    """Raise InputError if fragments lie on each other, or too far apart to begin with."""
+    """Raise InputError if fragments overlap, or are too far apart."""
     x = nmer.positions
     owner = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
     check_places("nmer.fragments", nmer.symbols, x)
@@ -124,7 +123,7 @@ def _check_places(nmer: NMer) -> None:
 
 
 def _check_counts(recipe: Recipe, nmer: NMer) -> None:
-    """Raise InputError if a recipe asks for more than can be written down."""
+    """Raise InputError if a recipe asks for too many walkers or monomials."""
     walkers = recipe.sampling.walkers
     if walkers > MOST_WALKERS:
         raise InputError(
@@ -138,7 +137,7 @@ def _check_counts(recipe: Recipe, nmer: NMer) -> None:
                 "allowed: one frame for each walker or more"
             )
     fitting = recipe.fitting
-    least = max(1, len(nmer.fragments) - 1)  # degrees below it join no three fragments
+    least = max(1, len(nmer.fragments) - 1)  # a lower degree cannot join all fragments
     distances = len(Basis.build(nmer, least, fitting.terms, fitting.basis_options()).variables)
     count = comb(distances + fitting.degree, fitting.degree)
     if count > MOST_MONOMIALS:

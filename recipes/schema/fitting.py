@@ -21,13 +21,13 @@ from recipes.schema.patterns import RuleText
 from recipes.schema.section import Atom, Section
 
 MOST_MONOMIALS = 5_000_000
-"""Products of distances that are written down to find the terms; the papers' largest n-mer has 85,000."""
+"""Largest number of monomials that are enumerated to find the terms; the papers' largest n-mer has 85,000."""
 
 Form = Literal["exp", "exp0", "coul", "coul0", "gau", "gau0"]
 
 
 def _key(value: Any, _: object) -> int | tuple[int, ...]:
-    """Return the key of a body: an atom, or several; one sentence where it is neither."""
+    """Return the key of a body, an atom or several; raises ValueError if it is neither."""
     several = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     if not several or any(not isinstance(a, int) or isinstance(a, bool) or a < 0 for a in several):
         raise ValueError(f"{value!r} is not an atom, counted from 0, or a list of atoms that exchange: [0, 1]")
@@ -43,7 +43,7 @@ class SwitchingModel(Section):
     atoms: tuple[Key, ...] = Field(
         min_length=2,
         max_length=3,
-        description="of each fragment the atom that R leads to, counted from 0 in the n-mer; a list: their mean",
+        description="for each fragment the atom that R is measured from, from 0 in the n-mer; a list: their mean",
     )
     r_in: float = Field(ge=0, le=100, description="full potential up to here (A)")
     r_out: float = Field(gt=0, le=100, description="no potential from here on (A)")
@@ -100,7 +100,7 @@ def _written(atoms: tuple[int | tuple[int, ...], ...]) -> str:
 
 
 class VariableForms(Section):
-    """Functions of distance: exp(-k R), coul exp(-k R)/R, gau exp(-k R^2); with 0 behind: of R - d in exp()."""
+    """Functions of distance: exp(-k R), coul exp(-k R)/R, gau exp(-k R^2); exp0, coul0, gau0: R - d in exp()."""
 
     intra: Form = Field("exp", description="of distances within fragments")
     inter: Form = Field("exp", description="of distances between fragments")
@@ -141,7 +141,7 @@ class Fitting(Section):
         description="intermolecular: the intermolecular distances of every monomial join all fragments",
     )
     rules: tuple[RuleText, ...] = Field(
-        (), max_length=100, description=f"further rules that terms must all keep, such as: {EXAMPLES}"
+        (), max_length=100, description=f"further rules that all terms must obey, such as: {EXAMPLES}"
     )
     variables: VariableForms = VariableForms()
     lone_pairs: tuple[LonePairSites, ...] = Field(
@@ -152,10 +152,10 @@ class Fitting(Section):
     gamma: float = Field(5e-4, ge=0, le=10, description="ridge parameter Gamma")
     delta_e: float = Field(40.0, gt=0, le=10_000, description="energy scale dE of the weights (kcal/mol)")
     max_terms: int | None = Field(
-        None, ge=1, le=40_000, description="keep the terms that lower the error most, at most so many"
+        None, ge=1, le=40_000, description="largest number of terms; those that lower the error most are kept"
     )
     optimizer: Literal["variable-projection", "simplex", "fixed"] = Field(
-        "variable-projection", description="how the k are found; fixed: they stay as k says"
+        "variable-projection", description="how the k are found; fixed: they keep the value of k"
     )
     k: Annotated[float, Field(gt=0, le=20)] = Field(
         1.0, description="all k of the first start (1/A); optimizer 'fixed' leaves them there"
@@ -172,7 +172,7 @@ class Fitting(Section):
     starts: int = Field(5, ge=1, le=1000, description="starting points of the k")
     max_iterations: int = Field(100, ge=1, le=100_000, description="optimizer iterations per start")
     validation_fraction: float = Field(
-        0.1, gt=0, lt=0.5, description="part of the training set that picks the start"
+        0.1, gt=0, lt=0.5, description="fraction of the training set that selects the best start"
     )
     start_configurations: int = Field(
         5000,
@@ -187,7 +187,7 @@ class Fitting(Section):
         description="weight of a gradient's squared error against an energy's (A^2), where known",
     )
     ensemble: int = Field(
-        32, ge=0, le=1000, description="members that tell the uncertainty of a prediction; 0: none"
+        32, ge=0, le=1000, description="ensemble members for the uncertainty of a prediction; 0: none"
     )
     switching: SwitchingModel | None = None
     seed: int = Field(2025, ge=0, le=2**32 - 1)
@@ -207,7 +207,7 @@ class Fitting(Section):
         return value
 
     def basis_options(self) -> BasisOptions:
-        """Return what decides the terms besides their degree."""
+        """Return the options of the basis besides its degree."""
         return BasisOptions(
             rules=self.rules,
             forms=Forms(self.variables.intra, self.variables.inter),
@@ -220,7 +220,7 @@ class Fitting(Section):
         Raises
         ------
         InputError
-            If the rules or the lone pairs do not suit the n-mer.
+            If the rules or the lone pairs do not apply to the n-mer.
         """
         return Basis.build(nmer, self.degree, self.terms, self.basis_options())
 
@@ -236,8 +236,8 @@ class Fitting(Section):
         return np.array([self.k_bounds] * kinds + [self.d_bounds] * (len(basis.parameter_names) - kinds))
 
     def check(self, nmer: NMer) -> None:
-        """Raise InputError if the degree, the rules or the lone pairs do not suit an n-mer."""
-        least = max(1, len(nmer.fragments) - 1)  # what this degree leaves empty, all degrees do
+        """Raise InputError if the degree, the rules or the lone pairs do not apply to an n-mer."""
+        least = max(1, len(nmer.fragments) - 1)  # rules that leave no terms here leave none at higher degrees
         distances = comb(nmer.natoms + 2 * len(self.lone_pairs), 2)
         if (count := comb(distances + least, least)) > MOST_MONOMIALS:
             raise InputError(

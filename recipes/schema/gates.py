@@ -13,11 +13,11 @@ from recipes.schema.section import Section
 
 
 class GateDeclared(Declared, Protocol):
-    """What the section needs to know of a gate; see ``tasks/validation/gates/interface.py``."""
+    """What the section requires of a gate; see ``tasks/validation/gates/interface.py``."""
 
     @property
     def measure(self) -> Callable[[Any], float]:
-        """Return what gives the figure of a candidate."""
+        """Return the function that measures a candidate."""
 
     @property
     def limit(self) -> float:
@@ -25,7 +25,7 @@ class GateDeclared(Declared, Protocol):
 
     @property
     def absent(self) -> float | None:
-        """Return the limit that a text stands for that was written before there was the gate."""
+        """Return the limit in a text that is older than the gate."""
 
     @property
     def at_least(self) -> bool:
@@ -37,7 +37,7 @@ class GateDeclared(Declared, Protocol):
 
     @property
     def error_of(self) -> str:
-        """Return the set whose RMSD it limits: ``train``, ``test``, or none."""
+        """Return the set whose RMSD it limits, ``train`` or ``test``; empty if it limits something else."""
 
     @property
     def order(self) -> int:
@@ -53,7 +53,7 @@ def gates() -> tuple[GateDeclared, ...]:
 
 
 class Gates(Section):
-    """What a candidate must show before it is released; the fields are made when the first recipe is read."""
+    """Conditions for the release of a candidate; the fields are made when the first recipe is read."""
 
     @classmethod
     def declared(cls) -> type[Gates]:
@@ -62,12 +62,12 @@ class Gates(Section):
 
     @classmethod
     def read(cls, values: Any) -> Gates:
-        """Return the section that a table of a recipe is; raises pydantic's error where it is none."""
+        """Return the section of a recipe's table; raises pydantic's error if it is not valid."""
         return values if isinstance(values, Gates) else cls.declared().model_validate(values)
 
     @classmethod
     def of(cls, **limits: float) -> Gates:
-        """Return the section with some limits of its own, and the defaults of all others."""
+        """Return the section with the given limits and the defaults of all others."""
         return cls.declared().model_validate(limits)
 
 

@@ -1,4 +1,4 @@
-"""The atoms and bonds of a fragment as a recipe writes them: what can be read, and what is a molecule's graph."""
+"""Read and check the atoms and bonds of a fragment in a recipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from potentials.nmers.caps import CAP_LENGTHS
 from recipes.schema.patterns import shown
 
 MOST_ATOMS = 200
-"""Atoms of a fragment; the papers' largest n-mer has 13."""
+"""Largest number of atoms of a fragment; the papers' largest n-mer has 13."""
 
 FARTHEST = 10_000.0
 """Largest coordinate of a starting geometry, Angstrom."""
@@ -30,7 +30,7 @@ def read_geometry(text: str) -> tuple[tuple[str, ...], Positions]:
     Raises
     ------
     ValueError
-        If a line is something else, or there are no atoms or too many.
+        If a line has another form, or there are no atoms or too many.
     """
     symbols, positions = [], []
     odd = next((c for c in text if not (c.isprintable() or c in "\t\r\n")), None)

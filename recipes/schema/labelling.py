@@ -1,4 +1,4 @@
-"""The labelling section: the protocol, which is everything that decides the energy of a configuration."""
+"""The labelling section: the protocol, which is everything that determines the energy of a configuration."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def _method_name(name: str) -> str:
 
 
 def _choices(names: Callable[[], tuple[str, ...]]) -> Callable[[dict[str, Any]], None]:
-    """Return what adds the names that are allowed to a field's JSON schema."""
+    """Return a function that adds the allowed names to a field's JSON schema."""
     return lambda schema: schema.update(enum=list(names()))
 
 
 class Labelling(Section):
-    """The protocol, and which of its labels are to be used."""
+    """The protocol, and which labels are used."""
 
     LATER: ClassVar[Mapping[str, Any]] = {
         "mp2_basis": "",
@@ -45,7 +45,7 @@ class Labelling(Section):
     FLAGS: ClassVar[frozenset[str]] = frozenset(
         {"max_t1", "max_t2", "max_d1", "max_instability", "keep_flagged", "reference"}
     )
-    """Fields that decide what is done with a label and not its energies."""
+    """Fields that decide how a label is used, not its energies."""
 
     engine: Annotated[str, AfterValidator(_engine_name)] = Field(
         "pyscf", description="program that computes the energies", json_schema_extra=_choices(ENGINES.names)
@@ -70,7 +70,7 @@ class Labelling(Section):
     fno_threshold: float = Field(1e-5, gt=0, le=1e-2, description="virtual occupation threshold of FNO-CCSD(T)")
     lno_threshold: float = Field(1e-5, gt=0, le=1e-2, description="virtual occupation threshold of LNO-CCSD(T)")
     reference: Literal["optimized", "none"] = Field(
-        "optimized", description="what a single molecule's energy counts from: its own minimum, or nothing"
+        "optimized", description="reference of a single molecule's energy: its own minimum, or none"
     )
     max_t1: float = Field(0.02, gt=0, le=1, description="T1 diagnostic above which a label is flagged")
     max_t2: float = Field(0.2, gt=0, le=10, description="largest |t2| above which a label is flagged")
@@ -78,7 +78,7 @@ class Labelling(Section):
     max_instability: float = Field(
         0.1, gt=0, le=10, description="instability of RHF towards UHF above which a label is flagged (hartree)"
     )
-    keep_flagged: bool = Field(False, description="take flagged labels into the dataset all the same")
+    keep_flagged: bool = Field(False, description="keep flagged labels in the dataset")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -112,7 +112,7 @@ class Labelling(Section):
 
     @property
     def level(self) -> str:
-        """What people call the protocol's level of theory."""
+        """The usual name of the protocol's level of theory."""
         if self.means.own_basis:
             return self.method
         method = self.functional or self.method

@@ -1,7 +1,7 @@
-"""What the texts of a recipe may be: patterns, and checks that say in words what is allowed.
+"""Patterns of the texts of a recipe, and checks whose messages say in words what is allowed.
 
-A text of a recipe reaches files, programs, and terminals. None may have control characters or be long; all but a
-title and a licence have a narrow form.
+The texts are passed to files, programs, and terminals. None may be long or have control characters; all but title
+and licence have a narrow form.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 LONGEST_NAME = 80
-"""Characters of a recipe's name: folders and files are called by it, with more behind it."""
+"""Largest number of characters of a recipe's name, which begins the names of folders and files."""
 
 LONGEST_LINE = 200
 
 LONGEST_GEOMETRY = 50_000
-"""Characters: a thousand atoms a line each."""
+"""Largest number of characters: a thousand lines of one atom each."""
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 
 
 def shown(value: Any, most: int = 60) -> str:
-    """Return a value for a message: what cannot be printed escaped, and no more than a few words of it."""
+    """Return a value for a message, with unprintable characters escaped, at most `most` characters long."""
     try:
         text = repr(value[: most + 1] if isinstance(value, str) else value)
-    except (ValueError, RecursionError):  # an integer of more digits than Python prints, or tables without end
+    except (ValueError, RecursionError):  # an integer of more digits than Python prints, or too deep a nesting
         return f"a {type(value).__name__} that is too long to show"
     return text if len(text) <= most + 2 else f"{text[:most]}..."
 
 
 def matching(pattern: str, allowed: str, most: int = LONGEST_LINE) -> Callable[[str], str]:
-    """Return a check of a text against a pattern; what is wrong is said in words.
+    """Return a check of a text against a pattern; it raises ValueError with what is allowed.
 
     Parameters
     ----------
     pattern
-        What the whole text must match.
+        Pattern of the whole text.
     allowed
-        What may stand there.
+        The same in words.
     most
-        Characters.
+        Largest number of characters.
     """
     compiled = re.compile(pattern)
 
@@ -87,10 +87,10 @@ _LABEL = r"[\w+(\[-](?:[\w+()\[\], .:*-]*[\w+()\[\]:*-])?"
 _LABEL_HAS = "letters, digits, blanks, and + - _ . , : * ( ) [ ], for example CH3-"
 
 Label = Annotated[str, AfterValidator(matching(_LABEL, _LABEL_HAS, 60))]
-"""What people call a fragment."""
+"""Displayed name of a fragment."""
 
 OptionalLabel = Annotated[str, AfterValidator(matching(f"(?:{_LABEL})?", _LABEL_HAS, 60))]
-"""What people call a family of variables, or nothing."""
+"""Displayed name of a CV family, or nothing."""
 
 TypeName = Annotated[
     str,

@@ -1,7 +1,7 @@
-"""The recipe: frozen models of everything that decides a potential, with visible defaults.
+"""The recipe: frozen models of everything that determines a potential, with visible defaults.
 
-Every section below `Recipe` is one stage's own settings. A section, together with the keys of the stage's
-inputs, decides the stage's content; `Resources` only decides where and how patiently it is computed and never
+Every section of `Recipe` has the settings of one stage. A section, together with the keys of the stage's inputs,
+determines the stage's content; `Resources` sets only where it is computed and within which limits, and never
 changes a result.
 """
 
@@ -43,11 +43,11 @@ __all__ = [
 
 
 class FragmentModel(Section):
-    """One fragment, as a chemist writes it down."""
+    """One fragment as a recipe defines it."""
 
     LATER: ClassVar[Mapping[str, Any]] = {"parts": []}
 
-    name: Label = Field(description="what people call it, for example CH3-")
+    name: Label = Field(description="displayed name, for example CH3-")
     geometry: str = Field(max_length=LONGEST_GEOMETRY, description="one line an atom: element x y z (A)")
     bonds: tuple[Pair, ...] = Field(description="pairs of atoms of this fragment, counted from 0")
     caps: tuple[int, ...] = Field((), description="atoms that are ghost hydrogens on a cut bond, from 0")
@@ -81,13 +81,13 @@ class NMerModel(Section):
     @model_validator(mode="before")
     @classmethod
     def _derived_symmetry(cls, values: Any) -> Any:
-        """Write out an empty symmetry, so that a recipe that says it and one that does not have the same keys."""
+        """Derive an empty symmetry, so that a recipe with it and one without it have the same keys."""
         if not isinstance(values, dict) or values.get("symmetry") or not values.get("fragments"):
             return values
         try:
             fragments = [FragmentModel.model_validate(f).build() for f in values["fragments"]]
         except (ValidationError, TypeError):
-            return values  # said where it is wrong by the fields' own validation
+            return values  # the validation of the fields reports the error
         return {**values, "symmetry": derive_symmetry(fragments)}
 
     @model_validator(mode="after")
@@ -136,7 +136,7 @@ class SelectionSettings(Tabled):
 
     method: Literal["mini-batch-k-means", "d-optimality"] = Field(
         "mini-batch-k-means",
-        description="cluster and take the frame nearest to each centre, or the rows that span the PIP's terms",
+        description="cluster and take the frame nearest to each centre, or the frames that best determine the PIP",
     )
     descriptor: Annotated[str, one_of(DESCRIPTORS)] = Field(
         "sorted-distances", description="what describes a frame: frames are clustered by it"
@@ -147,10 +147,10 @@ class SelectionSettings(Tabled):
         "auto", description="cluster at once, or coarsely first; auto: two levels above 2,000 clusters"
     )
     tails: float = Field(
-        0.05, ge=0, le=0.5, description="part of the training set taken farthest from all others instead"
+        0.05, ge=0, le=0.5, description="fraction of the training set that is taken farthest from all other frames"
     )
-    intermolecular_weight: float = Field(1.0, gt=0, le=100, description="of distances between fragments")
-    intramolecular_weight: float = Field(1.0, gt=0, le=100, description="of distances within a fragment")
+    intermolecular_weight: float = Field(1.0, gt=0, le=100, description="weight of distances between fragments")
+    intramolecular_weight: float = Field(1.0, gt=0, le=100, description="weight of distances within a fragment")
     duplicate_distance: float = Field(
         0.01, ge=0, le=10, description="no two configurations nearer than this in the descriptor (A)"
     )
@@ -161,13 +161,14 @@ class SelectionSettings(Tabled):
         None, gt=0, le=1e6, description="highest force-field energy above the pool's lowest (kcal/mol)"
     )
     stratify: tuple[Literal["window", "temperature"], ...] = Field(
-        (), description="select each window, each temperature, or each pair of them for itself, in equal parts"
+        (),
+        description="select from each window, each temperature, or each pair of them separately, in equal parts",
     )
     seed: int = Field(2025, ge=0, le=2**32 - 1)
 
 
 class Resources(Section):
-    """Where and how patiently: never part of a key."""
+    """Where a recipe is computed and within which limits: never part of a key."""
 
     workers: int = Field(
         0, ge=0, le=10_000, description="processes at once; 0 is one per core that fits in memory"
@@ -181,7 +182,7 @@ class Resources(Section):
 
 
 class Recipe(Section):
-    """Everything that decides one n-mer's potential."""
+    """Everything that determines one n-mer's potential."""
 
     format: Literal[1] = 1
     name: RecipeName

@@ -1,4 +1,4 @@
-"""The sampling section: which frames make the pool."""
+"""The sampling section: how the frames of the pool are made."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ForceFieldDeclaration(Declaration):
     typed
         Whether its atoms have types and charges, which ``sampling.atom_types`` may change.
     step_seconds
-        Cost: CPU time of one evaluation, s; None: as for LAMMPS' own terms, which is little beside the rest.
+        Cost: CPU time of one evaluation, s; None: as for LAMMPS, which is negligible.
     """
 
     typed: bool = True
@@ -67,14 +67,14 @@ FORCE_FIELDS: Registry[ForceFieldDeclaration] = Registry(
 
 AtomsOfCV = Annotated[tuple[Atom, ...], Field(min_length=2, max_length=4)]
 MOST_FRAMES = 100_000_000
-"""Frames of a pool; the papers have 600,000."""
+"""Largest number of frames of a pool; the papers have 600,000."""
 
 KINDS = {2: "distance", 3: "angle", 4: "torsion"}
-"""What two, three, and four atoms make."""
+"""The kind of variable of two, three, and four atoms."""
 
 
 class CVFamilyModel(Section):
-    """One family of collective variables, as a chemist writes it down."""
+    """One CV family, a class of equivalent collective variables, as a recipe defines it."""
 
     variables: tuple[AtomsOfCV, ...] = Field(
         min_length=1,
@@ -95,7 +95,7 @@ class CVFamilyModel(Section):
 
 
 class Bias(Section):
-    """Well-tempered parallel-bias metadynamics with partitioned families."""
+    """Well-tempered parallel-bias metadynamics with partitioned CV families."""
 
     LATER: ClassVar[Mapping[str, Any]] = {"families": []}
 
@@ -111,12 +111,12 @@ class Bias(Section):
     families: tuple[CVFamilyModel, ...] = Field(
         (),
         max_length=1000,
-        description="families of collective variables; none: from the bond graph (nmer show --cvs)",
+        description="CV families; none: from the bond graph (nmer show --cvs)",
     )
 
 
 class AtomType(Section):
-    """A force-field type or charge that some atoms have by the recipe's word, in the place of the rules' own."""
+    """A force-field type or charge that the recipe gives to some atoms, instead of those of the rules."""
 
     atoms: tuple[Atom, ...] = Field(min_length=1, description="atoms of the n-mer, from 0")
     type: TypeName | None = Field(
@@ -143,7 +143,7 @@ class Sampling(Tabled):
 
     sampler: several_of(SAMPLERS) = Field("pbmetad", description="a sampler, or a list of them")  # type: ignore[valid-type]
     engine: Literal["native", "plumed"] = Field(
-        "native", description="what adds the bias: the compiled kernel, or PLUMED where PLUMED_KERNEL loads"
+        "native", description="what computes the bias: the compiled kernel, or PLUMED if PLUMED_KERNEL loads"
     )
     force_field: several_of(FORCE_FIELDS) = Field(  # type: ignore[valid-type]
         "ff14SB", description="a force field, or a list of them: each has its own walkers"
@@ -152,7 +152,7 @@ class Sampling(Tabled):
     atom_types: tuple[AtomType, ...] = Field(
         (),
         max_length=1000,
-        description="types and charges of your own; none: from the bond graph (nmer show --force-field)",
+        description="types and charges of some atoms; none: from the bond graph (nmer show --force-field)",
     )
     temperatures: tuple[Temperature, ...] = Field(
         (300.0, 500.0, 700.0), min_length=1, max_length=100, description="K"
@@ -168,7 +168,7 @@ class Sampling(Tabled):
     )
     timestep: float = Field(0.5, ge=0.001, le=2, description="fs")
     stride: float = Field(50.0, gt=0, le=10_000, description="time between frames (fs)")
-    equilibration: float = Field(2.0, ge=0, le=10_000, description="time dropped at the start of a walker (ps)")
+    equilibration: float = Field(2.0, ge=0, le=10_000, description="time discarded at the start of a walker (ps)")
     damping: float = Field(100.0, gt=0, le=10_000, description="relaxation time of the Langevin thermostat (fs)")
     seeds_per_window: int = Field(1, ge=1, le=1000, description="independent walkers per temperature and window")
     seed: int = Field(2025, ge=1, le=900_000_000)

@@ -1,4 +1,4 @@
-"""What every section of a recipe has in common."""
+"""The base of all sections of a recipe."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     LATER: ClassVar[Mapping[str, Any]] = {}
-    """Fields that came after stores were first written, each with the value that stands for its absence.
+    """Fields added after stores were first written, each with the value of its absence.
 
-    That is what the stage did before there was the field. It is written as plain values and never changes,
-    whatever the default is today.
+    That value describes what the stage did before the field was added. It is written as plain values and never
+    changes, whatever the default is today.
     """
 
     @classmethod
     def declared(cls) -> type[Section]:
-        """Return the section with all its fields; one whose fields are declared elsewhere finds them here."""
+        """Return the section with all its fields; overridden if they are declared elsewhere."""
         return cls
 
     def content(self) -> dict[str, Any]:
-        """Return what decides the content of a stage, for its key.
+        """Return the values that determine the content of a stage, for its key.
 
-        A field of `LATER` is left out while it has the value given there, so that a new option changes no key of
-        an older store, and a new default never takes an older store's data for its own.
+        A field of `LATER` is left out if it has the value given there. A new option therefore changes no key of an
+        older store, and a new default never matches the data of an older store.
         """
         found = {name: _plain(value) for name, value in self}
         return {name: value for name, value in found.items() if not self._is_older(name, value)}
 
     @classmethod
     def completed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values of an expanded text with what it leaves out, whichever release wrote it.
+        """Return the values of an expanded text, completed with the fields that it lacks.
 
-        An expanded text leaves out a field that is None, and those that came after the release that wrote it.
+        An expanded text lacks the fields that are None, and those added after the release that wrote it.
 
         Parameters
         ----------
         values
-            A table as TOML has it.
+            A table as read from TOML.
         """
         found = dict(values)
         for name, field in cls.model_fields.items():

@@ -1,4 +1,4 @@
-"""The physics beneath a fit: what is subtracted from the labels, and comes back when a potential is evaluated."""
+"""The baseline of a fit: physics that is subtracted from the labels and added when a potential is evaluated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from potentials.errors import InputError
 
 @dataclass(frozen=True)
 class Baseline:
-    """Energies and gradients of physics-based terms that a PIP is added to.
+    """Energies and gradients of the physics that a PIP is added to.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Baseline:
 def remainder(
     energy: Floats, gradient: Floats | None, baseline: Baseline | Floats | None
 ) -> tuple[Floats, Floats | None]:
-    """Return what is left of energies and gradients above a baseline.
+    """Return energies and gradients minus a baseline.
 
     Parameters
     ----------

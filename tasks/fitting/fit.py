@@ -25,18 +25,18 @@ from tasks.fitting.vanishing import notes_on_the_end
 from tasks.progress import ProgressLine
 
 ROUGH = 1e-5
-"""Relative change of the objective at which a start is good enough to be compared with others."""
+"""Relative change of the objective at which the search from a start ends, before starts are compared."""
 
 RIGID = 1e-6
-"""Range of a distance over the training set below which it is one number, Angstrom."""
+"""Range of a distance over the training set below which it counts as constant, Angstrom."""
 
 PRELIMINARY_TERMS = 1500
-"""Terms that the k are fitted with before others are chosen: those of the lowest degrees."""
+"""Largest number of terms, those of the lowest degrees, that the k are fitted with before terms are chosen."""
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a fit found.
+    """The result of a fit.
 
     Attributes
     ----------
@@ -57,15 +57,15 @@ class FitResult:
         Root mean square error of a component of the training set's gradients, kcal/mol/Angstrom; None where none
         are fitted.
     sigma
-        Scale of the uncertainty: with it, errors on the validation split are as large as said; kcal/mol.
+        Scale of the uncertainty, chosen to match the errors on the validation split; kcal/mol.
     leverage
-        (n,), of each training configuration's energy, from 0 to 1; near 1, it has decided its own fitted value.
+        (n,), of each training configuration's energy, from 0 to 1; near 1, it determines its own fitted value.
     gradient_leverage
-        (n,), the same of that component of its gradient where it is largest; None where none are fitted.
+        (n,), the largest leverage of a component of its gradient; None where none are fitted.
     curve
         (terms, RMSD on the validation split in kcal/mol) while terms were chosen; empty where all are kept.
     warnings
-        One sentence for each thing a careful reader should know.
+        One sentence for each problem of the fit.
     seconds
         CPU time.
     """
@@ -102,7 +102,7 @@ def fit_potential(
     baseline: Baseline | Floats | None = None,
     groups: Floats | None = None,
 ) -> FitResult:
-    """Fit a potential to training data; the test set is never seen.
+    """Fit a potential to training data; the test set is not used.
 
     Parameters
     ----------
@@ -115,14 +115,14 @@ def fit_potential(
     settings
         The recipe's fitting section.
     progress
-        Counts the starts.
+        Progress line that counts the starts.
     gradient
-        (n, atoms, 3), kcal/mol/Angstrom, where it is known: fitted as well.
+        (n, atoms, 3), kcal/mol/Angstrom; fitted as well if given.
     baseline
-        Physics-based terms that the PIP is added to: subtracted from energies and gradients. An array is (n,)
-        energies, kcal/mol. The weights are those of the labels, not of what is left.
+        Physics that the PIP is added to: subtracted from energies and gradients. An array is (n,) energies,
+        kcal/mol. The weights are those of the labels, not of the differences.
     groups
-        (n, columns), what else is known of each configuration, such as its temperature and window. A fit to some
+        (n, columns), further properties of each configuration, such as its temperature and window. A fit to some
         of them draws from every group; see `Problem.some`.
 
     Raises
@@ -216,7 +216,7 @@ def make_problem(
 
 
 def low_degrees(basis: Basis) -> Basis:
-    """Return the basis of the highest degree with at most `PRELIMINARY_TERMS` terms; at least of one with any."""
+    """Return the basis up to the highest degree with at most `PRELIMINARY_TERMS` terms; never an empty one."""
     degree = basis.degree
     lowest = next(d for d, term in enumerate(basis.term, start=1) if (term >= 0).any())
     while degree > lowest and basis.up_to(degree).n_terms > PRELIMINARY_TERMS:
@@ -229,7 +229,7 @@ def _chosen_basis(
 ) -> tuple[Basis, tuple[tuple[int, float], ...]]:
     """Return the terms that lower the error most, and the error on held-out data while they were chosen.
 
-    The k come from a fit with the terms of low degree to some of the configurations, drawn by the seed.
+    The k are fitted with the terms of low degree to some of the configurations, drawn by the seed.
     """
     assert settings.max_terms is not None
     start = replace(problem, basis=low_degrees(problem.basis)).some(settings.start_configurations, settings.seed)
@@ -310,9 +310,9 @@ def _warnings(problem: Problem, k: Floats, converged: bool, settings: Fitting) -
                 f"{what} at its bound [{low:g}, {high:g}]: {', '.join(at_bound)}; the data do not decide it, or "
                 f"fitting.{bounds} is too narrow"
             )
-    inside = int(np.count_nonzero(factor))  # beyond the switch a configuration says nothing about coefficients
+    inside = int(np.count_nonzero(factor))  # beyond r_out a configuration does not affect coefficients
     values, what = inside, "training configurations"
-    if problem.slopes is not None:  # a molecule's gradient has as many independent numbers as it has modes
+    if problem.slopes is not None:  # a gradient has as many independent numbers as the molecule has modes
         values, what = inside * max(2, 3 * problem.positions.shape[1] - 5), f"{what} with gradients"
     if values < 2 * basis.n_terms:
         within = "" if inside == len(factor) else f" within the switching radius (of {len(factor)})"

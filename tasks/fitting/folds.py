@@ -28,13 +28,13 @@ def cross_validate(
 ) -> tuple[float, ...]:
     """Return the RMSD of the energies (kcal/mol) on each part of a fit to the others.
 
-    The non-linear parameters stay as the whole training set has them: a dozen of them, decided by thousands of
-    labels, carry little of what is left out, and the linear coefficients are all fitted anew.
+    The non-linear parameters are kept from the fit to the whole training set: a dozen of them, determined by
+    thousands of labels, depend little on what is left out. All linear coefficients are fitted again.
 
     Parameters
     ----------
     nmer, positions, energy, settings, gradient, baseline
-        As for `fit_potential`; gradients take part where the settings have a weight for them.
+        As for `fit_potential`; gradients are fitted if the settings have a weight for them.
     k
         The non-linear parameters.
     folds

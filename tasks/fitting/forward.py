@@ -16,7 +16,7 @@ from potentials.arrays import Bools, Floats, Ints
 from tasks.fitting.normal import Normal
 
 DEPENDENT = 1e-11
-"""Part of a term's own norm below which what is left of it counts as nothing new."""
+"""Fraction of a term's squared norm below which its independent remainder counts as zero."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Chosen:
 def choose_terms(
     normal: Normal, gamma: float, count: int, progress: Callable[[int], None] | None = None
 ) -> Chosen:
-    """Return up to `count` terms in the order of their gain; fewer where the rest brings nothing new.
+    """Return up to `count` terms in the order of their gain; fewer if the rest depend linearly on them.
 
     Parameters
     ----------
@@ -76,9 +76,9 @@ def choose_terms(
     gamma
         Ridge parameter.
     count
-        How many.
+        Largest number of terms.
     progress
-        Told the number of terms chosen.
+        Called with the number of terms chosen.
     """
     diagonal = normal.matrix.diagonal() + gamma**2
     left, gain_side = diagonal.copy(), normal.right.copy()

@@ -1,6 +1,6 @@
-"""Normal equations of a weighted ridge fit, from a design matrix that is read in blocks and never kept.
+"""Normal equations of a weighted ridge fit, from a design matrix that is computed in blocks and not stored.
 
-They take 4 MB for 710 terms and 2.3 GB for 17,000, whatever the number of configurations.
+They take 4 MB for 710 terms and 2.3 GB for 17,000, for any number of configurations.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from potentials.pip.basis import Basis
 from potentials.pip.evaluation import design_matrix
 
 BLOCK = 2048
-"""Configurations of the design matrix at once."""
+"""Number of configurations in a block of the design matrix."""
 
 MOST_TERMS = 40_000
 """Terms above which the matrix would take more than 13 GB."""
@@ -31,7 +31,7 @@ class Normal:
     Attributes
     ----------
     matrix
-        (terms, terms): A^T A of the weighted design matrix A; without the ridge. Only the lower triangle counts.
+        (terms, terms): A^T A of the weighted design matrix A, without the ridge. Only the lower triangle is used.
     right
         (terms,): A^T e.
     square
@@ -59,7 +59,7 @@ def normal_equations(
     target
         (n,), energies times the square root of their weight.
     progress
-        Told the number of rows done.
+        Called with the number of rows done.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def with_rows(normal: Normal, blocks: Iterable[tuple[Floats, Floats]]) -> Normal
     Parameters
     ----------
     normal
-        What there is already; its matrix is used up.
+        Normal equations of the other rows; the matrix is overwritten.
     blocks
         Pairs of rows (m, terms) and targets (m,), already weighted; they are read one at a time.
     """
@@ -103,15 +103,15 @@ def with_rows(normal: Normal, blocks: Iterable[tuple[Floats, Floats]]) -> Normal
 
 
 def solve_equations(normal: Normal, gamma: float) -> Floats | None:
-    """Return the ridge coefficients, (terms,), by Cholesky factorization; None where the ridge is too weak for it.
+    """Return the ridge coefficients, (terms,), by Cholesky factorization; None if the ridge is too weak for it.
 
-    To 1e-7 kcal/mol as good as an orthogonal factorization of the design at Gamma = 5e-4; the inside of an
-    optimizer uses it.
+    At Gamma = 5e-4 it is as good as an orthogonal factorization of the design within 1e-7 kcal/mol; it is used
+    inside optimizers.
 
     Parameters
     ----------
     normal
-        The normal equations; their matrix is used up.
+        The normal equations; their matrix is overwritten.
     gamma
         Ridge parameter.
     """

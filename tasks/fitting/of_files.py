@@ -1,4 +1,4 @@
-"""A fit of files, without a recipe: the potential, its errors, and what is written about them."""
+"""A fit to files, without a recipe: the potential, its errors, and the files that are written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tasks.plot import Plot, write_plots
 from tasks.progress import ProgressLine
 
 LOW = 30.0
-"""Energies below this are where a simulation is, kcal/mol."""
+"""Energies below this are visited by simulations, kcal/mol."""
 
 SeveralErrors = tuple[str, Errors, list[WindowErrors]]
 
@@ -53,7 +53,7 @@ class FileFit:
     folds
         Cross-validated RMSD of each fold, kcal/mol; empty where none was asked for.
     holes
-        The lowest place that each search of the fitted surface found.
+        The lowest point that each search of the fitted surface found.
     """
 
     model: NMerModel
@@ -67,7 +67,7 @@ class FileFit:
     holes: tuple[Hole, ...]
 
     def errors(self) -> Iterator[SeveralErrors]:
-        """Yield the errors of the training and the test set, all together and by energy."""
+        """Yield the errors of the training and the test set, of all configurations and by energy."""
         lowest = float(self.train.energy.min())
         count = len(self.train)
         for name, data, predicted in (
@@ -131,7 +131,7 @@ class FileFit:
         }
 
     def data_notes(self) -> list[str]:
-        """Return what may be wrong with the data, as their reader says."""
+        """Return the notes of the reader on what may be wrong with the data."""
         return [n for data in (self.train, self.test) if data and data.reading for n in data.reading.notes]
 
     def _below(self, energy: float) -> float | None:
@@ -142,7 +142,7 @@ class FileFit:
         return errors(predicted[chosen], self.test.energy[chosen]).as_dict()["rmsd"]
 
     def remarks(self) -> list[str]:
-        """Return what a careful reader should know, a sentence a line."""
+        """Return remarks on the fit and its data, one sentence per line."""
         lines = []
         slopes = self.gradient_errors()
         if slopes:
@@ -176,7 +176,7 @@ def fit_files(
     settings
         The fitting section.
     folds
-        Parts to cross-validate in; 0 is none.
+        Number of parts for cross-validation; 0: none.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def fit_files(
 
 
 def leverage_csv(energy: Floats, leverage: Floats, of_gradient: Floats | None = None) -> str:
-    """Return the training configurations that decide most of their own fitted value first, as CSV."""
+    """Return the leverage of the training configurations as CSV, the largest first."""
     lines = ["configuration,energy_kcal_per_mol,leverage" + ("" if of_gradient is None else ",gradient_leverage")]
     for number in np.argsort(-leverage, kind="stable"):
         more = "" if of_gradient is None else f",{of_gradient[number]:.6f}"
@@ -267,7 +267,7 @@ def write_fit(found: FileFit, folder: Path) -> list[Path]:
 
 
 def _gradients(found: FileFit, title: str) -> list[Plot]:
-    """Return the parity of gradients where files have any."""
+    """Return the parity plot of gradients if the files have any."""
     known = found.gradient_errors()
     if not known:
         return []

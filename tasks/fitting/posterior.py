@@ -1,10 +1,10 @@
-"""How sure a ridge fit is: leverage of the training data, and an ensemble of coefficients.
+"""The uncertainty of a ridge fit: leverage of the training data, and an ensemble of coefficients.
 
 Ridge regression is a Gaussian posterior: its mean is the fit, its covariance sigma^2 (A^T A + Gamma^2)^-1, where A
 has the weighted rows of all energies and of all gradients that are fitted. Sigma is not taken from the training
-residuals, which flatter, but scaled so that on configurations held back from the fit the root mean square of error
-over uncertainty is one. With gradients, the error of a configuration is e^2 + gradient weight * |g|^2 as in the
-objective, and its uncertainty the same sum of variances.
+residuals, which are too small, but scaled so that on configurations held back from the fit the root mean square
+of error over uncertainty is one. With gradients, the error of a configuration is e^2 + gradient weight * |g|^2 as
+in the objective, and its uncertainty the same sum of variances.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Posterior:
         Parameters
         ----------
         normal
-            (terms, terms), A^T A of the weighted rows, of which the lower triangle counts; it is used up.
+            (terms, terms), A^T A of the weighted rows, of which the lower triangle is used; it is overwritten.
         gamma
             Ridge parameter.
         """
@@ -69,7 +69,7 @@ class Posterior:
         return np.asarray(np.sqrt(np.square(part).sum(axis=0)))
 
     def leverage(self, design: Floats) -> Floats:
-        """Return how much each training row decides of its own fitted value, (n,), from 0 to 1.
+        """Return how much each training row determines its own fitted value, (n,), from 0 to 1.
 
         Parameters
         ----------
@@ -97,7 +97,7 @@ class Posterior:
 
 
 def calibrated(square: Floats, variance: Floats) -> float:
-    """Return the sigma for which errors are as large as their uncertainties; 0 where nothing is uncertain.
+    """Return the sigma for which errors are as large as their uncertainties; 0 if no variance is positive.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 For given k the best coefficients follow by linear algebra, so only k is searched. By the envelope theorem the
 exact gradient of the projected objective needs no derivative of the coefficients:
 dF/dk_t = 2 sum_n w_n r_n s_n sum_{i in t} (dV_n/dx_i) dx_ni/dk_t, with Gamma^2 |c|^2 part of F. For a Morse
-variable dx/dk is -R x; a d, where the form has one, goes the same way.
+variable dx/dk is -R x; a d, if the form has one, is treated in the same way.
 Golub and Pereyra, SIAM J. Numer. Anal. 10, 413 (1973).
 """
 
@@ -40,9 +40,9 @@ class Slopes:
     values
         (n, atoms, 3), kcal/mol/Angstrom.
     weight
-        Of a squared error in one component against one in an energy, Angstrom^2.
+        Weight of a squared error in one component relative to one in an energy, Angstrom^2.
     switching
-        The potential's, if it has one.
+        The switching of the potential, if it has one.
     """
 
     values: Floats
@@ -77,10 +77,10 @@ class Problem:
     gamma
         Ridge parameter.
     slopes
-        Gradients, where they are fitted as well.
+        Gradients, if they are fitted as well.
     groups
-        (n, columns), what is known of each configuration besides, such as its temperature and window; None where
-        nothing is.
+        (n, columns), further properties of each configuration, such as its temperature and window; None if there
+        are none.
     """
 
     basis: Basis
@@ -93,7 +93,7 @@ class Problem:
     groups: Floats | None = None
 
     def part(self, chosen: Bools) -> Problem:
-        """Return the problem of the chosen configurations, with their weights as they are."""
+        """Return the problem of the chosen configurations, with their weights unchanged."""
         slopes = self.slopes and replace(self.slopes, values=self.slopes.values[chosen])
         return replace(
             self,
@@ -108,8 +108,7 @@ class Problem:
     def some(self, count: int, seed: int) -> Problem:
         """Return the problem of `count` configurations, drawn by the seed from all groups and ranges of energy.
 
-        A training set has an order that matters: walker by walker, so that its first rows are of one temperature
-        and window.
+        A training set is ordered by walker, so that its first rows are of one temperature and window.
         """
         if count >= len(self.energy):
             return self
@@ -147,7 +146,7 @@ class Problem:
         k
             The non-linear parameters.
         progress
-            Told the number of configurations done.
+            Called with the number of configurations done.
         """
         scale = np.sqrt(self.weight)
         x = morse(self.basis, k, self.positions)[0]
@@ -159,8 +158,8 @@ class Problem:
     def coefficients(self, k: Floats, final: bool = False) -> Floats:
         """Return the best coefficients for given k, (terms,).
 
-        By the normal equations inside a search; the final ones, and those that the normal equations are too
-        ill-conditioned for, by an orthogonal factorization of the rows, block by block.
+        Inside a search they are solved from the normal equations; the final ones, and those for which the normal
+        equations are too ill-conditioned, from an orthogonal factorization of the rows, block by block.
         """
         if not final:
             found = solve_equations(self.normal(k), self.gamma)
@@ -196,7 +195,7 @@ class Problem:
     def _slope_objective(
         self, wanted: Slopes, k: Floats, polynomial: Polynomial, value: Floats, slopes: Floats
     ) -> tuple[float, Floats]:
-        """Return the gradients' part of the objective, and its derivative with respect to k.
+        """Return the contribution of the gradients to the objective, and its derivative with respect to k.
 
         The latter is the derivative of dV/dk along the residual: one direction a configuration.
         """

@@ -1,4 +1,4 @@
-"""How wrong a fit is: errors of energies and gradients, and their root mean squares with any weights."""
+"""The errors of a fit: residuals of energies and gradients, and their root mean squares with any weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Residuals:
     gradient
         (n, atoms, 3), kcal/mol/Angstrom; None where no gradients are fitted.
     gradient_weight
-        Of a squared error in one component of a gradient against one in an energy, Angstrom^2.
+        Weight of a squared error in one component of a gradient relative to one in an energy, Angstrom^2.
     """
 
     energy: Floats
@@ -28,12 +28,12 @@ class Residuals:
     gradient_weight: float = 0.0
 
     def score(self, weight: Floats | None = None) -> float:
-        """Return the root of the mean of e^2 + gradient weight * |g|^2, kcal/mol: the objective, a configuration.
+        """Return the root of the mean of e^2 + gradient weight * |g|^2, kcal/mol, as in the objective.
 
         Parameters
         ----------
         weight
-            (n,), of each configuration; None: all alike.
+            (n,), weight of each configuration; None: equal weights.
         """
         square = np.square(self.energy)
         if self.gradient is not None:

@@ -13,7 +13,7 @@ from potentials.arrays import Floats
 def weights(energy: Floats, delta_e: float) -> Floats:
     """Return the weight of each configuration: (dE / (e - e_min + dE))^2.
 
-    Low energies count most; a configuration dE above the lowest counts a quarter (paper II).
+    Low energies have the largest weight; that of a configuration dE above the lowest is a quarter (paper II).
 
     Parameters
     ----------
@@ -43,9 +43,9 @@ def reduce_rows(blocks: Iterable[tuple[Floats, Floats]]) -> tuple[Floats, Floats
 
 
 def solve_qr(design: Floats, target: Floats, gamma: float) -> Floats:
-    """Minimize the same by a rank-revealing QR of the design with gamma times the identity below it.
+    """Return the ridge coefficients, (terms,), by a rank-revealing QR of the design stacked on gamma times 1.
 
-    The final coefficients come from here.
+    It is used for the final coefficients.
     """
     terms = design.shape[1]
     stacked = np.vstack([design, gamma * np.eye(terms)])

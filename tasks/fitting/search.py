@@ -15,7 +15,7 @@ FLAT = 1e-8
 
 
 class Minimum(NamedTuple):
-    """Where a search ended: the parameters, the objective there, and whether it ended by itself."""
+    """The end of a search: the parameters, the objective there, and whether the search converged."""
 
     k: Floats
     objective: float
@@ -39,9 +39,9 @@ def search(
     start
         (parameters,).
     bounds
-        Of all parameters, or (parameters, 2) of each.
+        Bounds of all parameters, or (parameters, 2) of each.
     iterations
-        At most so many; the simplex may take as many for each parameter.
+        Largest number of iterations; for the simplex, per parameter.
     optimizer
         ``variable-projection`` (L-BFGS-B with the exact gradient), ``simplex`` (Nelder and Mead, Comput. J. 7,
         308, 1965; the papers' choice), or ``fixed``.

@@ -35,7 +35,7 @@ def fitting_task(plan: Plan, store_path: Path, source: str, compute: Callable[..
     source
         Key of the dataset.
     compute
-        Calls a function with arguments and a progress line, here or on a larger machine.
+        Calls a function with arguments and a progress line, on this machine or a larger one.
     """
     recipe, store = plan.recipe, Store(store_path)
     key = potential_key(recipe, source)

@@ -1,8 +1,8 @@
-"""What the settings of a fit are worth: degree, Gamma and dE by validation, and the learning curve.
+"""Compare settings of a fit: degree, Gamma and dE by validation, and the learning curve.
 
-The test set takes no part. One random part of the training set is held back for all settings alike; errors on it
-are plain root mean squares, so that settings with other weights can be compared. Where gradients are fitted,
-settings are compared by energies and gradients together, with the gradients' weight of the objective.
+The test set is not used. One random part of the training set is held back for all settings; errors on it are
+unweighted root mean squares, so that settings with different weights can be compared. If gradients are fitted,
+settings are compared by energies and gradients together, with the gradients' weight in the objective.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from tasks.fitting.projection import Problem
 from tasks.fitting.search import search
 
 HELD = 0.2
-"""Part of the training set that is held back."""
+"""Fraction of the training set that is held back."""
 
 FRACTIONS = (0.125, 0.25, 0.5, 1.0)
-"""Parts of what is left that the learning curve is fitted to."""
+"""Fractions of the rest that the learning curve is fitted to."""
 
 Told = Callable[[int], None]
 
@@ -43,14 +43,14 @@ class Trial:
     terms
         Number of terms.
     train_rmsd, validation_rmsd
-        kcal/mol, on what it was fitted to and on what was held back.
+        On the fitted and on the held-back configurations, kcal/mol.
     low_rmsd
-        On the part of the latter whose energy is within the first settings' dE of the lowest, kcal/mol.
+        On the held-back configurations within the first settings' dE of the lowest energy, kcal/mol.
     gradient_rmsd
         Of a component of the gradients held back, kcal/mol/Angstrom; None where none are fitted.
     score
-        What settings are compared by: sqrt of the mean of e^2 + gradient weight * |g|^2 on what was held back,
-        kcal/mol; without gradients, the validation RMSD.
+        The figure of comparison: sqrt of the mean of e^2 + gradient weight * |g|^2 on the held-back
+        configurations, kcal/mol; without gradients, the validation RMSD.
     """
 
     degree: int
@@ -85,7 +85,7 @@ class LearningPoint:
 
 @dataclass(frozen=True)
 class Split:
-    """A training set; which of it is held back, and which of that has a low energy; gradients and a baseline."""
+    """A training set: which configurations are held back, which of these are low in energy, and the baseline."""
 
     nmer: NMer
     positions: Floats
@@ -130,19 +130,19 @@ def scan(
 ) -> list[Trial]:
     """Fit with every combination of settings; the best by validation comes first.
 
-    The non-linear parameters of each start from those of the one before, so that a combination costs a few
-    iterations and not a search.
+    The search for the non-linear parameters starts from those of the previous combination, so it takes only a few
+    iterations.
 
     Parameters
     ----------
     split
         The training set.
     settings
-        Everything else.
+        All other settings.
     degrees, gammas, delta_es
-        What is tried.
+        The values to combine.
     told
-        Told the number of combinations done.
+        Called with the number of combinations done.
     """
     trials: list[Trial] = []
     for degree in degrees:
@@ -168,7 +168,7 @@ def scan(
 
 
 def learning_curve(split: Split, settings: Fitting, told: Told | None = None) -> list[LearningPoint]:
-    """Fit to growing parts of the training set, always tested on what is held back.
+    """Fit to growing parts of the training set, tested on the held-back configurations.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def learning_curve(split: Split, settings: Fitting, told: Told | None = None) ->
     settings
         The fit's settings.
     told
-        Told the number of points done.
+        Called with the number of points done.
     """
     problem = split.problem(settings)
     rest, order = (
@@ -199,7 +199,7 @@ def learning_curve(split: Split, settings: Fitting, told: Told | None = None) ->
 def worth(points: Sequence[LearningPoint]) -> float:
     """Return the validation RMSD (kcal/mol) to expect with twice the configurations of the last point.
 
-    From the last two points, as a power of the number of configurations; never more than the last.
+    It is extrapolated from the last two points as a power law, and is at most that of the last point.
     """
     (n0, e0), (n1, e1) = ((p.configurations, p.validation_rmsd) for p in points[-2:])
     power = min(0.0, np.log(e1 / e0) / np.log(n1 / n0))
@@ -224,7 +224,7 @@ def _errors(part: Problem, rest: Problem, low: Bools, k: Floats) -> _Errors:
 
 @dataclass(frozen=True)
 class TermsPoint:
-    """The error with so many terms, chosen by `tasks.fitting.forward`; errors as in `Trial`."""
+    """The errors, as in `Trial`, with a number of terms chosen by `tasks.fitting.forward`."""
 
     terms: int
     validation_rmsd: float
@@ -246,7 +246,7 @@ def terms_curve(split: Split, settings: Fitting, told: Told | None = None) -> li
     settings
         The fit's settings.
     told
-        Told the number of terms chosen.
+        Called with the number of terms chosen.
     """
     problem = split.problem(settings.model_copy(update={"max_terms": None}))
     part, rest = problem.part(~split.held), problem.part(split.held)

@@ -1,4 +1,4 @@
-"""Plots of what settings are worth, each with the numbers behind it."""
+"""Plots of the comparison of settings, each with its numbers."""
 
 from __future__ import annotations
 

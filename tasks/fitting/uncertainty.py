@@ -1,4 +1,4 @@
-"""The posterior variance of the rows of a problem: leverage of a training set, and sigma of what is held back."""
+"""The posterior variance of the rows of a problem: leverage of a training set, sigma from held-back data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tasks.fitting.projection import Problem
 
 
 def held_out_sigma(part: Problem, held: Problem, k: Floats) -> float:
-    """Return the sigma for which a fit to one part is as wrong on the other as its posterior says."""
+    """Return the sigma for which the errors of a fit to one part match its posterior on the other."""
     posterior = Posterior.of_normal(part.normal(k).matrix, part.gamma)
     energy, gradient = row_variances(held, posterior, k)
     errors = held.residuals(k, part.coefficients(k))
@@ -22,7 +22,7 @@ def held_out_sigma(part: Problem, held: Problem, k: Floats) -> float:
 
 
 def row_variances(problem: Problem, posterior: Posterior, k: Floats) -> tuple[Floats, Floats | None]:
-    """Return the posterior variance of every weighted row at sigma = 1: of the training set's own, the leverage.
+    """Return the posterior variance of every weighted row at sigma = 1; for the training set it is the leverage.
 
     Returns
     -------

@@ -8,13 +8,13 @@ from potentials.arrays import Floats
 from potentials.pip.potential import Potential
 
 APART = 200.0
-"""How far a fragment is moved, Angstrom."""
+"""Distance by which a fragment is moved, Angstrom."""
 
 NOTHING = 1e-6
-"""Energy that counts as none, kcal/mol."""
+"""Largest energy that counts as zero, kcal/mol."""
 
 TRIED = 500
-"""Configurations that are looked at."""
+"""Largest number of configurations that are checked."""
 
 
 def energy_apart(potential: Potential, positions: Floats) -> float:
@@ -25,7 +25,7 @@ def energy_apart(potential: Potential, positions: Floats) -> float:
     potential
         The potential.
     positions
-        (n, atoms, 3), Angstrom; `TRIED` of them, evenly chosen, are looked at.
+        (n, atoms, 3), Angstrom; `TRIED` of them, evenly spaced, are checked.
     """
     parts = potential.nmer.slices
     if len(parts) < 2 or not len(positions):
@@ -44,7 +44,7 @@ def energy_apart(potential: Potential, positions: Floats) -> float:
 
 
 def notes_on_the_end(potential: Potential, positions: Floats) -> tuple[str, ...]:
-    """Return a sentence on how a potential of several fragments ends where no switching ends it, else nothing."""
+    """Return a sentence on how a potential of several fragments without switching decays, else nothing."""
     if len(potential.nmer.fragments) < 2 or potential.switching is not None:
         return ()
     left = energy_apart(potential, positions)
