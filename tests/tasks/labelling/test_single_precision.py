@@ -188,7 +188,7 @@ def test_amplitudes_that_run_away_end_the_iterations() -> None:
     ("settings", "message"),
     [
         ({"method": "CCSD(T)", "basis": "cc-pVDZ"}, "single_precision needs density_fitting"),
-        ({"method": "MP2", "density_fitting": True}, "single_precision needs engine 'pyscf' and one of CCSD"),
+        ({"method": "MP2", "density_fitting": True}, "single_precision needs engine 'pyscf' .*CCSD"),
         ({"engine": "psi4", "density_fitting": True}, "single_precision needs engine 'pyscf'"),
         ({"density_fitting": True, "cc_tolerance": 1e-8}, "single_precision needs cc_tolerance = 1e-07"),
     ],

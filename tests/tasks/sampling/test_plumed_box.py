@@ -86,7 +86,7 @@ def test_two_atoms_across_a_face(box: dict[str, np.ndarray], distance: list[floa
         ({"box": TWENTY.astype(complex)}, "box must hold finite real numbers"),
         ({"box": TWENTY, "cell": TWENTY}, "has both 'box' and 'cell'"),
         ({"box": TWENTY, "pbc": np.array([True, True, False])}, "periodic along all three edges, or none"),
-        ({"pbc": np.array([True] * 3)}, "is periodic (pbc) and has no box"),
+        ({"pbc": np.array([True] * 3)}, "add 'box'"),
         ({"steps": np.array([0.0, 0.5])}, "all of them whole numbers"),
         ({"steps": np.array(["0", "1"])}, "steps must hold finite real numbers"),
         ({"masses": np.array([1.0, -1.0])}, "masses must be above 0 u"),
