@@ -76,7 +76,7 @@ def test_prefect_keeps_its_database_elsewhere_where_the_home_cannot_be_written_t
         return done.stdout.strip()
 
     own = tmp_path / f"nmer-prefect-{os.getuid()}"
-    assert home(HOME=str(tmp_path / "home")) == "None"
+    assert home(HOME=str(tmp_path / "home")) == str(tmp_path / "home" / ".prefect")
     assert home(HOME="/dev/null/x", PREFECT_HOME="/dev/null/y") == "/dev/null/y"
     assert home(HOME="/dev/null/x") == str(own) and own.stat().st_mode & 0o777 == 0o700
     own.chmod(0o777)

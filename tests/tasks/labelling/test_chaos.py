@@ -201,7 +201,7 @@ def check_killed_runs(folder: Path, client: Client, count: int, kills: int) -> N
         run = subprocess.Popen(
             [sys.executable, str(script), str(folder), str(count)],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": f"{os.environ['PYTHONPATH']}{os.pathsep}{ROOT}"},
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
@@ -282,7 +282,7 @@ def test_a_run_that_sleeps_goes_on_when_it_wakes(tmp_path: Path, instant: Path) 
     run = subprocess.Popen(
         [sys.executable, str(script), str(tmp_path), str(count)],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": f"{os.environ['PYTHONPATH']}{os.pathsep}{ROOT}"},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
     )
     try:
