@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -103,6 +104,7 @@ def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iter
                     silence_logs=50,  # a worker that ends logs tracebacks
                 )
             )
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what fails is told in a sentence
         with cluster:
             watch(cluster)
             show_pages(cluster, show)

@@ -102,6 +102,8 @@ class PrivateServer:
     ----------
     password
         ``user:password`` that it requires; None: it answers every user of this machine.
+    settings
+        What differs from Prefect's own settings, by environment variable.
 
     Attributes
     ----------
@@ -109,8 +111,8 @@ class PrivateServer:
         Address of its API.
     """
 
-    def __init__(self, password: str | None) -> None:
-        self._password = password
+    def __init__(self, password: str | None, settings: Mapping[str, str] = LIGHT) -> None:
+        self._password, self._settings = password, settings
         self._port = _free_port()
         self.url = f"http://127.0.0.1:{self._port}/api"
         self._lock, self._closed = threading.Lock(), False
@@ -153,7 +155,7 @@ class PrivateServer:
         """Start a process; as a copy of this one, which has imported Prefect already, where that is safe."""
         safe = _LIBC is not None and threading.active_count() == 1
         context = multiprocessing.get_context("fork") if safe else multiprocessing.get_context("spawn")
-        environment = LIGHT | get_current_settings().to_environment_variables(exclude_unset=True)
+        environment = dict(self._settings) | get_current_settings().to_environment_variables(exclude_unset=True)
         if self._password is not None:
             environment["PREFECT_SERVER_API_AUTH_STRING"] = self._password
         process = context.Process(

@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 # Two files are tested at a time, and BLAS threads that wait for busy processors make a test ten times slower.
-os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+# Workers import this file too, with the number that their job has set.
+os.environ.update(
+    {n: os.environ.get(n, "1") for n in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+)
 
 from deploy.environment import PREFECT_DEFAULTS
 

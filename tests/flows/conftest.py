@@ -11,6 +11,6 @@ from flows.server import PrivateServer
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """Return the address of a server's API; who uses it sets PREFECT_API_URL, so that other tests have none."""
-    with PrivateServer(password=None) as server:
+    """Return the address of a server's API, with all services; a test that uses it sets PREFECT_API_URL."""
+    with PrivateServer(password=None, settings={}) as server:
         yield server.url
