@@ -104,7 +104,7 @@ def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iter
                     silence_logs=50,  # a worker that ends logs tracebacks
                 )
             )
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what fails is told in a sentence
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a failure is reported in one sentence
         with cluster:
             watch(cluster)
             show_pages(cluster, show)

@@ -136,16 +136,14 @@ class Callback:
 
     @cached_property
     def _compiled(self) -> Any:
-        """What numba makes of the function; it has the address only while it lives."""
+        """The function as numba compiles it; kept, because its address is valid for as long as it exists."""
         import numba
 
         _compile_called(self._function)
         while self._keep:
             try:
                 return numba.cfunc(self._signature, cache=True)(self._function)
-            except (
-                Exception
-            ):  # there is no folder, or half a file in it; an error of the function comes again below
+            except Exception:  # no folder, or a damaged file; an error of the function is raised again below
                 if not _other_folder():
                     break
         return numba.cfunc(self._signature)(self._function)

@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from potentials.errors import InputError
-from storage.durable import sync
+from storage.durable import sync, write_text
 from storage.foreign import Entry
 from storage.store import REMOVED, Store
 from storage.tags import read_tags, tags_of
-from storage.version import KINDS, Version, write_text
+from storage.version import KINDS, Version
 
 OLD = 3600.0
 """Seconds without a change after which a temporary file is a leftover."""

@@ -29,12 +29,12 @@ from storage import tags
 from storage.attributes import NewerError, allowed_name
 from storage.citations import citation_text, licence_of
 from storage.contents import potential_from_version
-from storage.durable import clear_temporaries
+from storage.durable import clear_temporaries, write_text
 from storage.file_system import take_lock
 from storage.foreign import Entry
 from storage.index import Index, Unreadable, number_of
 from storage.quality import remarks
-from storage.version import KINDS, NMER, Column, Version, write_text, write_version
+from storage.version import KINDS, NMER, Column, Version, write_version
 
 STORE_FORMAT = 1
 MARKER = "nmer-store.json"

@@ -18,7 +18,8 @@ from typing import Any
 from potentials.errors import InputError
 from storage.attributes import allowed_name
 from storage.canonical import digest
-from storage.version import Version, write_text
+from storage.durable import write_text
+from storage.version import Version
 
 FILE = "tags.json"
 TAGS_FORMAT = 1

@@ -11,13 +11,13 @@ from typing import Any
 from potentials.errors import InputError
 from storage.bundle import Bundle, Bundled, unpack
 from storage.bundle_labels import SPOOL, read_labels
-from storage.durable import clear_temporaries, make_folder, replacing
+from storage.durable import clear_temporaries, make_folder, replacing, write_bytes
 from storage.foreign import Entry, check_whole, copy_renumbered, look_at
 from storage.ledger import Ledger
 from storage.ledger_rows import LabelRow
 from storage.spool import SUFFIX, encode
 from storage.store import Store
-from storage.version import Version, write_bytes
+from storage.version import Version
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,7 @@ from storage.attributes import KINDS as KINDS
 from storage.attributes import NMER as NMER
 from storage.attributes import content_in, names_in, root_attributes
 from storage.checksum import seal
-from storage.durable import make_folder
-from storage.durable import write_bytes as write_bytes
-from storage.durable import write_text as write_text
+from storage.durable import make_folder, write_bytes
 
 NOT_STATED = "not stated"
 """Value of an attribute that is not given."""

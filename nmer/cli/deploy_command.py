@@ -64,7 +64,7 @@ def deploy(
     set_prefect_defaults()
     from flows.deployments import Plan, check_server, make_pools, of_family, of_recipe, register, updated_file
     from nmer.cli.family_run import load_family
-    from storage.version import write_text
+    from storage.durable import write_text
     from tasks.plan import resolve
     from tasks.run.costs import CostLeft, check_consent, cost_left, cost_limit
     from tasks.run.state import open_store

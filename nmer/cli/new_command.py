@@ -23,7 +23,7 @@ from recipes.estimate import estimate
 from recipes.load import load_recipe, shipped_recipes
 from recipes.schema.patterns import LONGEST_NAME, NAME, shown
 from recipes.schema.recipe import Recipe
-from storage.version import write_text
+from storage.durable import write_text
 from tasks.run.checks import check_recipe
 from tasks.sampling.force_field import FORCE_FIELDS
 from tasks.sampling.force_fields.registry import choose_force_field

@@ -16,9 +16,10 @@ from recipes.load import section_toml
 from recipes.schema.recipe import Fitting, NMerModel
 from storage.citations import citation_text
 from storage.contents import potential_columns, potential_facts
+from storage.durable import write_text
 from storage.keys import digest
 from storage.records import TEST, TRAIN
-from storage.version import package_versions, write_text, write_version
+from storage.version import package_versions, write_version
 from storage.xyz import Labelled
 from tasks.fitting.fit import FitResult, fit_potential
 from tasks.fitting.folds import check_folds, cross_validate

@@ -25,9 +25,9 @@ from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Labelling
 from storage.configuration import configuration_id
+from storage.durable import write_text
 from storage.exchange.minima import read_minimum
 from storage.keys import digest
-from storage.version import write_text
 from tasks.labelling.engines.registry import new_engine
 from tasks.labelling.protocol import Protocol
 

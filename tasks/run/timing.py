@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from storage.version import write_text
+from storage.durable import write_text
 
 FILE = "timings.json"
 """In the store's folder: seconds by the key of what was made."""

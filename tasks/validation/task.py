@@ -13,11 +13,12 @@ from potentials.arrays import Floats
 from recipes.load import expanded_toml
 from recipes.schema.recipe import Recipe
 from storage.contents import dataset_from_version, potential_from_version
+from storage.durable import write_text
 from storage.keys import validation_key
 from storage.origins import strata
 from storage.records import TEST, TRAIN, Dataset
 from storage.store import Store
-from storage.version import Column, Version, package_versions, write_text
+from storage.version import Column, Version, package_versions
 from tasks.metrics import Errors, errors
 from tasks.parity import energy_parity
 from tasks.plan import Plan

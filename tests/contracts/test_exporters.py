@@ -28,6 +28,7 @@ from recipes.load import expanded_toml, load_recipe
 from recipes.registry import PLUGINS, missing
 from storage.configuration import configuration_ids
 from storage.contents import dataset_columns, dataset_from_version, potential_columns, potential_facts
+from storage.durable import write_text
 from storage.exchange.exporter import Format, write_export
 from storage.exchange.formats import FORMATS, format_for
 from storage.exchange.qcschema import BOHR
@@ -35,7 +36,7 @@ from storage.exchange.references import TOLERANCE
 from storage.exchange.subject import DatasetSubject, PotentialSubject, subject_of
 from storage.records import TEST, TRAIN, Dataset
 from storage.store import Store
-from storage.version import write_text, write_version
+from storage.version import write_version
 from storage.xyz import UNITS
 from tasks.labelling.plan import nbody_energy
 from tasks.labelling.protocol import protocol_of

@@ -21,10 +21,11 @@ from storage.contents import (
     potential_facts,
     selection_columns,
 )
+from storage.durable import write_text
 from storage.ledger import Ledger
 from storage.records import TEST, TRAIN, Dataset, Pool, Selection
 from storage.store import Store
-from storage.version import Column, Version, write_text
+from storage.version import Column, Version
 
 RECIPE = load_recipe("ch3-water", "smoke")
 NMER = RECIPE.build_nmer()

@@ -19,11 +19,12 @@ import numpy as np
 import pytest
 
 from storage.bundle import read_bundle, write_bundle
+from storage.durable import write_text
 from storage.ledger import Ledger
 from storage.spool import SpoolWriter, read_spool, spool_files
 from storage.store import Store
 from storage.unbundle import take_in
-from storage.version import Column, Version, write_text
+from storage.version import Column, Version
 from tests.storage.bundled import small_family
 
 ROOT = Path(__file__).resolve().parents[2]

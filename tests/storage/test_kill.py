@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from storage.durable import write_text
 from storage.ledger import Ledger
 from storage.spool import SpoolWriter
 from storage.store import Store
-from storage.version import Column, write_text
+from storage.version import Column
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS_A_STORE = 10
