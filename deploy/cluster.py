@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -104,7 +103,6 @@ def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iter
                     silence_logs=50,  # a worker that ends logs tracebacks
                 )
             )
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a failure is reported in one sentence
         with cluster:
             watch(cluster)
             show_pages(cluster, show)

@@ -61,6 +61,7 @@ def open_machine(machine: AnyMachine, work: Work, show: Show | None = None) -> I
         If it cannot be used now.
     """
     check_machine(machine.system, machine)
+    _silence_dask()
     if isinstance(machine, LocalMachine):
         workers = worker_count(work.workers, work.memory)
         with local_cluster(min(workers, work.most or workers), work.folder, show) as address:
@@ -88,6 +89,7 @@ def open_fit(machine: AnyMachine, work: Work) -> Iterator[Callable[..., Any] | N
     from distributed import Client
 
     check_machine(machine.system, machine)
+    _silence_dask()
     with batch_cluster(machine, machine.fit, work) as address, Client(address) as client:
 
         def compute(function: Callable[..., Result], *arguments: Any, progress: Progress) -> Result:
@@ -98,12 +100,22 @@ def open_fit(machine: AnyMachine, work: Work) -> Iterator[Callable[..., Any] | N
         yield compute
 
 
+def _silence_dask() -> None:
+    """Log nothing of Dask's below critical in this process: every failure is reported in one sentence.
+
+    Dask's own setting changes the handlers of its own loggers only, not the one that Prefect adds for all.
+    """
+    import distributed  # noqa: F401 - its import sets the levels
+
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 @contextmanager
 def _their_scheduler(machine: SchedulerMachine, show: Show | None) -> Iterator[str]:
     from distributed import Client
 
     address = address_of(machine)
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # its loss is reported in one sentence
     with dask.config.set(DASK_SETTINGS), using(machine.tls):
         try:
             with Client(address, timeout=10) as client:
