@@ -23,11 +23,16 @@ class Evaluation:
         (n, atoms, 3), kcal/mol/Angstrom.
     shares
         Named contributions to the energy, such as ``cap_energy``; (n,), kcal/mol.
+    virial
+        (n, 3, 3), the derivative of the energy with respect to a strain of all positions (and of the cell, if
+        there is one), kcal/mol: sum over atoms of gradient x position where nothing is periodic. None: not
+        computed.
     """
 
     energy: Floats
     gradient: Floats
     shares: Mapping[str, Floats] = field(default_factory=dict)
+    virial: Floats | None = None
 
 
 class Contribution(Protocol):
