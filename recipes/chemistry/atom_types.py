@@ -1,6 +1,6 @@
 """Types of atoms for V_phys, derived from the graph: the 1-mer, its neighbour, and the element.
 
-``conh:O`` is the oxygen of -CONH-. A 1-mer with one neighbour is named with it: ``ch3@N:H`` is a hydrogen of a CH3-
+``conh:O`` is the oxygen of -CONH-. A 1-mer with one neighbour is named with it: ``ch3@N:H`` is a hydrogen of CH3-
 bonded to N of -CONH-, ``ch3:H`` one whose neighbour a cut bond hides. A cap is not an atom: it has no type. A
 molecule that is not divided into 1-mers has its SMILES, all bonds single, in their place: ``CO:O``.
 """
