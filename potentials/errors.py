@@ -51,6 +51,20 @@ class InputError(NmerError, ValueError):
     exit_code = 2
 
 
+class PolarizationError(NmerError, ArithmeticError):
+    """The induced dipoles of V_phys have no stable solution in a geometry; the message names two atoms.
+
+    Attributes
+    ----------
+    atoms
+        The two atoms, counted from 0.
+    """
+
+    def __init__(self, message: object = "", atoms: tuple[int, int] = (-1, -1)) -> None:
+        super().__init__(message)
+        self.atoms = atoms
+
+
 class MissingProgramError(InputError):
     """A program or package that a recipe needs is not installed; the message says how to install it.
 
