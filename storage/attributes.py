@@ -18,8 +18,14 @@ from storage.arrays import attributes_of
 FILE_FORMAT = 1
 """Number of the layout of a version's file; a newer number than this is refused."""
 
-KINDS = ("pool", "selection", "dataset", "potential", "validation")
+KINDS = ("pool", "selection", "dataset", "physics", "potential", "validation")
 """The kinds of versions, in the order in which one is made from another."""
+
+FOLDERS = {kind: kind if kind.endswith("s") else f"{kind}s" for kind in KINDS}
+"""The folder of each kind."""
+
+KIND_OF = {folder: kind for kind, folder in FOLDERS.items()}
+"""The kind of the versions in each folder."""
 
 NMER = r"[a-z0-9][a-z0-9-]{0,99}"
 """Allowed names of an n-mer in a store, as a regular expression; they are names of folders too."""

@@ -22,12 +22,13 @@ from typing import IO, Any
 from potentials.errors import InputError
 from storage.archive import damaged, open_archive, read_member
 from storage.arrays import check_regular
+from storage.attributes import FOLDERS
 from storage.bundle_labels import SPOOL, label_files
 from storage.canonical import canonical_json
 from storage.durable import replacing
 from storage.foreign import check_whole
 from storage.store import MARKER, Store
-from storage.version import KINDS, Version
+from storage.version import Version
 
 BUNDLE_FORMAT = 1
 """Number of a bundle's layout; a newer number than this is refused."""
@@ -39,7 +40,7 @@ Progress = Callable[[int], object]
 
 _NMER = r"[a-z0-9][a-z0-9-]*"
 _MEMBERS = re.compile(
-    rf"({'|'.join(KINDS)})s/{_NMER}/[1-9]\d*\.h5|reports/{_NMER}@[1-9]\d*/[A-Za-z0-9_][A-Za-z0-9_.-]*"
+    rf"({'|'.join(FOLDERS.values())})/{_NMER}/[1-9]\d*\.h5|reports/{_NMER}@[1-9]\d*/[A-Za-z0-9_][A-Za-z0-9_.-]*"
     rf"|labels/references/[0-9a-f]{{16}}/[0-9a-f]{{16}}\.json|{re.escape(SPOOL)}"
     rf"|{re.escape(MANIFEST)}|{re.escape(README)}|{re.escape(MARKER)}"
 )
@@ -69,7 +70,7 @@ class Bundled:
     @property
     def member(self) -> str:
         """Name of its file, in the bundle as in a store."""
-        return f"{self.kind}s/{self.nmer}/{self.number}.h5"
+        return f"{FOLDERS[self.kind]}/{self.nmer}/{self.number}.h5"
 
     @property
     def ref(self) -> str:

@@ -29,8 +29,8 @@ FUNCTIONALS = {"wb97m-v": "wb97m-v", "wb97m_v": "wb97m-v", "pbe": "pbe", "b3lyp"
 SECOND_ROW = {"Al", "Si", "P", "S", "Cl", "Ar"}
 
 
-KINDS = tuple(stage.makes for stage in STAGE.values() if stage.makes != "validation")
-"""Kinds of versions with papers of their own; the function for each stage is below."""
+KINDS = ("physics", *(stage.makes for stage in STAGE.values() if stage.makes != "validation"))
+"""Kinds of versions with papers of their own; the function for each is below."""
 
 
 Find = Callable[[str, str], Version | None]
@@ -135,6 +135,8 @@ def _of(kind: str, recipe: dict[str, Any], attributes: Mapping[str, Any]) -> Ite
     elif kind == "dataset" and "labelling" in recipe:
         nmer = NMerModel.model_validate(recipe["nmer"]).build(str(attributes["nmer"]))
         yield from _dataset(Labelling.model_validate(recipe["labelling"]), nmer)
+    elif kind == "physics":
+        yield from _physics(attributes["facts"].get("derived", {}))
     elif kind == "selection":
         yield from _selection(recipe.get("selection", {}))
     elif kind == "pool":
@@ -158,6 +160,22 @@ def _potential(facts: Mapping[str, Any], fitting: dict[str, Any]) -> Iterator[tu
         yield "simplex", "simplex"
     if fitting.get("max_terms"):
         yield "selection of terms by orthogonal least squares", "ols"
+
+
+def _physics(derived: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "damped electrostatics with induced dipoles", "thole"
+    yield "Thole's damping of exponent 4", "burnham"
+    yield "damping of dispersion", "tang-toennies"
+    yield "combination of C6 coefficients", "tkatchenko-scheffler"
+    said = f"{derived.get('method', '')} {derived.get('sources', '')}".lower()
+    for word, subject, key in (
+        ("xdm", "polarizabilities and dispersion coefficients by XDM", "xdm"),
+        ("becke-roussel", "exchange hole of XDM", "becke-roussel"),
+        ("d4", "dispersion coefficients by D4", "d4"),
+        ("ff14sb", "R^-12 repulsion of ff14SB", "ff14sb"),
+    ):
+        if re.search(rf"\b{word}", said):
+            yield subject, key
 
 
 def _dataset(protocol: Labelling, nmer: NMer) -> Iterator[tuple[str, str]]:

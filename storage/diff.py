@@ -77,7 +77,7 @@ def chain(store: Store, version: Version) -> Chain:
 
 
 def _made_from(left: Chain, right: Chain) -> list[dict[str, Any]]:
-    kinds = [kind for kind in ("pool", "selection", "dataset", "potential") if kind in left or kind in right]
+    kinds = [kind for kind in KINDS[:-1] if kind in left or kind in right]
     return [
         {
             "kind": kind,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from potentials.errors import InputError
-from storage.attributes import KINDS, NewerError, allowed_name, is_input
+from storage.attributes import FOLDERS, KINDS, NewerError, allowed_name, is_input
 from storage.durable import write_bytes
 from storage.foreign import Entry, look_at
 from storage.version import Version
@@ -93,9 +93,9 @@ class Index:
         entries: list[Entry] = []
         bad: list[Unreadable] = []
         try:
-            folders = [nmer] if nmer is not None else sorted(_names(self._store / f"{kind}s", folders=True))
+            folders = [nmer] if nmer is not None else sorted(_names(self._store / FOLDERS[kind], folders=True))
         except OSError as error:
-            folders, path = [], self._store / f"{kind}s"
+            folders, path = [], self._store / FOLDERS[kind]
             bad.append(Unreadable(path, f"'{path}' cannot be read: {error.strerror}"))
         for name in folders:
             for found in self._folder(kind, name):
@@ -138,7 +138,7 @@ class Index:
             self._unsaved = False
 
     def _folder(self, kind: str, nmer: str) -> Iterator[Entry | Unreadable]:
-        folder = self._store / f"{kind}s" / nmer
+        folder = self._store / FOLDERS[kind] / nmer
         try:
             names = [name for name in _names(folder) if name.endswith(".h5") and not name.startswith(".")]
         except OSError as error:
@@ -151,7 +151,7 @@ class Index:
                 yield found
 
     def _one(self, kind: str, nmer: str, name: str) -> Entry | Unreadable | None:
-        short = f"{kind}s/{nmer}/{name}"
+        short = f"{FOLDERS[kind]}/{nmer}/{name}"
         path = self._store / short
         try:
             at = _at(path)

@@ -23,6 +23,7 @@ SECTIONS = {
     "pool": ("nmer", "sampling"),
     "selection": ("selection",),
     "dataset": ("labelling",),
+    "physics": (),
     "potential": ("fitting",),
     "validation": ("gates",),
 }

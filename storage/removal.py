@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from potentials.errors import InputError
+from storage.attributes import KIND_OF
 from storage.durable import sync, write_text
 from storage.foreign import Entry
 from storage.store import REMOVED, Store
@@ -118,7 +119,7 @@ def remove(store: Store, versions: Sequence[Version]) -> list[Gone]:
 
 def _kind(store: Store, path: Path) -> int:
     """Return the place in `KINDS` of the kind whose folder a path lies in."""
-    return KINDS.index(path.relative_to(store.path).parts[0].removesuffix("s"))
+    return KINDS.index(KIND_OF[path.relative_to(store.path).parts[0]])
 
 
 @contextmanager

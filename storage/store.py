@@ -26,7 +26,7 @@ from filelock import Timeout
 from potentials.errors import InputError
 from potentials.pip.potential import Potential
 from storage import tags
-from storage.attributes import NewerError, allowed_name
+from storage.attributes import FOLDERS, NewerError, allowed_name
 from storage.citations import citation_text, licence_of
 from storage.contents import potential_from_version
 from storage.durable import clear_temporaries, write_text
@@ -197,7 +197,7 @@ class Store:
 
     def next_path(self, kind: str, nmer: str) -> Path:
         """Return the file that the next version of an n-mer gets."""
-        folder = self.path / f"{kind}s" / nmer
+        folder = self.path / FOLDERS[kind] / nmer
         taken = [*folder.glob("*.h5"), *folder.glob(f"*{REMOVED}")]
         return folder / f"{1 + max((number_of(p.name) for p in taken), default=0)}.h5"
 
@@ -244,7 +244,7 @@ class Store:
             if tag is None:
                 return []
             which, key = str(tag.number), tag.key
-        path = self.path / f"{kind}s" / nmer / f"{int(which)}.h5"
+        path = self.path / FOLDERS[kind] / nmer / f"{int(which)}.h5"
         found = self._index.one(kind, nmer, int(which))
         if isinstance(found, Unreadable):
             raise (NewerError if found.newer else InputError)(found.why)
@@ -255,7 +255,7 @@ class Store:
         return [found.version]
 
     def _unknown(self, ref: str, kind: str, nmer: str, which: str) -> InputError:
-        mark = self.path / f"{kind}s" / nmer / f"{which}{REMOVED}"
+        mark = self.path / FOLDERS[kind] / nmer / f"{which}{REMOVED}"
         if os.path.isfile(mark):
             return InputError(f"'{ref}' was removed from the store at '{self.path}'")
         have = [v.ref for v in self.versions(kind)]

@@ -60,7 +60,7 @@ FOLDERS = {
         "simulation",
     },
     "storage": {"exchange", "exchange/templates", "verify"},
-    "recipes": {"authoring", "chemistry", "schema"},
+    "recipes": {"authoring", "chemistry", "physics", "schema"},
     "potentials": {"nmers", "physics", "pip", "systems"},
 }
 """The folders that a room may have."""

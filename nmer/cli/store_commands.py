@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from nmer.cli.options import Json, StorePath
 from nmer.cli.output import print_json, print_table
 from potentials.errors import InputError
+from storage.attributes import KIND_OF
 from storage.durable import replacing
 from storage.index import DamagedWarning, Unreadable
 from storage.lineage import lineage as lineage_of
@@ -84,10 +85,11 @@ def _tags(store: Store) -> tuple[Tag, ...]:
 
 def _unreadable_row(store: Store, bad: Unreadable) -> dict[str, Any]:
     """Return the row of a file that cannot be read: it has no key, and the reason in `damage`."""
-    kind, nmer, number = (*bad.path.relative_to(store.path).with_suffix("").parts, "", "")[:3]
+    folder, nmer, number = (*bad.path.relative_to(store.path).with_suffix("").parts, "", "")[:3]
+    kind = KIND_OF.get(folder, folder)
     return {
-        "ref": Version(kind[:-1], nmer, 0, "", "", bad.path).ref.removesuffix("0") + number,
-        "kind": kind[:-1],
+        "ref": Version(kind, nmer, 0, "", "", bad.path).ref.removesuffix("0") + number,
+        "kind": kind,
         "created": "",
         "key": "",
         "status": "newer" if bad.newer else "damaged",

@@ -11,6 +11,7 @@ import numpy as np
 
 from potentials.nmers.nmer import NMer
 from recipes.load import recipe_of_text
+from storage.attributes import FOLDERS
 from storage.configuration import configuration_ids
 from storage.contents import PoolFile, nmer_model, potential_from_version
 from storage.ledger import Ledger
@@ -194,7 +195,7 @@ class Links:
 def named_file(store: Path, made_from: Mapping[str, str]) -> Path:
     """Return the file that the ``kind`` and ``ref`` of an input name."""
     nmer, _, number = made_from["ref"].rpartition(":")[2].partition("@")
-    return store / f"{made_from['kind']}s" / nmer / f"{number}.h5"
+    return store / FOLDERS.get(made_from["kind"], made_from["kind"]) / nmer / f"{number}.h5"
 
 
 _Found = tuple[list[tuple[str, str]], list[str]]

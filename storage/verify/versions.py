@@ -12,21 +12,35 @@ from typing import Any
 
 import numpy as np
 
+from potentials.physics.parameters import COLUMNS
 from recipes.load import recipe_of_text
 from recipes.schema.recipe import Recipe
+from recipes.stages import STAGE
 from storage.arrays import check_arrays
-from storage.attributes import content_in, names_in
+from storage.attributes import KIND_OF, content_in, names_in
 from storage.checksum import broken_seals, is_sealed
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model
 from storage.keys import digest, selection_inputs, stage_digest, stage_format
 from storage.lineage import SECTIONS
+from storage.physics import derived_of_version, physics_key
 from storage.verify.damage import Damage, in_words
-from storage.version import KINDS, Version, open_version
+from storage.version import Version, open_version
 
-STAGE_OF = dict(zip(KINDS, ("sampling", "selection", "labelling", "fitting", "validation"), strict=True))
+STAGE_OF = {stage.makes: stage.name for stage in STAGE.values()}
 
-FINITE = ("positions", "energy", "sub_energies", "predicted", "k", "coefficients", "ensemble", "d", "cvs")
+FINITE = (
+    "positions",
+    "energy",
+    "sub_energies",
+    "predicted",
+    "k",
+    "coefficients",
+    "ensemble",
+    "d",
+    "cvs",
+    *COLUMNS,
+)
 """Arrays in which every number is finite; others may have nan for unknown values."""
 
 
@@ -90,7 +104,7 @@ def check_file(path: Path, store: Path) -> FileCheck:
 def _own_name(version: Version) -> Iterator[str]:
     path = version.path
     for what, found, expected in (
-        ("kind", version.kind, path.parent.parent.name.removesuffix("s")),
+        ("kind", version.kind, KIND_OF[path.parent.parent.name]),
         ("nmer", version.nmer, path.parent.name),
         ("number", str(version.number), path.stem),
     ):
@@ -134,6 +148,8 @@ def recomputed_key(version: Version) -> tuple[str, str]:
     attributes = version.attributes()
     if "imported" in attributes["facts"]:
         return _imported_key(version, attributes), ""
+    if version.kind == "physics":
+        return physics_key(derived_of_version(version)), ""
     try:
         recipe, written = recipe_of_text(attributes["recipe"]), tomllib.loads(attributes["recipe"])
     except ValueError as error:

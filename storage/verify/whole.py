@@ -11,6 +11,7 @@ from typing import Any
 
 from potentials.errors import InputError
 from storage.apart import GIB, Apart, CrashedError
+from storage.attributes import FOLDERS
 from storage.ledger import Ledger
 from storage.store import Store
 from storage.tags import FILE, read_tags
@@ -132,7 +133,7 @@ def files_of(store: Store, ref: str | None, reader: Apart) -> list[Path]:
 
 def version_files(store: Store) -> list[Path]:
     """Return the files of all versions, readable or not."""
-    return [path for kind in KINDS for path in sorted((store.path / f"{kind}s").glob("*/*.h5"))]
+    return [path for kind in KINDS for path in sorted((store.path / FOLDERS[kind]).glob("*/*.h5"))]
 
 
 def files_below(store: Store, ref: str) -> list[Path]:
@@ -209,7 +210,7 @@ def _tags(store: Store, checks: Mapping[Path, FileCheck]) -> list[Damage]:
         return [Damage(FILE, "", in_words(error))]
     found = []
     for tag in tags:
-        path = store.path / f"{tag.kind}s" / tag.nmer / f"{tag.number}.h5"
+        path = store.path / FOLDERS[tag.kind] / tag.nmer / f"{tag.number}.h5"
         check = checks.get(path)
         if not path.is_file():
             found.append(Damage(FILE, f"tag {tag.ref}", f"its version, number {tag.number}, is not there"))

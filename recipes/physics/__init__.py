@@ -1,0 +1,1 @@
+"""Parameters of V_phys as TOML: ``NAME.toml`` beside this file are those that are shipped."""
