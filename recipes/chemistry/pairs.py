@@ -1,0 +1,67 @@
+"""Pairs of 1-mers of a chain that are not bonded to each other: which of them a potential may be given for.
+
+A pair is named after its 1-mers, ``conh-conh-pair``. In a chain both are capped as they are alone, so that near
+along the chain the caps of one lie where the other has atoms: pairs three and four steps apart in the graph of
+1-mers become worse by a potential, except two -CONH-, whose hydrogen bonds hold the helices together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from potentials.graph import distances
+from potentials.systems.placement import Placement
+from recipes.chemistry.fragmentation import FoundNMer
+from recipes.chemistry.molecules import Molecule
+
+SUFFIX = "-pair"
+"""End of the name of a pair that is not bonded."""
+
+LEAST_STEPS = 5
+"""Steps between the nearest 1-mers that may be a pair."""
+
+HYDROGEN_BONDED = {"conh-conh-pair": 3}
+"""Pairs that begin nearer: a 3-10 helix has its hydrogen bonds at 4 steps, an alpha helix at 6."""
+
+
+def pair_name(one: str, other: str) -> str:
+    """Return the name of a pair of 1-mers, in alphabetical order."""
+    return "-".join(sorted((one, other))) + SUFFIX
+
+
+def find_pairs(molecule: Molecule, found: Sequence[FoundNMer]) -> tuple[Placement, ...]:
+    """Return where pairs of 1-mers occur, at whatever distance: a potential's switching decides which count.
+
+    Parameters
+    ----------
+    molecule
+        The molecule.
+    found
+        Its n-mers, as `recipes.chemistry.fragmentation.fragment_molecule` returns them.
+    """
+    ones = [placement for nmer in found if nmer.order == 1 for placement in nmer.placements]
+    owner = {
+        atom: number
+        for number, one in enumerate(ones)
+        for atom, anchor in zip(one.atoms, one.anchors, strict=True)
+        if anchor < 0
+    }
+    steps = distances(len(ones), [(owner[i], owner[j]) for i, j in molecule.bonds if owner[i] != owner[j]])
+    pairs = []
+    for i, j in combinations(range(len(ones)), 2):
+        first, second = sorted((ones[i], ones[j]), key=lambda one: one.nmer)
+        name = pair_name(first.nmer, second.nmer)
+        if steps[i, j] < 0 or steps[i, j] >= HYDROGEN_BONDED.get(name, LEAST_STEPS):
+            pairs.append(together(name, first, second))
+    return tuple(pairs)
+
+
+def together(name: str, *placements: Placement) -> Placement:
+    """Return the placement of an n-mer whose bodies are at the given placements, in their order."""
+    return Placement(
+        name,
+        tuple(atom for one in placements for atom in one.atoms),
+        tuple(anchor for one in placements for anchor in one.anchors),
+        tuple(length for one in placements for length in one.lengths),
+    )
