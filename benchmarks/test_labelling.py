@@ -20,7 +20,7 @@ from tasks.labelling.execution.dispatch import label_configurations, work_left
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import protocol_of
 from tests.tasks.labelling.conftest import SETTINGS, instant  # noqa: F401 - a fixture
-from tests.tasks.labelling.test_dispatch import DIMER, distances
+from tests.tasks.labelling.execution.test_dispatch import DIMER, distances
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.usefixtures("instant")]
 RESOURCES = Resources(label_timeout=60.0, label_memory=1.0)

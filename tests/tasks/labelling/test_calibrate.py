@@ -18,7 +18,7 @@ from storage.configuration import protocol_id, protocol_settings
 from storage.ledger import Ledger
 from tasks.labelling.calibrate import expected_cost, expected_cost_in, label_costs, system_of
 from tasks.labelling.collect import LabelTable
-from tests.tasks.labelling.test_dispatch import DIMER
+from tests.tasks.labelling.execution.test_dispatch import DIMER
 
 RECIPE = load_recipe("ch3-water", "smoke")
 NMER = RECIPE.build_nmer()

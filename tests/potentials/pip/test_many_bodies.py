@@ -16,7 +16,7 @@ from potentials.pip.sites import LonePairs
 from potentials.pip.variables import FORMS, Forms
 from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.placement import Placement
-from tests.potentials.test_basis import make
+from tests.potentials.pip.test_basis import make
 
 WATERS = make("D1E2_D1E2_D1E2")
 ION = make("A1_D1E2_D1E2")

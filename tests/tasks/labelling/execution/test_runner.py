@@ -20,7 +20,7 @@ from tasks.labelling.execution.process import child_environment
 from tasks.labelling.execution.runner import Limits, run_label
 from tasks.labelling.execution.scratch import sweep_scratch
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 WIDE = Limits(timeout=120.0, memory=3.0)
 QUICK = Job("AB", ("He",), ((0.0, 0.0, 0.0),), (), 0, "HF", "sto-3g", memory=1.0)
 RING = tuple((4.0 * i, 1.0 * (i % 3), 0.7 * (i % 5)) for i in range(30))
@@ -146,7 +146,7 @@ def test_giving_up_ends_the_process(tmp_path: Path) -> None:
 def test_the_process_dies_with_its_parent_and_its_scratch_is_swept(tmp_path: Path, how: signal.Signals) -> None:
     code = (
         "import sys, pathlib\n"
-        "from tests.tasks.labelling.test_runner import LONG, QUICK, WIDE\n"
+        "from tests.tasks.labelling.execution.test_runner import LONG, QUICK, WIDE\n"
         "from tasks.labelling.execution.runner import run_label\n"
         "for entry in run_label('pyscf', [QUICK, LONG], WIDE, pathlib.Path(sys.argv[1])):\n"
         "    print(entry['part'], flush=True)\n"

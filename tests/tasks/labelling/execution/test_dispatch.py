@@ -28,7 +28,7 @@ from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import protocol_of
 from tests.conftest import until
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 HELIUM = Fragment("helium", ("He",), ((0.0, 0.0, 0.0),), ())
 NEON = Fragment("neon", ("Ne",), ((0.0, 0.0, 2.8),), ())
 DIMER = NMer("helium-neon", (HELIUM, NEON), "A1_B1")
@@ -125,7 +125,7 @@ import sys
 from pathlib import Path
 from distributed import Client
 from deploy.cluster import local_cluster
-from tests.tasks.labelling.test_dispatch import DISTANCES, distances, label
+from tests.tasks.labelling.execution.test_dispatch import DISTANCES, distances, label
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])

@@ -21,7 +21,7 @@ from tasks.labelling.execution.runner import Limits, run_label
 from tasks.labelling.execution.scratch import sweep_scratch
 from tests.conftest import until
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 FILES = Path(__file__).parent / "orca"
 GOOD = (FILES / "good.out").read_text()
 ATOMS = (("O", (0.0, 0.0, 0.1173)), ("H", (0.0, 0.7572, -0.4692)), ("H", (0.0, -0.7572, -0.4692)))
@@ -187,7 +187,7 @@ def test_a_killed_worker_leaves_no_program_behind(fake_orca: Path, tmp_path: Pat
     scratch = tmp_path / "scratch"
     code = (
         "import pathlib, sys\n"
-        "from tests.tasks.labelling.test_orca import DIMER, Limits, run_label\n"
+        "from tests.tasks.labelling.engines.test_orca import DIMER, Limits, run_label\n"
         "list(run_label('orca', [DIMER], Limits(100.0, 2.0), pathlib.Path(sys.argv[1])))\n"
     )
     worker = subprocess.Popen(

@@ -18,7 +18,7 @@ import pytest
 from tasks.labelling.execution.scratch import LOCK, label_folder, sweep_scratch
 from tests.conftest import until
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 HOLDER = """
 import subprocess, sys

@@ -7,7 +7,7 @@ import pytest
 
 from potentials.nmers.switching import Switching
 from tasks.validation.gates.probes import EDGE, switching_shell
-from tests.tasks.validation.test_probes import THREE, TRIPLE, WrongSlope, build, clusters, verdict
+from tests.tasks.validation.gates.test_probes import THREE, TRIPLE, WrongSlope, build, clusters, verdict
 
 KEYS = {"three": (THREE, (0, 3, 6)), "triple": (TRIPLE, (0, 1, 4)), "means": (THREE, ((1, 2), (4, 5), (7, 8)))}
 RADII = [(4.5, 6.5), (2.5, 4.0)]

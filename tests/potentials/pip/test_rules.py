@@ -15,8 +15,8 @@ from potentials.pip.points import Points
 from potentials.pip.rules import EXAMPLES, parse_rules
 from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Variables
-from tests.potentials.test_basis import make
-from tests.potentials.test_symmetry import molecule
+from tests.potentials.nmers.test_symmetry import molecule
+from tests.potentials.pip.test_basis import make
 
 WATER_PAIR = make("D1E2_D1E2")
 CAPPED = make("A1B1C3")

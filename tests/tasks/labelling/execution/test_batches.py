@@ -18,7 +18,7 @@ from tasks.labelling.execution.runner import Limits, run_labels
 from tasks.labelling.execution.worker import LabelTask, LabelWork, run_task
 from tasks.labelling.protocol import protocol_of
 from tests.tasks.labelling.conftest import SETTINGS
-from tests.tasks.labelling.test_dispatch import DIMER, distances
+from tests.tasks.labelling.execution.test_dispatch import DIMER, distances
 
 pytestmark = pytest.mark.usefixtures("instant")
 LIMITS = Limits(timeout=20.0, memory=1.0)

@@ -29,10 +29,10 @@ from tasks.labelling.execution.dispatch import LabelCounts, label_configurations
 from tasks.labelling.protocol import protocol_of
 from tests.storage.conftest import small_disk  # noqa: F401 - a fixture
 from tests.tasks.labelling.conftest import SETTINGS
-from tests.tasks.labelling.test_dispatch import DIMER, distances
+from tests.tasks.labelling.execution.test_dispatch import DIMER, distances
 
 pytestmark = pytest.mark.usefixtures("instant")
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 PARTS = ("AB", "A", "B")
 SLOW, GREEDY, HANGING, DEADLY = 500.0, 600.0, 700.0, 900.0
 Key = tuple[str, str]
@@ -171,7 +171,7 @@ import sys
 from pathlib import Path
 from distributed import Client
 from deploy.cluster import local_cluster
-from tests.tasks.labelling.test_chaos import label, slow_labels
+from tests.tasks.labelling.execution.test_chaos import label, slow_labels
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
