@@ -19,8 +19,8 @@ from tasks.labelling.collect import collect_labels
 from tasks.labelling.execution.dispatch import label_configurations, work_left
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import protocol_of
-from tests.tasks.labelling.conftest import SETTINGS, instant  # noqa: F401 - a fixture
 from tests.tasks.labelling.execution.test_dispatch import DIMER, distances
+from tests.tasks.labelling.instant.instant import SETTINGS
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.usefixtures("instant")]
 RESOURCES = Resources(label_timeout=60.0, label_memory=1.0)
@@ -38,7 +38,7 @@ def all_cpu() -> float:
 
 
 @pytest.fixture
-def client(instant: Path, tmp_path: Path) -> Iterator[Client]:  # noqa: F811
+def client(instant: Path, tmp_path: Path) -> Iterator[Client]:
     with local_cluster(2, tmp_path / "dask") as address, Client(address) as client:
         yield client
 

@@ -20,8 +20,13 @@ os.environ.update(
 )
 
 from deploy.environment import PREFECT_DEFAULTS
+from recipes.engines import ENGINES
+from recipes.registry import PLUGINS
 
 ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials")
+"""The folders of the code, from the top floor down."""
+INSTANT = ROOT / "tests" / "tasks" / "labelling" / "instant"
 
 TINY = """
 format = 1
@@ -113,6 +118,12 @@ def reference_data() -> Callable[[str], Path]:
     return find
 
 
+def sources(*rooms: str, ends: tuple[str, ...] = ("py",)) -> dict[str, str]:
+    """Return the text of each file of the code, of some rooms or of all, by its path in the repository."""
+    files = [p for room in rooms or ROOMS for end in ends for p in sorted((ROOT / room).rglob(f"*.{end}"))]
+    return {str(path.relative_to(ROOT)): path.read_text() for path in files}
+
+
 def until(condition: Callable[[], bool], seconds: float = 240.0) -> bool:
     """Return whether a condition was seen to hold in time; it may hold for a moment only."""
     deadline = time.monotonic() + seconds
@@ -133,6 +144,35 @@ def missing(what: str, hint: str) -> None:
     if what in os.environ.get("NMER_REQUIRE", "").split():
         pytest.fail(f"{what} is required here (NMER_REQUIRE) and missing: {hint}")
     pytest.skip(f"{what} is missing: {hint}")
+
+
+@pytest.fixture
+def instant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Add an engine that takes no time, here and in every process that starts; return its folder."""
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    monkeypatch.setenv("NMER_TEST_MARKS", str(marks))
+    monkeypatch.setenv(PLUGINS, str(INSTANT))
+    ENGINES.forget()
+    yield INSTANT
+    ENGINES.forget()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Provide a disk of 2 MiB, half of it taken by the file ``ballast``; only root can mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no small disk can be mounted here: {error}")
+    try:
+        (folder / "ballast").write_bytes(b"x" * 1024 * 1024)
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=False)
 
 
 @pytest.fixture(scope="session")

@@ -21,11 +21,10 @@ from recipes.engines import ENGINES
 from recipes.registry import Registry
 from recipes.schema.recipe import DESCRIPTORS
 from recipes.schema.sampling import FORCE_FIELDS, SAMPLERS
+from tests.conftest import ROOMS, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
-FLOORS = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials")
 ALLOWED = {
-    "nmer": set(FLOORS),
+    "nmer": set(ROOMS),
     "flows": {"flows", "deploy", "tasks", "storage", "recipes", "potentials"},
     "deploy": {"deploy", "potentials"},
     "tasks": {"tasks", "storage", "recipes", "potentials"},
@@ -98,7 +97,7 @@ class Module:
 @cache
 def modules() -> dict[str, Module]:
     """Return every module of the rooms by its name; each file is parsed once."""
-    found = [_read(path) for floor in FLOORS for path in sorted((ROOT / floor).rglob("*.py"))]
+    found = [_read(path) for floor in ROOMS for path in sorted((ROOT / floor).rglob("*.py"))]
     return {module.name: module for module in found}
 
 
@@ -140,7 +139,7 @@ def test_arrows_point_down() -> None:
     up = [
         f"{module.name} imports {name}"
         for module in modules().values()
-        for name in sorted((module.packages & set(FLOORS)) - ALLOWED[module.room])
+        for name in sorted((module.packages & set(ROOMS)) - ALLOWED[module.room])
     ]
     assert not up
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials")
+from tests.conftest import ROOMS, ROOT
 
 
 def private(name: str) -> bool:

@@ -41,6 +41,7 @@ from storage.xyz import UNITS
 from tasks.labelling.plan import nbody_energy
 from tasks.labelling.protocol import protocol_of
 from tasks.labelling.reference import reference_molecules
+from tests.conftest import ROOT
 
 RECIPE = load_recipe("ch3-water")
 NMER = RECIPE.build_nmer()
@@ -188,9 +189,8 @@ def table() -> list[str]:
 
 def test_every_format_declares_what_it_is() -> None:
     assert {kind: tuple(sorted(of_kind(kind))) for kind in NAMES} == NAMES
-    root = Path(__file__).resolve().parents[2]
-    papers = tomllib.loads((root / "storage" / "papers.toml").read_text())
-    page = (root / "docs" / "exchange.md").read_text()
+    papers = tomllib.loads((ROOT / "storage" / "papers.toml").read_text())
+    page = (ROOT / "docs" / "exchange.md").read_text()
     for form in FORMATS:
         assert form.title and set(form.papers) <= set(papers)
         assert form.check or form.read_back

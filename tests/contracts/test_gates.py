@@ -26,8 +26,8 @@ from tasks.metrics import errors
 from tasks.plan import resolve
 from tasks.validation.gates.interface import Candidate, judge
 from tasks.validation.task import validation_task
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 RECIPE = load_recipe("ch3-water")
 NMER = RECIPE.build_nmer()
 BASIS = Basis.build(NMER, 2, "intermolecular")

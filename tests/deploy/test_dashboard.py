@@ -16,8 +16,7 @@ from deploy.cluster import local_cluster
 from deploy.machine import BatchMachine, SchedulerMachine
 from deploy.opening import open_machine
 from deploy.script import Work, job_options
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.conftest import ROOT
 
 
 def page(link: str) -> str:

@@ -19,7 +19,6 @@ from deploy.machine import BatchMachine, LabelJobs
 from deploy.opening import open_machine
 from tests.conftest import until
 from tests.deploy.test_slurm import Slurm, running, work
-from tests.tasks.labelling.conftest import instant  # noqa: F401 - a fixture
 from tests.tasks.labelling.execution.test_chaos import HANGING, in_ledger, label, slow_labels, spooled
 
 pytestmark = pytest.mark.usefixtures("instant")

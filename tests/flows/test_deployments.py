@@ -25,10 +25,9 @@ from recipes.load import load_recipe
 from recipes.schema.recipe import Recipe
 from recipes.stages import STAGES
 from storage.store import Store
-from tests.conftest import until
+from tests.conftest import ROOT, until
 
 Nmer = Callable[..., subprocess.CompletedProcess[str]]
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_prefect_reads_back_the_recipe_itself(tmp_path: Path) -> None:

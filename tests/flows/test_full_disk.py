@@ -13,7 +13,6 @@ import pytest
 from potentials.errors import AGAIN
 from storage.spool import read_spool, spool_files
 from storage.store import Store
-from tests.storage.conftest import small_disk  # noqa: F401 - a fixture
 
 
 def resize(disk: Path, kilobytes: int) -> None:
@@ -40,7 +39,7 @@ def check_full(words: list[str], store: Path) -> list[str]:
 
 @pytest.mark.parametrize("sizes", [(330,), pytest.param((80, 200, 280, 330), marks=pytest.mark.slow)])
 def test_a_run_on_a_disk_that_fills_up(
-    small_disk: Path,  # noqa: F811
+    small_disk: Path,
     tiny_recipe: Path,
     tmp_path: Path,
     server: str,

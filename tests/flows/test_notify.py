@@ -20,8 +20,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags, Log
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deploy.environment import RUN_LOGS
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials")
+from tests.conftest import ROOMS, ROOT, sources
 
 EVALUATE = """
 import numpy as np
@@ -114,9 +113,8 @@ def test_a_function_for_c_is_compiled_without_a_cache(installed: Path, tmp_path:
 
 
 def test_nothing_else_asks_numba_for_a_cache() -> None:
-    for room in ROOMS:
-        for path in (ROOT / room).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.ImportFrom) and node.module == "numba":
-                    names = {alias.name for alias in node.names}
-                    assert not names & {"njit", "jit", "cfunc", "vectorize", "guvectorize"}, path
+    for path, text in sources().items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and node.module == "numba":
+                names = {alias.name for alias in node.names}
+                assert not names & {"njit", "jit", "cfunc", "vectorize", "guvectorize"}, path

@@ -6,19 +6,16 @@ import importlib
 import inspect
 import pickle
 import re
-from pathlib import Path
 
 import pytest
 
 from potentials.errors import AGAIN, LONGEST, InputError, MissingProgramError, NmerError, StageError, StoppedError
+from tests.conftest import sources
 
-ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials")
 DEFINED = sorted(
-    (".".join(path.relative_to(ROOT).with_suffix("").parts), name)
-    for room in ROOMS
-    for path in (ROOT / room).rglob("*.py")
-    for name in re.findall(r"^class (\w+(?:Error|Exception))\b", path.read_text(), re.MULTILINE)
+    (path.removesuffix(".py").replace("/", "."), name)
+    for path, text in sources().items()
+    for name in re.findall(r"^class (\w+(?:Error|Exception))\b", text, re.MULTILINE)
 )
 
 

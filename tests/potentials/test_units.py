@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -22,6 +21,7 @@ from potentials.units import (
     gradient_factor,
     gradient_unit,
 )
+from tests.conftest import sources
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,8 @@ OWN = {
 
 
 def test_constants_are_nowhere_else() -> None:
-    root = Path(__file__).resolve().parents[2]
     number = re.compile(r"\b(627\.5|0\.5291|0\.00198|0\.00831|332\.06|23\.06|219474|4\.184|2625\.|1\.3806|6\.022)")
-    rooms = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials")
-    files = [p for room in rooms for end in ("*.py", "*.in") for p in (root / room).rglob(end)]
-    assert {str(p.relative_to(root)) for p in files if number.search(p.read_text())} == OWN
+    assert {path for path, text in sources(ends=("py", "in")).items() if number.search(text)} == OWN
 
 
 def test_constants_agree_with_each_other() -> None:

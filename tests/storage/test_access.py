@@ -20,10 +20,9 @@ import pytest
 from nmer.cli.main import main
 from storage.bundle import write_bundle
 from storage.store import Store
+from tests.conftest import ROOT
 from tests.storage.bundled import small_family
 from tests.storage.family import family
-
-ROOT = Path(__file__).resolve().parents[2]
 
 COMMANDS = """
 import contextlib, io, json, sys

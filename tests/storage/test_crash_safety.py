@@ -25,9 +25,8 @@ from storage.spool import SpoolWriter, read_spool, spool_files
 from storage.store import Store
 from storage.unbundle import take_in
 from storage.version import Column, Version
+from tests.conftest import ROOT
 from tests.storage.bundled import small_family
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def add(store: Store, number: int) -> Version:

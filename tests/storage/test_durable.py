@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from storage.durable import replacing, temporary_for, write_bytes, write_text
+from tests.conftest import sources
 
 
 def test_no_two_names_are_the_same_and_gc_knows_them(tmp_path: Path) -> None:
@@ -80,7 +81,6 @@ def test_what_fails_leaves_the_path_as_it_was(folder: bool, tmp_path: Path) -> N
     assert (path / "file" if folder else path).read_text() == "text" and os.listdir(tmp_path) == ["made"]
 
 
-ROOT = Path(__file__).resolve().parents[2]
 WRITES = re.compile(
     r"\.write_(?:text|bytes)\(|\.open\(\"[wax]|[^.\w]open\([^)\n]*\"[wax]b?\"|copyfile\(|np\.savez?\("
 )
@@ -109,11 +109,5 @@ IN_SCRATCH = {
 
 
 def test_no_kept_file_is_written_in_place() -> None:
-    rooms = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials")
-    found = {
-        str(path.relative_to(ROOT))
-        for room in rooms
-        for path in (ROOT / room).rglob("*.py")
-        if WRITES.search(path.read_text())
-    }
+    found = {path for path, text in sources().items() if WRITES.search(text)}
     assert found - {"storage/durable.py"} <= set(IN_SCRATCH)

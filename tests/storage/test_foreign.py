@@ -24,10 +24,10 @@ from potentials.errors import InputError
 from storage.bundle import MANIFEST, write_bundle
 from storage.store import Store
 from storage.version import Version, read_version
+from tests.conftest import ROOT
 from tests.storage.bundled import small_family
 from tests.storage.hostile import CONTENT, POTENTIAL, STRUCTURE, Change, files_below, make
 
-ROOT = Path(__file__).resolve().parents[2]
 EVERY = STRUCTURE | CONTENT | POTENTIAL
 
 

@@ -25,11 +25,11 @@ from storage.contents import (
 )
 from storage.store import Store
 from storage.version import write_version
+from tests.conftest import ROOT
 from tests.contracts import test_exports_of_three_bodies as three_bodies
 from tests.contracts.test_exporters import KINDS, potential_file
 from tests.storage.bundled import RECIPE, small_family
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "format.md").read_text()
 CODE = "\n".join(re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
 

@@ -21,11 +21,10 @@ from storage.bundle_labels import SPOOL
 from storage.spool import encode
 from storage.store import Store
 from storage.unbundle import take_in
+from tests.conftest import ROOT
 from tests.storage.bundled import small_family
 from tests.storage.hostile import files_below
 from tests.storage.test_bundles import LABEL, rebuilt
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

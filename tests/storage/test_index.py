@@ -22,9 +22,8 @@ from storage.removal import remove
 from storage.store import Store
 from storage.tags import set_tag
 from storage.version import Column, Version
+from tests.conftest import ROOT
 from tests.storage.family import family, tiny
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

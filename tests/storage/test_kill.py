@@ -26,8 +26,8 @@ from storage.ledger import Ledger
 from storage.spool import SpoolWriter
 from storage.store import Store
 from storage.version import Column
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 ROUNDS_A_STORE = 10
 LONGEST = 0.08
 """Before a kill, s."""

@@ -19,6 +19,7 @@ from storage.configuration import configuration_id, protocol_id
 from storage.ledger import Counts, Ledger
 from storage.ledger_file import FORMAT
 from storage.spool import SpoolRange, SpoolWriter, encode
+from tests.conftest import ROOT
 
 PARTS = ("AB", "A in AB", "B in AB")
 
@@ -233,7 +234,7 @@ def test_the_message_names_who_holds_the_ledger(tmp_path: Path) -> None:
     )
     holder = subprocess.Popen(
         [sys.executable, "-u", "-c", code, str(tmp_path)],
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -22,7 +22,6 @@ from storage.records import Selection
 from storage.spool import SpoolWriter
 from storage.store import Store
 from tasks.labelling.protocol import protocol_of
-from tests.tasks.labelling.conftest import instant  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("instant")
 DEADLY = 900.0

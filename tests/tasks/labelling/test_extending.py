@@ -18,7 +18,6 @@ from tasks.labelling.task import labelling_task
 from tasks.plan import resolve
 from tasks.selection.task import selection_task
 from tests.storage import family
-from tests.tasks.labelling.conftest import instant  # noqa: F401 - a fixture
 
 INSTANT = {"engine": "instant", "method": "instant", "counterpoise": False}
 

@@ -19,9 +19,8 @@ from tasks.labelling.engines.orca import OrcaEngine, program_version, write_inpu
 from tasks.labelling.engines.registry import get_engine
 from tasks.labelling.execution.runner import Limits, run_label
 from tasks.labelling.execution.scratch import sweep_scratch
-from tests.conftest import until
+from tests.conftest import ROOT, until
 
-ROOT = Path(__file__).resolve().parents[4]
 FILES = Path(__file__).parent / "orca"
 GOOD = (FILES / "good.out").read_text()
 ATOMS = (("O", (0.0, 0.0, 0.1173)), ("H", (0.0, 0.7572, -0.4692)), ("H", (0.0, -0.7572, -0.4692)))

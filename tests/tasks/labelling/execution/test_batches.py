@@ -17,12 +17,11 @@ from tasks.labelling.execution.dispatch import batch_size
 from tasks.labelling.execution.runner import Limits, run_labels
 from tasks.labelling.execution.worker import LabelTask, LabelWork, run_task
 from tasks.labelling.protocol import protocol_of
-from tests.tasks.labelling.conftest import SETTINGS
 from tests.tasks.labelling.execution.test_dispatch import DIMER, distances
+from tests.tasks.labelling.instant.instant import DEADLY, DEADLY_ONCE, GREEDY, HANGING, PROGRAM, SETTINGS, SLOW
 
 pytestmark = pytest.mark.usefixtures("instant")
 LIMITS = Limits(timeout=20.0, memory=1.0)
-SLOW, GREEDY, PROGRAM, HANGING, DEADLY_ONCE, DEADLY = 500.0, 600.0, 650.0, 700.0, 800.0, 900.0
 
 
 def jobs(values: list[float]) -> list[list[Job]]:

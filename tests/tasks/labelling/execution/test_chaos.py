@@ -27,14 +27,12 @@ from storage.spool import read_spool, spool_files
 from tasks.labelling.execution import label_queue
 from tasks.labelling.execution.dispatch import LabelCounts, label_configurations
 from tasks.labelling.protocol import protocol_of
-from tests.storage.conftest import small_disk  # noqa: F401 - a fixture
-from tests.tasks.labelling.conftest import SETTINGS
+from tests.conftest import ROOT
 from tests.tasks.labelling.execution.test_dispatch import DIMER, distances
+from tests.tasks.labelling.instant.instant import DEADLY, GREEDY, HANGING, SETTINGS, SLOW
 
 pytestmark = pytest.mark.usefixtures("instant")
-ROOT = Path(__file__).resolve().parents[4]
 PARTS = ("AB", "A", "B")
-SLOW, GREEDY, HANGING, DEADLY = 500.0, 600.0, 700.0, 900.0
 Key = tuple[str, str]
 
 
@@ -318,7 +316,7 @@ def test_bad_labels_do_not_hurt_their_neighbours(tmp_path: Path, client: Client)
 
 
 def test_a_full_disk_is_one_sentence_and_a_rerun_completes(
-    small_disk: Path,  # noqa: F811
+    small_disk: Path,
     client: Client,
 ) -> None:
     values = [3.0 + 0.001 * n for n in range(1200)]

@@ -26,9 +26,8 @@ from tasks.labelling.collect import collect_labels
 from tasks.labelling.execution.dispatch import LabelCounts, label_configurations, missing_parts
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import protocol_of
-from tests.conftest import until
+from tests.conftest import ROOT, until
 
-ROOT = Path(__file__).resolve().parents[4]
 HELIUM = Fragment("helium", ("He",), ((0.0, 0.0, 0.0),), ())
 NEON = Fragment("neon", ("Ne",), ((0.0, 0.0, 2.8),), ())
 DIMER = NMer("helium-neon", (HELIUM, NEON), "A1_B1")

@@ -19,8 +19,8 @@ from tasks.labelling.engines.interface import Job
 from tasks.labelling.execution.process import child_environment
 from tasks.labelling.execution.runner import Limits, run_label
 from tasks.labelling.execution.scratch import sweep_scratch
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parents[4]
 WIDE = Limits(timeout=120.0, memory=3.0)
 QUICK = Job("AB", ("He",), ((0.0, 0.0, 0.0),), (), 0, "HF", "sto-3g", memory=1.0)
 RING = tuple((4.0 * i, 1.0 * (i % 3), 0.7 * (i % 5)) for i in range(30))

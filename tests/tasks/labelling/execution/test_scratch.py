@@ -16,9 +16,7 @@ from pathlib import Path
 import pytest
 
 from tasks.labelling.execution.scratch import LOCK, label_folder, sweep_scratch
-from tests.conftest import until
-
-ROOT = Path(__file__).resolve().parents[4]
+from tests.conftest import ROOT, sources, until
 
 HOLDER = """
 import subprocess, sys
@@ -190,11 +188,4 @@ ALLOWED = {
 
 def test_no_temporary_name_is_made_by_hand() -> None:
     """Names with a process number or a host are shared by containers and hosts; `temporary_for` makes them."""
-    rooms = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials")
-    found = {
-        str(path.relative_to(ROOT))
-        for room in rooms
-        for path in (ROOT / room).rglob("*.py")
-        if HOME_MADE.search(path.read_text())
-    }
-    assert found <= set(ALLOWED)
+    assert {path for path, text in sources().items() if HOME_MADE.search(text)} <= set(ALLOWED)

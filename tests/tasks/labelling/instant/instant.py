@@ -20,6 +20,9 @@ SLOW, GREEDY, PROGRAM, HANGING, DEADLY_ONCE, DEADLY = 500.0, 600.0, 650.0, 700.0
 """Distances (Angstrom) from which on a label takes a while, eats memory, has a program do that, hangs, kills its
 process the first time or each time."""
 
+SETTINGS = Labelling.model_construct(engine="instant", method="instant", counterpoise=False)
+"""Its protocol; it is valid only where the fixture ``instant`` is in use."""
+
 HUNGRY = "import os, time; x = os.urandom(1024) * 400_000; time.sleep(600)"
 
 
