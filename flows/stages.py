@@ -60,8 +60,11 @@ def run_stages(
     """
     path = store or default_store()
     check_recipe(recipe, until)
-    plan = resolve(with_scratch(recipe, scratch_of(machine)))
-    recipe, opened, keys = plan.recipe, Store(path, create=True), dict[str, str]()
+    opened, keys = Store(path, create=True), dict[str, str]()
+    plan = resolve(with_scratch(recipe, scratch_of(machine)), opened)
+    recipe = plan.recipe
+    if "fitting" in stages_until(until):
+        plan.baseline(opened)  # labels take days: what the fit lacks is said before them
     states = recipe_state(plan, opened)
     check_complete(recipe, states, since)
     complete = {state.stage for state in states if state.version is not None}

@@ -153,6 +153,8 @@ def _potential(facts: Mapping[str, Any], fitting: dict[str, Any]) -> Iterator[tu
             yield "MB-nrg potentials of capped n-mers with water", "polyalanine-water"
     if facts.get("options", {}).get("lone_pairs"):
         yield "lone pairs of water", "mb-pol"
+    if facts.get("physics"):
+        yield from _physics({})
     optimizer = fitting.get("optimizer")
     if optimizer == "variable-projection":
         yield "variable projection", "varpro"

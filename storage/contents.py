@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Switching
+from potentials.physics.nbody import PhysicsOfNMer
 from potentials.pip.basis import BasisOptions
 from potentials.pip.potential import Potential
 from potentials.pip.sites import LonePairs
@@ -22,6 +23,7 @@ from potentials.pip.variables import Forms
 from recipes.schema.recipe import NMerModel
 from storage.attributes import of_version
 from storage.foreign import read_foreign
+from storage.parameters import physics_columns, physics_facts, rebuilt_physics
 from storage.records import Dataset, Pool, Selection
 from storage.version import Column, Version
 
@@ -197,6 +199,10 @@ def potential_columns(potential: Potential) -> dict[str, Column]:
     if potential.ensemble is not None:
         meaning = "coefficients of an ensemble of fits (member, term); their spread is the uncertainty"
         more["ensemble"] = Column(potential.ensemble, "kcal/mol", meaning, _FIT)
+    if potential.physics is not None:
+        below = "V_phys, the baseline of the fit"
+        more["physics_atoms"] = Column(potential.physics.types, "1", "type of each atom; none for a cap", below)
+        more |= physics_columns(potential.physics.parameters, below, "physics_")
     k, coefficients = np.asarray(potential.k), np.asarray(potential.coefficients)
     return {
         "k": Column(k, "1/Angstrom", "non-linear parameter of each kind of distance", _FIT),
@@ -210,6 +216,10 @@ def potential_columns(potential: Potential) -> dict[str, Column]:
 def potential_facts(potential: Potential, nmer: NMerModel) -> dict[str, Any]:
     """Return the facts from which, with the arrays, a potential is rebuilt."""
     kept, rules = written_terms(potential)
+    physics, below = potential.physics, {}
+    if physics is not None:
+        named = {"name": physics.parameters.name, "reference": physics.reference}
+        below["physics"] = physics_facts(physics.parameters) | named
     return {
         "nmer": nmer.model_dump(mode="json"),
         "degree": potential.degree,
@@ -221,6 +231,7 @@ def potential_facts(potential: Potential, nmer: NMerModel) -> dict[str, Any]:
         },
         "number_of_terms": len(potential.coefficients),
         "switching": written_switching(potential.switching),
+        **below,
     }
 
 
@@ -287,7 +298,17 @@ def potential_from_version(version: Version, status: str, remarks: Sequence[str]
         options=options,
         d=version.column("d") if version.has_column("d") else np.empty(0),
         remarks=tuple(remarks),
+        physics=_physics(version, facts.get("physics"), nmer),
     )
+
+
+def _physics(version: Version, facts: dict[str, Any] | None, nmer: NMer) -> PhysicsOfNMer | None:
+    """Return the V_phys that a potential was fitted over, from its own arrays."""
+    if facts is None:
+        return None
+    types = tuple(str(t) for t in version.column("physics_atoms").tolist())
+    parameters = rebuilt_physics(version, facts, str(facts["name"]), "physics_")
+    return PhysicsOfNMer(nmer, types, parameters, float(facts["reference"]))
 
 
 def potential_of_file(path: Path) -> Potential:

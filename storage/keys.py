@@ -131,9 +131,19 @@ def dataset_key(recipe: Recipe, label_ids: list[str], selection: str | None = No
     return stage_key("labelling", recipe, [selection or selection_key(recipe), digest(sorted(label_ids))])
 
 
-def potential_key(recipe: Recipe, dataset: str) -> str:
-    """Return the key of the potential fitted to the dataset with the given key."""
-    return stage_key("fitting", recipe, [dataset])
+def potential_key(recipe: Recipe, dataset: str, physics: str = "") -> str:
+    """Return the key of the potential fitted to the dataset with the given key.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    dataset
+        Key of the dataset.
+    physics
+        Digest of the parameters of V_phys that are the baseline; empty if there is none.
+    """
+    return stage_key("fitting", recipe, [dataset, physics] if physics else [dataset])
 
 
 def validation_key(recipe: Recipe, potential: str) -> str:

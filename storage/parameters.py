@@ -8,7 +8,7 @@ import numpy as np
 
 from potentials.errors import InputError
 from potentials.physics.parameters import COLUMNS, PhysicsParameters
-from recipes.physics.table import UNITS
+from recipes.physics.table import SCALARS, UNITS
 from storage.version import Column, Version
 
 MEANINGS = {
@@ -33,11 +33,7 @@ def physics_columns(parameters: PhysicsParameters, source: str, prefix: str = ""
 
 def physics_facts(parameters: PhysicsParameters) -> dict[str, Any]:
     """Return the facts from which, with the arrays, a set of parameters is rebuilt."""
-    return {
-        "digest": parameters.digest,
-        "thole_charge": parameters.thole_charge,
-        "thole_dipole": parameters.thole_dipole,
-    }
+    return {"digest": parameters.digest} | {name: getattr(parameters, name) for name in SCALARS}
 
 
 def rebuilt_physics(version: Version, facts: dict[str, Any], name: str, prefix: str = "") -> PhysicsParameters:
@@ -48,13 +44,10 @@ def rebuilt_physics(version: Version, facts: dict[str, Any], name: str, prefix: 
     InputError
         If their digest is another one.
     """
-    found = PhysicsParameters(
-        tuple(str(t) for t in version.column(f"{prefix}types").tolist()),
-        **{column: version.column(f"{prefix}{column}") for column in COLUMNS},
-        thole_charge=float(facts["thole_charge"]),
-        thole_dipole=float(facts["thole_dipole"]),
-        name=name,
-    )
+    types = tuple(str(t) for t in version.column(f"{prefix}types").tolist())
+    columns: dict[str, Any] = {column: version.column(f"{prefix}{column}") for column in COLUMNS}
+    scalars = {scalar: float(facts[scalar]) for scalar in SCALARS}
+    found = PhysicsParameters(types, **columns | scalars, name=name)
     if found.digest != facts["digest"]:
         raise InputError(
             f"the physics parameters in '{version.path}' have the digest {found.digest[:12]}, and it says "

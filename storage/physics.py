@@ -116,6 +116,18 @@ def find_physics(store: Store | None, ref: str) -> tuple[PhysicsParameters, Vers
     return replace(found, name=f"{KIND}:{name}"), None
 
 
+def version_of_physics(store: Store, ref: str) -> Version:
+    """Return the version that a reference names; shipped parameters are written into the store.
+
+    The caller holds the store's writer lock. Raises as `find_physics` does.
+    """
+    found = find_physics(store, ref)[1]
+    if found is not None:
+        return found
+    name = ref.removeprefix(f"{KIND}:")
+    return store.resolve(write_physics(store, name, read_physics_toml(shipped_physics()[name])))
+
+
 def load_physics(store: Store | None, ref: str) -> PhysicsParameters:
     """Return the parameters that a reference names; see `find_physics`."""
     return find_physics(store, ref)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from potentials.errors import InputError
@@ -9,6 +10,8 @@ from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Recipe
 from recipes.stages import STAGE
 from storage.keys import pool_key, selection_key_of
+from storage.physics import load_physics
+from storage.store import Store
 from tasks.labelling.protocol import Protocol, protocol_of
 from tasks.labelling.reference import reference_molecules
 
@@ -31,6 +34,9 @@ class Plan:
         Molecules whose minima the energies are relative to, each with its factor.
     terms
         Number of terms of the potential.
+    physics
+        Digest of the parameters of V_phys that are the baseline of the fit; empty where there are none, or they
+        were not known when the plan was made.
     """
 
     recipe: Recipe
@@ -40,6 +46,7 @@ class Plan:
     protocol: Protocol | None
     references: tuple[tuple[NMer, int], ...]
     terms: int
+    physics: str = ""
 
     def labels(self) -> Protocol:
         """Return the protocol.
@@ -51,6 +58,17 @@ class Plan:
         """
         return self.protocol or protocol_of(self.nmer, self.recipe.labelling)
 
+    def baseline(self, store: Store) -> str:
+        """Return the digest of the parameters of V_phys that are the baseline of the fit; empty if it has none.
+
+        Raises
+        ------
+        InputError
+            If neither the store nor the shipped parameters have them.
+        """
+        name = self.recipe.fitting.baseline
+        return "" if name is None else self.physics or load_physics(store, name).digest
+
     def total(self, stage: str) -> int:
         """Return how many frames, configurations, labels, ... a stage makes in all."""
         labels = self.recipe.selection.train + self.recipe.selection.test
@@ -58,8 +76,15 @@ class Plan:
         return counts.get(STAGE[stage].unit, labels)
 
 
-def resolve(recipe: Recipe) -> Plan:
+def resolve(recipe: Recipe, store: Store | None = None) -> Plan:
     """Return the plan of a recipe.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    store
+        The store, if there is one: it may have the parameters of V_phys that the recipe names.
 
     Raises
     ------
@@ -71,6 +96,12 @@ def resolve(recipe: Recipe) -> Plan:
         protocol = protocol_of(nmer, recipe.labelling)
     except InputError:
         protocol = None
+    physics = ""
+    if recipe.fitting.baseline is not None:
+        with suppress(
+            InputError
+        ):  # an earlier step of the run may make them; `Plan.baseline` says what is missing
+            physics = load_physics(store, recipe.fitting.baseline).digest
     terms = recipe.fitting.build_basis(nmer).n_terms
     return Plan(
         recipe=recipe,
@@ -80,4 +111,5 @@ def resolve(recipe: Recipe) -> Plan:
         protocol=protocol,
         references=reference_molecules(nmer, recipe.labelling),
         terms=min(terms, recipe.fitting.max_terms or terms),
+        physics=physics,
     )

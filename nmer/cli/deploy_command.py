@@ -85,7 +85,7 @@ def deploy(
     if not file_only:
         check_server()
     for name, members in [(recipe.name, [recipe]) for recipe in singles] + list(families.items()):
-        left = sum((cost_left(resolve(member), known, since, until) for member in members), CostLeft(0.0))
+        left = sum((cost_left(resolve(member, known), known, since, until) for member in members), CostLeft(0.0))
         check_consent(name, left, limit, preset, yes)
     if not file_only:
         make_pools([pool])  # first, so that nothing is written if no server answers

@@ -14,6 +14,7 @@ from nmer.cli.xyz_input import AS_THEY_ARE, XyzInput, print_readings, readings
 from potentials.errors import InputError
 
 if TYPE_CHECKING:
+    from potentials.physics.parameters import PhysicsParameters
     from tasks.fitting.of_files import FileFit
 
 TrainFile = Annotated[Path, Parameter(help="xyz file of the training set: MB-Fit's, or extended xyz.")]
@@ -50,8 +51,16 @@ def fit(
         str, Parameter(help="variable-projection, simplex, or fixed: optimizer of the non-linear parameters.")
     ] = "variable-projection",
     starts: Annotated[int, Parameter(help="Starting points of the non-linear parameters.")] = 5,
+    baseline: Annotated[
+        str | None,
+        Parameter(
+            help="Parameters of V_phys, whose n-body energy is subtracted and is part of the potential: "
+            "physics:NAME@NUMBER of the store, or a TOML file. All atoms count as real: caps are not known here.",
+        ),
+    ] = None,
     folds: Annotated[int, Parameter(help="Number of cross-validation folds; 0: none.")] = 0,
     seed: Annotated[int, Parameter(help="Random seed of the starting points and of the validation set.")] = 2025,
+    store: StorePath = None,
     out: Annotated[
         Path | None, Parameter(help="Folder for the potential, its errors, and the parity plot.")
     ] = None,
@@ -91,7 +100,7 @@ def fit(
             "seed": seed,
         },
     )
-    found = fit_files(model, data, held, settings, folds)
+    found = fit_files(model, data, held, settings, folds, _parameters(baseline, store))
     files = write_fit(found, out) if out else []
     if json:
         print_json(found.summary() | {"files": [str(path) for path in files]})
@@ -138,6 +147,20 @@ def import_(
         if data.gradient is not None:
             print("note: a dataset has no gradients; those of the file are not kept")
     return 0
+
+
+def _parameters(baseline: str | None, store: str | None) -> PhysicsParameters | None:
+    """Return the parameters of V_phys of a reference or of a TOML file."""
+    if baseline is None:
+        return None
+    from recipes.physics.table import read_physics_toml
+    from storage.physics import load_physics
+    from storage.store import Store, default_store
+
+    if baseline.endswith(".toml"):
+        return read_physics_toml(Path(baseline)).parameters
+    there = store is not None or default_store().exists()
+    return load_physics(Store(store) if there else None, baseline)
 
 
 def _terms(filters: Sequence[str], symmetry: str) -> dict[str, Any]:

@@ -60,7 +60,8 @@ def retry(
     machine = machine_of(on)
     limit = cost_limit(max_core_hours, machine.max_core_hours)
     loaded = checked_recipe(recipe, preset, protocol, until="labelling")
-    opened, plan = Store(store), resolve(loaded)
+    opened = Store(store)
+    plan = resolve(loaded, opened)
     selection = opened.find("selection", plan.selection, loaded.name)
     if selection is None:
         raise InputError(

@@ -161,7 +161,7 @@ def plan(
     from tasks.run.state import label_cost_now, open_store
 
     loaded, opened = checked_recipe(recipe, preset, protocol, here=False), open_store(store)
-    resolved = resolve(loaded)
+    resolved = resolve(loaded, opened)
     label = label_cost_now(resolved, opened)
     rows = stage_costs(resolved, opened, label)
     known = sum(row["core_hours_left"] or 0.0 for row in rows)

@@ -77,7 +77,7 @@ def run(
         from nmer.cli.family_run import load_family, print_family, run_family
 
         need("prefect", "distributed")
-        plans = [resolve(member) for member in load_family(family, preset, protocol, workers, until)]
+        plans = [resolve(member, known) for member in load_family(family, preset, protocol, workers, until)]
         _check_start(family, plans, known, path, machine, only, until, preset, yes, limit)
         whole = run_family(family, plans, Store(path, create=True), until, machine)
         if json:
@@ -90,7 +90,7 @@ def run(
     work = plan is None
     if plan is None:
         need("prefect", "distributed")
-        plan = resolve(checked_recipe(recipe, preset, protocol, workers, until))
+        plan = resolve(checked_recipe(recipe, preset, protocol, workers, until), known)
         _check_start(plan.recipe.name, [plan], known, path, machine, only, until, preset, yes, limit)
     opened = Store(path, create=True)
     if note := network_note(opened.labels):
@@ -198,7 +198,7 @@ def status(
 
     loaded = with_protocol(load_recipe(recipe, preset), protocol)
     opened = open_store(store)
-    states = recipe_state(resolve(loaded), opened)
+    states = recipe_state(resolve(loaded, opened), opened)
     if opened is not None and (note := network_note(opened.labels)):
         print(f"note: {note}", file=sys.stderr)
     if json:

@@ -17,6 +17,7 @@ from potentials.errors import InputError
 
 if TYPE_CHECKING:
     from potentials.nmers.nmer import NMer
+    from potentials.physics.nbody import PhysicsOfNMer
     from recipes.schema.recipe import Fitting
     from storage.xyz import Labelled
 
@@ -36,6 +37,7 @@ class Data:
     settings: Fitting
     gradient: Floats | None = None
     file: Labelled | None = None
+    baseline: PhysicsOfNMer | None = None
 
 
 def tune(
@@ -75,7 +77,7 @@ def tune(
     data = _data(recipe, preset, protocol, store, train, symmetry, xyz)
     tried = tried or sorted({max(1, data.settings.degree - 1), data.settings.degree})
     _allowed(tried, ridges, scales, terms)
-    split = Split.of(data.nmer, data.positions, data.energy, data.settings, data.gradient)
+    split = Split.of(data.nmer, data.positions, data.energy, data.settings, data.gradient, data.baseline)
     with ProgressLine("settings", len(tried) * len(ridges) * len(scales), "fits") as line:
         trials = scan(split, data.settings, tried, ridges, scales, line.update)
     best = trials[0]
@@ -134,6 +136,9 @@ def _data(
     from recipes.protocols import with_protocol
     from storage.contents import dataset_from_version
     from storage.records import TRAIN
+    from storage.store import Store
+    from tasks.fitting.baseline import physics_of_dataset
+    from tasks.plan import resolve
     from tasks.run.state import newest_dataset
 
     assert recipe is not None
@@ -145,7 +150,11 @@ def _data(
             "with nmer run"
         )
     part = dataset_from_version(version).part(TRAIN)
-    return Data(version.ref, loaded.build_nmer(), part.positions, part.energy, loaded.fitting)
+    physics = None
+    if loaded.fitting.baseline is not None:
+        opened = Store(store)
+        physics = physics_of_dataset(resolve(loaded, opened), opened, version)
+    return Data(version.ref, loaded.build_nmer(), part.positions, part.energy, loaded.fitting, baseline=physics)
 
 
 def _listed(option: str, text: str, kind: type[int] | type[float]) -> list[Any]:

@@ -77,7 +77,7 @@ class HeldCaps(EnergyFunction):
         found = self.potential.evaluate(nmer.place_caps(self._off_anchors(positions)))
         stretch, slope = self._springs(positions)
         gradient = nmer.carry_caps(positions, found.gradient) + slope
-        return Evaluation(found.energy + stretch, gradient, {"cap_energy": stretch})
+        return Evaluation(found.energy + stretch, gradient, {**found.shares, "cap_energy": stretch})
 
     def uncertainty(self, positions: ArrayLike) -> float | Floats:
         """Return the uncertainty of the energy; see `Potential.uncertainty`."""

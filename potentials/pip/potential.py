@@ -15,6 +15,8 @@ from potentials.errors import InputError
 from potentials.evaluation import Evaluation
 from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Switching
+from potentials.physics.nbody import PhysicsOfNMer
+from potentials.physics.parameters import PhysicsParameters
 from potentials.pip.basis import Basis, BasisOptions
 from potentials.pip.evaluation import Polynomial, design_matrix, morse
 from potentials.pip.held import CAP_SPRING, HeldCaps
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Potential(EnergyFunction):
-    """V = S * PIP(x), x = exp(-k r) or of another form, S the switching: the n-body energy of one n-mer.
+    """V = S * PIP(x) + V_phys, x = exp(-k r) or of another form, S the switching: the n-body energy of one n-mer.
+
+    `energy` and `evaluate` give the n-body energy. `correction` gives S * PIP(x) alone, which is what a sum over a
+    molecule adds to V_phys of the whole. Without V_phys both are the same.
 
     It is defined where every cap is at its fixed length, `NMer.caps`, as in the data it was fitted to; elsewhere
     its value is meaningless. `held` keeps caps there, as `calculator`, the sum over a molecule, and exported
@@ -56,11 +61,14 @@ class Potential(EnergyFunction):
         The version it was read from, and ``candidate`` or ``released``.
     remarks
         Further facts about its quality, such as the level of its labels and its RMSDs; one phrase each.
+    physics
+        V_phys' n-body energy, the baseline of the fit, which is not switched; None if it was fitted without.
 
     Raises
     ------
     InputError
-        If the numbers of k or coefficients do not match, one is not finite, or a switching atom does not exist.
+        If the numbers of k or coefficients do not match, one is not finite, a switching atom does not exist, or
+        V_phys is that of other atoms.
     """
 
     nmer: NMer
@@ -76,6 +84,7 @@ class Potential(EnergyFunction):
     options: BasisOptions = field(default_factory=BasisOptions)
     d: Floats = field(default_factory=lambda: np.empty(0))
     remarks: tuple[str, ...] = ()
+    physics: PhysicsOfNMer | None = None
 
     def __post_init__(self) -> None:
         for name in ("k", "d", "coefficients", "ensemble"):
@@ -89,6 +98,11 @@ class Potential(EnergyFunction):
         if self.switching is not None and self.switching.highest >= self.nmer.natoms:
             raise InputError(
                 f"switching atoms are {self.switching.atoms}; allowed: atoms from 0 to {self.nmer.natoms - 1}"
+            )
+        if self.physics is not None and self.physics.symbols != self.symbols:
+            raise InputError(
+                f"V_phys is that of the atoms {' '.join(self.physics.symbols)}; the n-mer's are "
+                f"{' '.join(self.symbols)}"
             )
         shifts = len(self.basis.variables.shifted)
         if self.d.shape != (shifts,):
@@ -109,6 +123,7 @@ class Potential(EnergyFunction):
             f"{len(self.coefficients)} terms ({self.terms}) up to degree {self.degree}",
             f"{len(self.basis.variables)} variables ({forms}) of {len(self.k)} kinds",
             *([] if switching is None else [f"switched off from {switching.r_in:g} to {switching.r_out:g} A"]),
+            *([] if self.physics is None else [f"over V_phys of {_named(self.physics.parameters)}"]),
         ]
         quality = [self.status, *self.remarks]
         if self.ensemble is not None:
@@ -148,8 +163,43 @@ class Potential(EnergyFunction):
         """Element of each atom."""
         return self.nmer.symbols
 
+    @property
+    def physics_digest(self) -> str:
+        """Digest of the parameters of V_phys that it was fitted over; empty if it was fitted without."""
+        return "" if self.physics is None else self.physics.parameters.digest
+
     def evaluate(self, positions: Floats) -> Evaluation:
-        """Return the energies and gradients of (n, atoms, 3) in Angstrom; raises InputError if a distance is 0."""
+        """Return the n-body energies and gradients of (n, atoms, 3) in Angstrom.
+
+        With V_phys, the shares are ``correction`` and ``physics``. Raises InputError if a distance is 0.
+        """
+        found = self._correction(positions)
+        if self.physics is None:
+            return found
+        below = self.physics.evaluate(positions)
+        shares = {"correction": found.energy, "physics": below.energy}
+        return Evaluation(found.energy + below.energy, found.gradient + below.gradient, shares)
+
+    def correction(self, positions: ArrayLike) -> Evaluation:
+        """Return the energies and gradients of the switched PIP alone.
+
+        Parameters
+        ----------
+        positions
+            (atoms, 3) or (n, atoms, 3), Angstrom.
+
+        Returns
+        -------
+        (n,) in kcal/mol and (n, atoms, 3) in kcal/mol/Angstrom, n = 1 for a single configuration.
+
+        Raises
+        ------
+        InputError
+            If the positions are not valid for `energy`.
+        """
+        return self._correction(self.as_batch(positions)[0])
+
+    def _correction(self, positions: Floats) -> Evaluation:
         if self.switching is None:
             return Evaluation(*self._unswitched(positions, np.arange(len(positions))))
         factor, slope = self.switching.evaluate(positions)
@@ -226,3 +276,8 @@ class Potential(EnergyFunction):
             i, j = self.basis.variables.pairs[variable]
             raise InputError(f"atoms {i} and {j} are in one place (configuration {numbers[where]} of those given)")
         return value, gradient
+
+
+def _named(parameters: PhysicsParameters) -> str:
+    digest = parameters.digest[:12]
+    return f"{parameters.name} ({digest})" if parameters.name else f"parameters {digest}"

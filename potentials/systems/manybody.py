@@ -11,14 +11,17 @@ from potentials.arrays import Floats
 from potentials.energy_function import EnergyFunction
 from potentials.errors import InputError
 from potentials.evaluation import Contribution, Evaluation, NMerContribution
+from potentials.physics.model import PhysicsPotential
+from potentials.pip.potential import Potential
 from potentials.systems.placement import Placement, Placements
 
 
 class ManyBodyPotential(EnergyFunction):
-    """V = sum over the n-mers' occurrences of their n-body energies + V_phys(whole).
+    """V = sum over the n-mers' occurrences of their corrections + V_phys(whole).
 
-    Caps are placed on the cut bonds, every n-mer is evaluated once for all its occurrences, and the gradients of
-    caps are transferred exactly to the atoms at both ends of the cut bonds.
+    The correction of an n-mer is its n-body energy without V_phys' part; see `Potential.correction`. Caps are
+    placed on the cut bonds, every n-mer is evaluated once for all its occurrences, and the gradients of caps are
+    transferred exactly to the atoms at both ends of the cut bonds.
 
     Parameters
     ----------
@@ -34,7 +37,8 @@ class ManyBodyPotential(EnergyFunction):
     Raises
     ------
     InputError
-        If a potential is missing, or its elements differ from those of an occurrence.
+        If a potential is missing, its elements differ from those of an occurrence, or the potentials were fitted
+        over different V_phys, or over one that is not among the `physics`.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class ManyBodyPotential(EnergyFunction):
             raise InputError(f"potentials are missing for the n-mers {', '.join(missing)}; given are: {have}")
         for placement in placements:
             _check_atoms(symbols, placement, potentials[placement.nmer].nmer.symbols)
+        _check_physics({name: potentials[name] for name in names}, physics)
         self._symbols = tuple(symbols)
         self.physics = tuple(physics)
         self.counts = {name: sum(p.nmer == name for p in placements) for name in names}
@@ -83,7 +88,7 @@ class ManyBodyPotential(EnergyFunction):
         energy, gradient = np.zeros(len(positions)), np.zeros_like(positions)
         for _, potential, placements in self._members:
             places = placements.positions(positions)
-            value, slope = potential.energy_and_gradient(places.reshape(-1, *places.shape[2:]))
+            value, slope = _correction(potential, places.reshape(-1, *places.shape[2:]))
             energy += np.asarray(value).reshape(places.shape[:2]).sum(axis=1)
             placements.add_on_atoms(positions, slope.reshape(places.shape), gradient)
         for contribution in self.physics:
@@ -93,14 +98,39 @@ class ManyBodyPotential(EnergyFunction):
         return Evaluation(energy, gradient)
 
     def energies(self, positions: ArrayLike) -> dict[str, Floats]:
-        """Return the n-body energies of each n-mer's occurrences, (n, occurrences), kcal/mol."""
+        """Return the corrections of each n-mer's occurrences, (n, occurrences), kcal/mol."""
         batch, _ = self.as_batch(positions)
         found = {}
         for name, potential, placements in self._members:
             places = placements.positions(batch)
-            value = potential.energy_and_gradient(places.reshape(-1, *places.shape[2:]))[0]
+            value = _correction(potential, places.reshape(-1, *places.shape[2:]))[0]
             found[name] = np.asarray(value).reshape(places.shape[:2])
         return found
+
+
+def _correction(potential: NMerContribution, positions: Floats) -> tuple[float | Floats, Floats]:
+    if not isinstance(potential, Potential):
+        return potential.energy_and_gradient(positions)
+    found = potential.correction(positions)
+    return found.energy, found.gradient
+
+
+def _check_physics(potentials: Mapping[str, NMerContribution], physics: Sequence[Contribution]) -> None:
+    """Raise InputError unless all potentials were fitted over the V_phys that is added, or over none."""
+    over: dict[str, list[str]] = {}
+    for name, potential in potentials.items():
+        over.setdefault(getattr(potential, "physics_digest", ""), []).append(name)
+    added = [c.parameters.digest for c in physics if isinstance(c, PhysicsPotential)]
+    if len(over) > 1:
+        told = "; ".join(f"{', '.join(n)} over {d[:12] or 'none'}" for d, n in over.items())
+        raise InputError(f"potentials that were fitted over different V_phys cannot be added up: {told}")
+    for digest, names in over.items():
+        if added != ([digest] if digest else []):
+            given = ", ".join(d[:12] for d in added) or "none"
+            raise InputError(
+                f"the potentials of {', '.join(names)} were fitted over V_phys {digest[:12] or 'none'}, which is "
+                f"what must be added for the whole molecule; given is {given}"
+            )
 
 
 def _check_atoms(symbols: Sequence[str], placement: Placement, wanted: Sequence[str]) -> None:

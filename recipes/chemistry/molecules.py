@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -310,9 +311,7 @@ def _of(mol: Any, name: str) -> Molecule:
 
 def _from_distances(path: Path) -> Molecule:
     """Return the molecule of the first frame of an xyz file, made whole if it crosses the faces of a cell."""
-    from ase import Atoms
     from ase.data import atomic_numbers, covalent_radii
-    from ase.neighborlist import natural_cutoffs, neighbor_list
 
     frame = next(read_frames(path))
     positions = frame.positions
@@ -322,10 +321,17 @@ def _from_distances(path: Path) -> Molecule:
             positions = make_whole(positions[None], radii, [len(frame.symbols)], frame.cell)[0][0]
         except InputError as error:
             raise InputError(f"{frame.where}: {error}; write it whole, without a Lattice") from None
-    atoms = Atoms(frame.symbols, positions)
+    return Molecule(path.name, frame.symbols, bonds_of(frame.symbols, positions), _as_tuples(positions))
+
+
+def bonds_of(symbols: Sequence[str], positions: Floats) -> tuple[tuple[int, int], ...]:
+    """Return the bonds of a molecule, by its interatomic distances (atoms, 3) in Angstrom."""
+    from ase import Atoms
+    from ase.neighborlist import natural_cutoffs, neighbor_list
+
+    atoms = Atoms(symbols, positions)
     first, second = neighbor_list("ij", atoms, natural_cutoffs(atoms, mult=BOND_REACH))
-    bonds = sorted((int(i), int(j)) for i, j in zip(first, second, strict=True) if i < j)
-    return Molecule(path.name, frame.symbols, tuple(bonds), _as_tuples(positions))
+    return tuple(sorted((int(i), int(j)) for i, j in zip(first, second, strict=True) if i < j))
 
 
 def _as_tuples(positions: Floats) -> tuple[tuple[float, float, float], ...]:

@@ -6,7 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,11 @@ UNITS = {
 }
 """Unit of each number of a type."""
 
+SCALARS = tuple(f.name for f in fields(PhysicsParameters) if f.name not in (*COLUMNS, "types", "name"))
+"""The numbers of a set that are the same for all types."""
+
 _TYPE = re.compile(r"[\x21-\x7e]{1,200}")
-_NUMBERS = ("thole_charge", "thole_dipole")
-_KEYS = ("format", "name", "level", "digest", *_NUMBERS, "units", "facts", "types")
+_KEYS = ("format", "name", "level", "digest", *SCALARS, "units", "facts", "types")
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def physics_toml(derived: DerivedPhysics, name: str) -> str:
         for n, kind in enumerate(parameters.types)
     }
     head: dict[str, Any] = {"format": TABLE_FORMAT, "name": name, "level": derived.level}
-    head |= {"digest": parameters.digest} | {one: getattr(parameters, one) for one in _NUMBERS}
+    head |= {"digest": parameters.digest} | {one: getattr(parameters, one) for one in SCALARS}
     return toml_text(head | {"units": UNITS, "facts": plain_facts(derived.facts), "types": rows})
 
 
@@ -135,12 +137,12 @@ def _derived(values: dict[str, Any], path: Path) -> DerivedPhysics:
             raise InputError(f"the type {shown(kind)} must have the numbers {', '.join(COLUMNS)}, and no others")
         for column, number in row.items():
             _check_number(number, f"{column} of {shown(kind)}")
-    for name in _NUMBERS:
+    for name in SCALARS:
         _check_number(values.get(name), f"key '{name}'")
     columns: dict[str, Any] = {
         column: np.array([float(row[column]) for row in rows.values()]) for column in COLUMNS
     }
-    damping = {name: float(values[name]) for name in _NUMBERS}
+    damping = {name: float(values[name]) for name in SCALARS}
     parameters = PhysicsParameters(tuple(rows), **columns | damping)
     if values.get("digest", parameters.digest) != parameters.digest:
         raise InputError(

@@ -17,7 +17,7 @@ from potentials.pip.basis import Basis, BasisOptions
 from potentials.pip.rules import EXAMPLES, parse_rules
 from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Forms
-from recipes.schema.patterns import RuleText
+from recipes.schema.patterns import PhysicsName, RuleText
 from recipes.schema.section import Atom, Section
 
 MOST_MONOMIALS = 5_000_000
@@ -133,6 +133,7 @@ class Fitting(Section):
         "gradient_weight": 0.1,
         "start_configurations": 5000,
         "ensemble": 32,
+        "baseline": None,
     }
 
     degree: int = Field(3, ge=1, le=8, description="highest degree of a monomial")
@@ -190,7 +191,16 @@ class Fitting(Section):
         32, ge=0, le=1000, description="ensemble members for the uncertainty of a prediction; 0: none"
     )
     switching: SwitchingModel | None = None
+    baseline: PhysicsName | None = Field(
+        None, description="parameters of V_phys, whose n-body energy is subtracted: physics:polyalanine@1"
+    )
     seed: int = Field(2025, ge=0, le=2**32 - 1)
+
+    def content(self) -> dict[str, Any]:
+        """Return the values that determine the content of the stage; the baseline counts by its digest alone."""
+        found = super().content()
+        found.pop("baseline", None)
+        return found
 
     @model_validator(mode="after")
     def _bounds_rise(self) -> Self:

@@ -112,6 +112,17 @@ RuleText = Annotated[
     str, AfterValidator(matching(r"[A-Za-z0-9<= -]+", "a rule of letters, digits, blanks, - and <=", 500))
 ]
 
+PhysicsName = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            r"physics:[a-z0-9][a-z0-9-]{0,99}(?:@(?:[1-9][0-9]{0,17}|[a-z][a-z0-9-]{0,99}))?",
+            "physics:NAME, physics:NAME@NUMBER, physics:NAME@latest, or physics:NAME@TAG",
+        )
+    ),
+]
+"""A set of parameters of V_phys in a store, or among those that are shipped."""
+
 Folder = Annotated[
     str,
     AfterValidator(

@@ -44,6 +44,8 @@ class Format(Generic[Subject]):
         they differ. It is called after every export.
     needs, papers
         Packages and programs without which the check does not run; keys of ``storage/papers.toml``.
+    carries_physics
+        Whether it can express the V_phys that a potential was fitted over; other formats refuse such a potential.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Format(Generic[Subject]):
     read_back: Callable[[Path, Subject], str] | None = None
     needs: tuple[Need, ...] = ()
     papers: tuple[str, ...] = ()
+    carries_physics: bool = False
 
     @property
     def folder(self) -> bool:
@@ -78,6 +81,11 @@ def write_export(form: Format[Subject], subject: Subject, out: Path) -> tuple[li
     """
     if out.exists():
         raise InputError(f"'{out}' exists already; give another path with --out")
+    if isinstance(subject, PotentialSubject) and subject.potential.physics and not form.carries_physics:
+        raise InputError(
+            f"format '{form.name}' cannot carry V_phys, over which {subject.potential.name or 'the potential'} "
+            "was fitted, and without it the numbers are not energies; allowed: json"
+        )
     texts = form.files(subject)
     try:
         with replacing(out) as temporary:

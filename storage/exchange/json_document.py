@@ -16,10 +16,13 @@ from potentials.errors import InputError
 from potentials.evaluation import Contribution
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
+from potentials.physics.nbody import PhysicsOfNMer
+from potentials.physics.parameters import COLUMNS, PhysicsParameters
 from potentials.pip.basis import BasisOptions
 from potentials.pip.potential import Potential
 from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Forms
+from recipes.physics.table import SCALARS
 from storage.contents import read_switching, read_terms, written_switching, written_terms
 from storage.exchange.exporter import Files, Format
 from storage.exchange.python_source import json_lines, plain_references
@@ -27,9 +30,10 @@ from storage.exchange.references import with_caps_placed
 from storage.exchange.subject import PotentialSubject
 from storage.exchange.tables import Tables
 from storage.exchange.text import ELEMENTS, LONGEST
+from storage.parameters import physics_facts
 
-LAYOUT = 1
-"""Number of the document's layout; a newer one is refused."""
+LAYOUT = 2
+"""Newest number of the document's layout; a newer one is refused. A document without V_phys has the number 1."""
 
 CHECK = "python -m storage.exchange.json_document {file}"
 
@@ -45,7 +49,7 @@ def document(subject: PotentialSubject) -> dict[str, Any]:
     ensemble = None if p.ensemble is None else p.ensemble.tolist()
     kept, rules = written_terms(p)
     return {
-        "nmer_potential_format": LAYOUT,
+        "nmer_potential_format": 1 if p.physics is None else LAYOUT,
         "title": subject.title,
         "name": p.name,
         "status": p.status,
@@ -74,9 +78,34 @@ def document(subject: PotentialSubject) -> dict[str, Any]:
         "ensemble": ensemble,
         "tables": Tables.of(p).plain(),
         "caps": [list(cap) for cap in p.nmer.caps],
+        **({} if p.physics is None else {"physics": _written_physics(p.physics)}),
         "references": plain_references(with_caps_placed(p, subject.references)),
         "held_references": plain_references(subject.references) if p.nmer.caps else None,
     }
+
+
+def _written_physics(physics: PhysicsOfNMer) -> dict[str, Any]:
+    """Return V_phys as JSON allows it: the PIP of the document is a correction to it."""
+    parameters = physics.parameters
+    columns = {name: np.asarray(getattr(parameters, name)).tolist() for name in COLUMNS}
+    return physics_facts(parameters) | {
+        "name": parameters.name,
+        "reference": physics.reference,
+        "atoms": list(physics.types),
+        "types": list(parameters.types),
+        **columns,
+    }
+
+
+def _read_physics(found: dict[str, Any] | None, nmer: NMer) -> PhysicsOfNMer | None:
+    if found is None:
+        return None
+    columns: dict[str, Any] = {name: np.array(found[name], dtype=np.float64) for name in COLUMNS}
+    damping = {name: float(found[name]) for name in SCALARS}
+    parameters = PhysicsParameters(tuple(found["types"]), **columns | damping, name=found["name"])
+    if parameters.digest != found["digest"]:
+        raise InputError("the document's physics parameters are not those of its digest")
+    return PhysicsOfNMer(nmer, tuple(found["atoms"]), parameters, float(found["reference"]))
 
 
 def vars_of(fragment: Fragment) -> dict[str, Any]:
@@ -122,6 +151,10 @@ def _check_texts(path: Path, found: dict[str, Any]) -> None:
     """Raise InputError if a text of a document is not allowed."""
     fragments = found["nmer"]["fragments"]
     texts = {"name": found["name"], "nmer.name": found["nmer"]["name"], "nmer.symmetry": found["nmer"]["symmetry"]}
+    if "physics" in found:
+        texts["physics.name"] = found["physics"]["name"]
+        for name in ("atoms", "types"):
+            texts |= {f"physics.{name}[{n}]": text for n, text in enumerate(found["physics"][name])}
     texts |= {f"nmer.fragments[{n}].name": f["name"] for n, f in enumerate(fragments)}
     for where, text in texts.items():
         if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST:
@@ -158,6 +191,7 @@ def _potential(found: dict[str, Any]) -> Potential:
             tuple(LonePairs(tuple(p["atoms"]), p["along"], p["across"]) for p in found["lone_pairs"]),
         ),
         d=np.array(found["d"], dtype=np.float64),
+        physics=_read_physics(found.get("physics"), nmer),
     )
 
 
@@ -208,6 +242,7 @@ FORMAT = Format(
     files=json_files,
     suffix=".json",
     check=CHECK,
+    carries_physics=True,
     read_back=read_back,
 )
 

@@ -5,17 +5,93 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.nmers.capping import pieces
+from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from storage.attributes import content_of
+from storage.canonical import digest
+from storage.configuration import configuration_id
 
 SAME = 1e-9
 """Hartree; energies closer than this count as equal."""
+
+
+def minimum_path(labels: Path, protocol: str, fragment: Fragment) -> Path:
+    """Return the file of a molecule's minimum; its name follows the molecule's graph and the protocol.
+
+    Parameters
+    ----------
+    labels
+        The store's folder of labels.
+    protocol
+        Id of the protocol.
+    fragment
+        The molecule; another conformer has another minimum.
+    """
+    from ase.data import atomic_numbers
+
+    start = np.round(np.array(fragment.positions), 3)
+    graph = [fragment.symbols, sorted(fragment.bonds), sorted(fragment.caps)]
+    numbers = np.array([atomic_numbers[s] for s in fragment.symbols], dtype=np.int64)
+    name = digest([graph, configuration_id(numbers, start, fragment.charge, 1, [])])
+    return labels / "references" / protocol[:16] / f"{name[:16]}.json"
+
+
+def geometries_of_minima(
+    labels: Path, protocol: str, references: Sequence[tuple[NMer, int]], reference: float
+) -> tuple[Floats, ...]:
+    """Return the geometries to which a dataset's energies are relative.
+
+    Parameters
+    ----------
+    labels
+        The store's folder of labels.
+    protocol
+        Id of the protocol.
+    references
+        The molecules and their factors, those of `tasks.labelling.reference.reference_molecules`.
+    reference
+        Their energies added up with the factors, hartree, as the dataset has it.
+
+    Returns
+    -------
+    One for each molecule, (atoms, 3), Angstrom.
+
+    Raises
+    ------
+    InputError
+        If one is not there, or their energies do not add up to the reference.
+    """
+    paths = [minimum_path(labels, protocol, molecule.fragments[0]) for molecule, _ in references]
+    if missing := [str(path) for path in paths if not path.is_file()]:
+        raise InputError(
+            f"the minimum '{missing[0]}', to which the labels' energies are relative, is not there; V_phys must "
+            "be subtracted there as well; restore the file, or label again"
+        )
+    found = [read_minimum(path) for path in paths]
+    total = sum(factor * m["energy"] for m, (_, factor) in zip(found, references, strict=True))
+    if abs(total - reference) > SAME:
+        raise InputError(
+            f"the minima in '{paths[0].parent}' have the energy {total:.9f} hartree together; the labels' "
+            f"energies are relative to {reference:.9f}"
+        )
+    geometries = []
+    for path, minimum, (molecule, _) in zip(paths, found, references, strict=True):
+        with content_of(path):
+            positions = np.array(minimum["positions"], dtype=np.float64)
+        if positions.shape != (molecule.natoms, 3) or not np.isfinite(positions).all():
+            raise InputError(f"'{path}' is damaged: its positions are not those of {molecule.natoms} atoms")
+        geometries.append(positions)
+    return tuple(geometries)
 
 
 def read_minimum(path: Path) -> dict[str, Any]:

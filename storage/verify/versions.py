@@ -30,16 +30,9 @@ from storage.version import Version, open_version
 STAGE_OF = {stage.makes: stage.name for stage in STAGE.values()}
 
 FINITE = (
-    "positions",
-    "energy",
-    "sub_energies",
-    "predicted",
-    "k",
-    "coefficients",
-    "ensemble",
-    "d",
-    "cvs",
+    *("positions", "energy", "sub_energies", "predicted", "k", "coefficients", "ensemble", "d", "cvs"),
     *COLUMNS,
+    *(f"physics_{name}" for name in COLUMNS),
 )
 """Arrays in which every number is finite; others may have nan for unknown values."""
 
@@ -181,8 +174,11 @@ def _inputs(version: Version, recipe: Recipe, facts: dict[str, Any], given: dict
         names = [f"{i}:{facts['protocol_id']}" for i in version.column("ids")]
         for more in ([], ["counted from the minima"]):
             yield [given["selection"], digest(sorted([*names, *more]))]
+    elif version.kind == "potential":
+        below = facts.get("physics")
+        yield [given["dataset"], *([below["digest"]] if below else [])]
     else:
-        yield [given["dataset" if version.kind == "potential" else "potential"]]
+        yield [given["potential"]]
 
 
 def _imported_key(version: Version, attributes: dict[str, Any]) -> str:

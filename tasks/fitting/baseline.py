@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from potentials.arrays import Floats
 from potentials.errors import InputError
+from potentials.nmers.capping import pieces
+from potentials.nmers.nmer import NMer
+from potentials.physics.model import PhysicsPotential
+from potentials.physics.nbody import PhysicsOfNMer, onemers_of
+from potentials.physics.parameters import PhysicsParameters
+from potentials.physics.topology import Topology
+from recipes.chemistry.atom_types import type_nmer
+from storage.exchange.minima import geometries_of_minima
+from storage.physics import load_physics
+from storage.store import Store
+from storage.version import Version
+from tasks.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,78 @@ class Baseline:
 
     energy: Floats
     gradient: Floats | None = None
+
+    @classmethod
+    def of(cls, physics: PhysicsOfNMer, positions: Floats) -> Baseline:
+        """Return V_phys' n-body energies and gradients at (n, atoms, 3) in Angstrom."""
+        found = physics.evaluate(np.ascontiguousarray(positions))
+        return cls(found.energy, found.gradient)
+
+
+def physics_of(nmer: NMer, parameters: PhysicsParameters, minima: Sequence[Floats] = ()) -> PhysicsOfNMer:
+    """Return V_phys' n-body energy of an n-mer, relative to the minima to which its labels are relative.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer; the types of its atoms follow from its graph.
+    parameters
+        The parameters.
+    minima
+        (atoms, 3) in Angstrom of each piece of a covalent n-mer, in the order of
+        `potentials.nmers.capping.pieces`; empty where the labels' energies are absolute n-body energies.
+
+    Raises
+    ------
+    InputError
+        If there are no parameters for an atom of the n-mer.
+    """
+    found = PhysicsOfNMer(nmer, type_nmer(nmer), parameters)
+    if not minima or len(nmer.fragments[0].parts) < 2:  # V_phys of a single 1-mer is zero
+        return found
+    whole, reference = Topology(nmer.natoms, nmer.bonds, onemers_of(nmer)), 0.0
+    for (piece, factor), minimum in zip(pieces(nmer), minima, strict=True):
+        real = [n for n, atom in enumerate(piece.atoms) if found.types[atom]]  # new caps come after these
+        atoms = [piece.atoms[n] for n in real]
+        symbols, types = ([names[a] for a in atoms] for names in (nmer.symbols, found.types))
+        model = PhysicsPotential(symbols, whole.part(atoms), types, parameters)
+        reference += factor * float(model.energy(minimum[real]))
+    return replace(found, reference=reference)
+
+
+def physics_of_dataset(plan: Plan, store: Store, dataset: Version) -> PhysicsOfNMer | None:
+    """Return V_phys of a plan's n-mer, relative to what a dataset's energies are relative to.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    store
+        The store.
+    dataset
+        The labels.
+
+    Returns
+    -------
+    None where the recipe has no baseline.
+
+    Raises
+    ------
+    InputError
+        If the parameters or a minimum are not there, there are none for an atom, or the name stands for other
+        parameters than when the plan was made.
+    """
+    name = plan.recipe.fitting.baseline
+    if name is None:
+        return None
+    parameters = load_physics(store, name)
+    if parameters.digest != plan.baseline(store):
+        raise InputError(f"'{name}' is another version than when the run began, {parameters.name}; run it again")
+    facts = dataset.attributes()["facts"]
+    reference, minima = float(facts.get("reference_hartree", 0.0)), tuple[Floats, ...]()
+    if reference and len(plan.nmer.fragments[0].parts) > 1:
+        minima = geometries_of_minima(store.labels, str(facts["protocol_id"]), plan.references, reference)
+    return physics_of(plan.nmer, parameters, minima)
 
 
 def remainder(

@@ -10,6 +10,7 @@ import numpy as np
 from potentials.arrays import Floats
 from potentials.errors import InputError, StageError
 from potentials.nmers.nmer import NMer
+from potentials.physics.nbody import PhysicsOfNMer
 from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
 from recipes.schema.recipe import Fitting
@@ -99,7 +100,7 @@ def fit_potential(
     settings: Fitting,
     progress: ProgressLine | None = None,
     gradient: Floats | None = None,
-    baseline: Baseline | Floats | None = None,
+    baseline: PhysicsOfNMer | Baseline | Floats | None = None,
     groups: Floats | None = None,
 ) -> FitResult:
     """Fit a potential to training data; the test set is not used.
@@ -119,8 +120,9 @@ def fit_potential(
     gradient
         (n, atoms, 3), kcal/mol/Angstrom; fitted as well if given.
     baseline
-        Physics that the PIP is added to: subtracted from energies and gradients. An array is (n,) energies,
-        kcal/mol. The weights are those of the labels, not of the differences.
+        Physics that the PIP is added to: subtracted from energies and gradients. V_phys of the n-mer becomes part
+        of the potential; an array is (n,) energies, kcal/mol. The weights are those of the labels, not of the
+        differences.
     groups
         (n, columns), further properties of each configuration, such as its temperature and window. A fit to some
         of them draws from every group; see `Problem.some`.
@@ -133,6 +135,10 @@ def fit_potential(
         If there are too few configurations to hold any back for validation.
     """
     began = time.process_time()
+    physics = baseline if isinstance(baseline, PhysicsOfNMer) else None
+    if isinstance(baseline, PhysicsOfNMer):
+        _check(nmer, positions, energy)
+        baseline = Baseline.of(baseline, positions)
     whole = make_problem(nmer, positions, energy, settings, gradient, baseline, groups)
     rng = np.random.default_rng(settings.seed)
     order = rng.permutation(len(energy))
@@ -165,7 +171,7 @@ def fit_potential(
     sigma = held_out_sigma(whole.part(~held), rest, k)
     full = Posterior.of_normal(whole.normal(k).matrix, settings.gamma)
     leverage, gradient_leverage = row_variances(whole, full, k)
-    potential = _potential(nmer, settings, whole.basis, k, coefficients, full, sigma)
+    potential = replace(_potential(nmer, settings, whole.basis, k, coefficients, full, sigma), physics=physics)
     errors = whole.residuals(k, coefficients)
     return FitResult(
         potential=potential,

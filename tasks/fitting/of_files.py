@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,11 @@ import numpy as np
 
 from potentials.arrays import Floats
 from potentials.errors import InputError
+from potentials.nmers.nmer import NMer
+from potentials.physics.nbody import PhysicsOfNMer
+from potentials.physics.parameters import PhysicsParameters
+from recipes.chemistry.atom_types import type_nmer
+from recipes.chemistry.molecules import bonds_of
 from recipes.load import section_toml
 from recipes.schema.recipe import Fitting, NMerModel
 from storage.citations import citation_text
@@ -21,6 +26,7 @@ from storage.keys import digest
 from storage.records import TEST, TRAIN
 from storage.version import package_versions, write_version
 from storage.xyz import Labelled
+from tasks.fitting.baseline import Baseline
 from tasks.fitting.fit import FitResult, fit_potential
 from tasks.fitting.folds import check_folds, cross_validate
 from tasks.holes import Hole, find_holes
@@ -118,6 +124,7 @@ class FileFit:
             "parameters": dict(
                 zip(self.result.potential.basis.parameter_names, self.result.k.tolist(), strict=True)
             ),
+            "baseline": self.result.potential.physics_digest or None,
             "largest_leverage": float(self.result.leverage.max()),
             "largest_gradient_leverage": None if more is None else float(more.max()),
             "uncertainty": self.result.sigma,
@@ -164,7 +171,12 @@ class FileFit:
 
 
 def fit_files(
-    model: NMerModel, train: Labelled, test: Labelled | None, settings: Fitting, folds: int = 0
+    model: NMerModel,
+    train: Labelled,
+    test: Labelled | None,
+    settings: Fitting,
+    folds: int = 0,
+    parameters: PhysicsParameters | None = None,
 ) -> FileFit:
     """Fit a potential to labelled configurations; the test set is only predicted.
 
@@ -178,29 +190,43 @@ def fit_files(
         The fitting section.
     folds
         Number of parts for cross-validation; 0: none.
+    parameters
+        Parameters of V_phys, whose n-body energy is subtracted; None: nothing is.
 
     Raises
     ------
     InputError
-        If the test set has other atoms, or the settings do not fit the n-mer.
+        If the test set has other atoms, the settings do not fit the n-mer, or V_phys is zero or has no parameters
+        for an atom.
     """
     if test is not None and test.symbols != train.symbols:
         raise InputError(f"the test set has the atoms {' '.join(test.symbols)}, not {' '.join(train.symbols)}")
     if folds:
         check_folds(folds, len(train.energy))
     nmer = model.build("")
+    physics = None if parameters is None else _physics(nmer, parameters)
     with ProgressLine("fitting", settings.starts, "starts") as progress:
-        result = fit_potential(nmer, train.positions, train.energy, settings, progress, gradient=train.gradient)
+        result = fit_potential(
+            nmer, train.positions, train.energy, settings, progress, gradient=train.gradient, baseline=physics
+        )
     scores: tuple[float, ...] = ()
     if folds:
         selected = result.potential.selected
-        scores = cross_validate(
-            nmer, train.positions, train.energy, settings, result.k, folds, train.gradient, selected=selected
-        )
+        below = None if physics is None else Baseline.of(physics, train.positions)
+        data = nmer, train.positions, train.energy, settings
+        scores = cross_validate(*data, result.k, folds, train.gradient, below, selected)
     positions = train.positions if test is None else np.concatenate([train.positions, test.positions])
     predicted, slopes = result.potential.energy_and_gradient(positions)
     holes = find_holes(nmer, lambda x: np.asarray(result.potential.energy(x)), train.positions, train.energy)
     return FileFit(model, settings, train, test, result, np.asarray(predicted), slopes, scores, tuple(holes))
+
+
+def _physics(nmer: NMer, parameters: PhysicsParameters) -> PhysicsOfNMer:
+    """Return V_phys of an n-mer of a file, whose fragments are whole molecules; bonds follow from distances."""
+    if len(nmer.fragments) < 2:
+        raise InputError("V_phys of one molecule that is not divided into 1-mers is zero; leave --baseline out")
+    fragments = tuple(replace(f, bonds=bonds_of(f.symbols, np.array(f.positions))) for f in nmer.fragments)
+    return PhysicsOfNMer(nmer, type_nmer(NMer(nmer.name, fragments, nmer.symmetry)), parameters)
 
 
 def leverage_csv(energy: Floats, leverage: Floats, of_gradient: Floats | None = None) -> str:
@@ -231,6 +257,7 @@ def write_fit(found: FileFit, folder: Path) -> list[Path]:
     ids = tuple(str(number + 1) for number in [*range(count), *range(len(reference) - count)])
     recipe = section_toml({"nmer": found.model, "fitting": found.settings})
     engines = package_versions("nmer", "numpy", "scipy")
+    potential = found.result.potential
     facts = potential_facts(found.result.potential, found.model) | {
         "warnings": [*found.result.warnings, *found.data_notes()]
     }
@@ -242,7 +269,10 @@ def write_fit(found: FileFit, folder: Path) -> list[Path]:
             "potential",
             "fit",
             1,
-            digest([recipe, found.result.k.tolist(), found.result.potential.coefficients.tolist()]),
+            digest(
+                [recipe, found.result.k.tolist(), potential.coefficients.tolist()]
+                + ([potential.physics_digest] if potential.physics else [])
+            ),
             columns=potential_columns(found.result.potential),
             recipe=recipe,
             inputs=[],

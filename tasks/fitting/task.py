@@ -14,9 +14,11 @@ from recipes.load import expanded_toml
 from storage.contents import dataset_from_version, potential_columns, potential_facts
 from storage.keys import potential_key
 from storage.origins import strata
+from storage.physics import version_of_physics
 from storage.records import TRAIN
 from storage.store import Store
 from storage.version import Column, package_versions
+from tasks.fitting.baseline import physics_of_dataset
 from tasks.fitting.fit import FitResult, fit_potential
 from tasks.plan import Plan
 from tasks.progress import ProgressLine
@@ -38,17 +40,21 @@ def fitting_task(plan: Plan, store_path: Path, source: str, compute: Callable[..
         Calls a function with arguments and a progress line, on this machine or a larger one.
     """
     recipe, store = plan.recipe, Store(store_path)
-    key = potential_key(recipe, source)
+    key = potential_key(recipe, source, plan.baseline(store))
     if store.find("potential", key, recipe.name):
         return key
     dataset = store.get("dataset", source)
+    name = recipe.fitting.baseline
+    below = [] if name is None else [version_of_physics(store, name)]
+    physics = physics_of_dataset(plan, store, dataset)
     whole = dataset_from_version(dataset)
     train, groups = whole.part(TRAIN), strata(store, dataset)
     if groups is not None:
         groups = groups[whole.split == TRAIN]
     with ProgressLine("fitting", recipe.fitting.starts, "starts") as progress:
         arguments = (plan.nmer, train.positions, train.energy, recipe.fitting)
-        result: FitResult = compute(partial(fit_potential, groups=groups), *arguments, progress=progress)
+        fit = partial(fit_potential, groups=groups, baseline=physics)
+        result: FitResult = compute(fit, *arguments, progress=progress)
     store.add(
         "potential",
         recipe.name,
@@ -60,7 +66,7 @@ def fitting_task(plan: Plan, store_path: Path, source: str, compute: Callable[..
             )
         },
         recipe=expanded_toml(recipe),
-        inputs=[dataset],
+        inputs=[dataset, *below],
         engines=package_versions("nmer", "numpy", "scipy"),
         facts=potential_facts(result.potential, recipe.nmer)
         | {

@@ -16,6 +16,7 @@ import numpy as np
 from potentials.arrays import Bools, Floats
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
+from potentials.physics.nbody import PhysicsOfNMer
 from recipes.schema.recipe import Fitting
 from tasks.fitting.baseline import Baseline
 from tasks.fitting.fit import low_degrees, make_problem
@@ -103,7 +104,7 @@ class Split:
         energy: Floats,
         settings: Fitting,
         gradient: Floats | None = None,
-        baseline: Baseline | Floats | None = None,
+        baseline: PhysicsOfNMer | Baseline | Floats | None = None,
     ) -> Split:
         """Hold back a random part; raises InputError where there is too little to split."""
         if len(energy) < 20:
@@ -113,6 +114,8 @@ class Split:
         held = np.zeros(len(energy), dtype=bool)
         held[np.random.default_rng(settings.seed).permutation(len(energy))[: round(HELD * len(energy))]] = True
         low = (energy <= energy.min() + settings.delta_e)[held]
+        if isinstance(baseline, PhysicsOfNMer):
+            baseline = Baseline.of(baseline, positions)
         return cls(nmer, positions, energy, held, low, gradient, baseline)
 
     def problem(self, settings: Fitting) -> Problem:

@@ -18,7 +18,7 @@ TRIED = 500
 
 
 def energy_apart(potential: Potential, positions: Floats) -> float:
-    """Return the largest energy with any one fragment far away, kcal/mol; zero for a single fragment.
+    """Return the largest energy of the PIP with any one fragment far away, kcal/mol; zero for a single fragment.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def energy_apart(potential: Potential, positions: Floats) -> float:
         way = np.where(length > 1e-6, way / np.maximum(length, 1e-6), [0.0, 0.0, 1.0])
         moved = chosen.copy()
         moved[:, part] += APART * way[:, None, :]
-        largest = max(largest, float(np.abs(potential.energy(moved)).max()))
+        largest = max(largest, float(np.abs(potential.correction(moved).energy).max()))
     return largest
 
 

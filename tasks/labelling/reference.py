@@ -24,10 +24,8 @@ from potentials.nmers.capping import pieces
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Labelling
-from storage.configuration import configuration_id
 from storage.durable import write_text
-from storage.exchange.minima import read_minimum
-from storage.keys import digest
+from storage.exchange.minima import minimum_path, read_minimum
 from tasks.labelling.engines.registry import new_engine
 from tasks.labelling.protocol import Protocol
 
@@ -84,7 +82,7 @@ def reference_energy(
     """
     total = 0.0
     for molecule, factor in references:
-        path = _path(protocol.of(molecule), folder)
+        path = minimum_path(folder, protocol.of(molecule).id, molecule.fragments[0])
         if not path.exists():
             if label is None:
                 return None
@@ -121,16 +119,6 @@ def _find(protocol: Protocol, path: Path, label: Label) -> None:
         "settings": protocol.settings,
     }
     write_text(path, json.dumps(entry, indent=1))
-
-
-def _path(protocol: Protocol, folder: Path) -> Path:
-    """Return the file of a molecule's minimum; its name follows the molecule's graph and the protocol."""
-    molecule = protocol.nmer
-    fragment = molecule.fragments[0]
-    start = np.round(np.array(fragment.positions), 3)  # another conformer has another minimum
-    graph = [fragment.symbols, sorted(fragment.bonds), sorted(fragment.caps)]
-    name = digest([graph, configuration_id(molecule.numbers, start, molecule.charge, 1, [])])
-    return folder / "references" / protocol.id[:16] / f"{name[:16]}.json"
 
 
 def _alone(name: str, fragment: Fragment) -> NMer:

@@ -123,7 +123,10 @@ def recipe_state(plan: Plan, store: Store | None) -> list[StageState]:
     if (selection := found("selection", plan.selection)) is not None:
         states["labelling"], dataset = _labelling(plan, store, selection)
         if dataset is not None:
-            key = potential_key(recipe, dataset.key)
+            try:
+                key = potential_key(recipe, dataset.key, plan.baseline(store))
+            except InputError:  # the parameters of V_phys are not there yet, so no potential is
+                return list(states.values())
             found("fitting", key)
             found("validation", validation_key(recipe, key))
     return list(states.values())
@@ -134,7 +137,7 @@ def completed(recipe: Recipe, store: Store | None, until: str) -> Plan | None:
     if store is None:
         return None
     try:
-        plan = resolve(recipe)
+        plan = resolve(recipe, store)
     except InputError:  # the checks of a run say more
         return None
     states = recipe_state(plan, store)[: len(stages_until(until))]
@@ -172,7 +175,8 @@ def newest_dataset(recipe: Recipe, path: str | None) -> Version | None:
     path
         Folder of the store.
     """
-    store, plan = open_store(path), resolve(recipe)
+    store = open_store(path)
+    plan = resolve(recipe, store)
     selection = store.find("selection", plan.selection, recipe.name) if store else None
     return _labelling(plan, store, selection)[1] if store and selection else None
 

@@ -41,6 +41,8 @@ class Report:
         Errors on the test set by energy.
     trust
         What is known about predictions away from the data, one sentence each.
+    baseline
+        The V_phys that the potential was fitted over, one sentence; empty where there is none.
     labels
         How the labels ended, one sentence.
     costs, costs_from
@@ -59,6 +61,7 @@ class Report:
     parity: bytes
     recipe: str
     coverage: Sequence[tuple[str, float, float]] = ()
+    baseline: str = ""
     labels: str = ""
     by_energy: Sequence[WindowErrors] = ()
     trust: Sequence[str] = ()

@@ -81,6 +81,7 @@ def validation_task(plan: Plan, store_path: Path, source: str) -> str:
             "train": train.as_dict(),
             "test": test.as_dict(),
             "gates": [g.as_dict() for g in gates],
+            **({"physics": model.physics_digest} if model.physics else {}),
             **trust.facts(),
         },
     )
@@ -107,6 +108,7 @@ def _write_report(
     energies = dataset.energy, predicted, dataset.split, dataset.ids
     parity = energy_parity(f"{title}, {protocol}", *energies, train, test)
     toml, chain = expanded_toml(recipe), made_from(store, [source, version])
+    below = [found for i in version.attributes()["inputs"][1:] if (found := store.find(i["kind"], i["key"]))]
     warnings: list[str] = version.attributes()["facts"]["warnings"]
     facts = source.attributes()["facts"]
     report = Report(
@@ -114,12 +116,13 @@ def _write_report(
         title=title,
         protocol=protocol + (", counterpoise-corrected" if recipe.labelling.counterpoise else ""),
         status="released" if passed else "candidate",
-        stages=[(v.kind, summary_of(v.attributes()["facts"]), v.ref) for v in chain],
+        stages=[(v.kind, summary_of(v.attributes()["facts"]), v.ref) for v in [*chain[:-1], *below, version]],
         train=train,
         test=test,
         gates=gates,
         notes=[*warnings, *trust.warnings()],
         parity=parity.png,
+        baseline=baseline_sentence(version.attributes()["facts"]),
         recipe=toml,
         coverage=coverage_of(chain),
         labels=label_sentence(facts),
@@ -131,6 +134,17 @@ def _write_report(
     write_text(folder / "recipe.toml", toml)
     write_plots([parity], folder)
     write_text(folder / "report.html", report_html(report))
+
+
+def baseline_sentence(facts: dict[str, Any]) -> str:
+    """Return what a potential was fitted over; empty for one without V_phys."""
+    physics = facts.get("physics")
+    if not physics:
+        return ""
+    return (
+        f"Baseline: V_phys of {physics['name']} (digest {physics['digest'][:12]}); energies are n-body energies, "
+        "V_phys' part included."
+    )
 
 
 def made_from(store: Store, versions: list[Version]) -> list[Version]:
