@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nmer.loading import load
+    from nmer.sum_files import load_sum
     from nmer.sums import sum_potential
     from potentials.errors import InputError, StageError
     from potentials.pip.potential import Potential
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["InputError", "Potential", "StageError", "Store", "__version__", "load", "sum_potential"]
+__all__ = ["InputError", "Potential", "StageError", "Store", "__version__", "load", "load_sum", "sum_potential"]
 
 _WHERE = {
     "InputError": "potentials.errors",
@@ -29,6 +30,7 @@ _WHERE = {
     "StageError": "potentials.errors",
     "Store": "storage.store",
     "load": "nmer.loading",
+    "load_sum": "nmer.sum_files",
     "sum_potential": "nmer.sums",
 }
 """The module of each name, imported at the first use, so that `import nmer` and `nmer --help` are fast."""

@@ -1,32 +1,45 @@
-"""The potential of a whole molecule from the potentials of its n-mers."""
+"""The potential of a whole molecule from the potentials of its n-mers, with V_phys beneath."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nmer.loading import load
+from potentials.errors import InputError
 from potentials.evaluation import Contribution
+from potentials.physics.model import PhysicsPotential
+from potentials.physics.parameters import PhysicsParameters
 from potentials.pip.potential import Potential
 from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.placement import Placement
-from recipes.chemistry.fragmentation import fragment_molecule
+from potentials.systems.subset import Subset
+from recipes.chemistry.atom_types import type_molecule
+from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import Molecule, read_molecule
+from recipes.chemistry.pairs import find_pairs, together
+from recipes.families import family as members_of
+from storage.store import Store
 
 WATER = ("O", "H", "H")
 
 
 def sum_potential(
     molecule: str | Molecule,
-    potentials: Mapping[str, Potential | str],
+    potentials: Mapping[str, Potential | str] | None = None,
     *,
+    family: str | None = None,
     waters: int = 0,
     contributions: Sequence[Contribution] = (),
     store: str | Path | None = None,
+    newest: bool = False,
 ) -> ManyBodyPotential:
-    """Return the sum of n-mer potentials over all occurrences of the n-mers in a molecule.
+    """Return the sum of n-mer potentials over all occurrences of the n-mers in a molecule, with V_phys beneath.
 
-    Caps are placed on cut bonds, and the forces on them are distributed over the two atoms of the bond.
+    V = sum of corrections (PIPs) of bonded n-mers and of pairs that are not bonded + V_phys of the whole. V_phys
+    is that over which the potentials were fitted; without, they are added up as they are. Caps are placed on cut
+    bonds, and the forces on them are distributed over the two atoms of the bond.
 
     Parameters
     ----------
@@ -35,49 +48,99 @@ def sum_potential(
         `recipes.chemistry.molecules.read_molecule`.
     potentials
         The potential of each n-mer, or its reference in the store (``ch-ch3@released``), by the name of the n-mer
-        (``nmer fragment`` lists them).
+        (``nmer fragment`` lists them). Without them, with `family`, and with `newest`, those that are not given
+        here are the newest versions of the store.
+    family
+        Name of the family that the n-mers must belong to, for example ``polyalanine``.
     waters
         Number of water molecules after the molecule's atoms, each as O, H, H. Every 1-mer forms a dimer with every
         water; the potentials are named ``ch3-water``, ``ch-water``, ``conh-water``. The energies of the waters
-        themselves are not in the sum: give them as a contribution.
+        among themselves are not in the sum: give them as a contribution.
     contributions
-        Energies of the whole system to add: electrostatics, dispersion, repulsion, water.
+        Energies of the whole system to add, such as that of the waters.
     store
         The store of the references, as for `nmer.load`.
+    newest
+        Whether the newest versions of the store are taken for n-mers that `potentials` lacks.
 
     Returns
     -------
-    A potential of all atoms in the molecule's order, with ``energy``, ``energy_and_gradient``, and
+    A potential of all atoms in the molecule's order, with ``energy``, ``energy_and_gradient``, ``parts``, and
     ``calculator()`` for ASE.
 
     Raises
     ------
     InputError
-        If the molecule cannot be fragmented, potentials are missing (all of them are named), or the atoms of one
-        differ from those of its n-mer.
+        If the molecule cannot be fragmented, potentials are missing (all of them are named), they were fitted over
+        different V_phys, or the atoms of one differ from those of its n-mer.
     """
     whole = read_molecule(molecule) if isinstance(molecule, str) else molecule
-    placements: list[Placement] = []
-    for found in fragment_molecule(whole):
-        placements += found.placements
-        if found.order == 1:
-            placements += _with_waters(found.placements, whole.natoms, waters)
-    ready = {name: load(p, store) if isinstance(p, str) else p for name, p in potentials.items()}
-    return ManyBodyPotential((*whole.symbols, *(waters * WATER)), placements, ready, contributions)
+    found = fragment_molecule(whole)
+    bonded = [*(p for one in found for p in one.placements), *_with_waters(found, whole.natoms, waters)]
+    pairs = find_pairs(whole, found)
+    given: dict[str, Potential | str] = dict(potentials or {})
+    if potentials is None or family is not None or newest:
+        given = {**_newest([p.nmer for p in bonded], [p.nmer for p in pairs], family, store), **given}
+    ready = {name: load(p, store) if isinstance(p, str) else p for name, p in given.items()}
+    physics = _physics(whole, waters, ready)
+    remarks = []
+    without = Counter(p.nmer for p in pairs if p.nmer not in ready)
+    if without:
+        beneath = "V_phys alone" if physics else "nothing"
+        listed = ", ".join(f"{name} {count}" for name, count in without.items())
+        remarks.append(f"pairs that are not bonded and have {beneath}: {listed}")
+    return ManyBodyPotential(
+        (*whole.symbols, *(waters * WATER)),
+        [*bonded, *(p for p in pairs if p.nmer in ready)],
+        ready,
+        (*physics, *contributions),
+        remarks=remarks,
+    )
 
 
-def _with_waters(placements: Sequence[Placement], natoms: int, waters: int) -> list[Placement]:
+def _newest(
+    needed: Sequence[str], allowed: Sequence[str], family: str | None, store: str | Path | None
+) -> dict[str, str]:
+    """Return references to the newest potentials of a store, of those that are needed and those that are there."""
+    names, further = list(dict.fromkeys(needed)), list(dict.fromkeys(allowed))
+    if family is not None:
+        members = members_of(family)
+        if strange := [name for name in names if name not in members]:
+            raise InputError(f"n-mers {', '.join(strange)} of the molecule are not in the family '{family}'")
+        further = [name for name in further if name in members]
+    opened = Store(store)
+    there = {version.nmer: version.ref for version in opened.versions("potential")}  # the newest last
+    if missing := [name for name in names if name not in there]:
+        raise InputError(f"the store at '{opened.path}' has no potentials of {', '.join(missing)}")
+    return {name: there[name] for name in [*names, *further] if name in there}
+
+
+def _physics(molecule: Molecule, waters: int, potentials: Mapping[str, Potential]) -> list[Contribution]:
+    """Return V_phys of the whole system; nothing if no potential was fitted over it."""
+    sets: dict[str, PhysicsParameters] = {
+        p.physics.parameters.digest: p.physics.parameters for p in potentials.values() if p.physics is not None
+    }
+    if not sets:
+        return []
+    parameters = next(iter(sets.values()))  # the sum refuses several
+    n = molecule.natoms
+    solvent = [(n + 3 * k, n + 3 * k + h) for k in range(waters) for h in (1, 2)]
+    symbols = (*molecule.symbols, *(waters * WATER))
+    typed, topology = type_molecule(Molecule(molecule.name, symbols, (*molecule.bonds, *solvent)))
+    whole = PhysicsPotential(symbols, topology, typed.types, parameters)
+    if not waters:
+        return [whole]
+    # the energy of the waters among themselves is that of the water model, which is complete
+    atoms = range(n, n + 3 * waters)
+    alone = PhysicsPotential(symbols[n:], topology.part(atoms), [typed.types[a] for a in atoms], parameters)
+    return [whole, Subset(alone, atoms, -1.0)]
+
+
+def _with_waters(found: Sequence[FoundNMer], natoms: int, waters: int) -> list[Placement]:
     """Return the dimers of every occurrence of a 1-mer with every water molecule."""
-    found = []
-    for one in placements:
-        for number in range(waters):
-            atoms = tuple(range(natoms + 3 * number, natoms + 3 * number + 3))
-            found.append(
-                Placement(
-                    f"{one.nmer}-water",
-                    (*one.atoms, *atoms),
-                    (*one.anchors, -1, -1, -1),
-                    (*one.lengths, 0.0, 0.0, 0.0),
-                )
-            )
-    return found
+    solvent = [
+        Placement("water", tuple(range(natoms + 3 * n, natoms + 3 * n + 3)), (-1,) * 3, (0.0,) * 3)
+        for n in range(waters)
+    ]
+    ones = (placement for one in found if one.order == 1 for placement in one.placements)
+    return [together(f"{one.nmer}-water", one, water) for one in ones for water in solvent]

@@ -45,6 +45,7 @@ COMMANDS = {
         "import": ("fit_commands:import_", "Import labelled xyz files as a dataset."),
     },
     "Potentials": {
+        "sum": ("sum_command:sum_", "Add up the potentials of a molecule's n-mers."),
         "export": ("export_command:export", "Write a potential or dataset for other programs."),
         "ramachandran": ("ramachandran_command:ramachandran", "Compare the sum for alanine dipeptide with xTB."),
         "cite": ("cite_command:cite", "List the papers to cite for a version."),

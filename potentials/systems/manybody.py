@@ -12,6 +12,7 @@ from potentials.energy_function import EnergyFunction
 from potentials.errors import InputError
 from potentials.evaluation import Contribution, Evaluation, NMerContribution
 from potentials.physics.model import PhysicsPotential
+from potentials.physics.parameters import PhysicsParameters
 from potentials.pip.potential import Potential
 from potentials.systems.placement import Placement, Placements
 
@@ -32,7 +33,9 @@ class ManyBodyPotential(EnergyFunction):
     potentials
         The potential of each n-mer by its name.
     physics
-        Energies of the whole molecule to be added: electrostatics, dispersion, repulsion.
+        Energies of the whole molecule to be added: V_phys, water.
+    remarks
+        Phrases on what the sum leaves out.
 
     Raises
     ------
@@ -47,6 +50,7 @@ class ManyBodyPotential(EnergyFunction):
         placements: Sequence[Placement],
         potentials: Mapping[str, NMerContribution],
         physics: Sequence[Contribution] = (),
+        remarks: Sequence[str] = (),
     ) -> None:
         names = list(dict.fromkeys(p.nmer for p in placements))
         missing = [name for name in names if name not in potentials]
@@ -57,7 +61,9 @@ class ManyBodyPotential(EnergyFunction):
             _check_atoms(symbols, placement, potentials[placement.nmer].nmer.symbols)
         _check_physics({name: potentials[name] for name in names}, physics)
         self._symbols = tuple(symbols)
-        self.physics = tuple(physics)
+        self.physics, self.remarks = tuple(physics), tuple(remarks)
+        self.potentials = {name: potentials[name] for name in names}
+        """The potential of each n-mer."""
         self.counts = {name: sum(p.nmer == name for p in placements) for name in names}
         """How often each n-mer occurs."""
         self._members = [
@@ -79,23 +85,44 @@ class ManyBodyPotential(EnergyFunction):
         )
 
     @property
+    def parameters(self) -> PhysicsParameters | None:
+        """The parameters of V_phys that is added; None if there is none."""
+        return next((c.parameters for c in self.physics if isinstance(c, PhysicsPotential)), None)
+
+    @property
     def symbols(self) -> tuple[str, ...]:
         """Element of each of the molecule's atoms."""
         return self._symbols
 
     def evaluate(self, positions: Floats) -> Evaluation:
-        """Return the energies and gradients of (n, atoms, 3) in Angstrom."""
-        energy, gradient = np.zeros(len(positions)), np.zeros_like(positions)
-        for _, potential, placements in self._members:
+        """Return energies, gradients and virials of (n, atoms, 3) in Angstrom; the shares are those of `parts`."""
+        shares: dict[str, Floats] = {}
+        gradient = np.zeros_like(positions)
+        for name, potential, placements in self._members:
             places = placements.positions(positions)
             value, slope = _correction(potential, places.reshape(-1, *places.shape[2:]))
-            energy += np.asarray(value).reshape(places.shape[:2]).sum(axis=1)
+            shares[name] = np.asarray(value).reshape(places.shape[:2]).sum(axis=1)
             placements.add_on_atoms(positions, slope.reshape(places.shape), gradient)
         for contribution in self.physics:
-            value, slope = contribution.energy_and_gradient(positions)
-            energy += value
+            name = type(contribution).__name__
+            if isinstance(contribution, PhysicsPotential):
+                found = contribution.evaluate(positions)
+                slope = found.gradient
+                shares |= {f"V_phys {share}": energy for share, energy in found.shares.items()}
+            else:
+                value, slope = contribution.energy_and_gradient(positions)
+                shares[name] = shares.get(name, 0.0) + np.asarray(value)
             gradient += slope
-        return Evaluation(energy, gradient)
+        energy = np.sum([np.zeros(len(positions)), *shares.values()], axis=0)
+        return Evaluation(energy, gradient, shares, np.einsum("nai,naj->nij", gradient, positions))
+
+    def parts(self, positions: ArrayLike) -> dict[str, Floats]:
+        """Return each contribution to the energy, (n,), kcal/mol: they add up to it.
+
+        The name of an n-mer stands for the corrections of all its occurrences, ``V_phys dispersion`` and the like
+        for what V_phys of the whole adds.
+        """
+        return dict(self.evaluate(self.as_batch(positions)[0]).shares)
 
     def energies(self, positions: ArrayLike) -> dict[str, Floats]:
         """Return the corrections of each n-mer's occurrences, (n, occurrences), kcal/mol."""
