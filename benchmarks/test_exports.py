@@ -11,8 +11,7 @@ import pytest
 from potentials.nmers.switching import Switching
 from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
-from storage.exchange.exporter import write_export
-from storage.exchange.formats import FORMATS
+from storage.exchange.exporter import FORMATS, write_export
 from storage.exchange.subject import PotentialSubject
 from tests.contracts.test_exporters import NMER, run_check
 

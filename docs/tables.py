@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from recipes.engines import engine_table, method_table
+from recipes.engines import ENGINES, engine_table, find_method
 from recipes.schema.tables import Declaration
 from tasks.sampling.force_field import FORCE_FIELDS
 from tasks.sampling.sampler import SAMPLERS
@@ -45,6 +45,19 @@ def force_field_table() -> list[dict[str, str]]:
         {key: cell for key, cell in _declared(FORCE_FIELDS.what, one).items() if key != "its own table"}
         | {"types": "yes" if one.typed else "no"}
         for one in FORCE_FIELDS
+    ]
+
+
+def method_table() -> list[dict[str, str]]:
+    """Return what each method is and which engines have it, one dictionary of columns per row."""
+    titles = {method.name: method.title for engine in ENGINES for method in engine.methods}
+    return [
+        {
+            "method": name,
+            "what it is": title,
+            "engines": ", ".join(engine.name for engine in ENGINES if find_method(engine.name, name)),
+        }
+        for name, title in titles.items()
     ]
 
 

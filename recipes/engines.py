@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
-from recipes.registry import Declared, Registry
-
-if TYPE_CHECKING:
-    from recipes.schema.section import Section
+from recipes.registry import Need, Registry
 
 FORMULA = "formula"
 """Source of a cost that was estimated, not measured."""
@@ -81,36 +78,48 @@ class LabelCost:
     source: str = FORMULA
 
 
-class DeclaredEngine(Declared, Protocol):
-    """What an engine's class declares; `tasks.labelling.engines.interface.Engine` describes each."""
+class EngineDeclaration:
+    """What an engine's class declares.
 
-    @property
-    def methods(self) -> tuple[Method, ...]:
-        """Return the methods that it computes."""
+    Attributes
+    ----------
+    name, title
+        Its name in recipes, and one line that says what it is.
+    methods
+        What it computes.
+    options
+        Fields of ``[labelling]`` that it reads, each with the names of the methods that read it. Their defaults
+        and units are those of `recipes.schema.labelling.Labelling`.
+    needs
+        Packages and programs without which it does not run.
+    papers
+        Keys of the program's papers in ``storage/papers.toml``.
+    diagnostics
+        Which of ``t1``, ``d1``, and ``t2`` its coupled-cluster methods report.
+    ghosts
+        Whether it takes ghost atoms, as counterpoise needs.
+    """
 
-    @property
-    def options(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the fields of ``[labelling]`` that it reads, each with the names of the methods that read it."""
+    name: ClassVar[str]
+    title: ClassVar[str]
+    methods: ClassVar[tuple[Method, ...]]
+    options: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    needs: ClassVar[tuple[Need, ...]] = ()
+    papers: ClassVar[tuple[str, ...]] = ()
+    diagnostics: ClassVar[tuple[str, ...]] = ()
+    ghosts: ClassVar[bool] = False
 
-    @property
-    def diagnostics(self) -> tuple[str, ...]:
-        """Return which of t1, d1, and t2 its coupled-cluster methods report."""
+    @staticmethod
+    def check_options(labelling: Any) -> None:
+        """Raise ValueError if options of a `Labelling`, each allowed, cannot be combined in this engine."""
 
-    @property
-    def ghosts(self) -> bool:
-        """Return whether it supports ghost atoms, which the counterpoise correction requires."""
-
-    def check_options(self, labelling: Section) -> None:
-        """Raise ValueError if this engine does not support a combination of options."""
-
-    def cost(self, labelling: Section, jobs: Sequence[JobSize]) -> LabelCost | None:
-        """Return the cost of a label, or None if it is not known."""
-
-    def __call__(self) -> Any:
-        """Return an engine to compute with."""
+    @staticmethod
+    def cost(labelling: Any, jobs: Sequence[JobSize]) -> LabelCost | None:
+        """Return what a label of these calculations costs, or None where it is not known."""
+        return None
 
 
-ENGINES: Registry[DeclaredEngine] = Registry("labelling.engine", "tasks.labelling.engines", "ENGINE")
+ENGINES: Registry[type[EngineDeclaration]] = Registry("labelling.engine", "tasks.labelling.engines", "ENGINE")
 """Every labelling engine in ``tasks/labelling/engines`` or in a folder of ``NMER_PLUGINS``."""
 
 
@@ -142,17 +151,4 @@ def engine_table() -> list[dict[str, str]]:
             "needs": "; ".join(f"{need.name}: {need.install}" for need in engine.needs) or "nothing more",
         }
         for engine in ENGINES
-    ]
-
-
-def method_table() -> list[dict[str, str]]:
-    """Return what each method is and which engines have it, one dictionary of columns per row."""
-    titles = {method.name: method.title for engine in ENGINES for method in engine.methods}
-    return [
-        {
-            "method": name,
-            "what it is": title,
-            "engines": ", ".join(engine.name for engine in ENGINES if find_method(engine.name, name)),
-        }
-        for name, title in titles.items()
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import stat
 import tomllib
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 
 from potentials.errors import InputError
 from recipes.schema.checks import check_molecules
-from recipes.schema.patterns import LONGEST_NAME, shown
+from recipes.schema.patterns import shown, suggestion
 from recipes.schema.recipe import Recipe
 from recipes.schema.section import Section
 
@@ -48,8 +47,7 @@ def find_recipe(name: str) -> Path:
     shipped = shipped_recipes()
     if name in shipped:
         return shipped[name]
-    close = difflib.get_close_matches(name[:LONGEST_NAME], shipped, n=1)
-    hint = f" (did you mean '{close[0]}'?)" if close else ""
+    hint = suggestion(name, shipped)
     raise InputError(f"recipe {shown(name)} is unknown{hint}; allowed: {_known()}, or the path of a .toml file")
 
 
@@ -108,8 +106,13 @@ def validated(section: type[SectionType], values: dict[str, Any]) -> SectionType
     except ValidationError as error:
         first = error.errors()[0]
         name = "".join(f"--{part}" for part in first["loc"][:1]).replace("_", "-")
-        message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{name + ': ' if name else ''}{message[0].lower() + message[1:]}") from None
+        raise InputError(f"{name + ': ' if name else ''}{_message(first['msg'])}") from None
+
+
+def _message(text: str) -> str:
+    """Return a message of pydantic as the end of a sentence."""
+    text = text.removeprefix("Value error, ")
+    return text[0].lower() + text[1:]
 
 
 def section_toml(sections: Mapping[str, Section]) -> str:
@@ -218,11 +221,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path.name}: a line has more than {MOST_POINTS} points; no key or list of a recipe has")
     try:
         return tomllib.loads(text.replace("\r\n", "\n"))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path.name}: not valid TOML: {error}") from None
     except RecursionError:
         raise InputError(f"{path.name}: its tables or lists are nested deeper than those of a recipe") from None
-    except ValueError as error:  # a number of thousands of digits
+    except ValueError as error:  # no TOML, or a number of thousands of digits
         raise InputError(f"{path.name}: not valid TOML: {error}") from None
 
 
@@ -240,19 +241,15 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         section = _section_at(first["loc"][:-1])
         keys = sorted({*section.model_fields, *section.sections()})
-        close = difflib.get_close_matches(str(first["loc"][-1])[:LONGEST_NAME], keys, n=1)
-        hint = f" (did you mean '{close[0]}'?)" if close else ""
+        hint = suggestion(str(first["loc"][-1]), keys)
         return f"key {shown(key)} is unknown{hint}; allowed: {', '.join(keys)}{tail}"
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
+    message = _message(first["msg"])
     if first["type"] == "missing":
         return f"key '{key}' is missing{tail}"
     if first["type"] == "value_error":
         where = f"key '{key}': " if key else ""
         return f"{where}{message}{tail}"
-    unit = _description(first["loc"])
-    meaning = f" ({unit})" if unit else ""
-    return f"key '{key}'{meaning} is {shown(first['input'])}; {message}{tail}"
+    return f"key '{key}'{_description(first['loc'])} is {shown(first['input'])}; {message}{tail}"
 
 
 def _section_at(loc: tuple[int | str, ...]) -> type[Section]:
@@ -264,8 +261,7 @@ def _section_at(loc: tuple[int | str, ...]) -> type[Section]:
 
 
 def _description(loc: tuple[int | str, ...]) -> str:
+    """Return the description of the field that a location leads to, in brackets; empty if it has none."""
     names = [part for part in loc if isinstance(part, str)]
-    if not names:
-        return ""
-    field = _section_at(tuple(names[:-1])).model_fields.get(names[-1])
-    return (field.description or "") if field else ""
+    field = _section_at(tuple(names[:-1])).model_fields.get(names[-1]) if names else None
+    return f" ({field.description})" if field and field.description else ""

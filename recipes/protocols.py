@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from functools import cache
 from importlib import resources
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from potentials.errors import InputError
 from recipes.schema.labelling import Labelling
+from recipes.schema.patterns import suggestion
 from recipes.schema.recipe import Recipe
 
 FILE = "protocols.toml"
@@ -36,9 +36,7 @@ def find_protocol(name: str) -> Labelling:
     """
     known = protocols()
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f" (did you mean '{close[0]}'?)" if close else ""
-        raise InputError(f"protocol '{name}' is unknown{hint}; allowed: {', '.join(known)}")
+        raise InputError(f"protocol '{name}' is unknown{suggestion(name, known)}; allowed: {', '.join(known)}")
     return known[name][1]
 
 

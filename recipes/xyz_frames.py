@@ -8,9 +8,10 @@ is refused with the file's name and the line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,6 +29,8 @@ _LENGTH_KEYS = ("units", "length_unit", "length_units", "pos_unit", "positions_u
 _OTHER_CELLS = ("cell", "box", "unit_cell", "cell_vectors", "cell_parameters")
 _TRUE, _FALSE = ("T", "TRUE", "1"), ("F", "FALSE", "0")
 _WIDTHS = {"S", "R", "I", "L"}
+
+Word = TypeVar("Word")
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,8 @@ class Frame:
 
     Attributes
     ----------
-    where
-        File, line of its number of atoms, and its own number, from 1, as in messages.
     path, line, number
-        The same, separately.
+        File, line of its number of atoms, and its own number, both from 1.
     comment
         The second line.
     keys
@@ -80,7 +81,6 @@ class Frame:
         What the comment says about cell and periodicity, in words; empty if nothing.
     """
 
-    where: str
     path: Path
     line: int
     number: int
@@ -92,6 +92,11 @@ class Frame:
     further: tuple[Column, ...]
     cell: Cell | None
     cell_said: str
+
+    @property
+    def where(self) -> str:
+        """File, line of the number of atoms, and number of the frame, as in messages."""
+        return _where(self.path, self.line, self.number)
 
     @property
     def on_comment(self) -> str:
@@ -134,10 +139,8 @@ def _lines(path: Path) -> list[str]:
 
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # a NUL in the name
-        raise InputError(f"'{path}' cannot be read: {error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise InputError(f"'{path}' cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise refused("it is UTF-16; save it as UTF-8")
     if b"\0" in data:
@@ -177,7 +180,6 @@ def _frame(path: Path, lines: list[str], at: int, count: int, number: int, ignor
         if key.lower() in _LENGTH_KEYS and length_unit(value) not in (None, "A"):
             raise InputError(f"{where}: {key} is '{value}'; positions are allowed in Angstrom alone")
     words: list[list[str]] = []
-    symbols: list[str] = []
     for line, row in enumerate(lines[at + 2 : at + 2 + count], start=at + 3):
         found = row.split()
         if len(found) < 4:
@@ -193,66 +195,56 @@ def _frame(path: Path, lines: list[str], at: int, count: int, number: int, ignor
         layout = [("species", "S", 0, 1), ("pos", "R", 1, 3)]
         if width > 4:
             layout.append(("", "R", 4, width - 4))
-    if sum(entry[3] for entry in layout) != width:
-        raise InputError(
-            f"{where}: Properties describes {sum(entry[3] for entry in layout)} columns; the atoms' lines have "
-            f"{width}"
-        )
+    if (described := sum(entry[3] for entry in layout)) != width:
+        raise InputError(f"{where}: Properties describes {described} columns; the atoms' lines have {width}")
     positions: Floats = np.empty(0)
     further: list[Column] = []
     for name, kind, start, wide in layout:
+        rows = _Rows(path, at + 3, number, [row[start : start + wide] for row in words])
         if name in ("species", "Z"):
-            symbols = [_element(path, at + 3 + n, number, row[start]) for n, row in enumerate(words)]
+            symbols = [symbol for (symbol,) in rows.read(element)]
         elif name == "pos":
-            positions = _table(path, at, number, words, start, 3, "a line is not 'element x y z': ")
+            positions = np.array(rows.read(number_of, "a line is not 'element x y z': "))
         else:
-            further.append(_further(path, at, number, words, name, kind, start, wide))
+            further.append(_further(name, kind, rows))
     if np.abs(positions).max() > FARTHEST:
         raise InputError(f"{where}: a coordinate is larger than {FARTHEST:g} A")
     cell, said = (None, "") if ignore_cell else _cell(where, keys or {}, comment)
-    return Frame(
-        _where(path, at + 1, number),
-        path,
-        at + 1,
-        number,
-        comment,
-        keys,
-        bare,
-        tuple(symbols),
-        positions,
-        tuple(further),
-        cell,
-        said,
-    )
+    return Frame(path, at + 1, number, comment, keys, bare, tuple(symbols), positions, tuple(further), cell, said)
 
 
-def _element(path: Path, line: int, number: int, word: str) -> str:
-    try:
-        return element(word)
-    except ValueError as error:
-        raise InputError(f"{_where(path, line, number)}: {error}") from None
-
-
-def _table(path: Path, at: int, number: int, words: list[list[str]], start: int, wide: int, before: str) -> Floats:
-    rows = []
-    for line, row in enumerate(words, start=at + 3):
-        try:
-            rows.append([number_of(word) for word in row[start : start + wide]])
-        except ValueError as error:
-            finite = "not finite" in str(error)
-            raise InputError(f"{_where(path, line, number)}: {'' if finite else before}{error}") from None
-    return np.array(rows, dtype=np.float64)
-
-
-def _further(
-    path: Path, at: int, number: int, words: list[list[str]], name: str, kind: str, start: int, wide: int
-) -> Column:
+def _further(name: str, kind: str, rows: _Rows) -> Column:
     if kind != "R":
-        return Column(name, wide, None)
+        return Column(name, rows.width, None)
     try:
-        return Column(name, wide, _table(path, at, number, words, start, wide, ""))
+        return Column(name, rows.width, np.array(rows.read(number_of)))
     except InputError as error:  # raised if the column is needed
-        return Column(name, wide, None, str(error))
+        return Column(name, rows.width, None, str(error))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some columns of the lines of atoms: the file, the first line and the frame's number, both from 1."""
+
+    path: Path
+    line: int
+    number: int
+    words: list[list[str]]
+
+    @property
+    def width(self) -> int:
+        return len(self.words[0])
+
+    def read(self, read: Callable[[str], Word], before: str = "") -> list[list[Word]]:
+        """Return every word as `read` gives it; raises InputError in place of its ValueError."""
+        found = []
+        for line, row in enumerate(self.words, start=self.line):
+            try:
+                found.append([read(word) for word in row])
+            except ValueError as error:
+                said = f"{'' if 'not finite' in str(error) else before}{error}"
+                raise InputError(f"{_where(self.path, line, self.number)}: {said}") from None
+        return found
 
 
 def _keys(comment: str) -> tuple[dict[str, str] | None, tuple[str, ...]]:

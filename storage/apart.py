@@ -11,11 +11,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from potentials.errors import StageError, StoppedError
 
@@ -41,7 +41,7 @@ class KilledError(HelperError):
     """The process was killed from outside, also in a second attempt."""
 
 
-class Apart:
+class Apart(AbstractContextManager["Apart"]):
     """Calls functions in a separate process, which is restarted after a crash. A context manager."""
 
     def __init__(self) -> None:
@@ -50,9 +50,6 @@ class Apart:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._turn = threading.Lock()
         self._owner = os.getpid()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -226,7 +223,7 @@ def serve(number: int) -> None:
             continue
         signal.alarm(int(seconds) + 60)  # the caller has stopped waiting by then
         try:
-            with _Limit(memory):
+            with _limited(memory):
                 answer = ("good", function(*values))
         except MemoryError:
             answer = ("memory", None)
@@ -239,26 +236,19 @@ def serve(number: int) -> None:
             return
 
 
-class _Limit:
-    """Limits the memory of this process beyond what it uses now, where the system supports that."""
+@contextmanager
+def _limited(memory: float | None) -> Iterator[None]:
+    """Limit the memory of this process beyond what it uses now, where the system supports that."""
+    if memory is None or sys.platform != "linux":
+        yield
+        return
+    import resource
 
-    def __init__(self, memory: float | None) -> None:
-        self._memory = memory
-        self._before: tuple[int, int] | None = None
-
-    def __enter__(self) -> None:
-        if self._memory is None or sys.platform != "linux":
-            return
-        import resource
-
-        self._before = resource.getrlimit(resource.RLIMIT_AS)
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        wanted = pages * os.sysconf("SC_PAGESIZE") + int(self._memory)
-        hard = self._before[1]
-        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard < 0 else min(wanted, hard), hard))
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            import resource
-
-            resource.setrlimit(resource.RLIMIT_AS, self._before)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    wanted, hard = pages * os.sysconf("SC_PAGESIZE") + int(memory), before[1]
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard < 0 else min(wanted, hard), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)

@@ -80,7 +80,8 @@ def own_array(file: h5py.File, name: str) -> h5py.Dataset:
     InputError
         If it is anything else, or its declared size is larger than its file can hold.
     """
-    found = _linked(file, name)
+    # links to other places are not followed
+    found = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
     if (
         not isinstance(found, h5py.Dataset)
         or found.is_virtual
@@ -220,12 +221,6 @@ def _value(attribute: h5py.h5a.AttrID, where: str) -> str | int | float:
         return found.decode() if isinstance(found, bytes) else found
     except UnicodeDecodeError:
         raise InputError(f"{where}, which is not UTF-8") from None
-
-
-def _linked(file: h5py.File, name: str) -> Any:
-    """Return the object of a hard link; other links are not followed."""
-    link = file.get(name, getlink=True)
-    return file[name] if isinstance(link, h5py.HardLink) else None
 
 
 def _item(array: h5py.Dataset) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, TypeVar, cast
 
 import h5py
 
@@ -35,9 +35,12 @@ _JSON = {"inputs": (list, "list"), "engines": (dict, "object"), "facts": (dict, 
 _NAMES = ("kind", "nmer", "number", "key", "created")
 
 
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
-OfAFile = TypeVar("OfAFile", bound="_OfAFile")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def ref_of(kind: str, nmer: str, name: object) -> str:
+    """Return a reference: ``ch3-water@1`` to a potential, ``dataset:ch3-water@1`` to the others."""
+    return f"{nmer}@{name}" if kind == "potential" else f"{kind}:{nmer}@{name}"
 
 
 class NewerError(InputError):
@@ -64,16 +67,37 @@ def root_attributes(file: h5py.File, path: Path) -> dict[str, Any]:
     if "nmer_format" not in file.attrs:
         raise InputError(f"'{path}' is not a version of ours; allowed: nmer_format up to {FILE_FORMAT}")
     found: dict[str, Any] = dict(attributes_of(file, f"'{path}'"))
-    number = found["nmer_format"]
+    check_format(found["nmer_format"], FILE_FORMAT, f"'{path}'", "nmer_format")
+    return found
+
+
+def check_format(number: Any, newest: int, where: str, name: str) -> None:
+    """Check the number of a file's format.
+
+    Parameters
+    ----------
+    number
+        What the file says.
+    newest
+        The newest number that is known here.
+    where, name
+        How messages name the file and the number.
+
+    Raises
+    ------
+    NewerError
+        If a newer nmer has written it.
+    InputError
+        If it is not the number of a format.
+    """
     if type(number) is not int or number < 1:
         raise InputError(
-            f"'{path}' is damaged: its nmer_format is {_short(number)}; allowed: whole numbers, 1 to {FILE_FORMAT}"
+            f"{where} is damaged: its {name} is {_short(number)}; allowed: whole numbers, 1 to {newest}"
         )
-    if number > FILE_FORMAT:
+    if number > newest:
         raise NewerError(
-            f"'{path}' has the newer format {number}; allowed: nmer_format up to {FILE_FORMAT}; use a newer nmer"
+            f"{where} has the newer format {number}; allowed: {name} up to {newest}; use a newer nmer"
         )
-    return found
 
 
 def names_in(found: Mapping[str, Any], path: Path) -> tuple[str, str, int, str, str]:
@@ -167,18 +191,11 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-class _OfAFile(Protocol):
-    @property
-    def path(self) -> Path: ...
-
-
-def of_version(
-    function: Callable[Concatenate[OfAFile, Given], Result],
-) -> Callable[Concatenate[OfAFile, Given], Result]:
+def of_version(function: Function) -> Function:
     """Decorate a function that uses the content of its first argument, a version; see `content_of`."""
 
     @wraps(function)
-    def checked(version: OfAFile, /, *values: Given.args, **more: Given.kwargs) -> Result:
+    def checked(version: Any, /, *values: Any, **more: Any) -> Any:
         try:
             with content_of(version.path):
                 return function(version, *values, **more)
@@ -187,7 +204,7 @@ def of_version(
                 raise
             raise InputError(f"'{version.path}': {error}") from None
 
-    return checked
+    return cast(Function, checked)
 
 
 @contextmanager

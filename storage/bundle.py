@@ -22,7 +22,7 @@ from typing import IO, Any
 from potentials.errors import InputError
 from storage.archive import damaged, open_archive, read_member
 from storage.arrays import check_regular
-from storage.attributes import FOLDERS
+from storage.attributes import FOLDERS, check_format, ref_of
 from storage.bundle_labels import SPOOL, label_files
 from storage.canonical import canonical_json
 from storage.durable import replacing
@@ -75,7 +75,7 @@ class Bundled:
     @property
     def ref(self) -> str:
         """Its name in the store it comes from."""
-        return Version(self.kind, self.nmer, self.number, self.key, "", Path()).ref
+        return ref_of(self.kind, self.nmer, self.number)
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,7 @@ def family_of(store: Store, version: Version, pool: bool = True) -> tuple[list[V
     def add(one: Version) -> None:
         if one in found:
             return
-        for made_from in one.attributes()["inputs"]:
-            below = store.find(made_from["kind"], made_from["key"])
+        for made_from, below in store.inputs(one):
             if below is None or (below.kind == "pool" and not pool):
                 missing.append(made_from["ref"])
             else:
@@ -177,7 +176,8 @@ def write_bundle(
     for one in family:
         if one.kind == "potential":
             report = store.report(one)
-            paths |= {f"reports/{report.name}/{p.name}": p for p in sorted(report.glob("[!.]*")) if _is_own(p)}
+            own = [p for p in sorted(report.glob("[!.]*")) if p.is_file() and not p.is_symlink()]
+            paths |= {f"reports/{report.name}/{p.name}": p for p in own}
     files: dict[str, tuple[int, str]] = {}
     try:
         with (
@@ -242,10 +242,8 @@ def _take_out(
 ) -> None:
     """Read a member, into a file if one is given, and compare it with what the manifest says."""
     expected = bundle.files[name]  # so its name was checked
-    if archive.getinfo(name).file_size != expected[0]:
-        raise damaged(bundle.path, f"'{name}' is not what was written")
     with archive.open(name) as source:
-        if _copy(source, target, progress) != expected:
+        if archive.getinfo(name).file_size != expected[0] or _copy(source, target, progress) != expected:
             raise damaged(bundle.path, f"'{name}' is not what was written")
 
 
@@ -285,13 +283,7 @@ def _read_manifest(path: Path, archive: zipfile.ZipFile) -> Bundle:
         raise InputError(f"'{path}' is not a bundle of nmer: it has no {MANIFEST}")
     try:
         found = json.loads(read_member(path, archive, MANIFEST, MOST_MANIFEST))
-        number = found["nmer_bundle_format"]
-        if type(number) is not int or number < 1:
-            raise damaged(path, f"the nmer_bundle_format of its {MANIFEST} is {str(number)[:40]!r}")
-        if number > BUNDLE_FORMAT:
-            raise InputError(
-                f"'{path}' has the newer bundle format {number}; allowed: up to {BUNDLE_FORMAT}; use a newer nmer"
-            )
+        check_format(found["nmer_bundle_format"], BUNDLE_FORMAT, f"'{path}'", "nmer_bundle_format")
         versions = tuple(
             Bundled(str(v["kind"]), str(v["nmer"]), int(v["number"]), str(v["key"])) for v in found["versions"]
         )
@@ -311,11 +303,6 @@ def _read_manifest(path: Path, archive: zipfile.ZipFile) -> Bundle:
     if {v.member for v in versions} != {name for name in files if name.endswith(".h5")} or MARKER not in files:
         raise damaged(path, f"its versions are not those of its {MANIFEST}")
     return bundle
-
-
-def _is_own(path: Path) -> bool:
-    """Return whether a path in a report's folder is a file, and not a link to a file elsewhere."""
-    return path.is_file() and not path.is_symlink()
 
 
 def _info(name: str, size: int = 0) -> zipfile.ZipInfo:

@@ -32,9 +32,10 @@ BLOCK = 16 * 2**20
 
 def seal(file: h5py.File) -> None:
     """Write the checksums into a file that is otherwise complete."""
-    for dataset in _arrays(file):
-        dataset.attrs[ARRAY] = array_sha256(dataset)
-    file.attrs[ROOT] = _content(file, {_name(d): str(d.attrs[ARRAY]) for d in _arrays(file)})
+    found = {name: array_sha256(file[name]) for name in sorted(file)}
+    for name, checksum in found.items():
+        file[name].attrs[ARRAY] = checksum
+    file.attrs[ROOT] = _content(file, found)
 
 
 def is_sealed(file: h5py.File) -> bool:
@@ -83,7 +84,7 @@ def array_sha256(dataset: h5py.Dataset) -> str:
     strings = h5py.check_string_dtype(dataset.dtype) is not None
     little = dataset.dtype if strings else dataset.dtype.newbyteorder("<")
     head = {
-        "name": _name(dataset),
+        "name": str(dataset.name).removeprefix("/"),
         "kind": "str" if strings else little.str,
         "shape": list(dataset.shape),
         "attributes": {name: str(value) for name, value in dataset.attrs.items() if name != ARRAY},
@@ -105,19 +106,11 @@ def array_sha256(dataset: h5py.Dataset) -> str:
 
 
 def _content(file: h5py.File, arrays: dict[str, str]) -> str:
-    attributes = {name: _plain(value) for name, value in file.attrs.items() if name not in (ROOT, "number")}
+    attributes: dict[str, Any] = {
+        name: value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+        for name, value in file.attrs.items()
+        if name not in (ROOT, "number")
+    }
     if "inputs" in attributes:
         attributes["inputs"] = [{**i, "ref": ""} for i in json.loads(attributes["inputs"])]
     return hashlib.sha256(canonical_json({"attributes": attributes, "arrays": arrays}).encode()).hexdigest()
-
-
-def _arrays(file: h5py.File) -> Iterator[h5py.Dataset]:
-    return (file[name] for name in sorted(file))
-
-
-def _name(dataset: h5py.Dataset) -> str:
-    return str(dataset.name).removeprefix("/")
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value

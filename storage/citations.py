@@ -60,7 +60,7 @@ class Citation:
         return f"{self.subject}: {self.text or 'no paper is known here; see its own pages'}{doi}"
 
 
-def citations(version: Version, find: Find | None = None) -> list[Citation]:
+def citations(version: Version, find: Find = lambda kind, key: None) -> list[Citation]:
     """Return the papers of a version and of all it was made from.
 
     Parameters
@@ -68,7 +68,8 @@ def citations(version: Version, find: Find | None = None) -> list[Citation]:
     version
         A potential, a dataset, a selection, or a pool.
     find
-        Returns the version of a kind and key, as `storage.store.Store.find` does; None: this version alone counts.
+        Returns the version of a kind and key, as `storage.store.Store.find` does; by default none: this version
+        alone counts.
     """
     with content_of(version.path):
         found = (c for kind, attributes in _lineage(version, find) for c in _papers_of(kind, attributes))
@@ -115,11 +116,11 @@ def _papers_of(kind: str, attributes: Mapping[str, Any]) -> Iterator[Citation]:
         yield Citation(subject, paper.get("text", ""), paper.get("doi", ""))
 
 
-def _lineage(version: Version, find: Find | None) -> Iterator[tuple[str, dict[str, Any]]]:
+def _lineage(version: Version, find: Find) -> Iterator[tuple[str, dict[str, Any]]]:
     attributes = version.attributes()
     yield version.kind, attributes
-    for made_from in attributes["inputs"] if find else ():
-        below = find(made_from["kind"], made_from["key"]) if find else None
+    for made_from in attributes["inputs"]:
+        below = find(made_from["kind"], made_from["key"])
         if below is not None and below.kind in KINDS:
             yield from _lineage(below, find)
 
@@ -155,11 +156,9 @@ def _potential(facts: Mapping[str, Any], fitting: dict[str, Any]) -> Iterator[tu
         yield "lone pairs of water", "mb-pol"
     if facts.get("physics"):
         yield from _physics({})
-    optimizer = fitting.get("optimizer")
-    if optimizer == "variable-projection":
-        yield "variable projection", "varpro"
-    if optimizer == "simplex":
-        yield "simplex", "simplex"
+    papers = {"variable-projection": ("variable projection", "varpro"), "simplex": ("simplex", "simplex")}
+    if fitting.get("optimizer") in papers:
+        yield papers[fitting["optimizer"]]
     if fitting.get("max_terms"):
         yield "selection of terms by orthogonal least squares", "ols"
 
@@ -234,7 +233,7 @@ def _pool(
         yield from ((f"force field {name}", key) for key in papers or ("",))
     if "openmm" in engines:
         yield "OpenMM", "openmm"
-    names = {fragment["name"] for fragment in recipe.get("nmer", {}).get("fragments", ())}
+    names = [fragment["name"] for fragment in recipe.get("nmer", {}).get("fragments", ())]
     if "water" in names and all(name in FORCE_FIELDS and FORCE_FIELDS.get(name).typed for name in fields):
         yield "TIP4P/2005f", "tip4p-2005f"
 

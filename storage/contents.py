@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,12 +95,16 @@ def pool_columns(pool: Pool) -> dict[str, Column]:
     }
 
 
+def _values(version: Version, record: type[Pool] | type[Dataset], texts: Sequence[str]) -> dict[str, Any]:
+    """Return the arrays of a record that a version has, those of texts as tuples."""
+    names = [name for name in record.__dataclass_fields__ if version.has_column(name)]
+    return {name: texts_of(version, name) if name in texts else version.column(name) for name in names}
+
+
 @of_version
 def pool_from_version(version: Version) -> Pool:
     """Read a pool; one without sources, of an earlier version, was made by PBMetaD with ff14SB."""
-    names = [name for name in Pool.__dataclass_fields__ if version.has_column(name)]
-    values: dict[str, Any] = {name: version.column(name) for name in names}
-    values |= {name: texts_of(version, name) for name in ("cv_names", "sources") if name in names}
+    values = _values(version, Pool, ("cv_names", "sources"))
     values.setdefault("source", np.zeros(len(values["positions"]), dtype=np.int64))
     values.setdefault("sources", ("pbmetad ff14SB",))
     return Pool(**values)
@@ -178,9 +182,7 @@ def dataset_columns(dataset: Dataset, imported: bool = False) -> dict[str, Colum
 @of_version
 def dataset_from_version(version: Version) -> Dataset:
     """Read a dataset; one of the first release has no D1."""
-    names = [name for name in Dataset.__dataclass_fields__ if version.has_column(name)]
-    values: dict[str, Any] = {name: version.column(name) for name in names}
-    values |= {name: texts_of(version, name) for name in ("sub_names", "ids")}
+    values = _values(version, Dataset, ("sub_names", "ids"))
     values.setdefault("d1", np.full(len(values["energy"]), np.nan))
     return Dataset(**values)
 
@@ -224,11 +226,7 @@ def potential_facts(potential: Potential, nmer: NMerModel) -> dict[str, Any]:
         "nmer": nmer.model_dump(mode="json"),
         "degree": potential.degree,
         "filter": kept,
-        "options": {
-            "rules": rules,
-            "forms": vars(potential.options.forms),
-            "lone_pairs": [vars(pair) | {"atoms": list(pair.atoms)} for pair in potential.options.lone_pairs],
-        },
+        "options": {"rules": rules, **written_variables(potential.options)},
         "number_of_terms": len(potential.coefficients),
         "switching": written_switching(potential.switching),
         **below,
@@ -253,6 +251,18 @@ def read_terms(kept: str, rules: Sequence[str], nmer: NMer) -> tuple[str, tuple[
     if len(nmer.fragments) > 2 and kept == "all" and rules and rules[0] == "joined":
         return "intermolecular", tuple(rules[1:])
     return kept, tuple(rules)
+
+
+def written_variables(options: BasisOptions) -> dict[str, Any]:
+    """Return the forms of a potential's variables and its lone pairs as they are stored."""
+    pairs = [vars(pair) | {"atoms": list(pair.atoms)} for pair in options.lone_pairs]
+    return {"forms": vars(options.forms), "lone_pairs": pairs}
+
+
+def read_options(rules: tuple[str, ...], found: Mapping[str, Any]) -> BasisOptions:
+    """Return the options of a basis with given rules and the stored values of `written_variables`."""
+    pairs = tuple(LonePairs(tuple(p["atoms"]), p["along"], p["across"]) for p in found["lone_pairs"])
+    return BasisOptions(rules, Forms(**found["forms"]), pairs)
 
 
 def written_switching(switching: Switching | None) -> dict[str, Any] | None:
@@ -281,9 +291,7 @@ def potential_from_version(version: Version, status: str, remarks: Sequence[str]
     )
     # a potential of the first format has no options: Morse variables of atoms
     given = facts.get("options", {"rules": (), "forms": {}, "lone_pairs": ()})
-    pairs = tuple(LonePairs(tuple(p["atoms"]), p["along"], p["across"]) for p in given["lone_pairs"])
     kept, rules = read_terms(facts["filter"], given["rules"], nmer)
-    options = BasisOptions(rules, Forms(**given["forms"]), pairs)
     return Potential(
         nmer=nmer,
         degree=facts["degree"],
@@ -295,7 +303,7 @@ def potential_from_version(version: Version, status: str, remarks: Sequence[str]
         status=status,
         selected=None if selected is None else tuple(int(n) for n in selected),
         ensemble=ensemble,
-        options=options,
+        options=read_options(rules, given),
         d=version.column("d") if version.has_column("d") else np.empty(0),
         remarks=tuple(remarks),
         physics=_physics(version, facts.get("physics"), nmer),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ def _difference(store: Store, left: Version, right: Version) -> dict[str, Any]:
         "right": right.ref,
         "kind": left.kind,
         "made_from": _made_from(*chains),
-        "recipe": _recipe(left, right),
+        "recipe": _changes(*(flattened(_written_out(v.attributes()["recipe"])) for v in (left, right))),
         "programs": _programs(*chains),
     }
     if left.kind == "pool":
@@ -60,38 +60,30 @@ def _difference(store: Store, left: Version, right: Version) -> dict[str, Any]:
         found["data"] = _data(*(c.get("dataset") or c["selection"] for c in chains))
     verdicts = _verdict(store, left), _verdict(store, right)
     if any(verdicts):
-        found |= {"errors": _errors(*verdicts), "gates": _gates(*verdicts)}
+        gates = ({gate["name"]: gate for gate in facts.get("gates", ())} for facts in verdicts)
+        found |= {"errors": _errors(*verdicts), "gates": _side_by_side("name", *gates)}
     if left.kind == "potential":
-        found |= {"k": _k(left, right), "terms": _terms(left, right)}
+        found |= {"k": _side_by_side("name", _k(left), _k(right)), "terms": _terms(left, right)}
     return found
 
 
 def chain(store: Store, version: Version) -> Chain:
     """Return a version and what it was made from, as far as the store has it, by kind."""
     found = {version.kind: version}
-    for made_from in version.attributes()["inputs"]:
-        below = store.find(made_from["kind"], made_from["key"])
+    for _, below in store.inputs(version):
         if below is not None:
             found = chain(store, below) | found
     return found
 
 
 def _made_from(left: Chain, right: Chain) -> list[dict[str, Any]]:
-    kinds = [kind for kind in KINDS[:-1] if kind in left or kind in right]
-    return [
-        {
-            "kind": kind,
-            "left": left[kind].ref if kind in left else None,
-            "right": right[kind].ref if kind in right else None,
-            "same": kind in left and kind in right and left[kind].key == right[kind].key,
-        }
-        for kind in kinds
-    ]
-
-
-def _recipe(left: Version, right: Version) -> list[dict[str, Any]]:
-    one, two = (flattened(_written_out(v.attributes()["recipe"])) for v in (left, right))
-    return _sides(one, two)
+    found = []
+    for kind in KINDS[:-1]:
+        one, two = left.get(kind), right.get(kind)
+        if one or two:
+            refs = {"left": one.ref if one else None, "right": two.ref if two else None}
+            found.append({"kind": kind, **refs, "same": bool(one and two and one.key == two.key)})
+    return found
 
 
 def _written_out(text: str) -> dict[str, Any]:
@@ -102,17 +94,21 @@ def _written_out(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
 
 
-def _sides(one: dict[str, Any], two: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what differs, in the order of the left one; a value that one side lacks is None."""
-    keys = list(dict.fromkeys((*one, *two)))
-    return [{"key": k, "left": one.get(k), "right": two.get(k)} for k in keys if one.get(k) != two.get(k)]
+def _side_by_side(title: str, one: dict[Any, Any], two: dict[Any, Any]) -> list[dict[str, Any]]:
+    """Return the values of both, in the order of the left one; a value that one side lacks is None."""
+    return [{title: k, "left": one.get(k), "right": two.get(k)} for k in dict.fromkeys((*one, *two))]
+
+
+def _changes(one: dict[str, Any], two: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the values that differ; see `_side_by_side`."""
+    return [row for row in _side_by_side("key", one, two) if row["left"] != row["right"]]
 
 
 def _programs(left: Chain, right: Chain) -> list[dict[str, Any]]:
     found = []
     for kind in (k for k in KINDS if k in left and k in right):
         one, two = (c[kind].attributes()["engines"] for c in (left, right))
-        found += [{"stage": kind, **row} for row in _sides(one, two)]
+        found += [{"stage": kind, **row} for row in _changes(one, two)]
     return found
 
 
@@ -125,9 +121,7 @@ def _data(left: Version, right: Version) -> dict[str, Any]:
     found: dict[str, Any] = {
         "left": _counts(left, splits[0]),
         "right": _counts(right, splits[1]),
-        "shared": len(shared),
-        "only_left": len(one) - len(shared),
-        "only_right": len(two) - len(shared),
+        **_overlap(one, two),
         "moved": int((splits[0][places[0]] != splits[1][places[1]]).sum()),
     }
     if left.kind == right.kind == "dataset":
@@ -170,10 +164,9 @@ def _verdict(store: Store, version: Version) -> dict[str, Any]:
 
 def _errors(left: dict[str, Any], right: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the errors side by side: each set, and the test set's windows of energy."""
-    one, two = dict(_error_rows(left)), dict(_error_rows(right))
-    rows = list(dict.fromkeys((*one, *two)))
-    rows.sort(key=lambda row: (row[1] is not None, row[1] or 0.0))  # windows come last
-    return [{"set": r[0], "low": r[1], "high": r[2], "left": one.get(r), "right": two.get(r)} for r in rows]
+    rows = _side_by_side("window", dict(_error_rows(left)), dict(_error_rows(right)))
+    found = [dict(zip(("set", "low", "high"), row.pop("window"), strict=True)) | row for row in rows]
+    return sorted(found, key=lambda row: (row["low"] is not None, row["low"] or 0.0))  # windows come last
 
 
 def _error_rows(facts: dict[str, Any]) -> Iterator[tuple[tuple[str, Any, Any], dict[str, Any]]]:
@@ -185,26 +178,15 @@ def _error_rows(facts: dict[str, Any]) -> Iterator[tuple[tuple[str, Any, Any], d
         yield ("test", window["low"], window["high"]), values
 
 
-def _gates(left: dict[str, Any], right: dict[str, Any]) -> list[dict[str, Any]]:
-    one, two = ({gate["name"]: gate for gate in facts.get("gates", ())} for facts in (left, right))
-    return [{"name": name, "left": one.get(name), "right": two.get(name)} for name in dict.fromkeys((*one, *two))]
-
-
-def _k(left: Version, right: Version) -> list[dict[str, Any]]:
-    one, two = (
-        {str(name): float(k) for name, k in zip(v.column("k_names"), v.column("k"), strict=True)}
-        for v in (left, right)
-    )
-    return [{"name": n, "left": one.get(n), "right": two.get(n)} for n in dict.fromkeys((*one, *two))]
+def _k(potential: Version) -> dict[str, Any]:
+    return dict(zip(map(str, potential.column("k_names")), map(float, potential.column("k")), strict=True))
 
 
 def _terms(left: Version, right: Version) -> dict[str, Any]:
     one, two = ([str(term) for term in v.column("terms")] for v in (left, right))
+    return {"left": len(one), "right": len(two), **_overlap(one, two)}
+
+
+def _overlap(one: Collection[str], two: Collection[str]) -> dict[str, int]:
     shared = len(set(one) & set(two))
-    return {
-        "left": len(one),
-        "right": len(two),
-        "shared": shared,
-        "only_left": len(one) - shared,
-        "only_right": len(two) - shared,
-    }
+    return {"shared": shared, "only_left": len(one) - shared, "only_right": len(two) - shared}

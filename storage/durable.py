@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from potentials.errors import InputError
+
+
+@contextmanager
+def disk_errors(sentence: str) -> Iterator[None]:
+    """Turn errors of the file system into one sentence, ``'FILE' cannot be written``, with the reason.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, which is no error of the input.
+    InputError
+        In place of all other errors of the file system.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(f"{sentence}: {error.strerror}") from None
 
 
 def make_folder(folder: Path) -> None:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock
+import psutil
+from filelock import FileLock, Timeout
 
 from potentials.errors import InputError
 
@@ -98,22 +101,24 @@ def network_note(folder: Path) -> str:
     )
 
 
-def take_lock(path: Path, wait: float = 0.0) -> FileLock:
+def take_lock(path: Path, busy: str, wait: float = 0.0) -> FileLock:
     """Return a lock on a file; the kernel releases it when this process ends, for whatever reason.
 
     Parameters
     ----------
     path
-        The file; it is made.
+        The file; it is made, and a file beside it that names this process.
+    busy
+        Beginning of the message if another process holds the lock, which that process ends: ``FILE is in use by``.
     wait
         How long to wait for another process, s.
 
     Raises
     ------
-    filelock.Timeout
-        If another process holds it.
     InputError
-        If the file system has no locks.
+        If another process holds it (the message names that process), or the file system has no locks.
+    OSError
+        If the folder cannot be written.
     """
     with path.open("a") as file:
         try:
@@ -125,5 +130,36 @@ def take_lock(path: Path, wait: float = 0.0) -> FileLock:
                 "with locks (Lustre: option flock), or keep the store on another disk"
             ) from None
     lock = FileLock(path)
-    lock.acquire(timeout=wait)
+    try:
+        lock.acquire(timeout=wait)
+    except Timeout:
+        raise InputError(f"{busy} {_read_holder(path)}; wait for it to end") from None
+    try:
+        _holder(path).write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
+    except OSError:
+        lock.release()
+        raise
     return lock
+
+
+def release_lock(lock: FileLock) -> None:
+    """Release a lock that `take_lock` returned."""
+    with suppress(OSError):
+        _holder(Path(lock.lock_file)).unlink(missing_ok=True)
+    lock.release()
+
+
+def _holder(path: Path) -> Path:
+    return path.with_name(f"{path.name}-holder")
+
+
+def _read_holder(path: Path) -> str:
+    """Return who holds a lock, for messages; the entry of a process that was killed is ignored."""
+    try:
+        who = _holder(path).read_text().strip()
+    except OSError:
+        return "another process"
+    match = re.fullmatch(r"process (\d+) on (.+)", who)
+    if not match or (match[2] == socket.gethostname() and not psutil.pid_exists(int(match[1]))):
+        return "another process"
+    return who

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potentials.errors import InputError
 from potentials.nmers.symmetry import parse_symmetry
@@ -113,14 +115,10 @@ def import_dataset(
         d1=unknown,
     )
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sources}
-    content = [array.tobytes().hex() for array in (positions, energy, split)]
-    key = digest(
-        {"imported": [hashlib.sha256(text.encode()).hexdigest() for text in content], "nmer": nmer.content()}
-    )
     return store.add(
         "dataset",
         name,
-        key,
+        imported_key((positions, energy, split), nmer),
         columns=dataset_columns(dataset, imported=True),
         recipe=section_toml({"nmer": nmer}),
         inputs=[],
@@ -130,9 +128,15 @@ def import_dataset(
             "train": int((split == TRAIN).sum()),
             "test": int((split == TEST).sum()),
             "nmer": nmer.model_dump(mode="json"),
-            "read": [part.reading.as_dict() for part in parts if part.reading],
+            "read": [part.reading.as_dict() for part in parts],
         },
     )
+
+
+def imported_key(arrays: Iterable[NDArray[Any]], nmer: NMerModel) -> str:
+    """Return the key of an imported dataset, from its positions, energies, and split."""
+    content = [hashlib.sha256(array.tobytes().hex().encode()).hexdigest() for array in arrays]
+    return digest({"imported": content, "nmer": nmer.content()})
 
 
 def _formula(symbols: Sequence[str]) -> str:

@@ -71,8 +71,7 @@ class Index:
 
     def __init__(self, store: Path) -> None:
         self._store = store
-        self._known: dict[str, tuple[At, Entry]] = {}
-        self._bad: dict[str, tuple[At, Unreadable]] = {}
+        self._known: dict[str, tuple[At, Entry | Unreadable]] = {}
         self._read_at: At | None = None
         self._unsaved = False
         self._looked = 0
@@ -130,7 +129,11 @@ class Index:
 
     def _write(self) -> None:
         self._looked = 0
-        rows = {name: _row(*known) for name, known in self._known.items() if (self._store / name).is_file()}
+        rows = {
+            name: [*at, found.version.key, found.version.created, list(found.inputs), found.passed]
+            for name, (at, found) in self._known.items()
+            if isinstance(found, Entry) and (self._store / name).is_file()
+        }
         text = json.dumps({"nmer_index_format": INDEX_FORMAT, "files": rows}, separators=(",", ":"))
         with suppress(OSError):
             write_bytes(self._store / FILE, text.encode(), certain=False)
@@ -159,16 +162,14 @@ class Index:
             return Unreadable(path, f"'{path}' is a link to nowhere") if path.is_symlink() else None
         except OSError as error:
             return Unreadable(path, f"'{path}' cannot be read: {error.strerror}")
-        for known in (self._known.get(short), self._bad.get(short)):
-            if known is not None and known[0] == at:
-                return known[1]
+        known = self._known.get(short)
+        if known is not None and known[0] == at:
+            return known[1]
         found = _looked_at(path, kind, nmer)
+        self._known[short] = (at, found)
         if isinstance(found, Entry):
-            self._known[short] = (at, found)
             self._unsaved = True
             self._looked += 1
-        else:
-            self._bad[short] = (at, found)
         return found
 
     def _read(self) -> None:
@@ -213,21 +214,12 @@ def _at(path: Path) -> At:
 def _looked_at(path: Path, kind: str, nmer: str) -> Entry | Unreadable:
     try:
         entry = look_at(path)
-    except NewerError as error:
-        return Unreadable(path, str(error), newer=True)
     except InputError as error:
-        return Unreadable(path, str(error))
+        return Unreadable(path, str(error), newer=isinstance(error, NewerError))
     version = entry.version
-    wanted = (kind, nmer, path.name)
-    if (version.kind, version.nmer, f"{version.number}.h5") != wanted:
-        said = f"'{path}' holds {version.ref}, which does not belong there"
-        return Unreadable(path, said)
+    if (version.kind, version.nmer, f"{version.number}.h5") != (kind, nmer, path.name):
+        return Unreadable(path, f"'{path}' holds {version.ref}, which does not belong there")
     return entry
-
-
-def _row(at: At, entry: Entry) -> list[Any]:
-    version = entry.version
-    return [*at, version.key, version.created, list(entry.inputs), entry.passed]
 
 
 def _of_row(store: Path, name: str, row: list[Any]) -> tuple[At, Entry]:

@@ -7,25 +7,20 @@ where it stopped. One process writes at a time and holds a file lock; anyone may
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import socket
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from potentials.errors import InputError
 from storage.attributes import content_of
-from storage.durable import make_folder
-from storage.file_system import take_lock
+from storage.durable import disk_errors, make_folder
+from storage.file_system import release_lock, take_lock
 from storage.keys import canonical_json
 from storage.ledger_file import (
     connect_to_read,
@@ -48,7 +43,7 @@ _INSTABILITY = (  # JSON has no infinity; SQLite reads 9e999 as one
 _ROW = ", ".join(field.name for field in fields(LabelRow))
 
 
-class Ledger:
+class Ledger(AbstractContextManager["Ledger"]):
     """The ledger of one folder; make it with `Ledger.open` to write or `Ledger.read` to look.
 
     It is a context manager, for the thread that made it only.
@@ -79,23 +74,15 @@ class Ledger:
         StageError
             If the disk is full.
         """
-        try:
+        with disk_errors(f"{folder}: its label ledger cannot be written"):
             make_folder(folder)
-            lock = _take_lock(folder, wait)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise InputError(f"{folder}: its label ledger cannot be written: {error.strerror}") from None
-        try:
+            lock = take_lock(folder / "ledger.lock", f"{folder}: its label ledger is in use by", wait)
+        with ExitStack() as undo:
+            undo.callback(release_lock, lock)
             ledger = cls(folder, connect_to_write(folder / "ledger.sqlite"), lock)
-            try:
-                ledger.ingest()
-            except BaseException:
-                ledger._database.close()
-                raise
-        except BaseException:
-            lock.release()
-            raise
+            undo.callback(ledger._database.close)
+            ledger.ingest()
+            undo.pop_all()
         return ledger
 
     @classmethod
@@ -110,18 +97,11 @@ class Ledger:
             If the file is not a ledger that this version can read.
         """
         ledger = cls(folder, connect_to_read(folder / "ledger.sqlite"), None)
-        try:
+        with ExitStack() as undo, disk_errors(f"'{ledger.spool}' cannot be read"):
+            undo.callback(ledger._database.close)
             show_also(ledger._database, (entry for _, entries in ledger._new_in_spool() for entry in entries))
-        except OSError as error:
-            ledger._database.close()
-            raise InputError(f"'{error.filename or folder}' cannot be read: {error.strerror}") from None
-        except BaseException:
-            ledger._database.close()
-            raise
+            undo.pop_all()
         return ledger
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -130,8 +110,7 @@ class Ledger:
         """Close the file and release the lock."""
         self._database.close()
         if self._lock is not None:
-            (self.folder / "ledger.holder").unlink(missing_ok=True)
-            self._lock.release()
+            release_lock(self._lock)
 
     @property
     def spool(self) -> Path:
@@ -307,24 +286,3 @@ class Ledger:
 
 
 _INSERT = insert_statement("labels")
-
-
-def _take_lock(folder: Path, wait: float) -> FileLock:
-    try:
-        lock = take_lock(folder / "ledger.lock", wait)
-    except Timeout:
-        raise InputError(
-            f"{folder}: its label ledger is in use by {_holder(folder)}; wait for it to end, or end it"
-        ) from None
-    me = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-    with suppress(OSError):  # used only in the message above
-        (folder / "ledger.holder").write_text(json.dumps(me))
-    return lock
-
-
-def _holder(folder: Path) -> str:
-    try:
-        holder = json.loads((folder / "ledger.holder").read_text())
-        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError):
-        return "another process"

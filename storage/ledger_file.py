@@ -209,11 +209,10 @@ def full_disk_in_words(path: Path) -> Iterator[None]:
 def _closed_if_refused(database: sqlite3.Connection, path: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except BaseException as error:
         database.close()
-        raise InputError(f"{path}: is not readable as a label ledger: {error}") from error
-    except BaseException:
-        database.close()
+        if isinstance(error, sqlite3.DatabaseError):
+            raise InputError(f"{path}: is not readable as a label ledger: {error}") from error
         raise
 
 

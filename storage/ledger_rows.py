@@ -13,7 +13,9 @@ class LabelRow:
 
     Attributes
     ----------
-    configuration, part Which sub-calculation of which configuration. status, reason
+    configuration, part
+        Which sub-calculation of which configuration.
+    status, reason
         One of `storage.ledger_file.STATUSES`; the reason is empty if ok.
     energy
         Total energy, hartree; None unless ok.

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from potentials.arrays import Floats
 from recipes.load import flattened, recipe_of_text
 from recipes.schema.section import Section
+from recipes.stages import STAGE
 from storage.attributes import content_of
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model
@@ -19,14 +21,7 @@ from storage.store import Store
 from storage.tags import Tag, read_tags, tags_of
 from storage.version import Version
 
-SECTIONS = {
-    "pool": ("nmer", "sampling"),
-    "selection": ("selection",),
-    "dataset": ("labelling",),
-    "physics": (),
-    "potential": ("fitting",),
-    "validation": ("gates",),
-}
+SECTIONS = {"physics": ()} | {stage.makes: stage.sections for stage in STAGE.values()}
 """The sections of the recipe that decide each kind of version."""
 
 SEEDS_SHOWN = 12
@@ -54,56 +49,57 @@ def lineage(store: Store, version: Version, labels: bool = False) -> dict[str, A
 
 def _node(store: Store, version: Version, tags: tuple[Tag, ...], labels: bool) -> dict[str, Any]:
     with content_of(version.path):
-        return _checked_node(store, version, tags, labels)
-
-
-def _checked_node(store: Store, version: Version, tags: tuple[Tag, ...], labels: bool) -> dict[str, Any]:
-    attributes = version.attributes()
-    inputs = []
-    for made_from in attributes["inputs"]:
-        below = store.find(made_from["kind"], made_from["key"])
-        inputs.append(_node(store, below, tags, labels) if below else {**made_from, "missing": True, "inputs": []})
-    recipe = tomllib.loads(attributes["recipe"])
-    node = {
-        "ref": version.ref,
-        "kind": version.kind,
-        "key": version.key,
-        "created": version.created,
-        "tags": tags_of(version, tags),
-        "engines": attributes["engines"],
-        "facts": attributes["facts"],
-        "recipe": {name: recipe[name] for name in SECTIONS[version.kind] if name in recipe},
-        "not_default": _set_in_recipe(version.kind, attributes["recipe"]),
-    }
-    if version.kind == "potential":
-        node["status"] = store.status(version)
-    if version.kind == "dataset" and version.has_column("sub_energies"):
-        node["labels"] = label_summary(store, version)
-        if labels:
-            node["label_list"] = label_list(store, version)
-    if version.kind == "pool" and version.has_column("seed"):
-        node["walkers"] = walkers(version)
-    return {**node, "inputs": inputs}
+        attributes = version.attributes()
+        inputs = [
+            _node(store, below, tags, labels) if below else {**made_from, "missing": True, "inputs": []}
+            for made_from, below in store.inputs(version)
+        ]
+        recipe = tomllib.loads(attributes["recipe"])
+        node = {
+            "ref": version.ref,
+            "kind": version.kind,
+            "key": version.key,
+            "created": version.created,
+            "tags": tags_of(version, tags),
+            "engines": attributes["engines"],
+            "facts": attributes["facts"],
+            "recipe": {name: recipe[name] for name in SECTIONS[version.kind] if name in recipe},
+            "not_default": _set_in_recipe(version.kind, attributes["recipe"]),
+        }
+        if version.kind == "potential":
+            node["status"] = store.status(version)
+        if version.kind == "dataset" and version.has_column("sub_energies"):
+            node["labels"] = label_summary(store, version)
+            if labels:
+                node["label_list"] = label_list(store, version)
+        if version.kind == "pool" and version.has_column("seed"):
+            node["walkers"] = walkers(version)
+        return {**node, "inputs": inputs}
 
 
 def walkers(pool: Version) -> list[dict[str, Any]]:
     """Return how many frames of a pool each seed, temperature, window, and source gave."""
-    names = [name for name in ("source", "seed", "temperature", "window") if pool.has_column(name)]
-    table = np.stack([np.asarray(pool.column(name), dtype=np.float64) for name in names], axis=1)
-    sources = list(pool.column("sources")) if pool.has_column("sources") else ["pbmetad ff14SB"]
-    found = []
-    for row, count in zip(*np.unique(table, axis=0, return_counts=True), strict=True):
-        values = dict(zip(names, row.tolist(), strict=True))
-        found.append(
-            {
-                "source": str(sources[int(values.get("source", 0))]),
-                "seed": int(values["seed"]),
-                "temperature": values["temperature"],
-                "window": int(values["window"]),
-                "frames": int(count),
-            }
-        )
-    return found
+    table, sources = _origins(pool)
+    rows, counts = np.unique(table, axis=0, return_counts=True)
+    return [_origin(row, sources) | {"frames": int(count)} for row, count in zip(rows, counts, strict=True)]
+
+
+def _origins(pool: Version) -> tuple[Floats, list[str]]:
+    """Return source, seed, temperature (K), and window of each frame (frames, 4), and the sources' names."""
+    columns = [pool.column(name) for name in ("seed", "temperature", "window")]
+    if not pool.has_column("source"):  # written before there were several
+        return np.stack([np.zeros(len(columns[0])), *columns], axis=1), ["pbmetad ff14SB"]
+    return np.stack([pool.column("source"), *columns], axis=1), [str(name) for name in pool.column("sources")]
+
+
+def _origin(row: Floats, sources: list[str]) -> dict[str, Any]:
+    source, seed, temperature, window = row.tolist()
+    return {
+        "source": sources[int(source)],
+        "seed": int(seed),
+        "temperature": temperature,
+        "window": int(window),
+    }
 
 
 def label_summary(store: Store, dataset: Version) -> dict[str, Any]:
@@ -140,42 +136,23 @@ def label_list(store: Store, dataset: Version) -> list[dict[str, Any]]:
     Each has ``configuration``, ``split``, ``energy`` (kcal/mol), ``frame`` (its index in the pool), and the
     ``source``, ``seed``, ``temperature`` (K), and ``window`` of the walker that made the frame.
     """
-    selection = _input(store, dataset, "selection")
-    pool = _input(store, selection, "pool") if selection else None
+    selection = store.input(dataset, "selection")
+    pool = store.input(selection, "pool") if selection else None
     frames: dict[str, int] = {}
     if selection is not None:
         nmer = nmer_model(selection.attributes() if selection.attributes()["recipe"] else dataset.attributes())
         ids = configuration_ids(nmer.build(selection.nmer), selection.column("positions"))
         frames = dict(zip(ids, selection.column("frame").tolist(), strict=True))
-    origins: dict[str, Any] = {}
-    if pool is not None:
-        origins = {n: pool.column(n) for n in ("seed", "temperature", "window", "source") if pool.has_column(n)}
-        origins["sources"] = pool.column("sources") if pool.has_column("sources") else ["pbmetad ff14SB"]
+    origins = _origins(pool) if pool is not None else None
+    nothing = dict.fromkeys(("source", "seed", "temperature", "window"))
     found = []
     columns = (dataset.column(name) for name in ("ids", "split", "energy"))
     for configuration, split, energy in zip(*columns, strict=True):
         frame = frames.get(str(configuration))
         row = {"configuration": str(configuration), "split": int(split), "energy": float(energy), "frame": frame}
-        found.append(row | _origin(origins, frame))
+        known = nothing if frame is None or origins is None else _origin(origins[0][frame], origins[1])
+        found.append(row | known)
     return found
-
-
-def _origin(origins: dict[str, Any], frame: int | None) -> dict[str, Any]:
-    if frame is None or not origins:
-        return dict.fromkeys(("source", "seed", "temperature", "window"))
-    source = int(origins["source"][frame]) if "source" in origins else 0
-    return {
-        "source": str(origins["sources"][source]),
-        "seed": int(origins["seed"][frame]),
-        "temperature": float(origins["temperature"][frame]),
-        "window": int(origins["window"][frame]),
-    }
-
-
-def _input(store: Store, version: Version, kind: str) -> Version | None:
-    """Return what a version was made from, of one kind, if the store still has it."""
-    keys = [i["key"] for i in version.attributes()["inputs"] if i["kind"] == kind]
-    return store.find(kind, keys[0]) if keys else None
 
 
 def _set_in_recipe(kind: str, text: str) -> dict[str, Any]:

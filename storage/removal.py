@@ -7,19 +7,17 @@ is either there or removed, and the same command completes the removal. Labels a
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from potentials.errors import InputError
 from storage.attributes import KIND_OF
-from storage.durable import sync, write_text
+from storage.durable import disk_errors, sync, write_text
 from storage.foreign import Entry
 from storage.store import REMOVED, Store
 from storage.tags import read_tags, tags_of
@@ -97,7 +95,9 @@ def remove(store: Store, versions: Sequence[Version]) -> list[Gone]:
         if others:
             verb = "depends" if len(others) == 1 else "depend"
             raise InputError(f"{version.ref} stays, because {', '.join(others)} {verb} on it")
-        doubtful = [bad for bad in hidden if _kind(store, bad.path) > KINDS.index(version.kind)]
+        folders = (KIND_OF[bad.path.relative_to(store.path).parts[0]] for bad in hidden)
+        later = KINDS[KINDS.index(version.kind) + 1 :]
+        doubtful = [bad for bad, kind in zip(hidden, folders, strict=True) if kind in later]
         if doubtful:
             raise InputError(
                 f"{version.ref} stays, because something that cannot be read may depend on it: {doubtful[0].why}; "
@@ -112,28 +112,14 @@ def remove(store: Store, versions: Sequence[Version]) -> list[Gone]:
             )
     gone: list[Gone] = []
     for version in sorted(leaving, key=lambda v: -KINDS.index(v.kind)):
-        with _in_words(version.path):
+        with disk_errors(f"'{version.path}' cannot be removed"):
             gone += _take_away(store, version)
     return gone
 
 
-def _kind(store: Store, path: Path) -> int:
-    """Return the place in `KINDS` of the kind whose folder a path lies in."""
-    return KINDS.index(KIND_OF[path.relative_to(store.path).parts[0]])
-
-
-@contextmanager
-def _in_words(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise InputError(f"'{error.filename or path}' cannot be removed: {error.strerror}") from None
-
-
 def _take_away(store: Store, version: Version) -> list[Gone]:
-    said = {"nmer_removed_format": 1, "key": version.key, "created": version.created, "removed": _now()}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    said = {"nmer_removed_format": 1, "key": version.key, "created": version.created, "removed": now}
     write_text(version.path.with_suffix(REMOVED), json.dumps(said) + "\n")
     gone = [Gone(version.ref, version.path, version.path.stat().st_size)]
     version.path.unlink()
@@ -143,7 +129,7 @@ def _take_away(store: Store, version: Version) -> list[Gone]:
         what, folder = beside[version.kind]
         if folder.exists():
             gone.append(Gone(f"{what} of {version.ref}", folder, _size(folder)))
-            shutil.rmtree(folder)
+            clear(gone[-1:])
     return gone
 
 
@@ -156,7 +142,7 @@ def leftovers(store: Store) -> list[Gone]:
     versions = store.versions()
     finished = {v.key[:16]: v.ref for v in versions}
     found = []
-    for folder in _folders(store.path / "scratch"):
+    for folder in sorted((store.path / "scratch").glob("*/")):
         if folder.name in finished:
             found.append(Gone(f"scratch of {finished[folder.name]}, which is finished", folder, _size(folder)))
         elif folder.name in ("dask", "labels") and _untouched(folder):
@@ -186,7 +172,7 @@ def unused(store: Store) -> list[Version]:
 def clear(gone: Sequence[Gone]) -> None:
     """Remove leftovers; the caller has held the store's writer lock since they were found."""
     for each in gone:
-        with _in_words(each.path):
+        with disk_errors(f"'{each.path}' cannot be removed"):
             if each.path.is_dir():
                 shutil.rmtree(each.path)
             else:
@@ -199,14 +185,6 @@ def _untouched(path: Path) -> bool:
     return all(p.lstat().st_mtime < time.time() - OLD for p in every)
 
 
-def _folders(parent: Path) -> list[Path]:
-    return sorted(p for p in parent.iterdir() if p.is_dir()) if parent.is_dir() else []
-
-
 def _size(path: Path) -> int:
     every = path.rglob("*") if path.is_dir() else [path]
     return sum(p.lstat().st_size for p in every if p.is_file())
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

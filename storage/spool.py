@@ -13,9 +13,10 @@ import socket
 import uuid
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from storage.durable import make_folder, sync
 from storage.keys import canonical_json
@@ -52,7 +53,7 @@ class SpoolRange:
     end: int
 
 
-class SpoolWriter:
+class SpoolWriter(AbstractContextManager["SpoolWriter"]):
     """Appends entries to a new spool file of this process.
 
     Parameters
@@ -67,9 +68,6 @@ class SpoolWriter:
         self.path = folder / name
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
         sync(folder)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

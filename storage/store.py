@@ -10,27 +10,22 @@ is an error only if it is asked for by its number.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
-from filelock import Timeout
-
 from potentials.errors import InputError
 from potentials.pip.potential import Potential
 from storage import tags
-from storage.attributes import FOLDERS, NewerError, allowed_name
+from storage.attributes import FOLDERS, NewerError, allowed_name, check_format
 from storage.citations import citation_text, licence_of
 from storage.contents import potential_from_version
-from storage.durable import clear_temporaries, write_text
-from storage.file_system import take_lock
+from storage.durable import clear_temporaries, disk_errors, write_text
+from storage.file_system import release_lock, take_lock
 from storage.foreign import Entry
 from storage.index import Index, Unreadable, number_of
 from storage.quality import remarks
@@ -62,33 +57,23 @@ class Store:
         self.path = Path(path) if path is not None else default_store()
         self._index = Index(self.path)
         marker = self.path / MARKER
-        try:
+        with disk_errors(f"the store at '{self.path}' cannot be read"):
             if not os.path.lexists(marker):
-                self._check_free(create)
+                self._check_free()
                 if not create:
                     raise InputError(
                         f"there is no store at '{self.path}'; 'nmer run' makes one, or give --store PATH or "
                         "NMER_STORE"
                     )
                 self._make(marker)
-            found = json.loads(marker.read_text(encoding="utf-8"))["nmer_store_format"]
-        except OSError as error:
-            raise InputError(f"the store at '{self.path}' cannot be read: {error.strerror}") from None
-        except InputError:
-            raise
+            content = marker.read_bytes()
+        try:
+            found = json.loads(content)["nmer_store_format"]
         except (ValueError, KeyError, TypeError, RecursionError):
             raise InputError(
                 f"'{marker}' does not name a store format; the folder is not a store of ours"
             ) from None
-        if type(found) is not int or found < 1:
-            raise InputError(
-                f"'{marker}' names the store format {str(found)[:40]!r}; allowed: 1 to {STORE_FORMAT}"
-            )
-        if found > STORE_FORMAT:
-            raise InputError(
-                f"the store at '{self.path}' has the newer format {found}; allowed: up to {STORE_FORMAT}; "
-                "use a newer nmer"
-            )
+        check_format(found, STORE_FORMAT, f"'{marker}'", "nmer_store_format")
 
     def _make(self, marker: Path) -> None:
         try:
@@ -98,7 +83,7 @@ class Store:
                 f"no store can be made at '{self.path}': {error.strerror}; give another folder with --store"
             ) from None
 
-    def _check_free(self, create: bool) -> None:
+    def _check_free(self) -> None:
         # left by a process that was killed while it made the store
         inside = self.path.iterdir() if self.path.is_dir() else ()
         if self.path.is_file() or any(not p.match(f".{MARKER}.*.tmp") for p in inside):
@@ -141,6 +126,14 @@ class Store:
     def find(self, kind: str, key: str, nmer: str | None = None) -> Version | None:
         """Return the version with this key, or None."""
         return next((v for v in self.versions(kind, nmer) if v.key == key), None)
+
+    def inputs(self, version: Version) -> list[tuple[dict[str, str], Version | None]]:
+        """Return what a version was made from, each with its version; None if the store no longer has it."""
+        return [(i, self.find(i["kind"], i["key"])) for i in version.attributes()["inputs"]]
+
+    def input(self, version: Version, kind: str) -> Version | None:
+        """Return the first version of one kind that a version was made from, if the store still has it."""
+        return next((below for named, below in self.inputs(version) if named["kind"] == kind), None)
 
     def get(self, kind: str, key: str) -> Version:
         """Return the version with this key; raises KeyError if it is not there."""
@@ -288,9 +281,8 @@ class Store:
         version = self.resolve(ref)
         if version.kind != "potential":
             raise InputError(f"'{ref}' is a {version.kind}, not a potential; give NAME@NUMBER without a kind")
-        verdict, inputs = self.verdict(version), version.attributes()["inputs"]
-        dataset = next((self.find("dataset", i["key"]) for i in inputs if i["kind"] == "dataset"), None)
-        return potential_from_version(version, self.status(version), remarks(verdict, dataset))
+        said = remarks(self.verdict(version), self.input(version, "dataset"))
+        return potential_from_version(version, self.status(version), said)
 
     def check_writable(self) -> None:
         """Raise InputError at once, as `writing` does, if another process is writing to the store."""
@@ -306,45 +298,15 @@ class Store:
         InputError
             If another process holds it (the message names that process), or the file system has no locks.
         """
-        holder = self.path / ".lock-holder"
+        with disk_errors(f"the store at '{self.path}' cannot be written"):
+            lock = take_lock(self.path / ".lock", f"the store at '{self.path}' is being written by")
         try:
-            lock = take_lock(self.path / ".lock")
-        except Timeout:
-            who = _holder(holder)
-            raise InputError(f"the store at '{self.path}' is being written by {who}; wait for it to end") from None
-        except OSError as error:
-            raise self._unwritable(error) from None
-        try:
-            try:
-                holder.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
-            except OSError as error:
-                raise self._unwritable(error) from None
             yield
             self._index.save()
         finally:
-            with suppress(OSError):
-                holder.unlink(missing_ok=True)
-            lock.release()
-
-    def _unwritable(self, error: OSError) -> OSError | InputError:
-        """Return the error to raise if the store's folder cannot be written; a full disk is not an input error."""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return error
-        return InputError(f"the store at '{self.path}' cannot be written: {error.strerror}")
+            release_lock(lock)
 
 
 def default_store() -> Path:
     """Return the store's folder when none is given: ``NMER_STORE``, else ``nmer-store`` here."""
     return Path(os.environ.get("NMER_STORE") or "nmer-store")
-
-
-def _holder(path: Path) -> str:
-    """Return who holds the lock, for messages; the entry of a process that was killed is ignored."""
-    try:
-        who = path.read_text().strip()
-    except OSError:
-        return "another process"
-    match = re.fullmatch(r"process (\d+) on (.+)", who)
-    if not match or (match[2] == socket.gethostname() and not psutil.pid_exists(int(match[1]))):
-        return "another process"
-    return who

@@ -6,7 +6,6 @@ an interrupted change leaves either the old or the new tags. A tag holds the num
 
 from __future__ import annotations
 
-import errno
 import json
 import re
 from collections.abc import Sequence
@@ -16,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from potentials.errors import InputError
-from storage.attributes import allowed_name
+from storage.attributes import allowed_name, check_format, ref_of
 from storage.canonical import digest
-from storage.durable import write_text
+from storage.durable import disk_errors, write_text
 from storage.version import Version
 
 FILE = "tags.json"
@@ -56,8 +55,7 @@ class Tag:
     @property
     def ref(self) -> str:
         """How it is written: ``ch3-water@paper-draft``, ``dataset:ch3-water@paper-draft``."""
-        name = f"{self.nmer}@{self.name}"
-        return name if self.kind == "potential" else f"{self.kind}:{name}"
+        return ref_of(self.kind, self.nmer, self.name)
 
     def is_on(self, version: Version) -> bool:
         """Return whether a version carries the tag."""
@@ -73,23 +71,17 @@ def read_tags(store: Path) -> tuple[Tag, ...]:
         If the file is damaged, or of a newer format.
     """
     path = store / FILE
+    with disk_errors(f"'{path}' cannot be read"):
+        if not path.exists():
+            return ()
+        content = path.read_bytes()
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        number = values["nmer_tags_format"]
-        if type(number) is not int or number < 1:
-            raise ValueError(f"its format is {str(number)[:40]!r}")
-        if number > TAGS_FORMAT:
-            raise InputError(
-                f"'{path}' has the newer format {number}; allowed: up to {TAGS_FORMAT}; use a newer nmer"
-            )
+        values = json.loads(content)
+        check_format(values["nmer_tags_format"], TAGS_FORMAT, f"'{path}'", "nmer_tags_format")
         tags = tuple(_tag(tag) for tag in values["tags"])
         good = values["sha256"] == digest(values["tags"])
-    except FileNotFoundError:
-        return ()
     except InputError:
         raise
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"'{path}' is damaged: {' '.join(str(error).split())}; {_REMEDY}") from None
     if not good:
@@ -145,14 +137,8 @@ def set_tag(store: Path, version: Version, name: str, force: bool = False) -> bo
             f"at most 100, and neither {' nor '.join(RESERVED)}"
         )
     tags = read_tags(store)
-    now = Tag(
-        version.kind,
-        version.nmer,
-        name,
-        version.number,
-        version.key,
-        datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    now = Tag(version.kind, version.nmer, name, version.number, version.key, created)
     before = next((tag for tag in tags if tag.ref == now.ref), None)
     if before is not None and before.is_on(version):
         return False
@@ -182,9 +168,5 @@ def remove_tag(store: Path, version: Version, name: str) -> None:
 def _write(store: Path, tags: Sequence[Tag]) -> None:
     rows = [asdict(tag) for tag in sorted(tags, key=lambda tag: tag.ref)]
     values = {"nmer_tags_format": TAGS_FORMAT, "sha256": digest(rows), "tags": rows}
-    try:
+    with disk_errors(f"'{store / FILE}' cannot be written"):
         write_text(store / FILE, json.dumps(values, indent=1) + "\n")
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise InputError(f"'{store / FILE}' cannot be written: {error.strerror}") from None

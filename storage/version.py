@@ -26,7 +26,7 @@ from storage.arrays import check_regular, has_own, own_array, read_array
 from storage.attributes import FILE_FORMAT as FILE_FORMAT
 from storage.attributes import KINDS as KINDS
 from storage.attributes import NMER as NMER
-from storage.attributes import content_in, names_in, root_attributes
+from storage.attributes import content_in, names_in, ref_of, root_attributes
 from storage.checksum import seal
 from storage.durable import make_folder, write_bytes
 
@@ -86,8 +86,7 @@ class Version:
     @property
     def ref(self) -> str:
         """Its reference: ``ch3-water@1`` for a potential, ``dataset:ch3-water@1`` for the others."""
-        name = f"{self.nmer}@{self.number}"
-        return name if self.kind == "potential" else f"{self.kind}:{name}"
+        return ref_of(self.kind, self.nmer, self.number)
 
     def attributes(self) -> dict[str, Any]:
         """Root attributes: ``recipe``, ``inputs``, ``engines``, ``facts``, and what names the version.

@@ -20,7 +20,7 @@ from potentials.errors import InputError
 from potentials.systems.cell import AmbiguousImagesError, Cell, make_whole
 from potentials.units import ENERGY
 from recipes.xyz_frames import Frame, read_frames
-from recipes.xyz_words import NUMBER
+from recipes.xyz_words import NUMBER, number_of
 from storage.xyz_energies import energies_of
 from storage.xyz_gradients import read_gradients
 from storage.xyz_looks import (
@@ -53,14 +53,14 @@ class Labelled:
     gradient
         (n, atoms, 3), kcal/mol/Angstrom; None where the file has none.
     reading
-        How they were read; None if they do not come from a file.
+        How they were read.
     """
 
     symbols: tuple[str, ...]
     positions: Floats
     energy: Floats
-    gradient: Floats | None = None
-    reading: Reading | None = None
+    gradient: Floats | None
+    reading: Reading
 
     def __len__(self) -> int:
         return len(self.energy)
@@ -116,7 +116,7 @@ def read_labelled(
         if options.energy is not None:
             raise InputError("--column and --energy set the same; give one of them")
         options = replace(options, energy=str(column))
-    return _read(path, options, fragments, column is not None, None)
+    return _read(path, options, fragments, None)
 
 
 def read_sets(
@@ -145,17 +145,15 @@ def read_sets(
     """
     options = options or ReadOptions()
     first = read_labelled(train, column, options, fragments)
-    assert first.reading is not None
     zero, why = _zero(first, options, fragments)
     first = _counted(first, zero, why)
     if test is None:
         return first, None
     if column is not None:
         options = replace(options, energy=str(column))
-    if options.columns is None and first.reading and first.reading.columns:
+    if options.columns is None and first.reading.columns:
         options = replace(options, columns=first.reading.columns)
-    second = _counted(_read(test, options, fragments, column is not None, first), zero, why)
-    assert second.reading is not None
+    second = _counted(_read(test, options, fragments, first.reading), zero, why)
     notes = (*second.reading.notes, *looks_at_test(test, first.energy, second.energy))
     return first, replace(second, reading=replace(second.reading, notes=notes))
 
@@ -206,9 +204,7 @@ def read_geometries(path: Path, fragments: Sequence[int]) -> Geometries:
     )
 
 
-def _read(
-    path: Path, options: ReadOptions, fragments: Sequence[int], by_column: bool, train: Labelled | None
-) -> Labelled:
+def _read(path: Path, options: ReadOptions, fragments: Sequence[int], train: Reading | None) -> Labelled:
     frames = list(read_frames(path, options.cell == "ignore"))
     symbols = frames[0].symbols
     for frame in frames:
@@ -216,61 +212,41 @@ def _read(
             raise InputError(
                 f"{frame.where} has the atoms {' '.join(frame.symbols)}; the first has {' '.join(symbols)}"
             )
-    energies = energies_of(frames, options, by_column, train.reading if train else None)
+    energies = energies_of(frames, options, train)
     if energies.guessed and train is None:
         refuse_hartree(path, energies.values)
     energy = ENERGY[energies.unit] * energies.values
-    gradients = read_gradients(frames, energy, energies.unit, energies.key, options)
+    said, unit, unit_from = energies.said, energies.unit, energies.unit_from
+    reading = Reading(path.name, len(frames), said, unit, unit_from, notes=energies.notes)
+    gradient, reading = read_gradients(frames, energy, reading, energies.key, options)
     positions, cell = _whole(frames, fragments)
-    notes = [*energies.notes, *gradients.notes, *looks_at_positions(frames, positions)]
+    notes = [*reading.notes, *looks_at_positions(frames, positions)]
     if train is None:
         notes += looks_at_energies(path, energies, energy)
-    reading = Reading(
-        path.name,
-        len(frames),
-        energies.said,
-        energies.unit,
-        energies.unit_from,
-        gradients=gradients.said,
-        gradient_unit=gradients.unit,
-        columns=gradients.columns,
-        ignored=gradients.ignored,
-        cell=cell,
-        notes=tuple(notes),
-    )
-    return Labelled(symbols, positions, energy, gradients.values, reading)
+    return Labelled(symbols, positions, energy, gradient, replace(reading, cell=cell, notes=tuple(notes)))
 
 
 def _zero(train: Labelled, options: ReadOptions, fragments: Sequence[int]) -> tuple[float, str]:
     """Return the zero of energy, kcal/mol, and the reason for it; an empty reason if nothing is subtracted."""
-    assert train.reading is not None
     unit = train.reading.energy_unit
-    if options.zero == "none":
-        return 0.0, ""
-    if options.zero == "minimum":
-        if len(fragments) > 1:
-            raise InputError(
-                "--zero minimum is for one molecule; energies of several fragments are relative to the separated "
-                "fragments: give --zero with the sum of their energies, or --zero none"
-            )
-        return float(train.energy.min()), "the lowest of the training set"
-    if options.zero is not None:
-        value = float(options.zero.lower().replace("d", "e"))
-        return ENERGY[unit] * value, "as --zero says"
-    if not total_energies(train.energy):
+    if options.zero not in (None, "none", "minimum"):
+        return ENERGY[unit] * number_of(str(options.zero)), "as --zero says"
+    low, high = (float(e) / ENERGY[unit] for e in (train.energy.min(), train.energy.max()))
+    why = "--zero minimum is for one molecule"
+    if options.zero is None and total_energies(train.energy):
+        why = f"the energies of '{train.reading.file}', {low:.6g} to {high:.6g} {unit}, look like total energies"
+    elif options.zero != "minimum":
         return 0.0, ""
     if len(fragments) > 1:
-        low, high = (float(e) / ENERGY[unit] for e in (train.energy.min(), train.energy.max()))
         raise InputError(
-            f"the energies of '{train.reading.file}', {low:.6g} to {high:.6g} {unit}, look like total energies; "
-            "energies of several fragments are relative to the separated fragments: give --zero with the sum of "
-            "their energies, or --zero none"
+            f"{why}; energies of several fragments are relative to the separated fragments: give --zero with the "
+            "sum of their energies, or --zero none"
         )
-    return float(train.energy.min()), "the lowest of the training set, because these look like total energies"
+    guessed = ", because these look like total energies" if options.zero is None else ""
+    return float(train.energy.min()), f"the lowest of the training set{guessed}"
 
 
 def _counted(data: Labelled, zero: float, why: str) -> Labelled:
-    assert data.reading is not None
     if not why:
         return data
     reading = replace(data.reading, zero=zero / ENERGY[data.reading.energy_unit], zero_from=why)

@@ -34,13 +34,16 @@ class Energies:
         (n,), in `unit`.
     unit
         A name of `potentials.units.ENERGY`.
-    unit_from Where the unit is known from. guessed
+    unit_from
+        Where the unit is known from.
+    guessed
         Whether the unit is assumed to be MB-Fit's, because none is given.
     key
         Their key; None for plain numbers.
     said
         Which numbers they are, in words.
-    notes Warnings.
+    notes
+        Warnings.
     """
 
     values: Floats
@@ -52,7 +55,7 @@ class Energies:
     notes: tuple[str, ...]
 
 
-def energies_of(frames: Sequence[Frame], options: ReadOptions, by_column: bool, train: Reading | None) -> Energies:
+def energies_of(frames: Sequence[Frame], options: ReadOptions, train: Reading | None) -> Energies:
     """Return the energies of frames, all from the same place of the comment.
 
     Parameters
@@ -61,8 +64,6 @@ def energies_of(frames: Sequence[Frame], options: ReadOptions, by_column: bool, 
         All of a file.
     options
         The user's options.
-    by_column
-        Whether the user counts numbers with ``--column``.
     train
         How the training set was read, where this is the test set.
 
@@ -79,7 +80,7 @@ def energies_of(frames: Sequence[Frame], options: ReadOptions, by_column: bool, 
             )
     if frames[0].keys is None:
         return _plain(frames, options, train)
-    return _named(frames, options, by_column, train)
+    return _named(frames, options, train)
 
 
 def _plain(frames: Sequence[Frame], options: ReadOptions, train: Reading | None) -> Energies:
@@ -105,11 +106,8 @@ def _plain(frames: Sequence[Frame], options: ReadOptions, train: Reading | None)
     taken = place or count
     said = "the number in the comment" if count == 1 else f"number {taken} of {count} in the comment"
     notes = []
-    if train is not None and place is None and train.energy != said and "in the comment" in train.energy:
-        raise InputError(
-            f"{where}: the energy would be {said}, and that of the training set is {train.energy}; say which is "
-            "meant with --energy"
-        )
+    if train is not None and place is None and "in the comment" in train.energy:
+        _check_same(where, said, train)
     values = np.array(rows, dtype=np.float64)
     if count > 1 and place is None:
         lower = int((values[:, 0] < values[:, 1]).sum())
@@ -118,11 +116,18 @@ def _plain(frames: Sequence[Frame], options: ReadOptions, train: Reading | None)
             "the binding energy first and the n-body energy second, others write the n-body energy first; the "
             f"first is the lower one in {lower} of {len(rows)}; --energy first or second says which"
         )
-    if options.unit is not None:
-        return Energies(
-            values[:, taken - 1], energy_unit(options.unit), "as --unit says", False, None, said, tuple(notes)
+    guessed = options.unit is None
+    unit, unit_from = ("kcal/mol", MBFIT) if guessed else (energy_unit(str(options.unit)), "as --unit says")
+    return Energies(values[:, taken - 1], unit, unit_from, guessed, None, said, tuple(notes))
+
+
+def _check_same(where: str, said: str, train: Reading) -> None:
+    """Raise InputError if a test set's energies would be other numbers than the training set's."""
+    if train.energy != said:
+        raise InputError(
+            f"{where}: the energy would be {said}, and that of the training set is {train.energy}; say which is "
+            "meant with --energy"
         )
-    return Energies(values[:, taken - 1], "kcal/mol", MBFIT, True, None, said, tuple(notes))
 
 
 def _numbers(frame: Frame) -> list[float]:
@@ -141,11 +146,9 @@ def _numbers(frame: Frame) -> list[float]:
     return found
 
 
-def _named(frames: Sequence[Frame], options: ReadOptions, by_column: bool, train: Reading | None) -> Energies:
+def _named(frames: Sequence[Frame], options: ReadOptions, train: Reading | None) -> Energies:
     first = frames[0]
     keys, where = first.keys or {}, first.on_comment
-    if by_column:
-        raise InputError(f"'{first.path}' is extended xyz, whose energies have names; column counts plain numbers")
     numeric = [key for key, value in keys.items() if NUMBER.fullmatch(value)]
     if options.energy is not None:
         key: str | None = options.energy.strip()
@@ -159,11 +162,8 @@ def _named(frames: Sequence[Frame], options: ReadOptions, by_column: bool, train
         others = f"; --energy takes another: {', '.join(numeric)}" if numeric else ""
         raise InputError(f"{where} has no energy; allowed names: {', '.join(ENERGY_KEYS)}{others}")
     said = f"'{key}' of the comment"
-    if train is not None and options.energy is None and train.energy not in (said, "") and "'" in train.energy:
-        raise InputError(
-            f"{where}: the energy would be {said}, and that of the training set is {train.energy}; say which is "
-            "meant with --energy"
-        )
+    if train is not None and options.energy is None and "'" in train.energy:
+        _check_same(where, said, train)
     unit, unit_from = _unit(first, key, options)
     values = []
     for frame in frames:

@@ -7,7 +7,7 @@ with such pairs this distinguishes gradients from forces, and hartree/bohr from 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.units import energy_unit, gradient_factor, gradient_unit
 from recipes.xyz_frames import Frame
-from storage.xyz_options import ReadOptions
+from storage.xyz_options import Reading, ReadOptions
 
 FORCES, GRADIENT = "forces", "gradient"
 
@@ -58,37 +58,10 @@ SCALE = 1.25
 _LOOKED_AT, _NEIGHBOURS = 200, 2000
 
 
-@dataclass(frozen=True)
-class Gradients:
-    """Gradients as read, and how.
-
-    Attributes
-    ----------
-    values
-        (n, atoms, 3), kcal/mol/Angstrom; None where there are none.
-    said
-        Which columns they are and how their sign is known.
-    unit
-        Their unit in the file.
-    columns
-        What columns without a name are; empty where there are none.
-    ignored
-        Columns that were not read.
-    notes Warnings.
-    """
-
-    values: Floats | None = None
-    said: str = ""
-    unit: str = ""
-    columns: str = ""
-    ignored: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
 def read_gradients(
-    frames: Sequence[Frame], energy: Floats, unit: str, key: str | None, options: ReadOptions
-) -> Gradients:
-    """Return the gradients of frames.
+    frames: Sequence[Frame], energy: Floats, reading: Reading, key: str | None, options: ReadOptions
+) -> tuple[Floats | None, Reading]:
+    """Return the gradients of frames, and the reading with what is known about them.
 
     Parameters
     ----------
@@ -96,12 +69,16 @@ def read_gradients(
         All of a file, of the same atoms.
     energy
         (n,), kcal/mol.
-    unit
-        Of the energies in the file.
+    reading
+        How the energies were read.
     key
         The energy's key; None where it is a plain number.
     options
         The user's options.
+
+    Returns
+    -------
+    (n, atoms, 3), kcal/mol/Angstrom, or None where there are none; and the completed reading.
 
     Raises
     ------
@@ -116,8 +93,9 @@ def read_gradients(
     plain = any(not column.name for column in first.further)
     index, meaning, notes = _plain(first, options) if plain else _named(first, key, options)
     ignored = tuple(_title(c.name, c.width) for n, c in enumerate(first.further) if n != index)
+    reading = replace(reading, ignored=ignored, notes=(*reading.notes, *notes))
     if index is None:
-        return Gradients(ignored=ignored, notes=notes)
+        return None, reading
     values = []
     for frame in frames:
         column = frame.further[index]
@@ -126,12 +104,13 @@ def read_gradients(
         values.append(column.values)
     raw = np.array(values)
     positions = np.array([frame.positions for frame in frames])
-    units = _units(first, unit, plain, options)
+    units = _units(first, reading.energy_unit, plain, options)
     slope, pairs = energy_slope(positions, energy, raw)
     meaning, chosen, how = _decide(first, meaning, units, slope, pairs, options)
     factor = gradient_factor(chosen) * (-1.0 if meaning == FORCES else 1.0)
     said = f"{_title(first.further[index].name, 3)} read as {'forces' if meaning == FORCES else 'gradients'}{how}"
-    return Gradients(factor * raw, said, "/".join(chosen), meaning if plain else "", ignored, notes)
+    columns = meaning if plain else ""
+    return factor * raw, replace(reading, gradients=said, gradient_unit="/".join(chosen), columns=columns)
 
 
 def energy_slope(positions: Floats, energy: Floats, gradient: Floats) -> tuple[float, int]:
@@ -211,14 +190,11 @@ def _named(first: Frame, key: str | None, options: ReadOptions) -> tuple[int | N
         if options.columns is not None and len(other) == 1:
             return other[0][0], options.columns, ()
         names = ", ".join(name for _, name, _ in other)
-        return (
-            None,
-            None,
-            (
-                f"{names} of '{first.path.name}' are not used: by their name they do not belong to the energy "
-                f"'{key}'; --columns forces, or gradient, uses them anyway",
-            ),
+        note = (
+            f"{names} of '{first.path.name}' are not used: by their name they do not belong to the energy "
+            f"'{key}'; --columns forces, or gradient, uses them anyway"
         )
+        return None, None, (note,)
     unknown = [(n, c.name) for n, c in columns if c.name not in NO_GRADIENTS]
     if len(unknown) == 1 and options.columns is not None:
         return unknown[0][0], options.columns, ()

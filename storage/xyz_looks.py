@@ -95,8 +95,8 @@ def looks_at_positions(frames: Sequence[Frame], positions: Floats) -> list[str]:
         if distance.min() < TOUCHING:
             where = frames[int(distance.argmin())].where
             raise InputError(f"{where}: atoms {a + 1} and {b + 1} are in one place")
-        ratio = distance / (radii[a] + radii[b])
-        nearest[:, a], nearest[:, b] = np.minimum(nearest[:, a], ratio), np.minimum(nearest[:, b], ratio)
+        for atom in (a, b):
+            nearest[:, atom] = np.minimum(nearest[:, atom], distance / (radii[a] + radii[b]))
     hydrogen = np.array(symbols) == "H"
     bonds = float(np.median(nearest[:, hydrogen])) if hydrogen.any() else 1.0
     if 0.85 / BOHR < bonds < 1.25 / BOHR and len(symbols) > 2:

@@ -93,13 +93,15 @@ def _packages() -> Iterator[Finding]:
 
 def _engines() -> Iterator[Finding]:
     from recipes.engines import ENGINES
+    from tasks.labelling.engines.registry import new_engine
 
-    for kind in ENGINES:
-        engine = kind()
+    for engine in map(new_engine, ENGINES.names()):
         if (lacking := engine.available()) is not None:
-            yield Finding("engines", kind.name, "note", "not installed", lacking)
+            yield Finding("engines", engine.name, "note", "not installed", lacking)
         else:
-            yield Finding("engines", kind.name, "ok", ", ".join(f"{k} {v}" for k, v in engine.versions().items()))
+            yield Finding(
+                "engines", engine.name, "ok", ", ".join(f"{k} {v}" for k, v in engine.versions().items())
+            )
 
 
 def _threads() -> Iterator[Finding]:

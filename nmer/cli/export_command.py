@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from nmer.cli.options import Json, StorePath
 from nmer.cli.output import print_json
-from storage.exchange.formats import FORMATS, format_for
+from storage.exchange.exporter import FORMATS, format_for
 
 
 def export(

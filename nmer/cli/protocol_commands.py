@@ -29,8 +29,9 @@ def protocols(
     """
     from recipes.engines import ENGINES
     from recipes.protocols import protocols as named
+    from tasks.labelling.engines.registry import new_engine
 
-    programs = {engine.name: engine() for engine in ENGINES}
+    programs = {name: new_engine(name) for name in ENGINES.names()}
     missing = {name: engine.available() for name, engine in programs.items()}
     if engines:
         return _print_engines(missing, json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from math import comb, factorial
+from math import comb, factorial, prod
 
 import numpy as np
 
@@ -87,10 +87,10 @@ def plan_terms(nmer: NMer) -> TermPlan:
     plain: tuple[str, ...] = ()
     for rules, highest in ((plain, HIGHEST), (("connected",), FULL)):
         counts = {d: count_terms(nmer, d, rules) for d in range(1, highest + 1)}
-        paper = _all_of(counts, PAPER_TERMS, FULL) or _some_of(counts, PAPER_TERMS, FULL)
+        paper = _largest(counts, PAPER_TERMS, FULL)
         if paper and (paper.max_terms is None or rules):
             return _with_smaller(rules, counts, paper, len(nmer.fragments))
-    paper = _all_of(counts, PAPER_TERMS, 2) or _some_of(counts, PAPER_TERMS, 2)
+    paper = _largest(counts, PAPER_TERMS, 2)
     if paper is None:
         raise InputError(
             f"{nmer.name} has {len(Variables.of(Points.of(nmer)))} distances, which make more than {CANDIDATES:,} "
@@ -124,28 +124,23 @@ def count_terms(nmer: NMer, degree: int, rules: tuple[str, ...] = ()) -> int | N
 
 def exchanges(nmer: NMer) -> int:
     """Return the number of exchanges of equivalent atoms and fragments: the order of the symmetry group."""
-    order = 1
-    for atoms in nmer.slices:
-        for count in Counter(nmer.classes[atoms]).values():
-            order *= factorial(count)
-    for count in Counter(nmer.symmetry.split("_")).values():
-        order *= factorial(count)
-    return order
+    alike = [count for atoms in nmer.slices for count in Counter(nmer.classes[atoms]).values()]
+    return prod(map(factorial, [*alike, *Counter(nmer.symmetry.split("_")).values()]))
 
 
-def _all_of(counts: dict[int, int | None], most: int, lowest: int, highest: int = HIGHEST) -> TermCount | None:
-    """Return all terms of the highest degree that has at most `most`; None if there is none."""
+def _largest(
+    counts: dict[int, int | None], most: int, lowest: int, highest: int = HIGHEST, chosen: int | None = None
+) -> TermCount | None:
+    """Return all terms of the highest degree that has at most `most`, else some of the lowest degree.
+
+    `chosen` is the number of those, by default `most`; the result is None if there are too many to choose among.
+    """
     for degree in range(highest, lowest - 1, -1):
         count = counts.get(degree)
         if count and count <= most:
             return TermCount(degree, count)
-    return None
-
-
-def _some_of(counts: dict[int, int | None], most: int, degree: int) -> TermCount | None:
-    """Return a choice of `most` among the terms of a degree; None if there are too many."""
-    count = counts[degree]
-    return None if count is None else TermCount(degree, count, most)
+    candidates = counts[lowest]
+    return None if candidates is None else TermCount(lowest, candidates, chosen or most)
 
 
 def _with_smaller(
@@ -156,9 +151,7 @@ def _with_smaller(
     Three fragments can be joined from degree 2 on, and are described beyond that from degree 3 on.
     """
     top, low = paper.degree, max(2, bodies)
-    laptop = _all_of(counts, LAPTOP_TERMS, min(top, FULL), top) or _some_of(counts, LAPTOP_TERMS, min(top, FULL))
-    smoke = _all_of(counts, SMOKE_TERMS, min(top, low), min(top, 3)) or _some_of(
-        counts, SMOKE_CHOSEN, min(top, low)
-    )
+    laptop = _largest(counts, LAPTOP_TERMS, min(top, FULL), top)
+    smoke = _largest(counts, SMOKE_TERMS, min(top, low), min(top, 3), SMOKE_CHOSEN)
     assert laptop is not None and smoke is not None  # of no higher degree than the paper preset's
     return TermPlan(rules, smoke, laptop, paper)

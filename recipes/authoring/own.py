@@ -16,7 +16,7 @@ from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Key
 from potentials.units import COULOMB
-from recipes.authoring.degrees import TermCount, TermPlan, plan_terms
+from recipes.authoring.degrees import TermPlan, plan_terms
 from recipes.authoring.writing import Notes, Settings, Size, recipe_text
 from recipes.chemistry.fragmentation import fragment_molecule
 from recipes.chemistry.geometry import oriented, written
@@ -165,9 +165,7 @@ def own_recipe(nmer: NMer, smiles: tuple[str, ...], force_field: str, why: str) 
         comment=f"{what}, from the SMILES {' and '.join(smiles)}. Energies are {energies}. Written by nmer new; "
         "docs/new.md tells how each number was chosen.",
         title=what,
-        smoke=_smoke(terms.smoke, bodies, ion, slow),
-        laptop=_laptop(terms.laptop, bodies, ion, slow),
-        paper=_paper(terms.paper, bodies, ion),
+        **_sizes(terms, bodies, ion, slow),
         rules=terms.rules,
         switching=(_keys(nmer), SWITCHING[bodies]) if bodies > 1 else None,
         force_field=force_field,
@@ -205,7 +203,8 @@ def _check_size(*molecules: Molecule) -> None:
 def _fragment(molecule: Molecule, relax: Relax | None) -> Fragment:
     """Return a whole molecule as a fragment, heavy atoms first, equivalent atoms side by side."""
     positions, known = lowest_conformer(molecule)
-    plain = _placed(molecule, molecule.symbols, molecule.bonds, positions)
+    name = "water" if molecule.smiles == "O" else molecule.name
+    plain = Fragment(name, molecule.symbols, written(positions), molecule.bonds, charge=molecule.charge)
     classes = NMer("", (plain,)).classes
     order = sorted(
         range(molecule.natoms), key=lambda a: (molecule.symbols[a] == "H", classes.index(classes[a]), a)
@@ -213,7 +212,7 @@ def _fragment(molecule: Molecule, relax: Relax | None) -> Fragment:
     place = {atom: number for number, atom in enumerate(order)}
     bonds = sorted((min(place[i], place[j]), max(place[i], place[j])) for i, j in molecule.bonds)
     symbols = tuple(molecule.symbols[a] for a in order)
-    found = _placed(molecule, symbols, tuple(bonds), positions[order])
+    found = replace(plain, symbols=symbols, positions=oriented(positions[order], bonds), bonds=tuple(bonds))
     if known:
         return found
     if relax is None:
@@ -221,18 +220,7 @@ def _fragment(molecule: Molecule, relax: Relax | None) -> Fragment:
             f"MMFF94 has no parameters for '{molecule.smiles}', and GFN2-xTB, which would find its geometry, is "
             "not installed; install it with: pip install 'nmer[xtb]'"
         )
-    return _placed(molecule, symbols, tuple(bonds), relax(NMer(molecule.name, (found,))))
-
-
-def _placed(
-    molecule: Molecule,
-    symbols: tuple[str, ...],
-    bonds: tuple[tuple[int, int], ...],
-    positions: Floats,
-) -> Fragment:
-    first = min((j if i == 0 else i for i, j in bonds if 0 in (i, j)), default=0)
-    name = "water" if molecule.smiles == "O" else molecule.name
-    return Fragment(name, symbols, written(oriented(positions, first)), bonds, charge=molecule.charge)
+    return replace(found, positions=oriented(relax(NMer(molecule.name, (found,))), found.bonds))
 
 
 def _keys(nmer: NMer) -> tuple[Key, ...]:
@@ -251,36 +239,22 @@ def _windows(fragments: tuple[Fragment, ...]) -> tuple[tuple[float, float], ...]
     return windows_of_three(mean_distance(fragments))
 
 
-def _smoke(terms: TermCount, bodies: int, ion: bool, slow: bool) -> Size:
-    frames = (450 if slow else 9000) if bodies > 1 else (300 if slow else 3000)
-    return Size(frames, 100, 20, terms.degree, terms.max_terms, _gates(bodies, ion)[0], 3)
-
-
-def _laptop(terms: TermCount, bodies: int, ion: bool, slow: bool) -> Size:
-    train = min(3000, max(1000, 500 * ceil(3 * terms.count / 500)))
-    frames = (27_000 if slow else 90_000) if bodies > 1 else (15_000 if slow else 60_000)
-    return Size(
-        frames,
-        train,
-        train // 10,
-        terms.degree,
-        terms.max_terms,
-        _gates(bodies, ion)[1],
-        3 if terms.max_terms else None,
-    )
-
-
-def _paper(terms: TermCount, bodies: int, ion: bool) -> Size:
-    wanted = LABELS_A_TERM[bodies] * terms.count
-    train = min(MOST_LABELS, max(FEWEST_LABELS, 1000 * round(wanted / 1000)))
-    frames = 600_000 if bodies > 1 else 200_000
-    tests = 2000 if bodies > 1 else 1000
-    return Size(frames, train, tests, terms.degree, terms.max_terms, _gates(bodies, ion)[2])
-
-
-def _gates(bodies: int, ion: bool) -> tuple[tuple[float, float], ...]:
-    """Return the gates of each preset, kcal/mol."""
-    return (GATES_OF_IONS if ion else GATES)[bodies]
+def _sizes(terms: TermPlan, bodies: int, ion: bool, slow: bool) -> dict[str, Size]:
+    """Return the size of each preset; a slow force field makes fewer frames."""
+    frames = (450 if slow else 9000, 27_000 if slow else 90_000, 600_000)
+    if bodies == 1:
+        frames = (300 if slow else 3000, 15_000 if slow else 60_000, 200_000)
+    laptop = min(3000, max(1000, 500 * ceil(3 * terms.laptop.count / 500)))
+    wanted = 1000 * round(LABELS_A_TERM[bodies] * terms.paper.count / 1000)
+    paper = min(MOST_LABELS, max(FEWEST_LABELS, wanted))
+    labels = ((100, 20), (laptop, laptop // 10), (paper, 2000 if bodies > 1 else 1000))
+    counts = {"smoke": terms.smoke, "laptop": terms.laptop, "paper": terms.paper}
+    starts = (3, 3 if terms.laptop.max_terms else None, None)
+    gates = (GATES_OF_IONS if ion else GATES)[bodies]
+    return {
+        preset: Size(frames[n], *labels[n], count.degree, count.max_terms, gates[n], starts[n])
+        for n, (preset, count) in enumerate(counts.items())
+    }
 
 
 def _memory(nmer: NMer) -> int:
@@ -290,7 +264,6 @@ def _memory(nmer: NMer) -> int:
 
 
 def _notes(why: str, ion: bool, bodies: int) -> Notes:
-    plain = Notes()
     switching = "Full up to r_in, nothing from r_out on."
     if bodies > 2:
         switching = (
@@ -301,8 +274,7 @@ def _notes(why: str, ion: bool, bodies: int) -> Notes:
             " The energy of an ion with a dipole of 1.85 D is 1.3 kcal/mol at 10 A: beyond r_in, charges and "
             "polarizabilities must be added to this potential."
         )
-    return replace(
-        plain,
+    return Notes(
         force_field=why,
         max_t1="Above the usual 0.02, which common molecules come near or pass; max_t2 stays at 0.2 and "
         "tells better whether one configuration is enough.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from recipes.chemistry.fragmentation import FoundNMer
+from recipes.chemistry.geometry import rdkit_graph, terminal_oxygens
 
 SIZE = (520, 400)
 """Width and height, pixels."""
@@ -25,17 +26,10 @@ def picture(found: FoundNMer) -> bytes:
     from rdkit.Chem.Draw import rdMolDraw2D
 
     bare = found.skeleton
-    editable = Chem.RWMol()
-    for number, symbol in enumerate(bare.symbols):
-        atom = Chem.Atom(symbol)
-        atom.SetNoImplicit(True)
-        atom.SetProp("atomLabel", "cap" if number in bare.caps else symbol)
+    mol = rdkit_graph(bare.symbols, bare.bonds, terminal_oxygens(bare.symbols, bare.bonds))
+    for number, atom in enumerate(mol.GetAtoms()):
+        atom.SetProp("atomLabel", "cap" if number in bare.caps else bare.symbols[number])
         atom.SetProp("atomNote", str(number))
-        editable.AddAtom(atom)
-    oxygens = {n for n, s in enumerate(bare.symbols) if s == "O" and sum(n in bond for bond in bare.bonds) == 1}
-    for i, j in bare.bonds:
-        editable.AddBond(i, j, Chem.BondType.DOUBLE if {i, j} & oxygens else Chem.BondType.SINGLE)
-    mol = editable.GetMol()
     mol.UpdatePropertyCache(strict=False)
     Chem.FastFindRings(mol)
     rdDepictor.GenerateDepictionMatching3DStructure(mol, _in_space(mol, found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from textwrap import wrap
 from typing import Any
 
@@ -181,7 +182,6 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
 
 
 def _presets(nmer: NMer, settings: Settings) -> str:
-    smoke, laptop, paper = settings.smoke, settings.laptop, settings.paper
     slow = "Hours" if settings.small else "Days"
     memory = settings.memory or (3 if settings.small else 4)
     notes = settings.notes
@@ -191,22 +191,21 @@ def _presets(nmer: NMer, settings: Settings) -> str:
     )
     canonical = f'labelling = {{ engine = "pyscf", method = "CCSD(T)", basis = {_toml(settings.smoke_basis)} }}\n'
     smoke_labels = canonical if settings.small else _labels("smoke", settings.smoke_basis)
-    return f"""
-{_lines(notes.smoke)}
-[presets.smoke]
-{_size_lines(nmer, settings, smoke, short=True)}
-resources = {{ label_timeout = 600, label_memory = {memory} }}
-{smoke_labels}
-{_lines(laptop_note)}
-[presets.laptop]
-{_size_lines(nmer, settings, laptop)}
-resources = {{ label_timeout = 3600, label_memory = {memory} }}
-{_labels("laptop", "aug-cc-pVDZ")}
-{_lines(notes.paper)}
-[presets.paper]
-{_size_lines(nmer, settings, paper)}
-resources = {{ label_timeout = 7200, label_memory = {memory} }}
-{_labels("paper", "aug-cc-pVDZ", "aug-cc-pVTZ")}"""
+
+    def preset(name: str, note: str, timeout: int, labels: str) -> str:
+        size: Size = getattr(settings, name)
+        return f"""
+{_lines(note)}
+[presets.{name}]
+{_size_lines(nmer, settings, size, short=name == "smoke")}
+resources = {{ label_timeout = {timeout}, label_memory = {memory} }}
+{labels}"""
+
+    return (
+        preset("smoke", notes.smoke, 600, smoke_labels)
+        + preset("laptop", laptop_note, 3600, _labels("laptop", "aug-cc-pVDZ"))
+        + preset("paper", notes.paper, 7200, _labels("paper", "aug-cc-pVDZ", "aug-cc-pVTZ"))
+    )
 
 
 def _comment(text: str) -> list[str]:
@@ -257,14 +256,9 @@ def _symmetry_comment(nmer: NMer) -> list[str]:
 
 
 def _atoms_in_words(fragment: Fragment, part: tuple[int, ...]) -> str:
-    words: list[list[str | int]] = []
-    for atom in part:
-        word = "cap" if atom in fragment.caps else fragment.symbols[atom]
-        if words and words[-1][0] == word:
-            words[-1][1] = int(words[-1][1]) + 1
-        else:
-            words.append([word, 1])
-    return ", ".join(str(word) if count == 1 else f"{count} {word}" for word, count in words)
+    words = ("cap" if atom in fragment.caps else fragment.symbols[atom] for atom in part)
+    counts = [(word, len(list(alike))) for word, alike in groupby(words)]
+    return ", ".join(word if count == 1 else f"{count} {word}" for word, count in counts)
 
 
 def _fragment_lines(fragment: Fragment) -> list[str]:

@@ -88,16 +88,6 @@ class FoundNMer:
         return NMer(self.name, (self.fragment,))
 
 
-@dataclass(frozen=True)
-class _Occurrence:
-    """One connected set of 1-mers, its atoms in the n-mer's order."""
-
-    tokens: tuple[str, ...]
-    labels: tuple[str, ...]
-    skeleton: Skeleton
-    placement: Placement
-
-
 def fragment_molecule(
     molecule: Molecule, one_mers: Sequence[OneMer] = ONE_MERS, order: int = HIGHEST_ORDER
 ) -> tuple[FoundNMer, ...]:
@@ -120,28 +110,24 @@ def fragment_molecule(
     groups = find_groups(molecule, one_mers)
     owner = {a: n for n, group in enumerate(groups) for a in group.atoms}
     joined = neighbours(len(groups), ((owner[i], owner[j]) for i, j in molecule.bonds))
-    names: dict[tuple[tuple[str, ...], Skeleton], str] = {}
-    found: dict[str, list[_Occurrence]] = {}
+    found: dict[tuple[tuple[str, ...], Skeleton], FoundNMer] = {}
+    placements: dict[str, list[Placement]] = {}
     for members in connected_sets(joined, order):
-        one = _occurrence(molecule, [groups[m] for m in members])
-        key = (one.tokens, one.skeleton)
-        if key not in names:  # rings can close between the same 1-mers in more than one way
-            same = sum(tokens == one.tokens for tokens, _ in names)
-            names[key] = "-".join(one.tokens) + (f"-{same + 1}" if same else "")
-        found.setdefault(names[key], []).append(one)
-    return tuple(
-        FoundNMer(
-            name,
-            _label(every[0].labels),
-            every[0].skeleton,
-            tuple(replace(o.placement, nmer=name) for o in every),
-        )
-        for name, every in found.items()
-    )
+        tokens, sequence = _ordered(molecule, [groups[m] for m in members])
+        skeleton, placement = _capped(molecule, sequence)
+        if (tokens, skeleton) not in found:  # rings can close between the same 1-mers in more than one way
+            same = sum(known == tokens for known, _ in found)
+            name = "-".join(tokens) + (f"-{same + 1}" if same else "")
+            labels = [group.kind.label for group in sequence]
+            label = labels[0] if len(labels) == 1 else "-".join(label.strip("-") for label in labels)
+            found[tokens, skeleton] = FoundNMer(name, label, skeleton, ())
+        name = found[tokens, skeleton].name
+        placements.setdefault(name, []).append(replace(placement, nmer=name))
+    return tuple(replace(one, placements=tuple(placements[one.name])) for one in found.values())
 
 
-def _occurrence(molecule: Molecule, members: Sequence[Group]) -> _Occurrence:
-    """Return a set of 1-mers in the order of its n-mer."""
+def _ordered(molecule: Molecule, members: Sequence[Group]) -> tuple[tuple[str, ...], tuple[Group, ...]]:
+    """Return the names of 1-mers in the order of their n-mer, and these 1-mers."""
     chains = [c for c in permutations(members) if all(_bonded(molecule, a, b) for a, b in pairwise(c))]
     sequences = chains or list(permutations(members))
     tokens, sequence = min(
@@ -154,8 +140,7 @@ def _occurrence(molecule: Molecule, members: Sequence[Group]) -> _Occurrence:
     )
     if len(members) == 3 and len(chains) == 6:
         tokens = ("cyclo", *tokens)
-    skeleton, placement = _capped(molecule, sequence)
-    return _Occurrence(tokens, tuple(g.kind.label for g in sequence), skeleton, placement)
+    return tokens, sequence
 
 
 def _bonded(molecule: Molecule, one: Group, other: Group) -> bool:
@@ -207,7 +192,3 @@ def _capped(molecule: Molecule, sequence: Sequence[Group]) -> tuple[Skeleton, Pl
     )
     lengths = tuple(CAP_LENGTHS[molecule.symbols[anchor]] if anchor >= 0 else 0.0 for anchor in anchors)
     return skeleton, Placement("", tuple(atoms), tuple(anchors), lengths)
-
-
-def _label(labels: tuple[str, ...]) -> str:
-    return labels[0] if len(labels) == 1 else "-".join(label.strip("-") for label in labels)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from potentials.errors import InputError
 from potentials.nmers.caps import CAP_LENGTHS
+from recipes.chemistry.geometry import rdkit_graph
 from recipes.chemistry.molecules import Molecule
 
 MOST_NAMED = 12
@@ -120,14 +121,7 @@ def _matches(molecule: Molecule, one_mers: Sequence[OneMer]) -> list[tuple[OneMe
     """Return the matches of each kind, those of the first kind first."""
     from rdkit import Chem, rdBase
 
-    editable = Chem.RWMol()
-    for symbol in molecule.symbols:
-        atom = Chem.Atom(symbol)
-        atom.SetNoImplicit(True)
-        editable.AddAtom(atom)
-    for i, j in molecule.bonds:
-        editable.AddBond(i, j, Chem.BondType.SINGLE)
-    mol = editable.GetMol()
+    mol = rdkit_graph(molecule.symbols, molecule.bonds)
     mol.UpdatePropertyCache(strict=False)
     Chem.FastFindRings(mol)
     found = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,25 +44,19 @@ def read_rdkit_file(path: Path) -> Any:
     InputError
         If it cannot be read; the message has the line or rdkit's reason.
     """
-    from rdkit import Chem, rdBase
+    from rdkit import Chem
 
     text = _text(path)
     kind = path.suffix.lower()[1:]
     if kind == "pdb":
         _check_columns(path, text)
-    log = io.StringIO()
-    rdBase.LogToPythonStderr()
-    try:
-        with contextlib.redirect_stderr(log):
-            if kind == "pdb":
-                mol = Chem.MolFromPDBBlock(text, sanitize=False, removeHs=False)
-            else:
-                mol = Chem.MolFromMolBlock(text, sanitize=False, removeHs=False)
-    except (RuntimeError, ValueError) as error:  # raised by rdkit for a few headers
-        mol = None
-        log.write(str(error))
-    finally:
-        rdBase.LogToCppStreams()
+    read = Chem.MolFromPDBBlock if kind == "pdb" else Chem.MolFromMolBlock
+    with rdkit_log() as log:
+        try:
+            mol = read(text, sanitize=False, removeHs=False)
+        except (RuntimeError, ValueError) as error:  # raised by rdkit for a few headers
+            mol = None
+            log.write(str(error))
     if mol is None or not mol.GetNumAtoms():
         reason = _reason(log.getvalue())
         why = f"rdkit says: {reason}" if reason else _guess(kind, text)
@@ -69,6 +64,20 @@ def read_rdkit_file(path: Path) -> Any:
     if any(atom.GetAtomicNum() == 0 for atom in mol.GetAtoms()):
         raise InputError(f"file '{path}' has an atom that stands for any element; every atom must be one")
     return mol
+
+
+@contextlib.contextmanager
+def rdkit_log() -> Iterator[io.StringIO]:
+    """Yield a text to which rdkit's messages are written."""
+    from rdkit import rdBase
+
+    log = io.StringIO()
+    rdBase.LogToPythonStderr()
+    try:
+        with contextlib.redirect_stderr(log):
+            yield log
+    finally:
+        rdBase.LogToCppStreams()
 
 
 def implicit_hydrogens(mol: Any) -> list[int]:

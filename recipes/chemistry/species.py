@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +11,7 @@ from ase.data import atomic_numbers, chemical_symbols
 
 from potentials.errors import InputError
 from recipes.chemistry.molecules import Molecule, from_smiles
+from recipes.chemistry.rdkit_files import rdkit_log
 
 WATER_SMILES = "O"
 
@@ -39,6 +38,8 @@ _D10 = {
 
 CLOSED_ATOMS = {symbol: CLOSED_ATOM | more for symbol, more in _D10.items()}
 """The same for elements with a filled d shell: Zn2+, Ag+, Sn2+."""
+
+CLOSED = "the engines here compute closed shells only"
 
 HEAVIEST = 86
 """Atomic number of the last element of GFN2-xTB."""
@@ -80,15 +81,10 @@ def _parsed(smiles: str, where: str) -> Any:
         raise InputError(f"{where} is empty; give SMILES, for example CO for methanol")
     if len(smiles.split()) > 1:
         raise InputError(f"{where} has a blank in it; SMILES have none, for example CO for methanol")
-    log = io.StringIO()
     settings = Chem.SmilesParserParams()
     settings.sanitize = settings.allowCXSMILES = settings.parseName = False
-    rdBase.LogToPythonStderr()
-    try:
-        with contextlib.redirect_stderr(log):
-            mol = Chem.MolFromSmiles(smiles, settings)
-    finally:
-        rdBase.LogToCppStreams()
+    with rdkit_log() as log:
+        mol = Chem.MolFromSmiles(smiles, settings)
     if mol is None:
         raise InputError(f"{where} is not SMILES: {_mistake(log.getvalue(), smiles)}; example: CO for methanol")
     if not mol.GetNumAtoms() or any(atom.GetAtomicNum() == 0 for atom in mol.GetAtoms()):
@@ -157,11 +153,10 @@ def _check_shells(mol: Any, where: str) -> None:
 
     charge = Chem.GetFormalCharge(mol)
     numbers = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
-    closed = "the engines here compute closed shells only"
     for number in numbers:
         name = chemical_symbols[number]
         if any(number in shell for shell in OPEN_SHELLS):
-            raise InputError(f"{where} has {name}, a metal whose shells are open as a rule; {closed}")
+            raise InputError(f"{where} has {name}, a metal whose shells are open as a rule; {CLOSED}")
         if number > HEAVIEST:
             raise InputError(f"{where} has {name}, which GFN2-xTB does not have; allowed: H to Rn")
     electrons = sum(numbers) - charge
@@ -170,10 +165,10 @@ def _check_shells(mol: Any, where: str) -> None:
         raise InputError(f"{where} has no electrons, so there is nothing to compute")
     if unpaired or electrons % 2:
         count = f"{unpaired} unpaired electrons" if unpaired > 1 else "1 unpaired electron"
-        raise InputError(f"{where} is a radical: {count} among {electrons}; {closed}")
+        raise InputError(f"{where} is a radical: {count} among {electrons}; {CLOSED}")
     triplet = TRIPLETS.get(Chem.MolToSmiles(Chem.RemoveHs(mol)))
     if triplet:
-        raise InputError(f"{where} is {triplet}, whose ground state has two unpaired electrons; {closed}")
+        raise InputError(f"{where} is {triplet}, whose ground state has two unpaired electrons; {CLOSED}")
     if charge not in CHARGES:
         why = "a second electron is not bound" if charge < 0 else "it takes an electron from its partner"
         raise InputError(
@@ -195,17 +190,16 @@ def closed_shell_problem(symbols: Sequence[str], charge: int) -> str:
         Total charge, e.
     """
     electrons = sum(atomic_numbers[s] for s in symbols) - charge
-    closed = "the engines here compute closed shells only"
     if electrons < 1:
         return f"has {electrons} electrons at charge {charge:+d}; allowed: 2 or more"
     if electrons % 2:
         return (
-            f"has {electrons} electrons at charge {charge:+d}, an odd number, so its shells are open; {closed}: "
+            f"has {electrons} electrons at charge {charge:+d}, an odd number, so its shells are open; {CLOSED}: "
             "correct charge or geometry"
         )
     formula = "".join(sorted(symbols))
     if len(symbols) == 1 and electrons not in CLOSED_ATOMS.get(symbols[0], CLOSED_ATOM):
-        return f"is an atom of {electrons} electrons, whose shells are open; {closed}"
+        return f"is an atom of {electrons} electrons, whose shells are open; {CLOSED}"
     if formula in OPEN_FORMULAS and not charge:
-        return f"is {OPEN_FORMULAS[formula]}, whose ground state has two unpaired electrons; {closed}"
+        return f"is {OPEN_FORMULAS[formula]}, whose ground state has two unpaired electrons; {CLOSED}"
     return ""

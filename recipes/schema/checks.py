@@ -124,8 +124,7 @@ def _check_places(nmer: NMer) -> None:
 
 def _check_counts(recipe: Recipe, nmer: NMer) -> None:
     """Raise InputError if a recipe asks for too many walkers or monomials."""
-    walkers = recipe.sampling.walkers
-    if walkers > MOST_WALKERS:
+    if (walkers := recipe.sampling.walkers) > MOST_WALKERS:
         raise InputError(
             f"sampling has {walkers:,} walkers (temperatures x windows x seeds_per_window x force fields); "
             f"allowed: up to {MOST_WALKERS:,}"

@@ -49,13 +49,9 @@ class SwitchingModel(Section):
     r_out: float = Field(gt=0, le=100, description="no potential from here on (A)")
 
     @model_validator(mode="after")
-    def _rising(self) -> Self:
+    def _buildable(self) -> Self:
         if self.r_in >= self.r_out:
             raise ValueError(f"r_in = {self.r_in:g} A must be less than r_out = {self.r_out:g} A")
-        return self
-
-    @model_validator(mode="after")
-    def _buildable(self) -> Self:
         self.build()
         return self
 
@@ -97,6 +93,12 @@ class SwitchingModel(Section):
 def _written(atoms: tuple[int | tuple[int, ...], ...]) -> str:
     """Return keys as a recipe has them: ``[0, [5, 6]]``."""
     return str([list(key) if isinstance(key, tuple) else key for key in atoms])
+
+
+def _of_each(basis: Basis, k: Any, d: Any) -> Floats:
+    """Return a value for each non-linear parameter of a basis: that of every k, then that of every d."""
+    kinds = len(basis.pair_names)
+    return np.array([k] * kinds + [d] * (len(basis.parameter_names) - kinds))
 
 
 class VariableForms(Section):
@@ -204,10 +206,9 @@ class Fitting(Section):
 
     @model_validator(mode="after")
     def _bounds_rise(self) -> Self:
-        if self.k_bounds[0] >= self.k_bounds[1]:
-            raise ValueError(f"k_bounds {list(self.k_bounds)} (1/A) must rise")
-        if self.d_bounds[0] >= self.d_bounds[1]:
-            raise ValueError(f"d_bounds {list(self.d_bounds)} (A) must rise")
+        for name, (lower, upper), unit in (("k_bounds", self.k_bounds, "1/A"), ("d_bounds", self.d_bounds, "A")):
+            if lower >= upper:
+                raise ValueError(f"{name} [{lower}, {upper}] ({unit}) must rise")
         return self
 
     @field_validator("rules")
@@ -236,14 +237,12 @@ class Fitting(Section):
 
     def first_start(self, basis: Basis) -> Floats:
         """Return the first start of the non-linear parameters of a basis, (parameters,)."""
-        kinds = len(basis.pair_names)
-        start = np.array([self.k] * kinds + [self.d] * (len(basis.parameter_names) - kinds))
+        start = _of_each(basis, self.k, self.d)
         return start if self.optimizer == "fixed" else np.clip(start, *self.parameter_bounds(basis).T)
 
     def parameter_bounds(self, basis: Basis) -> Floats:
         """Return the bounds of each non-linear parameter of a basis, (parameters, 2)."""
-        kinds = len(basis.pair_names)
-        return np.array([self.k_bounds] * kinds + [self.d_bounds] * (len(basis.parameter_names) - kinds))
+        return _of_each(basis, self.k_bounds, self.d_bounds)
 
     def check(self, nmer: NMer) -> None:
         """Raise InputError if the degree, the rules or the lone pairs do not apply to an n-mer."""

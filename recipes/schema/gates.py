@@ -3,51 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import Field, create_model
 
-from recipes.registry import Declared, Registry
+from recipes.registry import Need, Registry
 from recipes.schema.section import Section
 
 
-class GateDeclared(Declared, Protocol):
-    """What the section requires of a gate; see ``tasks/validation/gates/interface.py``."""
+@dataclass(frozen=True)
+class Gate:
+    """A gate: a figure of a candidate, and its limit.
 
-    @property
-    def measure(self) -> Callable[[Any], float]:
-        """Return the function that measures a candidate."""
+    Attributes
+    ----------
+    name
+        The key of its limit in a recipe's ``[gates]``.
+    title
+        What is measured, with its unit.
+    measure
+        Returns the figure of a candidate, see `tasks.validation.gates.interface.Candidate`.
+    limit
+        Default of the limit, in the unit that `title` names.
+    absent
+        The limit of recipes that were written before the gate existed; it never changes, whatever `limit` becomes.
+        None for gates of the first release.
+    at_least
+        Whether the figure must be at least the limit; otherwise at most.
+    highest
+        Largest limit that a recipe may have; None: any above 0.
+    error_of
+        ``train`` or ``test`` where it limits the RMSD of that set: a recipe that is written for a new molecule
+        states this limit, which depends on how well such a potential can be fitted.
+    order
+        Place in reports; those of the same place are in the order of their names.
+    needs, papers
+        Packages and programs without which it cannot measure; keys of ``storage/papers.toml``.
+    """
 
-    @property
-    def limit(self) -> float:
-        """Return the default of the limit."""
-
-    @property
-    def absent(self) -> float | None:
-        """Return the limit in a text that is older than the gate."""
-
-    @property
-    def at_least(self) -> bool:
-        """Return whether the figure must be at least the limit."""
-
-    @property
-    def highest(self) -> float | None:
-        """Return the largest limit that is allowed."""
-
-    @property
-    def error_of(self) -> str:
-        """Return the set whose RMSD it limits, ``train`` or ``test``; empty if it limits something else."""
-
-    @property
-    def order(self) -> int:
-        """Return its place in reports."""
+    name: str
+    title: str
+    measure: Callable[[Any], float]
+    limit: float
+    absent: float | None
+    at_least: bool = False
+    highest: float | None = None
+    error_of: str = ""
+    order: int = 100
+    needs: tuple[Need, ...] = ()
+    papers: tuple[str, ...] = ()
 
 
-GATES: Registry[GateDeclared] = Registry("gates", "tasks.validation.gates", "GATE")
+GATES: Registry[Gate] = Registry("gates", "tasks.validation.gates", "GATE")
 
 
-def gates() -> tuple[GateDeclared, ...]:
+def gates() -> tuple[Gate, ...]:
     """Return the gates in the order of the report."""
     return tuple(sorted(GATES, key=lambda gate: (gate.order, gate.name)))
 
@@ -72,7 +84,7 @@ class Gates(Section):
 
 
 @cache
-def _section(declared: tuple[GateDeclared, ...]) -> type[Gates]:
+def _section(declared: tuple[Gate, ...]) -> type[Gates]:
     fields: dict[str, Any] = {
         gate.name: (float, Field(gate.limit, gt=0, le=gate.highest, description=f"limit: {gate.title}"))
         for gate in declared

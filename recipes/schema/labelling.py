@@ -10,10 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from recipes.engines import ENGINES, Method, all_methods, find_method, readers
 from recipes.schema.patterns import BasisName, FunctionalName, OptionalBasisName, shown
 from recipes.schema.section import Section
-
-
-def _engine_name(name: str) -> str:
-    return ENGINES.get(name).name
+from recipes.schema.tables import one_of
 
 
 def _method_name(name: str) -> str:
@@ -47,7 +44,7 @@ class Labelling(Section):
     )
     """Fields that decide how a label is used, not its energies."""
 
-    engine: Annotated[str, AfterValidator(_engine_name)] = Field(
+    engine: Annotated[str, one_of(ENGINES)] = Field(
         "pyscf", description="program that computes the energies", json_schema_extra=_choices(ENGINES.names)
     )
     method: Annotated[str, AfterValidator(_method_name)] = Field(

@@ -6,8 +6,9 @@ and licence have a narrow form.
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -30,6 +31,12 @@ def shown(value: Any, most: int = 60) -> str:
     except (ValueError, RecursionError):  # an integer of more digits than Python prints, or too deep a nesting
         return f"a {type(value).__name__} that is too long to show"
     return text if len(text) <= most + 2 else f"{text[:most]}..."
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return a hint for a message, with the known name that is most like an unknown one; empty if none is."""
+    close = difflib.get_close_matches(name[:LONGEST_NAME], list(known), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
 
 
 def matching(pattern: str, allowed: str, most: int = LONGEST_LINE) -> Callable[[str], str]:
@@ -72,16 +79,10 @@ RecipeName = Annotated[
     str, Field(pattern=NAME, max_length=LONGEST_NAME, description="lowercase letters, digits and dashes")
 ]
 
-PresetName = Annotated[
-    str,
-    AfterValidator(
-        matching(
-            r"(?:[A-Za-z0-9](?:[A-Za-z0-9_+. -]*[A-Za-z0-9_+-])?)?",
-            "letters, digits, and _ + - . or a blank between them",
-            60,
-        )
-    ),
-]
+_PRESET = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_+. -]*[A-Za-z0-9_+-])?)?"
+_PRESET_HAS = "letters, digits, and _ + - . or a blank between them"
+
+PresetName = Annotated[str, AfterValidator(matching(_PRESET, _PRESET_HAS, 60))]
 
 _LABEL = r"[\w+(\[-](?:[\w+()\[\], .:*-]*[\w+()\[\]:*-])?"
 _LABEL_HAS = "letters, digits, blanks, and + - _ . , : * ( ) [ ], for example CH3-"
@@ -92,47 +93,31 @@ Label = Annotated[str, AfterValidator(matching(_LABEL, _LABEL_HAS, 60))]
 OptionalLabel = Annotated[str, AfterValidator(matching(f"(?:{_LABEL})?", _LABEL_HAS, 60))]
 """Displayed name of a CV family, or nothing."""
 
-TypeName = Annotated[
-    str,
-    AfterValidator(matching(r"[A-Za-z0-9][A-Za-z0-9_*+-]*", "the name of a type, such as protein-H1 or 140", 40)),
-]
+_TYPE = r"[A-Za-z0-9][A-Za-z0-9_*+-]*"
 
-Symmetry = Annotated[
-    str,
-    AfterValidator(
-        matching(
-            r"(?:[A-Za-z0-9]+(?:_[A-Za-z0-9]+){0,9})?",
-            "letters with counts, fragments joined by '_', for example A1B1C3_D1E2",
-            1000,
-        )
-    ),
-]
+TypeName = Annotated[str, AfterValidator(matching(_TYPE, "the name of a type, such as protein-H1 or 140", 40))]
 
-RuleText = Annotated[
-    str, AfterValidator(matching(r"[A-Za-z0-9<= -]+", "a rule of letters, digits, blanks, - and <=", 500))
-]
+_SYMMETRY = r"(?:[A-Za-z0-9]+(?:_[A-Za-z0-9]+){0,9})?"
+_SYMMETRY_HAS = "letters with counts, fragments joined by '_', for example A1B1C3_D1E2"
 
-PhysicsName = Annotated[
-    str,
-    AfterValidator(
-        matching(
-            r"physics:[a-z0-9][a-z0-9-]{0,99}(?:@(?:[1-9][0-9]{0,17}|[a-z][a-z0-9-]{0,99}))?",
-            "physics:NAME, physics:NAME@NUMBER, physics:NAME@latest, or physics:NAME@TAG",
-        )
-    ),
-]
+Symmetry = Annotated[str, AfterValidator(matching(_SYMMETRY, _SYMMETRY_HAS, 1000))]
+
+_RULE = r"[A-Za-z0-9<= -]+"
+
+RuleText = Annotated[str, AfterValidator(matching(_RULE, "a rule of letters, digits, blanks, - and <=", 500))]
+
+_PHYSICS = r"physics:[a-z0-9][a-z0-9-]{0,99}(?:@(?:[1-9][0-9]{0,17}|[a-z][a-z0-9-]{0,99}))?"
+_PHYSICS_HAS = "physics:NAME, physics:NAME@NUMBER, physics:NAME@latest, or physics:NAME@TAG"
+
+PhysicsName = Annotated[str, AfterValidator(matching(_PHYSICS, _PHYSICS_HAS))]
 """A set of parameters of V_phys in a store, or among those that are shipped."""
 
-Folder = Annotated[
-    str,
-    AfterValidator(
-        matching(
-            r"(?!.*/\.\.(?:/|$))(?:(?:/|~/)[\w/ .,:=@%+~-]*|~)?",
-            "a whole path, from / or ~/ on, without .. in it, of letters, digits, blanks, and _ - . , : = @ % + ~",
-            1000,
-        )
-    ),
-]
+_FOLDER = r"(?!.*/\.\.(?:/|$))(?:(?:/|~/)[\w/ .,:=@%+~-]*|~)?"
+_FOLDER_HAS = (
+    "a whole path, from / or ~/ on, without .. in it, of letters, digits, blanks, and _ - . , : = @ % + ~"
+)
+
+Folder = Annotated[str, AfterValidator(matching(_FOLDER, _FOLDER_HAS, 1000))]
 
 _BASIS = r"[A-Za-z0-9][A-Za-z0-9+*(),._@-]*"
 _BASIS_HAS = (

@@ -207,7 +207,11 @@ class Recipe(Section):
                 f"selection.train + selection.test = {self.selection.train + self.selection.test} is more than "
                 f"sampling.frames = {self.sampling.frames}; choose at most as many as there are frames"
             )
-        self._atoms_exist(nmer)
+        sampling = self.sampling
+        check_atoms("bias.families", [v for f in sampling.bias.families for v in f.variables], nmer)
+        check_atoms("atom_types", [t.atoms for t in sampling.atom_types], nmer)
+        for sampler in SAMPLERS:
+            sampler.check_nmer(nmer, sampling)
         switching = self.fitting.switching
         if switching and switching.build().highest >= nmer.natoms:
             raise ValueError(f"fitting.switching.atoms must be atoms from 0 to {nmer.natoms - 1}")
@@ -215,14 +219,6 @@ class Recipe(Section):
             raise ValueError("fitting.terms = 'intermolecular' needs two fragments; use 'all' for one")
         self.fitting.check(nmer)
         return self
-
-    def _atoms_exist(self, nmer: NMer) -> None:
-        """Raise ValueError if the sampling section names an atom that the n-mer does not have."""
-        sampling = self.sampling
-        check_atoms("bias.families", [v for f in sampling.bias.families for v in f.variables], nmer)
-        check_atoms("atom_types", [t.atoms for t in sampling.atom_types], nmer)
-        for sampler in SAMPLERS:
-            sampler.check_nmer(nmer, sampling)
 
     def build_nmer(self) -> NMer:
         """Return the n-mer that the recipe describes."""

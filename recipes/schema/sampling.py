@@ -175,14 +175,10 @@ class Sampling(Tabled):
     bias: Bias = Bias()
 
     @model_validator(mode="after")
-    def _windows_rise(self) -> Self:
+    def _possible(self) -> Self:
         for lower, upper in self.windows:
             if lower >= upper:
                 raise ValueError(f"window [{lower:g}, {upper:g}] (A) must rise: lower < upper")
-        return self
-
-    @model_validator(mode="after")
-    def _steps_between_frames(self) -> Self:
         if self.stride < self.timestep:
             raise ValueError(f"stride = {self.stride:g} fs must be at least the timestep, {self.timestep:g} fs")
         return self

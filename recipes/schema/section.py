@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Union
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -57,7 +56,7 @@ class Section(BaseModel):
             if name not in found:
                 if name in cls.LATER:
                     found[name] = cls.LATER[name]
-                elif _may_be_none(field.annotation):
+                elif type(None) in typing.get_args(field.annotation):
                     found[name] = None
         for name, section in cls.sections().items():
             if name in found:
@@ -86,10 +85,6 @@ def _completed(section: type[Section], value: Any) -> Any:
     if isinstance(value, Mapping):
         return section.completed(value)
     return [_completed(section, one) for one in value] if isinstance(value, (list, tuple)) else value
-
-
-def _may_be_none(annotation: Any) -> bool:
-    return typing.get_origin(annotation) in (Union, types.UnionType) and type(None) in typing.get_args(annotation)
 
 
 def _plain(value: Any) -> Any:

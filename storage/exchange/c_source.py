@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,7 +77,7 @@ def coefficients(tables: Tables, title: str) -> str:
             f"#define N_KEY_ATOMS {sum(map(len, keys))}",
         ]
         lines += [
-            f"#define {name} {_number(radius)} /* Angstrom */"
+            f"#define {name} {radius!r} /* Angstrom */"
             for name, radius in zip(("R_IN", "R_OUT"), tables.switch_radii, strict=True)
         ]
         begins = np.cumsum([0, *map(len, keys)])
@@ -121,7 +119,7 @@ def reference_values(references: References, switched: bool) -> str:
         [
             f"#define N_REFERENCES {count}",
             f"#define N_INSIDE {inside} /* the others are beyond the switching */",
-            f"#define TOLERANCE {_number(references.tolerance)}",
+            f"#define TOLERANCE {references.tolerance!r}",
             "/* Angstrom, kcal/mol, kcal/mol/Angstrom */",
             array("double", f"positions[N_REFERENCES][{3 * atoms}]", references.positions.reshape(count, -1)),
             array("double", "energies[N_REFERENCES]", references.energy),
@@ -134,20 +132,11 @@ def reference_values(references: References, switched: bool) -> str:
 def array(kind: str, declaration: str, values: NDArray[np.generic]) -> str:
     """Return the definition of a constant array of one or two dimensions, a row or eight numbers a line."""
     if values.ndim == 2:
-        rows = ["{" + ", ".join(_number(v) for v in row) + "}" for row in values.tolist()]
+        rows = ["{" + ", ".join(repr(v) for v in row) + "}" for row in values.tolist()]
     else:
-        numbers = [_number(v) for v in values.tolist()]
-        rows = [", ".join(part) for part in _parts(numbers, 8)]
+        numbers = [repr(v) for v in values.tolist()]
+        rows = [", ".join(numbers[start : start + 8]) for start in range(0, len(numbers), 8)]
     return f"static const {kind} {declaration} = {{\n    " + ",\n    ".join(rows) + "\n};"
-
-
-def _parts(words: list[str], size: int) -> Iterable[list[str]]:
-    return (words[start : start + size] for start in range(0, len(words), size))
-
-
-def _number(value: float | int) -> str:
-    """Return a number that C reads as exactly the same one."""
-    return repr(value)
 
 
 FORMAT = Format(

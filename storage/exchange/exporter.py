@@ -1,4 +1,4 @@
-"""What a format of `nmer export` declares, and how its files are written: all of them or none."""
+"""The formats of `nmer export`: what each declares, and how its files are written, all of them or none."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from potentials.errors import InputError
-from recipes.registry import Need
+from recipes.registry import Need, Registry
+from recipes.schema.patterns import shown
 from storage.durable import replacing
 from storage.exchange.subject import DatasetSubject, PotentialSubject
 
@@ -70,6 +71,26 @@ class Format(Generic[Subject]):
         return "potential" if self.takes is PotentialSubject else "dataset"
 
 
+FORMATS: Registry[Format[Any]] = Registry("format", "storage.exchange", "FORMAT")
+"""The formats that the files of this folder declare, by name."""
+
+
+def format_for(name: str, subject: PotentialSubject | DatasetSubject) -> Format[Any]:
+    """Return the format of a name.
+
+    Raises
+    ------
+    InputError
+        If there is no such format, or it is not for such a subject.
+    """
+    of_kind = {form.name: form for form in FORMATS if isinstance(subject, form.takes)}
+    if name in of_kind:
+        return of_kind[name]
+    kind = "potential" if isinstance(subject, PotentialSubject) else "dataset"
+    what = f"is for a {FORMATS.get(name).kind}, not a {kind}" if name in FORMATS else "is unknown"
+    raise InputError(f"format {shown(name)} {what}; allowed for a {kind}: {', '.join(of_kind)}")
+
+
 def write_export(form: Format[Subject], subject: Subject, out: Path) -> tuple[list[Path], str]:
     """Write an export; return its files, and the result of reading it back.
 
@@ -89,7 +110,10 @@ def write_export(form: Format[Subject], subject: Subject, out: Path) -> tuple[li
     texts = form.files(subject)
     try:
         with replacing(out) as temporary:
-            _write(temporary, texts if form.folder else next(iter(texts.values())))
+            if form.folder:
+                temporary.mkdir()
+            for name, text in texts.items():
+                (temporary / name if form.folder else temporary).write_text(text, encoding="utf-8")
             said = form.read_back(temporary, subject) if form.read_back else ""
     except OSError as error:
         raise InputError(f"'{out}' cannot be written: {error.strerror}") from None
@@ -100,13 +124,3 @@ def template(name: str, values: Mapping[str, str]) -> str:
     """Return the text of a file in ``templates/`` with each ``@NAME@`` replaced; those in values stay."""
     text = (package_files("storage.exchange") / "templates" / name).read_text(encoding="utf-8")
     return re.sub(r"@([A-Z][A-Z_]*)@", lambda match: values[match[1]], text)
-
-
-def _write(path: Path, content: Files | str) -> None:
-    if isinstance(content, str):
-        with path.open("x", encoding="utf-8") as file:
-            file.write(content)
-        return
-    path.mkdir()
-    for name, text in content.items():
-        (path / name).write_text(text, encoding="utf-8")

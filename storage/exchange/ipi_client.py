@@ -8,6 +8,7 @@ from storage.exchange.lammps_example import springs_of
 from storage.exchange.python_source import python_files
 from storage.exchange.subject import PotentialSubject
 from storage.exchange.text import xml_comment
+from storage.exchange.xyz_files import xyz_frame
 
 CHECK = "python ipi_driver.py --check"
 
@@ -26,17 +27,12 @@ def ipi_files(subject: PotentialSubject) -> Files:
     note = f"{NOTE if springs else ''}{CAPS_NOTE if nmer.caps else ''}"
     own = {"XML_TITLE": xml_comment(subject.title), "SPRINGS": repr(springs), "SPRINGS_NOTE": note}
     values = c_names(subject) | own
-    rows = zip(nmer.symbols, nmer.positions.tolist(), strict=True)
-    geometry = [
-        str(nmer.natoms),
-        "# CELL(abcABC): 200.0 200.0 200.0 90.0 90.0 90.0 cell{angstrom} positions{angstrom}",
-        *(f"{symbol} {x!r} {y!r} {z!r}" for symbol, (x, y, z) in rows),
-    ]
+    cell = "# CELL(abcABC): 200.0 200.0 200.0 90.0 90.0 90.0 cell{angstrom} positions{angstrom}"
     flag = " --springs" if springs else ""
     return python_files(subject) | {
         "ipi_driver.py": template("ipi_driver.py.in", values),
         "input.xml": template("input.xml", values),
-        "init.xyz": "\n".join(geometry) + "\n",
+        "init.xyz": xyz_frame(nmer.symbols, nmer.positions, cell),
         "README": (
             f"{subject.title}\n\nTo check:\n\n    {CHECK}\n\nTo run (pip install ipi):\n\n"
             f"    i-pi input.xml & sleep 5; python ipi_driver.py{flag}\n"

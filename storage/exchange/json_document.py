@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,24 @@ from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.physics.nbody import PhysicsOfNMer
 from potentials.physics.parameters import COLUMNS, PhysicsParameters
-from potentials.pip.basis import BasisOptions
 from potentials.pip.potential import Potential
-from potentials.pip.sites import LonePairs
-from potentials.pip.variables import Forms
 from recipes.physics.table import SCALARS
-from storage.contents import read_switching, read_terms, written_switching, written_terms
+from recipes.schema.graph import ELEMENTS
+from storage.attributes import check_format
+from storage.contents import (
+    read_options,
+    read_switching,
+    read_terms,
+    written_switching,
+    written_terms,
+    written_variables,
+)
 from storage.exchange.exporter import Files, Format
-from storage.exchange.python_source import json_lines, plain_references
+from storage.exchange.python_source import json_lines
 from storage.exchange.references import with_caps_placed
 from storage.exchange.subject import PotentialSubject
 from storage.exchange.tables import Tables
-from storage.exchange.text import ELEMENTS, LONGEST
+from storage.exchange.text import LONGEST
 from storage.parameters import physics_facts
 
 LAYOUT = 2
@@ -58,15 +65,12 @@ def document(subject: PotentialSubject) -> dict[str, Any]:
         "nmer": {
             "name": p.nmer.name,
             "symmetry": p.nmer.symmetry,
-            "fragments": [vars_of(f) for f in p.nmer.fragments],
+            "fragments": json.loads(json.dumps([asdict(f) for f in p.nmer.fragments])),
         },
         "degree": p.degree,
         "filter": kept,
         "rules": rules,
-        "forms": {"intra": p.options.forms.intra, "inter": p.options.forms.inter},
-        "lone_pairs": [
-            {"atoms": list(s.atoms), "along": s.along, "across": s.across} for s in p.options.lone_pairs
-        ],
+        **written_variables(p.options),
         "switching": written_switching(p.switching),
         "k_names": list(p.basis.pair_names),
         "k": p.k.tolist(),
@@ -79,8 +83,8 @@ def document(subject: PotentialSubject) -> dict[str, Any]:
         "tables": Tables.of(p).plain(),
         "caps": [list(cap) for cap in p.nmer.caps],
         **({} if p.physics is None else {"physics": _written_physics(p.physics)}),
-        "references": plain_references(with_caps_placed(p, subject.references)),
-        "held_references": plain_references(subject.references) if p.nmer.caps else None,
+        "references": with_caps_placed(p, subject.references).plain(),
+        "held_references": subject.references.plain() if p.nmer.caps else None,
     }
 
 
@@ -108,11 +112,6 @@ def _read_physics(found: dict[str, Any] | None, nmer: NMer) -> PhysicsOfNMer | N
     return PhysicsOfNMer(nmer, tuple(found["atoms"]), parameters, float(found["reference"]))
 
 
-def vars_of(fragment: Fragment) -> dict[str, Any]:
-    """Return a fragment as JSON allows it."""
-    return json.loads(json.dumps({name: getattr(fragment, name) for name in Fragment.__dataclass_fields__}))  # type: ignore[no-any-return]
-
-
 def monomials_of_terms(potential: Potential) -> list[list[list[int]]]:
     """Return for each term its monomials, each as the variables whose product it is, counted from 0."""
     found: list[list[list[int]]] = [[] for _ in potential.coefficients]
@@ -134,10 +133,9 @@ def read_document(path: Path) -> tuple[Potential, dict[str, Any]]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"'{path}' cannot be read as JSON: {error}") from None
-    number = found.get("nmer_potential_format") if isinstance(found, dict) else None
-    if not isinstance(number, int) or number > LAYOUT:
-        what = "is not a potential's document" if number is None else f"has the newer format {number}"
-        raise InputError(f"'{path}' {what}; allowed: nmer_potential_format up to {LAYOUT}")
+    if not isinstance(found, dict) or "nmer_potential_format" not in found:
+        raise InputError(f"'{path}' is not a potential's document; it has no nmer_potential_format")
+    check_format(found["nmer_potential_format"], LAYOUT, f"'{path}'", "nmer_potential_format")
     try:
         _check_texts(path, found)
         return _potential(found), found
@@ -185,11 +183,7 @@ def _potential(found: dict[str, Any]) -> Potential:
         status=found["status"],
         selected=None if found["selected"] is None else tuple(found["selected"]),
         ensemble=None if ensemble is None else np.array(ensemble),
-        options=BasisOptions(
-            rules,
-            Forms(**found["forms"]),
-            tuple(LonePairs(tuple(p["atoms"]), p["along"], p["across"]) for p in found["lone_pairs"]),
-        ),
+        options=read_options(rules, found),
         d=np.array(found["d"], dtype=np.float64),
         physics=_read_physics(found.get("physics"), nmer),
     )

@@ -11,7 +11,7 @@ from potentials.pip.held import CAP_SPRING
 from recipes.registry import Need
 from storage.exchange.c_source import GCC, c_files, c_names
 from storage.exchange.exporter import Files, Format, template
-from storage.exchange.python_source import json_lines, plain_references
+from storage.exchange.python_source import json_lines
 from storage.exchange.subject import PotentialSubject
 
 CHECK = "python run_lammps.py"
@@ -43,7 +43,7 @@ def lammps_files(subject: PotentialSubject) -> Files:
     return c_files(subject) | {
         "run_lammps.py": template("run_lammps.py.in", values),
         "data.nmer": _data(subject, springs),
-        "references.json": json_lines(plain_references(subject.references)) + "\n",
+        "references.json": json_lines(subject.references.plain()) + "\n",
         "README": (
             f"{subject.title}\n\npython run_lammps.py compiles the kernel and compares LAMMPS with the reference "
             "values;\npython run_lammps.py --steps 10000 runs NVE dynamics after that.\n"
@@ -60,10 +60,10 @@ def springs_of(nmer: NMer) -> list[tuple[int, int, float, float]]:
         return []
     own = {tuple(sorted((cap, anchor))) for cap, anchor, _ in nmer.caps}
     bonded = {tuple(sorted(bond)) for bond in nmer.bonds}
-    known = any(bonded)
+    known, x = any(bonded), nmer.positions
     pairs = [pair for part in nmer.slices for pair in combinations(range(part.start, part.stop), 2)]
     return [
-        (i, j, SOFT if known and (i, j) not in bonded else STIFF, _distance(nmer, i, j))
+        (i, j, SOFT if known and (i, j) not in bonded else STIFF, float(np.linalg.norm(x[i] - x[j])))
         for i, j in sorted(set(pairs) - own)
     ]
 
@@ -71,10 +71,6 @@ def springs_of(nmer: NMer) -> list[tuple[int, int, float, float]]:
 def cap_springs_of(nmer: NMer) -> list[tuple[int, int, float, float]]:
     """Return atoms, K (kcal/mol/A^2) and length (A) of the springs that keep caps at their length."""
     return [(min(cap, anchor), max(cap, anchor), CAP_SPRING, length) for cap, anchor, length in nmer.caps]
-
-
-def _distance(nmer: NMer, i: int, j: int) -> float:
-    return float(np.linalg.norm(nmer.positions[i] - nmer.positions[j]))
 
 
 def _data(subject: PotentialSubject, springs: list[tuple[int, int, float, float]]) -> str:
@@ -94,12 +90,8 @@ def _data(subject: PotentialSubject, springs: list[tuple[int, int, float, float]
     for n, (symbol, xyz) in enumerate(zip(nmer.symbols, nmer.positions.tolist(), strict=True)):
         lines.append(f"{n + 1} {molecule[n]} {elements.index(symbol) + 1} {' '.join(map(repr, xyz))}")
     if springs:
-        lines += [
-            "",
-            "Bonds",
-            "",
-            *(f"{n} {n} {i + 1} {j + 1}" for n, (i, j, _, _) in enumerate(springs, start=1)),
-        ]
+        lines += ["", "Bonds", ""]
+        lines += [f"{n} {n} {i + 1} {j + 1}" for n, (i, j, _, _) in enumerate(springs, start=1)]
     return "\n".join(lines) + "\n"
 
 

@@ -52,7 +52,6 @@ def _names(subject: PotentialSubject) -> dict[str, str]:
     numbers = [str(n) for n in range(1, count + 1)]
     ids = [monomer_id(f.name) for f in nmer.fragments]
     single = count == 1
-    call = numbers if not single else ["1"]
     return c_names(subject) | {
         "COEFFICIENTS": f"{subject.identifier}_coefficients.h",  # MBX has others beside it
         "BODIES": str(count),
@@ -73,8 +72,8 @@ def _names(subject: PotentialSubject) -> dict[str, str]:
         "ALL_GRADIENTS": ", ".join(f"gradient[{n}].data()" for n in range(count)),
         "CONDITION": " and ".join(f'mon{n} == "{i}"' for n, i in zip(numbers, ids, strict=True)),
         "ASSIGN": "energies" if single else "energy",
-        "CALL_XYZ": ", ".join(f"xyz{n}.data()" for n in call),
-        "CALL_GRAD": ", ".join(f"grad{n}.data()" for n in call),
+        "CALL_XYZ": ", ".join(f"xyz{n}.data()" for n in numbers),
+        "CALL_GRAD": ", ".join(f"grad{n}.data()" for n in numbers),
         "IDS": ", ".join(f"`{i}`" for i in ids),
         "ORDER": "; ".join(" ".join(f.symbols) for f in nmer.fragments),
         "CAPS_MD": CAPS if nmer.caps else "No atom is a cap.",

@@ -20,6 +20,7 @@ from potentials.nmers.nmer import NMer
 from storage.attributes import content_of
 from storage.canonical import digest
 from storage.configuration import configuration_id
+from storage.durable import disk_errors
 
 SAME = 1e-9
 """Hartree; energies closer than this count as equal."""
@@ -102,11 +103,8 @@ def read_minimum(path: Path) -> dict[str, Any]:
     InputError
         If the file is damaged.
     """
-    with content_of(path):
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"'{path}' cannot be read: {error.strerror}") from None
+    with content_of(path), disk_errors(f"'{path}' cannot be read"):
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found["energy"] = float(found["energy"])
         if not math.isfinite(found["energy"]):
             raise InputError(f"'{path}' is damaged: its energy is {found['energy']}")
@@ -136,9 +134,8 @@ def minima_of(labels: Path, nmer: NMer, facts: dict[str, Any]) -> tuple[dict[str
     if not re.fullmatch("[0-9a-f]{16}", protocol):
         return ()
     known = [read_minimum(path) for path in sorted((labels / "references" / protocol).glob("[!.]*.json"))]
-    fragment = nmer.fragments[0]
-    wanted = [(fragment, 1)]
-    if len(fragment.parts) > 1:
+    wanted = [(nmer.fragments[0], 1)]
+    if len(nmer.fragments[0].parts) > 1:
         wanted = [(piece.fragment, factor) for piece, factor in pieces(nmer)]
     choices = [[m for m in known if tuple(m.get("symbols", ())) == one.symbols] for one, _ in wanted]
     for minima in product(*choices):  # another conformer has another minimum: the sum shows which were used

@@ -7,7 +7,6 @@ from typing import Any
 
 from potentials.pip.held import CAP_SPRING
 from storage.exchange.exporter import Files, Format, template
-from storage.exchange.references import References
 from storage.exchange.subject import PotentialSubject
 from storage.exchange.tables import Tables
 
@@ -24,19 +23,9 @@ def python_files(subject: PotentialSubject) -> Files:
         "CAP_SPRING": repr(CAP_SPRING),
         "SYMBOLS_TUPLE": repr(subject.potential.nmer.symbols),
         "TABLES": json_lines(Tables.of(subject.potential).plain()),
-        "REFERENCES": json_lines(plain_references(subject.references)),
+        "REFERENCES": json_lines(subject.references.plain()),
     }
     return {f"{subject.identifier}.py": template("potential.py.in", values)}
-
-
-def plain_references(references: References) -> dict[str, Any]:
-    """Return reference values as JSON allows them; Angstrom, kcal/mol, kcal/mol/Angstrom."""
-    return {
-        "positions": references.positions.tolist(),
-        "energy": references.energy.tolist(),
-        "gradient": references.gradient.tolist(),
-        "tolerance": references.tolerance,
-    }
 
 
 def json_lines(value: dict[str, Any]) -> str:

@@ -55,7 +55,7 @@ def qcschema_files(subject: DatasetSubject) -> Files:
         "reference_energy": float(subject.attributes["facts"].get("reference_hartree", 0.0)),
         "references": _references(subject),
     }
-    lines = ",\n  ".join(json.dumps(configuration) for configuration in configurations(subject))
+    lines = ",\n  ".join(map(json.dumps, configurations(subject)))
     return {"dataset.json": f'{json.dumps(head)[:-1]},\n "configurations": [\n  {lines}\n]}}\n'}
 
 
@@ -165,15 +165,20 @@ def _of_fragments(name: str, nmer: NMer) -> Part | None:
 
 def _common(subject: DatasetSubject) -> dict[str, Any]:
     """Return what all records of a dataset have in common."""
-    engine = Labelling.model_validate(_protocol(subject)).engine
+    protocol = Labelling.model_validate(_protocol(subject))
+    method = protocol.level if protocol.mp2_basis else protocol.functional or protocol.method
     versions = {n: v for n, v in subject.attributes["engines"].items() if n != "nmer"}
     return {
         "schema_name": "qcschema_output",
         "schema_version": 1,
         "driver": "energy",
-        "model": _model(subject),
+        "model": {"method": method, "basis": "" if protocol.means.own_basis else protocol.basis},
         "keywords": {},
-        "provenance": {"creator": engine, "version": next(iter(versions.values()), ""), "routine": "nmer"},
+        "provenance": {
+            "creator": protocol.engine,
+            "version": next(iter(versions.values()), ""),
+            "routine": "nmer",
+        },
         "success": True,
     }
 
@@ -189,7 +194,8 @@ def _molecule(nmer: NMer, part: Part, geometry: Any) -> dict[str, Any]:
     places = {atom: n for n, atom in enumerate(part.atoms)}
     if part.piece is None:
         symbols = [nmer.symbols[a] for a in part.atoms]
-        blocks = [(f, [places[a] for a in range(s.start, s.stop)]) for f, s in _present(nmer, places)]
+        present = [(f, s) for f, s in zip(nmer.fragments, nmer.slices, strict=True) if s.start in places]
+        blocks = [(f, [places[a] for a in range(s.start, s.stop)]) for f, s in present]
         fragments = [block for _, block in blocks]
         charges = [float(f.charge) if part.real[block[0]] else 0.0 for f, block in blocks]
     else:
@@ -222,29 +228,15 @@ def _references(subject: DatasetSubject) -> list[dict[str, Any]]:
     """Return a record of each minimum that the energies are relative to; each is of one neutral molecule."""
     common, found = _common(subject), []
     for each in subject.minima:
-        block = list(range(len(each["symbols"])))
-        molecule = _molecule_of(each["symbols"], each["positions"], [block], [0.0])
+        molecule = _molecule_of(each["symbols"], each["positions"], [list(range(len(each["symbols"])))], [0.0])
         found.append({"molecule": each["molecule"], "record": _record(common, molecule, float(each["energy"]))})
     return found
-
-
-def _present(nmer: NMer, places: dict[int, int]) -> list[tuple[Any, slice]]:
-    pairs = zip(nmer.fragments, nmer.slices, strict=True)
-    return [(fragment, part) for fragment, part in pairs if part.start in places]
 
 
 def _protocol(subject: DatasetSubject) -> dict[str, Any]:
     """Return the recipe's labelling section."""
     found: dict[str, Any] = tomllib.loads(subject.attributes["recipe"]).get("labelling", {})
     return found
-
-
-def _model(subject: DatasetSubject) -> dict[str, str]:
-    """Return method and basis."""
-    protocol = Labelling.model_validate(_protocol(subject))
-    method = protocol.level if protocol.mp2_basis else protocol.functional or protocol.method
-    basis = "" if protocol.means.own_basis else protocol.basis
-    return {"method": method, "basis": basis}
 
 
 FORMAT = Format(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,10 @@ class References:
 
     def __len__(self) -> int:
         return len(self.energy)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the reference values as JSON allows them."""
+        return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(self).items()}
 
 
 def references_of(potential: Potential, training: Floats | None = None) -> References:

@@ -137,8 +137,5 @@ def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | 
 
 def _training(store: Store, version: Version) -> Floats | None:
     """Return the training configurations of a potential, where the store still has them."""
-    for made_from in version.attributes()["inputs"]:
-        found = store.find(made_from["kind"], made_from["key"])
-        if found is not None and found.kind == "dataset":
-            return np.asarray(found.column("positions")[found.column("split") == TRAIN])
-    return None
+    found = store.input(version, "dataset")
+    return None if found is None else np.asarray(found.column("positions")[found.column("split") == TRAIN])

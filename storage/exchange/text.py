@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import re
 
-from ase.data import chemical_symbols
-
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
+from recipes.schema.graph import ELEMENTS
 
 LONGEST = 200
 """Characters of a line."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9 ,.:;()@+_=-]")
-
-ELEMENTS = frozenset(chemical_symbols[1:])
-"""Their symbols."""
 
 
 def plain(text: str) -> str:

@@ -6,11 +6,12 @@ It is a folder with ``train.xyz`` and ``test.xyz``; what `nmer import` reads bac
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from storage.exchange.exporter import Files
 from storage.exchange.subject import DatasetSubject
@@ -59,12 +60,13 @@ def xyz_files(subject: DatasetSubject, comment: Callable[[Dataset, int], str]) -
     for name, split in SPLITS.items():
         part = subject.dataset.part(split)
         if len(part):
-            frames = (_frame(subject, part, n, comment(part, n)) for n in range(len(part)))
+            frames = (xyz_frame(subject.nmer.symbols, x, comment(part, n)) for n, x in enumerate(part.positions))
             files[f"{name}.xyz"] = "".join(frames)
     return files
 
 
-def _frame(subject: DatasetSubject, data: Dataset, n: int, comment: str) -> str:
-    rows = zip(subject.nmer.symbols, data.positions[n].tolist(), strict=True)
+def xyz_frame(symbols: Sequence[str], positions: Floats, comment: str) -> str:
+    """Return one configuration as xyz; positions are (atoms, 3), and are written to the last digit."""
+    rows = zip(symbols, positions.tolist(), strict=True)
     lines = [f"{symbol} {x!r} {y!r} {z!r}" for symbol, (x, y, z) in rows]
     return "\n".join([str(len(lines)), comment, *lines, ""])

@@ -15,7 +15,7 @@ from potentials.errors import InputError
 from storage.keys import canonical_json, digest
 from storage.ledger_file import COLUMNS, KEY, connect_to_read, row_values
 from storage.spool import decode, spool_files
-from storage.verify.damage import Damage, in_words
+from storage.verify.versions import Damage, in_words
 
 Key = tuple[str, str, str]
 

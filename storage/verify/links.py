@@ -17,7 +17,7 @@ from storage.contents import PoolFile, nmer_model, potential_from_version
 from storage.ledger import Ledger
 from storage.records import TEST, TRAIN
 from storage.store import Store
-from storage.verify.damage import Damage
+from storage.verify.versions import Damage
 from storage.version import Version
 from storage.xyz import UNITS
 
@@ -63,26 +63,20 @@ class Links:
             if below is not None:
                 inputs.setdefault(below.kind, below)
                 if made_from["ref"] != below.ref:
-                    damages.append(
-                        Damage(file, "inputs", f"{made_from['ref']} is named, and its key is that of {below.ref}")
-                    )
+                    said = f"{made_from['ref']} is named, and its key is that of {below.ref}"
+                    damages.append(Damage(file, "inputs", said))
             elif made_from["kind"] == "pool" and not named_file(self.store.path, made_from).exists():
                 notes.append(f"{file}: not compared with its pool, which is not here; a bundle may leave it out")
             elif not self._has_file(made_from):
-                damages.append(
-                    Damage(
-                        file,
-                        "inputs",
-                        f"{made_from['ref']} with key {made_from['key'][:12]} is not in the store",
-                    )
-                )
-        found, more = {
-            "selection": self._selection,
-            "dataset": self._dataset,
-            "validation": self._validation,
-        }.get(version.kind, _nothing)(version, inputs)
-        damages += [Damage(file, what, problem) for what, problem in found]
-        return damages, notes + [f"{file}: {note}" for note in more]
+                said = f"{made_from['ref']} with key {made_from['key'][:12]} is not in the store"
+                damages.append(Damage(file, "inputs", said))
+        checks = {"selection": self._selection, "dataset": self._dataset, "validation": self._validation}
+        for what, problem in checks[version.kind](version, inputs) if version.kind in checks else ():
+            if what is None:
+                notes.append(f"{file}: {problem}")
+            else:
+                damages.append(Damage(file, what, problem))
+        return damages, notes
 
     def _has_file(self, made_from: Mapping[str, str]) -> bool:
         """Return whether the file an input names is there; if it is, its own check reports any damage."""
@@ -96,10 +90,11 @@ class Links:
 
     def _selection(self, version: Version, inputs: Mapping[str, Version]) -> _Found:
         if "pool" not in inputs:
-            return [], []
+            return
         positions, frame, pool = version.column("positions"), version.column("frame"), PoolFile(inputs["pool"])
         if len(frame) and (frame.min() < 0 or frame.max() >= len(pool)):
-            return [("frame", f"names a frame that {inputs['pool'].ref} does not have")], []
+            yield "frame", f"names a frame that {inputs['pool'].ref} does not have"
+            return
         wrong = 0
         for start in range(0, len(pool), BLOCK):
             here = (frame >= start) & (frame < start + BLOCK)
@@ -107,27 +102,23 @@ class Links:
                 block = pool.rows("positions", start, start + BLOCK)
                 wrong += int((block[frame[here] - start] != positions[here]).any(axis=(1, 2)).sum())
         if wrong:
-            return [
-                ("positions", f"{wrong} of {len(frame)} are not those of their frame in {inputs['pool'].ref}")
-            ], []
-        return [], []
+            yield "positions", f"{wrong} of {len(frame)} are not those of their frame in {inputs['pool'].ref}"
 
     def _dataset(self, version: Version, inputs: Mapping[str, Version]) -> _Found:
         attributes = version.attributes()
         if "imported" in attributes["facts"]:
-            return [], []
-        ids, found = [str(i) for i in version.column("ids")], []
+            return
+        ids = [str(i) for i in version.column("ids")]
         if "selection" in inputs:
             nmer = nmer_model(attributes).build(version.nmer)
             selected = configuration_ids(nmer, inputs["selection"].column("positions"))
             foreign = len(set(ids) - set(selected))
             if foreign:
-                found.append(("ids", f"{foreign} of {len(ids)} are not in {inputs['selection'].ref}"))
-        found += list(self._sums(version, attributes))
-        labels, notes = self._labels(version, attributes["facts"], ids)
-        return found + labels, notes
+                yield "ids", f"{foreign} of {len(ids)} are not in {inputs['selection'].ref}"
+        yield from self._sums(version, attributes)
+        yield from self._labels(version, attributes["facts"], ids)
 
-    def _sums(self, version: Version, attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    def _sums(self, version: Version, attributes: Mapping[str, Any]) -> _Found:
         """Yield what is wrong with the n-body energies, which follow from those of the sub-calculations."""
         recipe = recipe_of_text(attributes["recipe"])
         factors = self.factors(recipe.build_nmer(), recipe.labelling.counterpoise)
@@ -139,57 +130,50 @@ class Links:
         energy = UNITS["hartree"] * (version.column("sub_energies") @ [factors[n] for n in names] - reference)
         wrong = np.flatnonzero(np.abs(energy - version.column("energy")) > SAME_ENERGY)
         if len(wrong):
-            yield (
-                "energy",
-                f"{len(wrong)} of {len(energy)} are not the sum of sub_energies (first: row {wrong[0]})",
-            )
+            said = f"{len(wrong)} of {len(energy)} are not the sum of sub_energies (first: row {wrong[0]})"
+            yield "energy", said
 
     def _labels(self, version: Version, facts: Mapping[str, Any], ids: list[str]) -> _Found:
         """Compare a dataset with the ledger, bit for bit."""
         if self.ledger is None:
-            return [], ["not compared with the ledger, which cannot be read"]
+            yield None, "not compared with the ledger, which cannot be read"
+            return
         names = [str(name) for name in version.column("sub_names")]
         known = self.ledger.arrays(ids, str(facts["protocol_id"]), names)
         missing = np.isnan(known.energies).any(axis=1)
         if missing.all():
-            return [], ["not compared with the ledger, which has none of its labels"]
-        found = []
+            yield None, "not compared with the ledger, which has none of its labels"
+            return
         if missing.any():
-            rows = (
-                f"{missing.sum()} of {len(ids)} labels are not in the ledger (first: {ids[int(missing.argmax())]})"
-            )
-            found.append(("ids", rows))
+            first = ids[int(missing.argmax())]
+            yield "ids", f"{missing.sum()} of {len(ids)} labels are not in the ledger (first: {first})"
         pairs = {"sub_energies": known.energies, "t1": known.t1, "t2": known.t2, "d1": known.d1}
         for name, values in pairs.items():
-            if version.has_column(name):
-                here = version.column(name)[~missing]
-                same = np.array_equal(here, values[~missing], equal_nan=True)
-                if not same:
-                    found.append((name, "is not what the ledger has for the same labels"))
-        return found, []
+            if version.has_column(name) and not np.array_equal(
+                version.column(name)[~missing], values[~missing], equal_nan=True
+            ):
+                yield name, "is not what the ledger has for the same labels"
 
     def _validation(self, version: Version, inputs: Mapping[str, Version]) -> _Found:
         if not {"potential", "dataset"} <= set(inputs):
-            return [], []
-        dataset, facts, found = inputs["dataset"], version.attributes()["facts"], []
+            return
+        dataset, facts = inputs["dataset"], version.attributes()["facts"]
         model = potential_from_version(inputs["potential"], "candidate")
         predicted, energy = version.column("predicted"), dataset.column("energy")
         if len(predicted) != len(energy):
-            return [("predicted", f"has {len(predicted)} energies; {dataset.ref} has {len(energy)}")], []
+            yield "predicted", f"has {len(predicted)} energies; {dataset.ref} has {len(energy)}"
+            return
         again = np.asarray(model.energy(dataset.column("positions")))
         far = np.abs(again - predicted) > SAME_ENERGY * np.maximum(1.0, np.abs(predicted))
         if far.any():
-            found.append(
-                ("predicted", f"{far.sum()} of {len(far)} are not what {inputs['potential'].ref} gives now")
-            )
+            yield "predicted", f"{far.sum()} of {len(far)} are not what {inputs['potential'].ref} gives now"
         for name, part in (("train", TRAIN), ("test", TEST)):
             error = (predicted - energy)[dataset.column("split") == part]
             rmsd = facts.get(name, {}).get("rmsd")
             if rmsd is not None and not np.isclose(np.sqrt(np.mean(error**2)), rmsd, rtol=1e-6, atol=1e-9):
-                found.append(("facts", f"the RMSD on the {name} set, {rmsd:g}, is not that of predicted"))
+                yield "facts", f"the RMSD on the {name} set, {rmsd:g}, is not that of predicted"
         if facts.get("passed") is not all(gate["passed"] for gate in facts.get("gates", ())):
-            found.append(("facts", "the verdict is not that of the gates"))
-        return found, []
+            yield "facts", "the verdict is not that of the gates"
 
 
 def named_file(store: Path, made_from: Mapping[str, str]) -> Path:
@@ -198,8 +182,5 @@ def named_file(store: Path, made_from: Mapping[str, str]) -> Path:
     return store / FOLDERS.get(made_from["kind"], made_from["kind"]) / nmer / f"{number}.h5"
 
 
-_Found = tuple[list[tuple[str, str]], list[str]]
-
-
-def _nothing(version: Version, inputs: Mapping[str, Version]) -> _Found:
-    return [], []
+_Found = Iterator[tuple[str | None, str]]
+"""What is damaged in a file and the problem; None and what could not be compared."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,13 +20,12 @@ from storage.attributes import KIND_OF, content_in, names_in
 from storage.checksum import broken_seals, is_sealed
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model
+from storage.imported import imported_key
 from storage.keys import digest, selection_inputs, stage_digest, stage_format
-from storage.lineage import SECTIONS
 from storage.physics import derived_of_version, physics_key
-from storage.verify.damage import Damage, in_words
 from storage.version import Version, open_version
 
-STAGE_OF = {stage.makes: stage.name for stage in STAGE.values()}
+STAGE_OF = {stage.makes: stage for stage in STAGE.values()}
 
 FINITE = (
     *("positions", "energy", "sub_energies", "predicted", "k", "coefficients", "ensemble", "d", "cvs"),
@@ -35,6 +33,33 @@ FINITE = (
     *(f"physics_{name}" for name in COLUMNS),
 )
 """Arrays in which every number is finite; others may have nan for unknown values."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Something that is damaged or inconsistent.
+
+    Attributes
+    ----------
+    file
+        The file, within the store.
+    what
+        The array, attribute, line, or row in it; empty for the whole file.
+    problem
+        What is wrong with it.
+    """
+
+    file: str
+    what: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.file}{f', {self.what}' if self.what else ''}: {self.problem}"
+
+
+def in_words(error: BaseException) -> str:
+    """Return an error's message on one line; errors without one are named by their kind."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -122,15 +147,7 @@ def _content(version: Version) -> Iterator[tuple[str, str]]:
         expected = configuration_ids(nmer, version.column("positions"))
         wrong = [n for n, (a, b) in enumerate(zip(version.column("ids"), expected, strict=True)) if str(a) != b]
         if wrong:
-            yield "ids", f"{_count(wrong, 'id')} not that of the geometry in positions"
-
-
-def _count(rows: list[int], what: str) -> str:
-    return (
-        f"row {rows[0]}: the {what} is"
-        if len(rows) == 1
-        else f"{len(rows)} rows (first {rows[0]}): the {what}s are"
-    )
+            yield "ids", f"{len(wrong)} of {len(expected)} are not those of the geometries (first: row {wrong[0]})"
 
 
 def recomputed_key(version: Version) -> tuple[str, str]:
@@ -140,7 +157,8 @@ def recomputed_key(version: Version) -> tuple[str, str]:
     """
     attributes = version.attributes()
     if "imported" in attributes["facts"]:
-        return _imported_key(version, attributes), ""
+        arrays = map(version.column, ("positions", "energy", "split"))
+        return imported_key(arrays, nmer_model(attributes)), ""
     if version.kind == "physics":
         return physics_key(derived_of_version(version)), ""
     try:
@@ -152,12 +170,14 @@ def recomputed_key(version: Version) -> tuple[str, str]:
     for made_from in attributes["inputs"]:
         given.setdefault(made_from["kind"], made_from["key"])
     key = ""
-    names = SECTIONS[version.kind]
     # in the first release a section had no more than is written in the file
-    contents = [[getattr(recipe, name).content() for name in names], [written[name] for name in names]]
+    contents = [
+        [getattr(recipe, name).content() for name in stage.sections],
+        [written[name] for name in stage.sections],
+    ]
     for inputs in _inputs(version, recipe, attributes["facts"], given):
-        for settings, number in product(contents, range(stage_format(stage, recipe), 0, -1)):
-            found = stage_digest(stage, number, settings, inputs)
+        for settings, number in product(contents, range(stage_format(stage.name, recipe), 0, -1)):
+            found = stage_digest(stage.name, number, settings, inputs)
             if found == version.key:
                 return found, ""
             key = key or found
@@ -179,9 +199,3 @@ def _inputs(version: Version, recipe: Recipe, facts: dict[str, Any], given: dict
         yield [given["dataset"], *([below["digest"]] if below else [])]
     else:
         yield [given["potential"]]
-
-
-def _imported_key(version: Version, attributes: dict[str, Any]) -> str:
-    arrays = [version.column(name) for name in ("positions", "energy", "split")]
-    content = [hashlib.sha256(array.tobytes().hex().encode()).hexdigest() for array in arrays]
-    return digest({"imported": content, "nmer": nmer_model(attributes).content()})

@@ -12,17 +12,14 @@ from typing import Any
 from potentials.errors import InputError
 from storage.apart import GIB, Apart, CrashedError
 from storage.attributes import FOLDERS
+from storage.foreign import SLOWEST
 from storage.ledger import Ledger
 from storage.store import Store
 from storage.tags import FILE, read_tags
-from storage.verify.damage import Damage, in_words
 from storage.verify.labels import check_labels
 from storage.verify.links import Factors, Links, named_file
-from storage.verify.versions import FileCheck, check_file
+from storage.verify.versions import Damage, FileCheck, check_file, in_words
 from storage.version import KINDS, Version, read_version
-
-SLOWEST = 1e6
-"""Bytes of a file that are read and checked in a second on the slowest machine."""
 
 OK, NO_CHECKSUM, DAMAGED = "ok", "no checksum", "damaged"
 

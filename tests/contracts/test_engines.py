@@ -12,7 +12,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from potentials.errors import InputError
-from recipes.engines import ENGINES, DeclaredEngine
+from recipes.engines import ENGINES
 from recipes.registry import Need
 from recipes.schema.labelling import Labelling
 from tasks.labelling.engines.interface import FAILED, OK, Engine, Job
@@ -174,7 +174,7 @@ def test_the_registry_finds_the_engines_of_this_suite() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_declaration_is_complete(name: str) -> None:
-    engine: DeclaredEngine = ENGINES.get(name)
+    engine = ENGINES.get(name)
     papers = tomllib.loads((files("storage") / "papers.toml").read_text())
     methods = [method.name for method in engine.methods]
     assert (

@@ -29,8 +29,7 @@ from recipes.registry import PLUGINS, missing
 from storage.configuration import configuration_ids
 from storage.contents import dataset_columns, dataset_from_version, potential_columns, potential_facts
 from storage.durable import write_text
-from storage.exchange.exporter import Format, write_export
-from storage.exchange.formats import FORMATS, format_for
+from storage.exchange.exporter import FORMATS, Format, format_for, write_export
 from storage.exchange.qcschema import BOHR
 from storage.exchange.references import TOLERANCE
 from storage.exchange.subject import DatasetSubject, PotentialSubject, subject_of

@@ -18,8 +18,7 @@ from potentials.pip.variables import Forms
 from recipes.load import load_recipe
 from recipes.schema.recipe import NMerModel
 from storage.contents import potential_columns, potential_facts
-from storage.exchange.exporter import write_export
-from storage.exchange.formats import FORMATS
+from storage.exchange.exporter import FORMATS, write_export
 from storage.exchange.subject import PotentialSubject, subject_of
 from storage.version import write_version
 from tests.contracts.test_exporters import of_kind, run_check

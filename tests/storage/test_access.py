@@ -209,13 +209,19 @@ NO_STORES: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "marker empty": (marker(""), ("does not name a store format",)),
     "marker deep": (marker("[" * 100_000), ("does not name a store format",)),
     "marker list": (marker("[1]"), ("does not name a store format",)),
-    "format text": (marker('{"nmer_store_format": "1"}'), ("the store format '1'; allowed: 1 to 1",)),
-    "format 0": (marker('{"nmer_store_format": 0}'), ("the store format '0'; allowed",)),
-    "format -1": (marker('{"nmer_store_format": -1}'), ("the store format '-1'; allowed",)),
-    "format 1.0": (marker('{"nmer_store_format": 1.0}'), ("the store format '1.0'; allowed",)),
-    "format true": (marker('{"nmer_store_format": true}'), ("the store format 'True'; allowed",)),
-    "format null": (marker('{"nmer_store_format": null}'), ("the store format 'None'; allowed",)),
-    "format 2": (marker('{"nmer_store_format": 2}'), ("has the newer format 2; allowed: up to 1",)),
+    "format text": (
+        marker('{"nmer_store_format": "1"}'),
+        ("nmer_store_format is '1'; allowed: whole numbers, 1 to 1",),
+    ),
+    "format 0": (marker('{"nmer_store_format": 0}'), ("nmer_store_format is 0; allowed",)),
+    "format -1": (marker('{"nmer_store_format": -1}'), ("nmer_store_format is -1; allowed",)),
+    "format 1.0": (marker('{"nmer_store_format": 1.0}'), ("nmer_store_format is 1.0; allowed",)),
+    "format true": (marker('{"nmer_store_format": true}'), ("nmer_store_format is True; allowed",)),
+    "format null": (marker('{"nmer_store_format": null}'), ("nmer_store_format is None; allowed",)),
+    "format 2": (
+        marker('{"nmer_store_format": 2}'),
+        ("has the newer format 2; allowed: nmer_store_format up to 1",),
+    ),
 }
 
 

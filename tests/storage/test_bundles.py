@@ -216,7 +216,7 @@ def opaque(file: h5py.File) -> None:
 
 LABEL = {"configuration": "c", "protocol": PROTOCOL, "part": "A", "status": "ok", "energy": -1.0}
 DAMAGE: dict[str, tuple[Callable[[dict[str, bytes]], None], bool, str]] = {
-    "newer": (with_manifest(nmer_bundle_format=2), False, "newer bundle format 2; allowed: up to 1"),
+    "newer": (with_manifest(nmer_bundle_format=2), False, "newer format 2; allowed: nmer_bundle_format up to 1"),
     "no manifest": (lambda m: m.__delitem__(MANIFEST), False, "is not a bundle of nmer"),
     "not JSON": (lambda m: m.__setitem__(MANIFEST, b"{"), False, "manifest.json is not readable"),
     "list": (lambda m: m.__setitem__(MANIFEST, b"[]"), False, "manifest.json is not readable"),

@@ -11,8 +11,7 @@ import pytest
 from nmer.loading import load
 from potentials.errors import InputError
 from storage.exchange import json_document
-from storage.exchange.exporter import write_export
-from storage.exchange.formats import FORMATS
+from storage.exchange.exporter import FORMATS, write_export
 from storage.exchange.subject import PotentialSubject
 from tests.tasks.fitting.test_physics_baseline import PLANTED, TEST
 

@@ -28,8 +28,7 @@ from recipes.load import expanded_toml, load_recipe
 from storage.checksum import seal
 from storage.configuration import configuration_ids
 from storage.contents import dataset_columns, potential_columns, potential_facts
-from storage.exchange.exporter import template, write_export
-from storage.exchange.formats import FORMATS
+from storage.exchange.exporter import FORMATS, template, write_export
 from storage.exchange.mbx_overlay import monomer_id
 from storage.exchange.subject import DatasetSubject, PotentialSubject
 from storage.exchange.text import plain, xml_comment

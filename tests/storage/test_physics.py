@@ -22,7 +22,7 @@ from storage.physics import derived_of_version, find_physics, load_physics, read
 from storage.removal import remove
 from storage.store import Store
 from storage.unbundle import take_in
-from storage.verify.damage import Damage
+from storage.verify.versions import Damage
 from storage.verify.whole import files_of, verify
 
 WATER = PhysicsParameters(

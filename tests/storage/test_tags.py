@@ -78,7 +78,7 @@ def test_a_damaged_file_of_tags_is_named(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
         assert store.resolve("tiny-water@1").number == 1, "numbers work without the tags"
     path.write_text(json.dumps(values | {"nmer_tags_format": 9}))
-    with pytest.raises(InputError, match="newer format 9; allowed: up to 1"):
+    with pytest.raises(InputError, match="newer format 9; allowed: nmer_tags_format up to 1"):
         read_tags(store.path)
 
 

@@ -99,7 +99,7 @@ def test_a_foreign_folder_and_a_newer_store_are_refused(tmp_path: Path) -> None:
         Store(tmp_path / "nothing")
     Store(tmp_path / "s", create=True)
     (tmp_path / "s" / "nmer-store.json").write_text('{"nmer_store_format": 99}')
-    with pytest.raises(InputError, match="newer format 99; allowed: up to 1"):
+    with pytest.raises(InputError, match="newer format 99; allowed: nmer_store_format up to 1"):
         Store(tmp_path / "s")
 
 

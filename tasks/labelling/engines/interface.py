@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,12 +13,12 @@ from ase.data import atomic_numbers, chemical_symbols
 from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
-from recipes.engines import JobSize, LabelCost, Method
-from recipes.registry import Need, missing
+from recipes.engines import EngineDeclaration, Method
+from recipes.registry import missing
 from recipes.schema.patterns import check_basis_name, check_functional_name
 
 if TYPE_CHECKING:
-    from recipes.schema.labelling import Labelling
+    pass
 
 Surface = Callable[[Floats], tuple[float, Floats]]
 """(atoms, 3) in Angstrom -> energy in hartree and gradient (atoms, 3) in hartree/Angstrom."""
@@ -142,7 +142,7 @@ class Result:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-class Engine(ABC):
+class Engine(EngineDeclaration, ABC):
     """An energy program; its input, running, and reading are separate methods.
 
     A subclass declares what is known about the program, and its module binds it to ``ENGINE``. It imports the
@@ -150,43 +150,11 @@ class Engine(ABC):
 
     Attributes
     ----------
-    name, title
-        Its name in recipes, and one line that says what it is.
-    methods
-        What it computes.
-    options
-        Fields of ``[labelling]`` that it reads, each with the names of the methods that read it. Their defaults
-        and units are those of `recipes.schema.labelling.Labelling`.
-    needs
-        Packages and programs without which it does not run.
-    papers
-        Keys of the program's papers in ``storage/papers.toml``.
-    diagnostics
-        Which of ``t1``, ``d1``, and ``t2`` its coupled-cluster methods report.
-    ghosts
-        Whether it takes ghost atoms, as counterpoise needs.
     labels_per_process
         Labels that may share a process: more than one where the start of a process costs more than a label.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    methods: ClassVar[tuple[Method, ...]]
-    options: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    needs: ClassVar[tuple[Need, ...]] = ()
-    papers: ClassVar[tuple[str, ...]] = ()
-    diagnostics: ClassVar[tuple[str, ...]] = ()
-    ghosts: ClassVar[bool] = False
     labels_per_process: ClassVar[int] = 1
-
-    @staticmethod  # noqa: B027 - optional
-    def check_options(labelling: Labelling) -> None:
-        """Raise ValueError if options of a recipe, each allowed, cannot be combined in this engine."""
-
-    @staticmethod
-    def cost(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | None:
-        """Return what a label of these calculations costs, or None where it is not known."""
-        return None
 
     def available(self) -> str | None:
         """Return None if the program is there, otherwise what is missing and how to install it."""
@@ -228,7 +196,7 @@ class Engine(ABC):
         """Return None if the installed program has one of the engine's methods, otherwise what is missing."""
         return None
 
-    def check_elements(self, basis: str, symbols: Iterable[str]) -> None:  # noqa: B027 - optional
+    def check_elements(self, basis: str, symbols: Iterable[str]) -> None:
         """Raise InputError if the basis does not exist or lacks an element; not every engine can check."""
 
     def core_electrons(self, basis: str, symbols: Iterable[str]) -> dict[str, int]:
@@ -242,9 +210,7 @@ class Engine(ABC):
         """Raise InputError if the engine does not know a density functional."""
         raise InputError(f"labelling.functional '{functional}': engine '{self.name}' has no density functionals")
 
-    def check_fitting(  # noqa: B027 - optional
-        self, method: str, basis: str, symbols: Iterable[str], functional: str = ""
-    ) -> None:
+    def check_fitting(self, method: str, basis: str, symbols: Iterable[str], functional: str = "") -> None:
         """Raise InputError if a method's fitted integrals have no auxiliary basis; not every engine can check."""
 
     def check(

@@ -1,8 +1,7 @@
-"""The declaration of a gate, the candidate it judges, and its verdict."""
+"""The candidate that gates judge, and their verdict; `recipes.schema.gates.Gate` declares a gate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from potentials.arrays import Floats
-from recipes.registry import Need
+from recipes.schema.gates import Gate as Gate
 from recipes.schema.gates import Gates, gates
 from tasks.metrics import Errors
 
@@ -49,49 +48,6 @@ class Candidate:
         from tasks.validation.gates.probes import choose_probes
 
         return choose_probes(self.potential, self.positions, self.groups)
-
-
-@dataclass(frozen=True)
-class Gate:
-    """A gate: a figure of a candidate, and its limit.
-
-    Attributes
-    ----------
-    name
-        The key of its limit in a recipe's ``[gates]``.
-    title
-        What is measured, with its unit.
-    measure
-        Returns the figure of a candidate.
-    limit
-        Default of the limit, in the unit that `title` names.
-    absent
-        The limit of recipes that were written before the gate existed; it never changes, whatever `limit` becomes.
-        None for gates of the first release.
-    at_least
-        Whether the figure must be at least the limit; otherwise at most.
-    highest
-        Largest limit that a recipe may have; None: any above 0.
-    error_of
-        ``train`` or ``test`` where it limits the RMSD of that set: a recipe that is written for a new molecule
-        states this limit, which depends on how well such a potential can be fitted.
-    order
-        Place in reports; those of the same place are in the order of their names.
-    needs, papers
-        Packages and programs without which it cannot measure; keys of ``storage/papers.toml``.
-    """
-
-    name: str
-    title: str
-    measure: Callable[[Candidate], float]
-    limit: float
-    absent: float | None
-    at_least: bool = False
-    highest: float | None = None
-    error_of: str = ""
-    order: int = 100
-    needs: tuple[Need, ...] = ()
-    papers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

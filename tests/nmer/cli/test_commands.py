@@ -129,7 +129,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
         (("run", "basis.toml"), "labelling.basis 'cc-pVDX'"),
         (("run", "none.toml"), "recipe file 'none.toml' does not exist"),
         (("run", str(tiny_recipe), "--store", "foreign"), "'foreign' is not a store of ours"),
-        (("run", str(tiny_recipe), "--store", "newer"), "newer format 7; allowed: up to 1"),
+        (("run", str(tiny_recipe), "--store", "newer"), "newer format 7; allowed: nmer_store_format up to 1"),
         (("run", str(tiny_recipe), "--until", "lunch"), "sampling"),
         (("versions",), "there is no store at 'nmer-store'"),
         (("lineage", "tiny-water", "--store", store), "NAME@NUMBER"),

@@ -15,8 +15,7 @@ from potentials.pip.basis import Basis
 from potentials.pip.kernels import matrix_product
 from potentials.pip.potential import Potential
 from recipes.load import load_recipe
-from storage.exchange.exporter import write_export
-from storage.exchange.formats import FORMATS
+from storage.exchange.exporter import FORMATS, write_export
 from storage.exchange.subject import PotentialSubject
 
 WORK = """

@@ -20,8 +20,7 @@ from potentials.pip.basis import Basis
 from potentials.pip.evaluation import design_matrix, morse
 from potentials.pip.potential import Potential
 from recipes.load import load_recipe
-from storage.exchange.exporter import write_export
-from storage.exchange.formats import FORMATS
+from storage.exchange.exporter import FORMATS, write_export
 from storage.exchange.json_document import main
 from storage.exchange.subject import PotentialSubject
 from tests.contracts.test_exporters import of_kind, run_check

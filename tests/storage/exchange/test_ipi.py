@@ -15,8 +15,7 @@ from potentials.nmers.switching import Switching
 from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
 from recipes.load import load_recipe
-from storage.exchange.exporter import write_export
-from storage.exchange.formats import FORMATS
+from storage.exchange.exporter import FORMATS, write_export
 from storage.exchange.subject import PotentialSubject
 from tests.conftest import until
 

@@ -18,8 +18,7 @@ from potentials.pip.basis import Basis
 from potentials.pip.evaluation import design_matrix, morse
 from potentials.pip.potential import Potential
 from recipes.load import load_recipe
-from storage.exchange.exporter import write_export
-from storage.exchange.formats import FORMATS
+from storage.exchange.exporter import FORMATS, write_export
 from storage.exchange.subject import PotentialSubject
 
 NMER = load_recipe("ch3-water").build_nmer()

@@ -207,7 +207,7 @@ OLD_DAMAGE: list[tuple[str, str, Callable[[np.ndarray], np.ndarray], str]] = [
     ("pool", "positions", lambda x: np.where(np.arange(x.size).reshape(x.shape) == 900, np.nan, x), "positions"),
     ("pool", "positions", lambda x: x + 1e-7, "selections/tiny-water/1.h5, positions: 22 of 22"),
     ("selection", "frame", lambda x: x + 100, "frame: names a frame that pool:tiny-water@1 does not have"),
-    ("dataset", "positions", lambda x: x * 1.001, "ids: 22 rows (first 0): the ids are not that of the geometry"),
+    ("dataset", "positions", lambda x: x * 1.001, "ids: 22 of 22 are not those of the geometries (first: row 0)"),
     (
         "dataset",
         "energy",
