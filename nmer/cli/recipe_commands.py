@@ -77,10 +77,10 @@ def show(
 
 
 def _show_cvs(recipe: Recipe, json: bool) -> int:
-    from tasks.sampling.bias.cvs import families
+    from tasks.sampling.bias.cvs import cv_families
 
     nmer = recipe.build_nmer()
-    found = families(nmer, recipe.sampling.bias.families)
+    found = cv_families(nmer, recipe.sampling.bias.families)
     if json:
         print_json([{"family": f.name, "variables": [list(cv.atoms) for cv in f.cvs]} for f in found])
         return 0

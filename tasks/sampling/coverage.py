@@ -8,9 +8,10 @@ import numpy as np
 
 from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
-from recipes.schema.recipe import Bias, Sampling
+from recipes.schema.recipe import Sampling
 from storage.records import Pool
-from tasks.sampling.bias.cvs import CV, Family, families
+from tasks.sampling.bias.cvs import CV, CVFamily, cv_families
+from tasks.sampling.bias.specification import hill_width
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,13 @@ def telling_pairs(nmer: NMer, settings: Sampling, pool: Pool) -> list[tuple[Plot
         Its frames.
     """
     columns = {name: n for n, name in enumerate(pool.cv_names)}
-    found: list[tuple[float, Family, PlottedVariable]] = []
-    for family in families(nmer, settings.bias.families):
+    found: list[tuple[float, CVFamily, PlottedVariable]] = []
+    for family in cv_families(nmer, settings.bias.families):
         cv = family.cvs[0]
         column = columns.get(f"{cv.kind} {'-'.join(str(a) for a in cv.atoms)}")
         if column is None:
             continue
-        spread = _spread(cv, pool.cvs[:, column]) / _width(family, settings.bias)
+        spread = _spread(cv, pool.cvs[:, column]) / hill_width(family, settings.bias)
         if spread > 1e-6:  # a cap's bond, for one, never changes
             found.append((spread, family, _variable(nmer, family, pool.cvs[:, column])))
     found.sort(key=lambda one: -one[0])
@@ -83,7 +84,7 @@ def centres_label(nmer: NMer) -> str:
     return f"{'mean ' if len(nmer.fragments) > 2 else ''}distance of the centres of mass"
 
 
-def _one_for_each_side(nmer: NMer, ranked: list[tuple[float, Family, PlottedVariable]]) -> list[PlottedVariable]:
+def _one_for_each_side(nmer: NMer, ranked: list[tuple[float, CVFamily, PlottedVariable]]) -> list[PlottedVariable]:
     """Return the first variable, and the next that turns another fragment, or else the next."""
     if len(ranked) < 2:
         return [variable for _, _, variable in ranked]
@@ -93,7 +94,7 @@ def _one_for_each_side(nmer: NMer, ranked: list[tuple[float, Family, PlottedVari
     return [ranked[0][2], ranked[other][2]]
 
 
-def _variable(nmer: NMer, family: Family, values: Floats) -> PlottedVariable:
+def _variable(nmer: NMer, family: CVFamily, values: Floats) -> PlottedVariable:
     cv = family.cvs[0]
     caps = {cap for cap, _, _ in nmer.caps}
     atoms = [f"cap{a}" if a in caps else f"{nmer.symbols[a]}{a}" for a in cv.atoms]
@@ -120,12 +121,3 @@ def _spread(cv: CV, values: Floats) -> float:
         return float(values.std())
     length = np.hypot(np.cos(values).mean(), np.sin(values).mean())
     return float(np.sqrt(-2.0 * np.log(np.clip(length, 1e-12, 1.0))))
-
-
-def _width(family: Family, bias: Bias) -> float:
-    """Return the width of a family's hills, Angstrom or rad."""
-    if family.sigma is not None:
-        return family.sigma
-    if family.cvs[0].kind != "distance":
-        return bias.sigma_angle
-    return bias.sigma_intermolecular if family.intermolecular else bias.sigma_distance

@@ -11,7 +11,7 @@ from potentials.arrays import Floats, Ints
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
 from storage.records import Pool
-from tasks.sampling.bias.cvs import cv_values, families, representatives_first
+from tasks.sampling.bias.cvs import cv_families, cv_values, representatives_first
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def gather(nmer: NMer, settings: Sampling, parts: list[Frames]) -> Pool:
     positions = np.concatenate([part.positions for part in parts])
     distance = com_distance(nmer, positions)
     made_for = np.repeat([-2 if p.window is None else p.window for p in parts], counts)
-    cvs = [cv for cv, _ in representatives_first(families(nmer, settings.bias.families))]
+    cvs = [cv for cv, _ in representatives_first(cv_families(nmer, settings.bias.families))]
     return Pool(
         positions=positions,
         temperature=np.repeat([part.temperature for part in parts], counts).astype(np.float64),

@@ -59,4 +59,4 @@ def biased(
         install_python_bias(program, forces)
         yield
         recording.take_hills(plumed.finish())
-        recording.complain(plumed.problem)
+        recording.complaint = plumed.problem

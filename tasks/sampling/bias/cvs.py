@@ -1,4 +1,4 @@
-"""Collective variables from the bond graph, in families of chemically equivalent ones."""
+"""Collective variables from the bond graph, grouped in CV families of chemically equivalent variables."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from itertools import combinations
 
 import numpy as np
 
-from potentials.arrays import Floats, Ints
+from potentials.arrays import Floats
 from potentials.graph import neighbours
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
-from recipes.schema.sampling import CVFamilyModel
+from recipes.schema.sampling import KINDS, CVFamilyModel
 
 STRAIGHT = np.radians(165.0)
-"""Angle of the starting geometry from which on three atoms are taken for a line, which no torsion is about."""
+"""Angle of the starting geometry (rad) above which three atoms count as collinear and define no torsion."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class CV:
     Attributes
     ----------
     atoms
-        Two atoms make a distance (Angstrom), three an angle, four a dihedral (rad), counted from 0.
+        Counted from 0: two define a distance (Angstrom), three an angle, four a dihedral (rad).
     """
 
     atoms: tuple[int, ...]
@@ -33,11 +33,11 @@ class CV:
     @property
     def kind(self) -> str:
         """``distance``, ``angle``, or ``torsion``."""
-        return {2: "distance", 3: "angle", 4: "torsion"}[len(self.atoms)]
+        return KINDS[len(self.atoms)]
 
 
 @dataclass(frozen=True)
-class Family:
+class CVFamily:
     """Equivalent collective variables that share one bias.
 
     Attributes
@@ -45,11 +45,11 @@ class Family:
     name
         Kind and symmetry letters, for example ``distance A-C``.
     cvs
-        Its members.
+        The variables.
     intermolecular
         Whether its atoms belong to different fragments.
     sigma
-        Width of its hills, Angstrom or rad; None: the bias's own for its kind.
+        Width of its hills, Angstrom or rad; None: the width that the bias settings give for its kind.
     """
 
     name: str
@@ -58,49 +58,44 @@ class Family:
     sigma: float | None = None
 
 
-def families(nmer: NMer, given: tuple[CVFamilyModel, ...] = ()) -> list[Family]:
-    """Return the families of an n-mer's collective variables: those given in the recipe, else by this rule.
+def cv_families(nmer: NMer, given: tuple[CVFamilyModel, ...] = ()) -> list[CVFamily]:
+    """Return the CV families of an n-mer: those that the recipe gives, otherwise those of this rule.
 
-    Within a fragment: the bonds, angles, and dihedrals of its heavy atoms; of all atoms where it has fewer than
-    three heavy ones; no dihedral where three of its atoms are in a line. Between each two fragments: the distance
-    of their central atoms and the angles that orient one towards the other. Two variables are equivalent
-    when the same symmetry letters are at the same places and both are within a fragment or both between two.
+    Within a fragment: the bonds, angles, and dihedrals of its heavy atoms, or of all its atoms if it has fewer
+    than three heavy ones; no dihedral with three collinear atoms. Between two fragments: the distance of their
+    central atoms and the angles that orient one towards the other. Two variables are equivalent if they have the
+    same symmetry letters in the same order and both lie within a fragment or both between two.
 
     Parameters
     ----------
     nmer
         The n-mer.
     given
-        The recipe's own families; they take the place of all others.
+        The families that the recipe gives; they replace all others.
     """
-    fragment = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
     if given:
-        return [_given(nmer, family, fragment) for family in given]
-    variables = [
-        cv
-        for fragment, part in zip(nmer.fragments, nmer.slices, strict=True)
-        for cv in _inner(fragment, part.start)
-    ]
-    for one, other in combinations(range(len(nmer.fragments)), 2):
-        variables += _between(nmer, one, other)
+        members = [tuple(CV(atoms) for atoms in family.variables) for family in given]
+        return [
+            CVFamily(family.name or _name(nmer, cvs[0]), cvs, _intermolecular(nmer, cvs[0]), family.sigma)
+            for family, cvs in zip(given, members, strict=True)
+        ]
     groups: dict[tuple[str, bool], list[CV]] = defaultdict(list)
-    for cv in variables:
-        groups[_name(nmer, cv), _crosses(cv, fragment)].append(cv)
-    return [Family(name, tuple(cvs), between) for (name, between), cvs in groups.items()]
+    for fragment, atoms in zip(nmer.fragments, nmer.slices, strict=True):
+        for cv in _within(fragment, atoms.start):
+            groups[_name(nmer, cv), False].append(cv)
+    for one, other in combinations(range(len(nmer.fragments)), 2):
+        for cv in _between(nmer, one, other):
+            groups[_name(nmer, cv), True].append(cv)
+    return [CVFamily(name, tuple(cvs), intermolecular) for (name, intermolecular), cvs in groups.items()]
 
 
-def representatives_first(groups: list[Family]) -> list[tuple[CV, int]]:
+def representatives_first(families: list[CVFamily]) -> list[tuple[CV, int]]:
     """Return every variable with the number of its family: one of each family first, then the others.
 
-    In this order PLUMED's PBMETAD, too, takes each family's periodicity from the right variable.
+    With this order PLUMED's PBMETAD also takes each family's periodicity from one of its own variables.
     """
-    first = [(group.cvs[0], n) for n, group in enumerate(groups)]
-    return first + [(cv, n) for n, group in enumerate(groups) for cv in group.cvs[1:]]
-
-
-def _given(nmer: NMer, family: CVFamilyModel, fragment: Ints) -> Family:
-    cvs = tuple(CV(atoms) for atoms in family.variables)
-    return Family(family.name or _name(nmer, cvs[0]), cvs, _crosses(cvs[0], fragment), family.sigma)
+    first = [(family.cvs[0], n) for n, family in enumerate(families)]
+    return first + [(cv, n) for n, family in enumerate(families) for cv in family.cvs[1:]]
 
 
 def _name(nmer: NMer, cv: CV) -> str:
@@ -108,12 +103,12 @@ def _name(nmer: NMer, cv: CV) -> str:
     return f"{cv.kind} {'-'.join(min(letters, letters[::-1]))}"
 
 
-def _crosses(cv: CV, fragment: Ints) -> bool:
+def _intermolecular(nmer: NMer, cv: CV) -> bool:
     """Return whether a variable's atoms belong to different fragments."""
-    return len({int(fragment[a]) for a in cv.atoms}) > 1
+    return not any(part.start <= min(cv.atoms) and max(cv.atoms) < part.stop for part in nmer.slices)
 
 
-def _inner(fragment: Fragment, start: int) -> list[CV]:
+def _within(fragment: Fragment, start: int) -> list[CV]:
     """Return the bonds, angles, and dihedrals within a fragment, in the n-mer's atom numbers."""
     heavy = [a for a in range(fragment.natoms) if fragment.symbols[a] != "H"]
     kept = set(heavy) if len(heavy) >= 3 else set(range(fragment.natoms))
@@ -131,7 +126,7 @@ def _inner(fragment: Fragment, start: int) -> list[CV]:
 
 
 def _straight(fragment: Fragment, i: int, j: int, k: int) -> bool:
-    """Return whether three atoms are nearly in a line: there a dihedral jumps, and its bias would push hard."""
+    """Return whether three atoms are nearly collinear, where a dihedral jumps and its bias forces become large."""
     return bool(cv_values([CV((i, j, k))], np.array([fragment.positions]))[0, 0] > STRAIGHT)
 
 

@@ -1,15 +1,16 @@
-"""Apply a PLUMED input to a trajectory, as ``plumed driver`` does, with the compiled kernel's arithmetic.
+"""Apply a PLUMED input to a trajectory, as ``plumed driver`` does, with the functions of the compiled kernel.
 
-Two habits of PLUMED are not copied. Its PBMETAD takes the periodicity of family number f from argument number f;
-here every family has the periodicity of its own variables. Where the first arguments are one representative of
-each family in the families' order, the two agree to 1e-12. And where a hill is wider than the period of its grid
-PLUMED adds the points that wrap around twice; here once. The input's notes say where either matters.
+The results differ from PLUMED's in two cases. PLUMED's PBMETAD takes the periodicity of family number f from
+argument number f; here every family has the periodicity of its own variables. If the first arguments are one
+representative of each family in the order of the families, both agree to 1e-12. If a hill is wider than the period
+of its grid, PLUMED adds some grid points twice; here each is added once. The notes of an input name these cases.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,7 @@ from storage.durable import write_text
 from tasks.sampling.bias.hills import GridHills, Hills, SingleHills, difference
 from tasks.sampling.bias.kernel import CV_ROW
 from tasks.sampling.bias.kernel_variables import variable
-from tasks.sampling.bias.nearest import boxes, joined
-from tasks.sampling.bias.plumed_model import PbMetaD, PlumedInput, Variable, Wall
+from tasks.sampling.bias.plumed_model import PbMetaD, PlumedCV, PlumedInput, Wall
 from tasks.sampling.bias.specification import KB
 
 PERIOD = 2.0 * math.pi
@@ -42,8 +42,8 @@ class BiasedTrajectory:
     printed
         (frames,) for each label given to PRINT, in the input's own units.
     hills
-        For each HILLS file its hills, (hills, 5): time in the input's unit, centre, sigma, height times
-        gamma / (gamma - 1) in the input's units, and gamma: PLUMED's columns.
+        For each HILLS file PLUMED's columns, (hills, 5), in the input's units: time, centre, sigma, height times
+        gamma / (gamma - 1), and gamma.
     heads
         For each HILLS file the label of its family's first variable, and whether it is periodic.
     """
@@ -56,34 +56,27 @@ class BiasedTrajectory:
 
 
 class _State:
-    """The bias of one PBMETAD action, and the hills put on it."""
+    """The bias of one PBMETAD action, and its hills so far: step, centre, height."""
 
-    def __init__(self, bias: PbMetaD, variables: dict[str, Variable]) -> None:
+    def __init__(self, bias: PbMetaD, cvs: dict[str, PlumedCV]) -> None:
         self.bias = bias
         self.kt = KB * bias.temperature
-        self.members = [variables[name] for name in bias.arguments]
-        count = len(bias.sigma)
+        self.cvs = [cvs[name] for name in bias.arguments]
         self.families: list[Hills] = [
-            GridHills(bias.lower[f], bias.upper[f], bias.bins[f], bias.sigma[f], bias.periodic[f])
+            GridHills(bias.lower[f], bias.upper[f], bias.bins[f], sigma, bias.periodic[f])
             if bias.bins
-            else SingleHills(bias.sigma[f], PERIOD if bias.periodic[f] else 0.0)
-            for f in range(count)
+            else SingleHills(sigma, PERIOD if bias.periodic[f] else 0.0)
+            for f, sigma in enumerate(bias.sigma)
         ]
-        self.hills: list[list[tuple[int, float, float]]] = [[] for _ in range(count)]
-
-    @property
-    def untempered(self) -> float:
-        """What PLUMED multiplies heights by in its files: gamma / (gamma - 1), or 1 without tempering."""
-        gamma = self.bias.biasfactor
-        return gamma / (gamma - 1.0) if gamma > 1.0 else 1.0
+        self.hills: list[list[tuple[int, float, float]]] = [[] for _ in bias.sigma]
 
     def check(self, s: Floats, frame: int) -> None:
-        """Raise InputError if a variable is beyond its grid, where PLUMED stops."""
-        for member, family, value in zip(self.members, self.bias.family, s, strict=True):
+        """Raise InputError if a variable is outside its grid, where PLUMED stops."""
+        for cv, family, value in zip(self.cvs, self.bias.family, s, strict=True):
             if self.bias.bins and not self.bias.lower[family] <= value <= self.bias.upper[family]:
-                unit = "A" if member.kind == "DISTANCE" else "rad"
+                unit = "A" if cv.kind == "DISTANCE" else "rad"
                 raise InputError(
-                    f"frame {frame}: '{member.label}' is {value:.6g} {unit}, outside its grid of "
+                    f"frame {frame}: '{cv.label}' is {value:.6g} {unit}, outside its grid of "
                     f"{self.bias.lower[family]:.6g} to {self.bias.upper[family]:.6g} {unit}, where PLUMED stops; "
                     "set a wider GRID_MIN and GRID_MAX"
                 )
@@ -130,8 +123,8 @@ def drive(
     timestep
         Time of one step, fs.
     box
-        (3, 3) or (frames, 3, 3), Angstrom, one edge a row; zeros, or None: nothing is periodic. What does not say
-        NOPBC is taken between nearest images.
+        (3, 3) or (frames, 3, 3), Angstrom, one edge per row; zeros or None if nothing is periodic. Variables
+        without NOPBC use nearest images.
 
     Raises
     ------
@@ -139,56 +132,56 @@ def drive(
         If the input names an atom that the trajectory does not have, a variable leaves its grid, its gradient is
         not a finite number, or a box spans no volume.
     """
-    variables = {v.label: v for v in plumed.variables}
-    largest = max((a for v in plumed.variables for p in v.points for a in p), default=-1)
+    cvs = {cv.label: cv for cv in plumed.cvs}
+    largest = max((a for cv in plumed.cvs for p in cv.points for a in p), default=-1)
     if largest >= positions.shape[1]:
         raise InputError(f"the input names atom {largest + 1}, but the trajectory has {positions.shape[1]} atoms")
     cells = boxes(np.zeros((3, 3)) if box is None else box, len(positions))
-    states = [_State(bias, variables) for bias in plumed.biases]
+    states = [_State(bias, cvs) for bias in plumed.biases]
     bias, forces = np.zeros(len(positions)), np.zeros_like(positions)
     printed = {name: np.zeros(len(positions)) for name in plumed.printed}
     for n, (x, step) in enumerate(zip(positions, steps, strict=True)):
         values: dict[str, float] = {}
         gradients: dict[str, Floats] = {}
-        for name, one in variables.items():
-            if one.parts:
-                values[name] = sum(factor * values[part] for part, factor in one.parts)
-                gradients[name] = sum((f * gradients[part] for part, f in one.parts), np.zeros_like(x))
+        for name, cv in cvs.items():
+            if cv.summed:
+                values[name] = sum(factor * values[other] for other, factor in cv.summed)
+                gradients[name] = sum((factor * gradients[other] for other, factor in cv.summed), np.zeros_like(x))
             else:
-                values[name], gradients[name] = _value_and_gradient(one, x, masses, cells[n])
+                values[name], gradients[name] = _value_and_gradient(cv, x, masses, cells[n])
             if not np.isfinite(gradients[name]).all():
                 raise InputError(f"frame {n}: '{name}' or its gradient is not a finite number")
-        pull = dict.fromkeys(variables, 0.0)
-        parts: dict[str, float] = {}
+        slope_of = dict.fromkeys(cvs, 0.0)
+        energies: dict[str, float] = {}
         for state in states:
             s = np.array([values[name] for name in state.bias.arguments])
             state.check(s, n)
-            parts[f"{state.bias.label}.bias"], slopes, v = state.evaluate(s)
+            energies[f"{state.bias.label}.bias"], slopes, v = state.evaluate(s)
             for name, slope in zip(state.bias.arguments, slopes, strict=True):
-                pull[name] += slope
+                slope_of[name] += slope
             if n > 0 and step % state.bias.pace == 0:
                 state.deposit(int(step), s, v)
         squares: dict[str, float] = {}
         for wall in plumed.walls:
-            energy, slope = _wall(wall, values[wall.argument], variables[wall.argument].periodic)
-            parts[f"{wall.label}.bias"] = parts.get(f"{wall.label}.bias", 0.0) + energy
-            scale = variables[wall.argument].scale(plumed.length)
+            cv = cvs[wall.argument]
+            energy, slope = _wall(wall, values[wall.argument], cv.periodic)
+            energies[f"{wall.label}.bias"] = energies.get(f"{wall.label}.bias", 0.0) + energy
             name = f"{wall.label}.force2"
-            squares[name] = squares.get(name, 0.0) + (slope * scale / plumed.energy) ** 2
-            pull[wall.argument] += slope
-        bias[n] = sum(parts.values())
-        forces[n] = -sum((pull[name] * gradients[name] for name in variables if pull[name]), np.zeros_like(x))
+            squares[name] = squares.get(name, 0.0) + (slope * cv.scale(plumed.length) / plumed.energy) ** 2
+            slope_of[wall.argument] += slope
+        bias[n] = sum(energies.values())
+        forces[n] = -sum((slope_of[name] * gradients[name] for name in cvs if slope_of[name]), np.zeros_like(x))
         for name, column in printed.items():
-            if name in variables:
-                column[n] = values[name] / variables[name].scale(plumed.length)
+            if name in cvs:
+                column[n] = values[name] / cvs[name].scale(plumed.length)
             else:
-                column[n] = parts[name] / plumed.energy if name in parts else squares[name]
+                column[n] = energies[name] / plumed.energy if name in energies else squares[name]
     hills, heads = _hill_tables(plumed, states, timestep)
     return BiasedTrajectory(bias, forces, printed, hills, heads)
 
 
 def write_hills(path: Path, table: Floats, head: tuple[str, bool]) -> None:
-    """Write hills in PLUMED's format, every digit of a float64 kept.
+    """Write hills in PLUMED's format with all digits of a float64.
 
     Parameters
     ----------
@@ -200,22 +193,39 @@ def write_hills(path: Path, table: Floats, head: tuple[str, bool]) -> None:
         Label of the family's first variable, and whether it is periodic.
     """
     name, periodic = head
-    lines = [f"#! FIELDS time {name} sigma_{name} height biasf", "#! SET multivariate false"]
-    lines.append("#! SET kerneltype stretched-gaussian")
-    if periodic:
-        lines += [f"#! SET min_{name} -pi", f"#! SET max_{name} pi"]
-    lines += [" " + " ".join(f"{v:24.16e}" for v in row) for row in table]
+    lines = [
+        f"#! FIELDS time {name} sigma_{name} height biasf",
+        "#! SET multivariate false",
+        "#! SET kerneltype stretched-gaussian",
+        *([f"#! SET min_{name} -pi", f"#! SET max_{name} pi"] if periodic else []),
+        *(" " + " ".join(f"{v:24.16e}" for v in row) for row in table),
+    ]
     write_text(path, "\n".join(lines) + "\n")
 
 
-def _value_and_gradient(one: Variable, x: Floats, masses: Floats, box: Cell | None) -> tuple[float, Floats]:
-    """Return a variable and its gradient by every atom; a centre of mass passes its share on by mass."""
-    shares = [masses[list(p)] / masses[list(p)].sum() for p in one.points]
-    atoms = [x[list(p)] for p in one.points]
+def hill_table(time: Floats, centre: Floats, sigma: float, height: Floats, biasfactor: float) -> Floats:
+    """Return the columns of a HILLS file, (hills, 5); heights are multiplied by gamma / (gamma - 1) as in PLUMED.
+
+    Parameters
+    ----------
+    time, centre, height
+        (hills,) each; heights with tempering.
+    sigma, biasfactor
+        Width of the hills, and gamma; 1 for no tempering.
+    """
+    factor = biasfactor / (biasfactor - 1.0) if biasfactor > 1.0 else 1.0
+    fixed = np.full((2, len(time)), [[sigma], [biasfactor]])
+    return np.stack([time, centre, fixed[0], height * factor, fixed[1]], axis=1)
+
+
+def _value_and_gradient(cv: PlumedCV, x: Floats, masses: Floats, box: Cell | None) -> tuple[float, Floats]:
+    """Return a variable and its gradient by every atom; the atoms of a centre of mass share it by mass."""
+    shares = [masses[list(p)] / masses[list(p)].sum() for p in cv.points]
+    atoms = [x[list(p)] for p in cv.points]
     if box is not None:
-        atoms = [joined(box, group) if whole else group for group, whole in zip(atoms, one.whole, strict=True)]
+        atoms = [joined(box, group) if whole else group for group, whole in zip(atoms, cv.whole, strict=True)]
     points = np.array([share @ group for group, share in zip(atoms, shares, strict=True)])
-    if box is not None and one.nearest:
+    if box is not None and cv.nearest:
         points = joined(box, points)
     table = np.zeros((1, CV_ROW))
     table[0, 0] = len(points)
@@ -223,7 +233,7 @@ def _value_and_gradient(one: Variable, x: Floats, masses: Floats, box: Cell | No
     d = np.empty((1, 4, 3))
     value = float(variable(points, table, 0, d))
     gradient = np.zeros_like(x)
-    for group, share, by_point in zip(one.points, shares, d[0], strict=False):
+    for group, share, by_point in zip(cv.points, shares, d[0], strict=False):
         gradient[list(group)] += share[:, None] * by_point
     return value, gradient
 
@@ -245,15 +255,45 @@ def _hill_tables(
     heads: dict[str, tuple[str, bool]] = {}
     for state in states:
         for family, name in enumerate(state.bias.files):
-            first = state.members[state.bias.family.index(family)]
-            length = first.scale(plumed.length)
-            hills = np.array(state.hills[family], dtype=np.float64).reshape(-1, 3)
-            table = np.empty((len(hills), 5))
-            table[:, 0] = hills[:, 0] * timestep / plumed.time
-            table[:, 1] = hills[:, 1] / length
-            table[:, 2] = state.bias.sigma[family] / length
-            table[:, 3] = hills[:, 2] / plumed.energy * state.untempered
-            table[:, 4] = state.bias.biasfactor
-            tables[name] = table
+            unit = state.cvs[state.bias.family.index(family)].scale(plumed.length)
+            step, centre, height = np.array(state.hills[family], dtype=np.float64).reshape(-1, 3).T
+            time, sigma = step * timestep / plumed.time, state.bias.sigma[family] / unit
+            tables[name] = hill_table(time, centre / unit, sigma, height / plumed.energy, state.bias.biasfactor)
             heads[name] = state.bias.heads[family], state.bias.periodic[family]
     return tables, heads
+
+
+def joined(box: Cell, points: Floats) -> Floats:
+    """Return points (n, 3), each moved to the image that is nearest to the point before it."""
+    moved = points.copy()
+    for n in range(1, len(points)):
+        moved[n] = moved[n - 1] + box.nearest(points[n] - moved[n - 1])[0]
+    return moved
+
+
+def boxes(box: Floats, frames: int) -> list[Cell | None]:
+    """Return the box of each frame, periodic along every edge; None if it is all zeros.
+
+    Parameters
+    ----------
+    box
+        (3, 3) for all frames, or (frames, 3, 3), Angstrom.
+    frames
+        Number of frames.
+
+    Raises
+    ------
+    InputError
+        If the edges are not finite, or span no volume.
+    """
+    return [_box(tuple((x, y, z) for x, y, z in edges)) for edges in np.broadcast_to(box, (frames, 3, 3)).tolist()]
+
+
+@lru_cache(maxsize=1)
+def _box(edges: tuple[tuple[float, float, float], ...]) -> Cell | None:
+    try:
+        return Cell(edges, (True, True, True)) if np.any(edges) else None
+    except InputError as error:
+        raise InputError(
+            f"a box of the edges {[list(edge) for edge in edges]} spans no volume ({error}); for no box give zeros"
+        ) from None

@@ -1,11 +1,11 @@
-"""The compiled kernel: well-tempered PBMetaD with partitioned families, and walls.
+"""The compiled kernel: well-tempered PBMetaD with partitioned CV families, and walls.
 
-It follows PLUMED's PBMETAD (with PF) to the last digit: values and derivatives on a grid, cubic interpolation,
-Gaussians cut at (s-c)^2/(2 sigma^2) = 6.25, one hill per variable at each deposition with a weight from the
-softmax over all variables, none at the first step, values computed before the hills of the same step are added.
+It reproduces PLUMED's PBMETAD (with PF): values and derivatives on a grid, cubic interpolation, Gaussians cut off
+at (s-c)^2/(2 sigma^2) = 6.25, one hill per variable at each deposition with a weight from the softmax over all
+variables, none at the first step, and values computed before the hills of the same step are added.
 
 The buffer: header, masses, table of variables, table of families, grid values, grid derivatives, and work space of
-16 numbers a variable (value, derivative of the bias, bias, derivatives by the atoms, weight).
+16 numbers per variable (value, derivative of the bias, bias, derivatives by the atoms, weight).
 """
 
 from __future__ import annotations
@@ -19,31 +19,33 @@ from tasks.sampling.bias.kernel_variables import inlined, variable
 
 HEADER, CV_ROW, FAMILY_ROW = 32, 6, 6
 LENGTH = 13
-"""Place in the header that holds the length of the buffer."""
+"""Index in the header of the length of the buffer."""
 
 ERROR, BIAS, WALL, COM, HILLS = 14, 15, 16, 17, 18
-"""Places in the header that the kernel writes: error flag, bias, wall energy (kcal/mol), centre-of-mass distance
-(Angstrom; of three fragments the mean over their pairs), number of hills."""
+"""Indices in the header that the kernel writes: error flag, bias, wall energy (kcal/mol), centre-of-mass distance
+(Angstrom; for three fragments the mean over their pairs), number of hills."""
 
 NOT_FINITE, ATOMS_LOST = 1.0, 2.0
-"""Values of the error flag: a variable's bias is not a finite number; LAMMPS came with another number of atoms."""
+"""Values of the error flag: a variable's bias is not finite; LAMMPS has a different number of atoms."""
 
 OFFSET, STRIDE, RING, CAPACITY = 19, 20, 21, 22
-"""Places in the header that LAMMPS' callback reads: what to add to LAMMPS' step, and where to keep every STRIDE-th
-frame (0: none): place of the first number in the buffer, and number of frames."""
+"""Indices in the header that LAMMPS' callback reads: what to add to LAMMPS' step, and where every STRIDE-th frame
+is stored (0: none): index of the first number in the buffer, and number of frames."""
 
 HILL_RING, HILL_CAPACITY, LOGGED = 23, 24, 25
-"""Places in the header for keeping hills: place of the first number in the buffer, depositions there is room for,
-and depositions kept so far."""
+"""Indices in the header for stored hills: index of the first number in the buffer, number of depositions that
+fit, and number of depositions stored so far."""
 
 SECOND = 26
-"""Place in the header of the number of atoms of the first two of three fragments; 0: there are not three."""
+"""Index in the header of the number of atoms of the first two of three fragments; 0 unless there are three."""
 
 CUT = 6.25
-TINY = 1e-7
-"""PLUMED drops the derivative's share of the interpolation where the value on the grid is smaller."""
+"""Largest (s-c)^2/(2 sigma^2) at which a hill is not zero."""
 
-_compiled = njit(cache=True, error_model="numpy", fastmath=False)
+TINY = 1e-7
+"""As in PLUMED, the derivative at a grid point does not count where the value there is smaller than this."""
+
+compiled = njit(cache=True, error_model="numpy", fastmath=False)
 
 
 @inlined
@@ -73,7 +75,7 @@ def interpolate(grid, slope, families, family, s):  # type: ignore[no-untyped-de
     return value, derivative / spacing
 
 
-@_compiled
+@compiled
 def add_hill(grid, slope, families, family, centre, height):  # type: ignore[no-untyped-def]
     """Add one Gaussian to a family's grid."""
     lower, spacing, points = families[family, 0], families[family, 1], int(families[family, 2])
@@ -101,9 +103,21 @@ def add_hill(grid, slope, families, family, centre, height):  # type: ignore[no-
 
 
 @inlined
+def beyond_wall(buffer, distance):  # type: ignore[no-untyped-def]
+    """Write the centre-of-mass distance into the header and return how far it is beyond a wall, with sign."""
+    lower, upper = buffer[8], buffer[9]
+    buffer[COM] = distance
+    if distance > upper:
+        return distance - upper
+    if lower > 0.0 and distance < lower:
+        return distance - lower
+    return 0.0
+
+
+@inlined
 def add_walls(buffer, masses, x, force):  # type: ignore[no-untyped-def]
     """Add the walls' forces and return their energy; the centre-of-mass distance goes into the header."""
-    lower, upper, kappa, first = buffer[8], buffer[9], buffer[10], int(buffer[11])
+    kappa, first = buffer[10], int(buffer[11])
     one = two = 0.0
     for a in range(len(masses)):
         if a < first:
@@ -117,12 +131,7 @@ def add_walls(buffer, masses, x, force):  # type: ignore[no-untyped-def]
         uy += share * x[a, 1]
         uz += share * x[a, 2]
     distance = math.sqrt(ux * ux + uy * uy + uz * uz)
-    buffer[COM] = distance
-    beyond = 0.0
-    if distance > upper:
-        beyond = distance - upper
-    elif lower > 0.0 and distance < lower:
-        beyond = distance - lower
+    beyond = beyond_wall(buffer, distance)
     if beyond != 0.0:
         pull = -2.0 * kappa * beyond / distance
         for a in range(len(masses)):
@@ -133,10 +142,9 @@ def add_walls(buffer, masses, x, force):  # type: ignore[no-untyped-def]
     return kappa * beyond**2
 
 
-@_compiled
+@compiled
 def add_walls_of_three(buffer, masses, x, force):  # type: ignore[no-untyped-def]
-    """Do as `add_walls` with the mean of the three distances between three fragments' centres of mass."""
-    lower, upper, kappa = buffer[8], buffer[9], buffer[10]
+    """Apply `add_walls` to the mean of the three distances between three fragments' centres of mass."""
     ends = (int(buffer[11]), int(buffer[SECOND]), len(masses))
     centres, total, pull = np.zeros((3, 3)), np.zeros(3), np.zeros((3, 3))
     start = 0
@@ -151,22 +159,14 @@ def add_walls_of_three(buffer, masses, x, force):  # type: ignore[no-untyped-def
     mean = 0.0
     for i in range(3):
         for j in range(i + 1, 3):
-            ux, uy, uz = (
-                centres[i, 0] - centres[j, 0],
-                centres[i, 1] - centres[j, 1],
-                centres[i, 2] - centres[j, 2],
-            )
+            ux, uy = centres[i, 0] - centres[j, 0], centres[i, 1] - centres[j, 1]
+            uz = centres[i, 2] - centres[j, 2]
             r = math.sqrt(ux * ux + uy * uy + uz * uz)
             mean += r / 3.0
             for axis, u in enumerate((ux, uy, uz)):
                 pull[i, axis] += u / r / 3.0
                 pull[j, axis] -= u / r / 3.0
-    buffer[COM] = mean
-    beyond = 0.0
-    if mean > upper:
-        beyond = mean - upper
-    elif lower > 0.0 and mean < lower:
-        beyond = mean - lower
+    kappa, beyond = buffer[10], beyond_wall(buffer, mean)
     if beyond != 0.0:
         start = 0
         for body in range(3):
@@ -178,9 +178,9 @@ def add_walls_of_three(buffer, masses, x, force):  # type: ignore[no-untyped-def
     return kappa * beyond**2
 
 
-@_compiled
+@compiled
 def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
-    """Compute the bias and its forces at one step, and deposit hills when it is their turn.
+    """Compute the bias and its forces at one step, and deposit hills at every `pace`-th step.
 
     Parameters
     ----------
@@ -208,11 +208,8 @@ def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
     at += n_family * FAMILY_ROW
     grid, slope = buffer[at : at + points], buffer[at + points : at + 2 * points]
     at += 2 * points
-    s, ds, v = (
-        buffer[at : at + n_cv],
-        buffer[at + n_cv : at + 2 * n_cv],
-        buffer[at + 2 * n_cv : at + 3 * n_cv],
-    )
+    work = buffer[at : at + 3 * n_cv].reshape(3, n_cv)
+    s, ds, v = work[0], work[1], work[2]
     d = buffer[at + 3 * n_cv : at + 15 * n_cv].reshape(n_cv, 4, 3)
     weight = buffer[at + 15 * n_cv : at + 16 * n_cv]
 
@@ -225,7 +222,7 @@ def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
         s[i] = variable(x, table, i, d)
         v[i], ds[i] = interpolate(grid, slope, families, int(table[i, 1]), s[i])
         lowest = min(lowest, v[i])
-        finite = finite and math.isfinite(v[i])  # each one: min() passes over a nan
+        finite = finite and math.isfinite(v[i])  # for each variable, since min() ignores nan
     if not finite:
         buffer[ERROR] = NOT_FINITE
         return 0.0
@@ -266,9 +263,9 @@ def apply_bias(buffer, step, x, force):  # type: ignore[no-untyped-def]
     return bias + wall
 
 
-@_compiled
+@compiled
 def record(buffer, step, x):  # type: ignore[no-untyped-def]
-    """Keep a frame in the buffer when it is its turn; the frame of step 0 is not kept."""
+    """Store every STRIDE-th frame in the buffer, but not that of step 0."""
     stride = int(buffer[STRIDE])
     if stride == 0 or step == 0 or step % stride != 0 or step // stride > int(buffer[CAPACITY]):
         return
@@ -282,7 +279,7 @@ def record(buffer, step, x):  # type: ignore[no-untyped-def]
     "void(voidptr, int64, int32, voidptr, CPointer(CPointer(float64)), CPointer(CPointer(float64)))", cache=True
 )
 def lammps_callback(pointer, step, nlocal, tags, x, f):  # type: ignore[no-untyped-def]
-    """Be LAMMPS' ``fix external`` callback; the pointer leads to the buffer, the atoms are in tag order."""
+    """LAMMPS' ``fix external`` callback; `pointer` is the buffer's address, and the atoms are in tag order."""
     length = int(carray(pointer, (HEADER,), np.float64)[LENGTH])
     buffer = carray(pointer, (length,), np.float64)
     if nlocal != int(buffer[2]):

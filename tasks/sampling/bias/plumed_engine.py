@@ -1,7 +1,7 @@
-"""The real PLUMED as the engine of the bias, through its Python wrapper: slow, and the native one's reference.
+"""PLUMED itself as the engine of the bias, through its Python wrapper: slow, and the reference for the kernel.
 
-PLUMED reads the same specification that the native kernel runs, as the ``plumed.dat`` that is written for it. A
-segment after the first restarts from the hills so far, at full precision.
+PLUMED reads the bias specification from a ``plumed.dat``. A segment after the first restarts from the hills so
+far, at full precision.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ANGSTROM_IN_NM, FS_IN_PS = 0.1, 0.001
 
 
 class PlumedBias:
-    """PLUMED for one segment, in a temporary folder of its own.
+    """PLUMED for one segment, in its own temporary folder.
 
     Parameters
     ----------
@@ -34,19 +34,19 @@ class PlumedBias:
     timestep
         fs.
     before
-        What was deposited before, as `Segment.hills` of a walker; empty at the first segment.
+        The hills of earlier segments, as `Segment.hills` of a walker; empty for the first segment.
 
     Attributes
     ----------
     energy
         Bias of the last step, walls included, kcal/mol.
     problem
-        What PLUMED complained of; empty if nothing.
+        PLUMED's error; empty if there is none.
 
     Raises
     ------
     InputError
-        If the wrapper or PLUMED's kernel is missing, or PLUMED's grid would be another one than the kernel's.
+        If the wrapper or PLUMED's kernel is missing, or PLUMED's bias would differ from the kernel's.
     """
 
     def __init__(self, spec: BiasSpec, timestep: float, before: Floats) -> None:
@@ -85,10 +85,10 @@ class PlumedBias:
     def __call__(self, step: int, x: Floats) -> Floats:
         """Return the bias's forces, kcal/mol/Angstrom, at one step; PLUMED adds its hills.
 
-        A run begins at the step where the last one ended. LAMMPS asks again, and as the native kernel does PLUMED
-        computes again, with the hills of that step and without adding them a second time.
+        A run begins at the step where the last one ended. LAMMPS calls again for that step; PLUMED, like the
+        native kernel, then includes the hills of that step without adding them a second time.
 
-        LAMMPS ignores what a callback raises: a complaint of PLUMED's is kept in `problem` instead.
+        LAMMPS ignores exceptions of a callback: an error of PLUMED is stored in `problem` instead.
         """
         if self.problem:
             return self._forces
@@ -106,13 +106,13 @@ class PlumedBias:
             for command in commands:
                 self._plumed.cmd(command)
             self._plumed.cmd("getBias", self._bias)
-        except Exception as error:  # PLUMED's wrapper has a class for each kind of complaint
+        except Exception as error:  # PLUMED's wrapper has a class for each kind of error
             self.problem = f"PLUMED: {' '.join(str(error).split())}"
         self._step, self.energy = step, float(self._bias[0])
         return self._forces
 
     def finish(self) -> Floats:
-        """Close PLUMED and return this segment's hills, as `Recording.hills` has them."""
+        """Close PLUMED and return this segment's hills, as `Recording.hills`."""
         self._plumed.finalize()
         hills = read_hill_files(Path(self._home.name), self._spec)[self._before :]
         hills[:, 0] = np.rint(hills[:, 0] / self._timestep)
@@ -120,13 +120,13 @@ class PlumedBias:
 
 
 def check_plumed(nmer: NMer, settings: Sampling) -> None:
-    """Raise InputError if PLUMED is missing, or its bias would be another one than the kernel's."""
+    """Raise InputError if PLUMED is missing, or its bias would differ from the kernel's."""
     check_widths(window_bias(nmer, settings.bias, settings.temperatures[0], settings.windows[0]))
     new_plumed()
 
 
 def check_widths(spec: BiasSpec) -> None:
-    """Raise InputError if PLUMED's bias would be another one than the kernel's."""
+    """Raise InputError if PLUMED's bias would differ from the kernel's."""
     for grid in spec.grids:
         if grid.wraps:
             raise InputError(
@@ -153,10 +153,10 @@ def new_plumed() -> Any:
         return plumed.Plumed()
     except RuntimeError:
         kernel = os.environ.get("PLUMED_KERNEL")
-        found = f"'{kernel}' does not load" if kernel else "the variable is not set"
+        found = f"'{kernel}' cannot be loaded" if kernel else "the variable is not set"
         raise MissingProgramError(
             "sampling.engine 'plumed' needs PLUMED itself: set PLUMED_KERNEL to its libplumedKernel.so "
-            f"(conda-forge has it as plumed); {found}"
+            f"(conda-forge package plumed); {found}"
         ) from None
 
 
@@ -166,23 +166,20 @@ def read_hill_files(folder: Path, spec: BiasSpec) -> Floats:
     Parameters
     ----------
     folder
-        Where the HILLS files are; a file that is not there holds no hills.
+        Where the HILLS files are; a missing file means no hills.
     spec
         The bias.
     """
     factor = spec.biasfactor / (spec.biasfactor - 1.0)
-    columns: list[Floats] = []
-    for number, name in enumerate(hills_files(spec)):
-        members = [i for i, f in enumerate(spec.family) if f == number]
+    tables: list[Floats] = []
+    for name, members in zip(hills_files(spec), spec.members, strict=True):
         path = folder / name
         lines = path.read_text().splitlines() if path.exists() else []
         rows = [line for line in lines if line.strip() and not line.startswith("#")]
-        table = np.loadtxt(rows, ndmin=2) if rows else np.empty((0, 5))
-        columns.append(table.reshape(-1, len(members), 5))
-    hills = np.empty((len(columns[0]), 1 + 2 * len(spec.cvs)))
-    hills[:, 0] = columns[0][:, 0, 0]
-    for number, table in enumerate(columns):
-        for place, i in enumerate(i for i, f in enumerate(spec.family) if f == number):
-            hills[:, 1 + 2 * i] = table[:, place, 1]
-            hills[:, 2 + 2 * i] = table[:, place, 3] / factor
+        tables.append((np.loadtxt(rows, ndmin=2) if rows else np.empty((0, 5))).reshape(-1, len(members), 5))
+    hills = np.empty((len(tables[0]), 1 + 2 * len(spec.cvs)))
+    hills[:, 0] = tables[0][:, 0, 0]
+    for table, members in zip(tables, spec.members, strict=True):
+        columns = 1 + 2 * np.array(members)
+        hills[:, columns], hills[:, columns + 1] = table[:, :, 1], table[:, :, 3] / factor
     return hills

@@ -1,8 +1,8 @@
-"""Read the part of PLUMED's input language that describes a PBMetaD run.
+"""Read the subset of PLUMED's input language that describes a PBMetaD run.
 
-Read are UNITS, COM, DISTANCE, ANGLE, TORSION, COMBINE (of distances), PBMETAD (with or without PF, with or without
-a grid), UPPER_WALLS, LOWER_WALLS, PRINT and FLUSH. Whatever else a file asks for is refused by name, with its
-line: a bias that is silently another one would be worse than none.
+Supported are UNITS, COM, DISTANCE, ANGLE, TORSION, COMBINE (of distances), PBMETAD (with or without PF, with or
+without a grid), UPPER_WALLS, LOWER_WALLS, PRINT and FLUSH. Anything else is an error that names the action and its
+line, so that the bias never differs silently from the one in the file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from potentials.errors import InputError
 from potentials.units import KCAL_IN_KJ
-from tasks.sampling.bias.plumed_model import PbMetaD, PlumedInput, Variable, Wall
+from tasks.sampling.bias.plumed_model import PbMetaD, PlumedCV, PlumedInput, Wall
 from tasks.sampling.bias.plumed_pbmetad import read_pbmetad
 from tasks.sampling.bias.plumed_words import Action, short, split_actions
 
@@ -53,7 +53,7 @@ def read_plumed(path: Path) -> PlumedInput:
     Raises
     ------
     InputError
-        If it cannot be read, or asks for something that is not supported; the message names the line.
+        If it cannot be read, or contains something that is not supported; the message names the line.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -65,60 +65,62 @@ def read_plumed(path: Path) -> PlumedInput:
 
 
 def parse_plumed(text: str, name: str) -> PlumedInput:
-    """Read the content of a PLUMED input file; `name` is what messages call it.
+    """Read the content of a PLUMED input file; `name` is its name in messages.
 
     Raises
     ------
     InputError
-        If it asks for something that is not supported; the message names the line.
+        If it contains something that is not supported; the message names the line.
     """
-    return _Reader().read(text, name)
+    reader = _Reader()
+    for number, action in enumerate(split_actions(text, name, KEYS, {"NOPBC"})):
+        reader.add(action, first=number == 0)
+    return PlumedInput(
+        tuple(reader.cvs.values()),
+        tuple(reader.biases),
+        tuple(reader.walls),
+        tuple(dict.fromkeys(reader.printed)),
+        reader.length,
+        reader.energy,
+        reader.time,
+        tuple(reader.notes),
+    )
 
 
 class _Reader:
-    """Collects the actions of one file."""
+    """Collects the actions of one file; `known` are the names that PRINT may use."""
 
     def __init__(self) -> None:
         self.length, self.energy, self.time = LENGTH["nm"], ENERGY["kj/mol"], TIME["ps"]
         self.centres: dict[str, tuple[tuple[int, ...], bool]] = {}
-        self.variables: dict[str, Variable] = {}
+        self.cvs: dict[str, PlumedCV] = {}
         self.biases: list[PbMetaD] = []
         self.walls: list[Wall] = []
         self.printed: list[str] = []
         self.known: list[str] = []
         self.notes: list[str] = []
 
-    def read(self, text: str, name: str) -> PlumedInput:
-        for number, action in enumerate(split_actions(text, name, KEYS, {"NOPBC"})):
-            if action.name == "UNITS":
-                self._units(action, first=number == 0)
-            elif action.name == "COM":
+    def add(self, action: Action, first: bool) -> None:
+        match action.name:
+            case "UNITS" if first:
+                self._units(action)
+            case "UNITS":
+                raise action.fail("UNITS must be the first action, and the only one of its kind")
+            case "COM":
                 self._centre(action)
-            elif action.name in POINTS:
-                self._variable(action)
-            elif action.name == "COMBINE":
+            case "DISTANCE" | "ANGLE" | "TORSION":
+                self._cv(action)
+            case "COMBINE":
                 self._combine(action)
-            elif action.name == "PBMETAD":
+            case "PBMETAD":
                 self._pbmetad(action)
-            elif action.name == "PRINT":
+            case "PRINT":
                 self._print(action)
-            elif action.name != "FLUSH":
+            case "UPPER_WALLS" | "LOWER_WALLS":
                 self._walls(action)
-        return PlumedInput(
-            tuple(self.variables.values()),
-            tuple(self.biases),
-            tuple(self.walls),
-            tuple(dict.fromkeys(self.printed)),
-            self.length,
-            self.energy,
-            self.time,
-            tuple(self.notes),
-        )
 
-    def _units(self, action: Action, first: bool) -> None:
-        """Take the units; those of mass and charge decide nothing here."""
-        if not first:
-            raise action.fail("UNITS must be the first action, and the only one of its kind")
+    def _units(self, action: Action) -> None:
+        """Set the units; those of mass and charge have no effect here."""
         self.length = _unit(action, "LENGTH", LENGTH, LENGTH["nm"])
         self.energy = _unit(action, "ENERGY", ENERGY, ENERGY["kj/mol"])
         self.time = _unit(action, "TIME", TIME, TIME["ps"])
@@ -129,7 +131,7 @@ class _Reader:
             raise action.fail("COM names an atom twice")
         self.centres[action.label] = atoms, "NOPBC" not in action.values
 
-    def _variable(self, action: Action) -> None:
+    def _cv(self, action: Action) -> None:
         points: list[tuple[tuple[int, ...], bool]] = []
         for word in action.words("ATOMS"):
             if word in self.centres:
@@ -141,59 +143,51 @@ class _Reader:
             raise action.fail(f"{action.name} needs a label and {needed} atoms; it has {len(points)}")
         if len({atoms for atoms, _ in points}) != needed:
             raise action.fail(f"{action.name} names an atom twice")
-        self.variables[action.label] = Variable(
-            action.label,
-            action.name,
-            tuple(atoms for atoms, _ in points),
-            "NOPBC" not in action.values,
-            tuple(whole for _, whole in points),
-        )
+        atoms, whole = zip(*points, strict=True)
+        self.cvs[action.label] = PlumedCV(action.label, action.name, atoms, "NOPBC" not in action.values, whole)
         self.known.append(action.label)
 
     def _combine(self, action: Action) -> None:
         distances = self._arguments(action)
-        kinds = {variable.kind for variable in distances}
+        kinds = {cv.kind for cv in distances}
         if action.label.startswith("@") or kinds != {"DISTANCE"} or action.word("PERIODIC") != "NO":
             raise action.fail("COMBINE needs a label, distances as ARG, and PERIODIC=NO")
         factors = action.numbers("COEFFICIENTS", len(distances), "1")
-        parts = tuple((one.label, factor) for one, factor in zip(distances, factors, strict=True))
-        self.variables[action.label] = Variable(action.label, action.name, (), parts=parts)
+        summed = tuple((cv.label, factor) for cv, factor in zip(distances, factors, strict=True))
+        self.cvs[action.label] = PlumedCV(action.label, action.name, (), summed=summed)
         self.known.append(action.label)
 
-    def _arguments(self, action: Action) -> list[Variable]:
+    def _arguments(self, action: Action) -> list[PlumedCV]:
         names = action.words("ARG")
         for name in names:
-            if name not in self.variables:
+            if name not in self.cvs:
                 raise action.fail(
-                    f"ARG={short(name)} is not a variable defined above; allowed: {', '.join(self.variables)}"
+                    f"ARG={short(name)} is not a variable defined above; allowed: {', '.join(self.cvs)}"
                 )
-        return [self.variables[name] for name in names]
+        return [self.cvs[name] for name in names]
 
     def _pbmetad(self, action: Action) -> None:
-        variables = self._arguments(action)
-        bias, notes = read_pbmetad(action, variables, self.length, self.energy)
+        bias, notes = read_pbmetad(action, self._arguments(action), self.length, self.energy)
         taken = {name for other in self.biases for name in other.files}
         if len({Path(name).name for name in [*taken, *bias.files]}) != len(taken) + len(bias.files):
-            raise action.fail("two families would write to HILLS files of one name; give each a FILE of its own")
+            raise action.fail("two families would write HILLS files of the same name; give each its own FILE")
         self.biases.append(bias)
         self.notes += notes
         self.known.append(f"{action.label}.bias")
 
     def _walls(self, action: Action) -> None:
-        variables = self._arguments(action)
-        count, upper = len(variables), action.name == "UPPER_WALLS"
+        cvs = self._arguments(action)
+        count, upper = len(cvs), action.name == "UPPER_WALLS"
         given = {key: action.numbers(key, count) for key in ("AT", "KAPPA")}
         given |= {k: action.numbers(k, count, d) for k, d in (("EXP", "2"), ("EPS", "1"), ("OFFSET", "0"))}
         if min(given["EXP"]) <= 0 or min(given["EPS"]) <= 0:
             raise action.fail("EXP and EPS must be above 0")
-        for n, variable in enumerate(variables):
-            scale, exponent = variable.scale(self.length), given["EXP"][n]
+        for n, cv in enumerate(cvs):
+            scale, exponent = cv.scale(self.length), given["EXP"][n]
             # kappa ((s - at + offset) / eps)^exp with s in the file's length is kappa * length^-exp in Angstrom
             kappa = given["KAPPA"][n] * self.energy / scale**exponent
             offset, at = given["OFFSET"][n] * scale, given["AT"][n] * scale
-            self.walls.append(
-                Wall(action.label, upper, variable.label, at, kappa, exponent, given["EPS"][n], offset)
-            )
+            self.walls.append(Wall(action.label, upper, cv.label, at, kappa, exponent, given["EPS"][n], offset))
         self.known += [f"{action.label}.bias", f"{action.label}.force2"]
 
     def _print(self, action: Action) -> None:
@@ -207,7 +201,7 @@ class _Reader:
 
 
 def _unit(action: Action, key: str, known: dict[str, float], default: float) -> float:
-    """Return a unit by its name, or by its size in PLUMED's own (nm, kJ/mol, ps)."""
+    """Return a unit by its name, or by its size in PLUMED's default unit (nm, kJ/mol, ps)."""
     given = action.values.get(key)
     if given is None or given in known:
         return default if given is None else known[given]

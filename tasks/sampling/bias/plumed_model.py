@@ -1,4 +1,4 @@
-"""What a PLUMED input asks for, in Angstrom, kcal/mol, rad, K, and fs."""
+"""The content of a PLUMED input, in Angstrom, kcal/mol, rad, K, and fs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Variable:
+class PlumedCV:
     """A distance, angle, or dihedral between points, or a sum of distances.
 
     Attributes
@@ -16,13 +16,13 @@ class Variable:
     kind
         ``DISTANCE``, ``ANGLE``, ``TORSION``, or ``COMBINE``.
     points
-        For each point its atoms, counted from 0; several atoms stand for their centre of mass.
+        For each point its atoms, counted from 0; the point is their centre of mass.
     nearest
-        Whether it is taken between nearest images, where there is a box: the file does not say NOPBC.
+        Whether nearest images are used in a box, that is, NOPBC is not given.
     whole
-        For each point whether its atoms are joined over nearest images, each to the one before.
-    parts
-        Of a ``COMBINE`` the labels of distances, each with its coefficient.
+        For each point whether each of its atoms is moved to the image nearest to the atom before it.
+    summed
+        For a ``COMBINE`` the labels of distances, each with its coefficient.
     """
 
     label: str
@@ -30,7 +30,7 @@ class Variable:
     points: tuple[tuple[int, ...], ...]
     nearest: bool = False
     whole: tuple[bool, ...] = ()
-    parts: tuple[tuple[str, float], ...] = ()
+    summed: tuple[tuple[str, float], ...] = ()
 
     @property
     def periodic(self) -> bool:
@@ -38,7 +38,7 @@ class Variable:
         return self.kind == "TORSION"
 
     def scale(self, length: float) -> float:
-        """Return the file's unit of this variable, in Angstrom or rad; `length` is its unit of length."""
+        """Return the file's unit of this variable in Angstrom or rad; `length` is the file's unit of length."""
         return length if self.kind in ("DISTANCE", "COMBINE") else 1.0
 
 
@@ -55,15 +55,15 @@ class PbMetaD:
     family
         Family of each argument.
     heads
-        Label of each family's first variable, in the order of its PF: the name that its HILLS file bears.
+        Label of each family's first variable in PF, which is the name in its HILLS file.
     periodic
         Whether each family's variables are periodic.
     sigma
         One for each family.
     lower, upper, bins
-        Ends and number of intervals of each family's grid; empty: no grid, each hill is kept.
+        Ends and number of intervals of each family's grid; empty if there is no grid and each hill is stored.
     pace, height, biasfactor, temperature
-        Steps, kcal/mol, 1, K; a bias factor of 1 is no tempering.
+        Steps, kcal/mol, 1, K; a bias factor of 1 means no tempering.
     files
         Names of the HILLS files, one for each family.
     """
@@ -100,21 +100,21 @@ class Wall:
 
 @dataclass(frozen=True)
 class PlumedInput:
-    """What a file asks for; lengths in Angstrom, energies in kcal/mol, times in fs.
+    """The content of a file; lengths in Angstrom, energies in kcal/mol, times in fs.
 
     Attributes
     ----------
-    variables, biases, walls
+    cvs, biases, walls
         In the order of the file.
     printed
         Labels given to PRINT.
     length, energy, time
         The file's own units in Angstrom, kcal/mol, fs.
     notes
-        Sentences about where PLUMED itself computes another number, or warns.
+        Sentences on where PLUMED itself computes a different number, or warns.
     """
 
-    variables: tuple[Variable, ...]
+    cvs: tuple[PlumedCV, ...]
     biases: tuple[PbMetaD, ...]
     walls: tuple[Wall, ...]
     printed: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Split a PLUMED input into its actions, and read the numbers and atoms in it."""
+"""Split a PLUMED input into its actions, and read their numbers and atoms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from potentials.errors import InputError
 
 MOST_ATOMS = 1_000_000
-"""Most atoms that one word may stand for."""
+"""Largest number of atoms in one range."""
 
 _NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _PLAIN = re.compile(rf"[+-]?{_NUMBER}")
@@ -22,18 +22,18 @@ _LABEL = re.compile(r"[\w+-]+")
 
 @dataclass
 class Action:
-    """One action of a file, and where it stands.
+    """One action of a file.
 
     Attributes
     ----------
     where
         File and line, for messages.
     name
-        What it does, in capitals: ``DISTANCE``.
+        The action in capitals: ``DISTANCE``.
     label
-        Its name in the file; ``@N`` for the N-th action, where it has none.
+        Its label in the file; ``@N`` for the N-th action if it has none.
     values
-        What stands behind each keyword, in capitals; nothing for a flag.
+        The value of each keyword (in capitals); empty for a flag.
     """
 
     where: str
@@ -46,22 +46,22 @@ class Action:
         return InputError(f"{self.where}: {message}")
 
     def word(self, key: str) -> str:
-        """Return what stands behind a keyword that must be there."""
+        """Return the value of a required keyword."""
         if key not in self.values:
             raise self.fail(f"{self.name} needs {key}")
         return self.values[key]
 
     def words(self, key: str) -> list[str]:
-        """Return the words behind a keyword that must be there, at commas or, within braces, spaces."""
+        """Return the words of a required keyword, separated by commas or, within braces, by spaces."""
         text = self.word(key)
         inner = text[1:-1] if text.startswith("{") and text.endswith("}") else text
-        parts = inner.split(",") if inner is text else inner.replace(",", " ").split()
-        if not parts or "" in parts:
+        words = inner.split(",") if inner is text else inner.replace(",", " ").split()
+        if not words or "" in words:
             raise self.fail(f"{key}={short(text)} has an empty value")
-        return parts
+        return words
 
     def numbers(self, key: str, count: int, default: str | None = None) -> list[float]:
-        """Return `count` numbers behind a keyword; one by one as PLUMED has it, none stands for several."""
+        """Return the `count` numbers of a keyword; as in PLUMED, one number never applies to several variables."""
         if key not in self.values and default is not None:
             return [float(default)] * count
         words = self.words(key)
@@ -91,15 +91,15 @@ class Action:
         return round(value)
 
     def atoms(self, words: list[str]) -> tuple[int, ...]:
-        """Return atoms, counted from 0, of words that count them from 1: ``3``, ``1-5``, ``1-9:2``."""
+        """Return atoms, counted from 0, from words that count from 1: ``3``, ``1-5``, ``1-9:2``."""
         atoms: list[int] = []
         for word in words:
             match = _ATOMS.fullmatch(word)
-            first, last, stride = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
+            first, last, stride = (int(digits or 0) for digits in match.groups()) if match else (0, 0, 0)
             last, stride = (last, stride or 1) if match and match[2] else (first, 1)
             if first < 1 or last < first or (match and match[3] == "0") or last - first > MOST_ATOMS:
                 raise self.fail(
-                    f"ATOMS={short(word)} is not readable; allowed: numbers from 1 and rising ranges, "
+                    f"ATOMS={short(word)} cannot be read; allowed: numbers from 1 and ascending ranges, "
                     "for example 1,3-5,7-11:2"
                 )
             atoms += range(first - 1, last, stride)
@@ -122,14 +122,14 @@ def split_actions(text: str, name: str, keys: dict[str, set[str]], flags: set[st
     name
         Its name, for messages.
     keys
-        For each action that is supported its keywords; ``PF`` stands for PF0, PF1, ...
+        The keywords of each supported action; ``PF`` for PF0, PF1, ...
     flags
-        Keywords that stand alone.
+        Keywords without a value.
 
     Raises
     ------
     InputError
-        If an action or a keyword is not supported, or a line is not PLUMED's language; the message names the line.
+        If an action or a keyword is not supported, or a line is not valid; the message names the line.
     """
     seen: set[str] = set()
     for order, (number, line) in enumerate(_lines(text, name), start=1):
@@ -163,9 +163,7 @@ def split_actions(text: str, name: str, keys: dict[str, set[str]], flags: set[st
                 action.values[key] = value
         action.label = labels[0] if labels else f"@{order}"
         if labels and not _LABEL.fullmatch(action.label):
-            raise action.fail(
-                f"label '{short(action.label)}' is not allowed; allowed: letters, digits, _, + and -"
-            )
+            raise action.fail(f"label '{short(action.label)}' must have only letters, digits, _, + and -")
         if action.label in seen:
             raise action.fail(f"label '{short(action.label)}' is given to two actions")
         seen.add(action.label)
@@ -173,7 +171,7 @@ def split_actions(text: str, name: str, keys: dict[str, set[str]], flags: set[st
 
 
 def _lines(text: str, name: str) -> Iterator[tuple[int, str]]:
-    """Yield (line number, text) of each action, `...` blocks joined and comments left out."""
+    """Yield (line number, text) of each action, with `...` blocks joined and comments removed."""
     block: list[str] | None = None
     start, first = 0, ""
     for number, line in enumerate(text.splitlines(), start=1):

@@ -1,26 +1,15 @@
-"""The bias buffer of one segment, with room behind it for the frames and hills that the kernel keeps."""
+"""The bias buffer of one segment, extended by space for the frames and hills that the kernel stores."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from potentials.arrays import Floats
-from tasks.sampling.bias.kernel import (
-    CAPACITY,
-    ERROR,
-    HILL_CAPACITY,
-    HILL_RING,
-    LENGTH,
-    LOGGED,
-    NOT_FINITE,
-    OFFSET,
-    RING,
-    STRIDE,
-)
+from tasks.sampling.bias import kernel
 
 
 class Recording:
-    """A bias buffer that grew by a ring of frames and a ring of hills; give its `buffer` to the kernel.
+    """A bias buffer followed by space for frames and for hills; its `buffer` is passed to the kernel.
 
     Parameters
     ----------
@@ -32,6 +21,11 @@ class Recording:
         Number of atoms, and of frames to keep.
     variables, depositions
         Number of collective variables, and largest number of depositions.
+
+    Attributes
+    ----------
+    complaint
+        Error of an engine other than the kernel that stops the segment; empty if there is none.
     """
 
     def __init__(self, bias: Floats, step: int, atoms: int, frames: int, variables: int, depositions: int) -> None:
@@ -40,56 +34,51 @@ class Recording:
         self._row = 1 + 2 * variables
         hills = self._size + frames * atoms * 3
         self.buffer: Floats = np.concatenate([bias, np.zeros(hills - self._size + depositions * self._row)])
-        self.buffer[LENGTH] = len(self.buffer)
-        self.buffer[OFFSET] = step
-        self.buffer[[HILL_RING, HILL_CAPACITY, LOGGED]] = hills, depositions, 0
-        self._complaint = ""
+        self.buffer[kernel.LENGTH] = len(self.buffer)
+        self.buffer[kernel.OFFSET] = step
+        self.buffer[[kernel.HILL_RING, kernel.HILL_CAPACITY, kernel.LOGGED]] = hills, depositions, 0
+        self.complaint = ""
 
     def keep_frames(self, skipped: int, stride: int) -> None:
-        """From here on keep every `stride`-th frame; `skipped` steps have been run since the segment's start."""
-        self.buffer[OFFSET] += skipped
-        self.buffer[[STRIDE, RING, CAPACITY]] = stride, self._size, self._shape[0]
+        """Store every `stride`-th frame from now on; `skipped` steps have been run since the segment's start."""
+        self.buffer[kernel.OFFSET] += skipped
+        self.buffer[[kernel.STRIDE, kernel.RING, kernel.CAPACITY]] = stride, self._size, self._shape[0]
 
     def take_hills(self, hills: Floats) -> None:
-        """Keep hills that another engine than the kernel has deposited, as `hills` gives them."""
-        start = int(self.buffer[HILL_RING])
+        """Store hills that an engine other than the kernel has deposited, in the form of `hills`."""
+        start = int(self.buffer[kernel.HILL_RING])
         self.buffer[start : start + hills.size] = hills.ravel()
-        self.buffer[LOGGED] = len(hills)
-
-    def complain(self, complaint: str) -> None:
-        """Keep what another engine than the kernel cannot go on from; empty if nothing."""
-        self._complaint = complaint
+        self.buffer[kernel.LOGGED] = len(hills)
 
     @property
     def step_before(self) -> int:
-        """What to add to LAMMPS' step of the present run."""
-        return int(self.buffer[OFFSET])
+        """Number of steps before LAMMPS' step 0 of the present run."""
+        return int(self.buffer[kernel.OFFSET])
 
     @property
     def problem(self) -> str:
-        """What the bias met that it cannot go on from; empty if nothing."""
-        if self._complaint or not self.buffer[ERROR]:
-            return self._complaint
-        if self.buffer[ERROR] == NOT_FINITE:
-            return "a collective variable is not finite"
-        return "LAMMPS lost atoms"
+        """Error of the bias that stops the segment; empty if there is none."""
+        if self.complaint or not self.buffer[kernel.ERROR]:
+            return self.complaint
+        not_finite = self.buffer[kernel.ERROR] == kernel.NOT_FINITE
+        return "a collective variable is not finite" if not_finite else "LAMMPS lost atoms"
 
     @property
     def positions(self) -> Floats:
-        """The frames kept, (frames, atoms, 3), Angstrom."""
+        """The stored frames, (frames, atoms, 3), Angstrom."""
         frames, atoms, _ = self._shape
         return self.buffer[self._size : self._size + frames * atoms * 3].reshape(self._shape)
 
     @property
     def hills(self) -> Floats:
         """The hills, (depositions, 1 + 2 variables): step, then centre and height (kcal/mol) of each variable."""
-        start, count = int(self.buffer[HILL_RING]), int(self.buffer[LOGGED])
+        start, count = int(self.buffer[kernel.HILL_RING]), int(self.buffer[kernel.LOGGED])
         return self.buffer[start : start + count * self._row].reshape(count, self._row).copy()
 
     @property
     def bias(self) -> Floats:
-        """The bias buffer at the segment's end, without the rings."""
+        """The bias buffer at the segment's end, without the frames and hills."""
         bias = self.buffer[: self._size].copy()
-        bias[[OFFSET, STRIDE, RING, CAPACITY, HILL_RING, HILL_CAPACITY, LOGGED]] = 0.0
-        bias[LENGTH] = len(bias)
+        bias[kernel.OFFSET : kernel.LOGGED + 1] = 0.0
+        bias[kernel.LENGTH] = len(bias)
         return bias

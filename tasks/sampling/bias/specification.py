@@ -1,7 +1,7 @@
 """The specification of a bias, and its state in one buffer.
 
-Everything the kernel reads and writes is in one float64 array, so that LAMMPS can call the compiled kernel with a
-single pointer, and a checkpoint is a copy of the array.
+Everything that the kernel reads and writes is in one float64 array, so that LAMMPS calls the compiled kernel with
+a single pointer and a checkpoint is a copy of the array.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from potentials.units import KCAL_IN_KJ
 from recipes.schema.recipe import Bias
-from tasks.sampling.bias.cvs import CV, Family, families, representatives_first
-from tasks.sampling.bias.kernel import CUT, CV_ROW, FAMILY_ROW, HEADER, LENGTH, SECOND, apply_bias
+from tasks.sampling.bias.cvs import CV, CVFamily, cv_families, representatives_first
+from tasks.sampling.bias.kernel import CUT, CV_ROW, FAMILY_ROW, HEADER, LENGTH, SECOND
 
 KB = 0.0083144621 / KCAL_IN_KJ
-"""Boltzmann's constant as PLUMED has it, kcal/mol/K."""
+"""Boltzmann's constant with PLUMED's value, kcal/mol/K."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The grid that one family's hills are kept on.
+    """The grid on which the hills of one CV family are stored.
 
     Attributes
     ----------
@@ -57,10 +57,7 @@ class Grid:
 
     @property
     def wraps(self) -> bool:
-        """Whether a hill is wider than the period.
-
-        PLUMED adds the points that wrap around twice, the kernel once.
-        """
+        """Whether a hill is wider than the period: PLUMED then adds some points twice, the kernel once."""
         reach = math.ceil(math.sqrt(2.0 * CUT) * self.sigma / self.spacing)
         return self.periodic and 2 * reach + 1 > self.points
 
@@ -69,18 +66,18 @@ class Grid:
 class Walls:
     """Harmonic walls kappa d^2 on the distance between two fragments' centres of mass.
 
-    Of three fragments it is the mean distance over their three pairs: none of these is above 1.5 times the mean.
+    For three fragments it is the mean over their three pairs, none of which exceeds 1.5 times the mean.
 
     Attributes
     ----------
     lower, upper
-        Angstrom; a lower wall at 0 is none.
+        Angstrom; 0 for no lower wall.
     kappa
         kcal/mol/Angstrom^2.
     first
         Number of atoms of the first fragment.
     second
-        Number of atoms of the first two of three fragments; 0: all others are the second.
+        Number of atoms of the first two of three fragments; 0 for two fragments.
     """
 
     lower: float
@@ -90,20 +87,20 @@ class Walls:
     second: int = 0
 
     def bodies(self, atoms: int) -> tuple[range, ...]:
-        """Return the atoms of each fragment, of so many in all."""
+        """Return the atoms of each fragment; `atoms` is the number of all atoms."""
         ends = [self.first, *([self.second] if self.second else []), atoms]
         return tuple(range(start, end) for start, end in pairwise([0, *ends]))
 
 
 @dataclass(frozen=True)
 class BiasSpec:
-    """Well-tempered parallel-bias metadynamics with partitioned families (Prakash et al. 2018), and walls.
+    """Well-tempered parallel-bias metadynamics with partitioned CV families (Prakash et al. 2018), and walls.
 
     Attributes
     ----------
     cvs
-        The collective variables; the first ones are one representative of each family, in the families' order
-        (the order in which PLUMED, too, treats periodic families right).
+        The collective variables; first one representative of each family, in the order of the families, for which
+        PLUMED also treats periodic families correctly.
     family
         The family of each variable.
     grids
@@ -128,21 +125,13 @@ class BiasSpec:
     biasfactor: float
     walls: Walls | None = None
 
-    def __post_init__(self) -> None:
-        """Check that there is a family for each variable, and a grid for each family.
-
-        Raises
-        ------
-        ValueError
-            If not.
-        """
-        if len(self.family) != len(self.cvs) or set(self.family) != set(range(len(self.grids))):
-            raise ValueError(
-                f"{len(self.cvs)} variables of the families {self.family} do not fit {len(self.grids)} grids"
-            )
+    @property
+    def members(self) -> list[list[int]]:
+        """The numbers of each family's variables."""
+        return [[i for i, f in enumerate(self.family) if f == n] for n in range(len(self.grids))]
 
     def buffer(self) -> Floats:
-        """Return the state before the first step: specification, empty grids, and room for the kernel's work."""
+        """Return the state before the first step: specification, empty grids, and work space of the kernel."""
         cv_table = np.zeros((len(self.cvs), CV_ROW))
         for row, cv, family in zip(cv_table, self.cvs, self.family, strict=True):
             row[0], row[1] = len(cv.atoms), family
@@ -153,30 +142,16 @@ class BiasSpec:
             row[:] = grid.lower, grid.spacing, grid.points, grid.periodic, grid.sigma, start
             start += grid.points
         header = np.zeros(HEADER)
-        header[:8] = (
-            len(self.cvs),
-            len(self.grids),
-            len(self.masses),
-            self.pace,
-            self.height,
-            KB * self.temperature,
-            self.biasfactor,
-            start,
-        )
+        header[:3] = len(self.cvs), len(self.grids), len(self.masses)
+        header[3:8] = self.pace, self.height, KB * self.temperature, self.biasfactor, start
         if self.walls is not None:
             header[8:12] = self.walls.lower, self.walls.upper, self.walls.kappa, self.walls.first
             header[SECOND] = self.walls.second
-        header[12] = -1  # the step of the last hill: none yet
-        work = np.zeros(len(self.cvs) * 16)
-        parts = [
-            header,
-            np.array(self.masses),
-            cv_table.ravel(),
-            family_table.ravel(),
-            np.zeros(2 * start),
-            work,
-        ]
-        buffer: Floats = np.concatenate(parts)
+        header[12] = -1  # step of the last hill: none yet
+        grids_and_work = np.zeros(2 * start + 16 * len(self.cvs))
+        buffer: Floats = np.concatenate(
+            [header, self.masses, cv_table.ravel(), family_table.ravel(), grids_and_work]
+        )
         buffer[LENGTH] = len(buffer)
         return buffer
 
@@ -193,11 +168,10 @@ def window_bias(nmer: NMer, settings: Bias, temperature: float, window: tuple[fl
     temperature
         K.
     window
-        Lower and upper centre-of-mass distance, Angstrom; of three fragments the mean over their pairs.
+        Lower and upper centre-of-mass distance, Angstrom; for three fragments the mean over their pairs.
     """
-    groups = families(nmer, settings.families)
-    variables = representatives_first(groups)
-    grids = [_grid(group, settings) for group in groups]
+    families = cv_families(nmer, settings.families)
+    variables = representatives_first(families)
     walls = None
     if len(nmer.fragments) > 1:
         first, second = (nmer.slices[n].start if n < len(nmer.slices) else 0 for n in (1, 2))
@@ -205,7 +179,7 @@ def window_bias(nmer: NMer, settings: Bias, temperature: float, window: tuple[fl
     return BiasSpec(
         cvs=tuple(cv for cv, _ in variables),
         family=tuple(n for _, n in variables),
-        grids=tuple(grids),
+        grids=tuple(_grid(family, settings) for family in families),
         masses=tuple(float(m) for m in nmer.masses),
         temperature=temperature,
         height=settings.height,
@@ -215,38 +189,19 @@ def window_bias(nmer: NMer, settings: Bias, temperature: float, window: tuple[fl
     )
 
 
-def _grid(family: Family, settings: Bias) -> Grid:
-    """Return a family's grid, four points a hill width, wider than any value it can take."""
-    kind = family.cvs[0].kind
-    if kind == "distance" and family.intermolecular:
-        lower, upper, sigma = 0.0, 30.0, settings.sigma_intermolecular
-    elif kind == "distance":
-        lower, upper, sigma = 0.0, 5.0, settings.sigma_distance
-    else:
-        lower, upper, sigma = -np.pi if kind == "torsion" else 0.0, np.pi, settings.sigma_angle
-    sigma = family.sigma or sigma
+def hill_width(family: CVFamily, settings: Bias) -> float:
+    """Return the width of a family's hills, Angstrom or rad."""
+    if family.sigma is not None:
+        return family.sigma
+    if family.cvs[0].kind != "distance":
+        return settings.sigma_angle
+    return settings.sigma_intermolecular if family.intermolecular else settings.sigma_distance
+
+
+def _grid(family: CVFamily, settings: Bias) -> Grid:
+    """Return a family's grid, four intervals per hill width, wider than any value of its variables."""
+    kind, sigma = family.cvs[0].kind, hill_width(family, settings)
+    lower, upper = -np.pi if kind == "torsion" else 0.0, np.pi
+    if kind == "distance":
+        upper = 30.0 if family.intermolecular else 5.0
     return Grid(lower, upper, round((upper - lower) / sigma * 4), sigma, kind == "torsion")
-
-
-def evaluate_trajectory(spec: BiasSpec, positions: Floats, steps: Floats) -> tuple[Floats, Floats]:
-    """Return the bias and its forces along a trajectory, depositing hills on the way.
-
-    Parameters
-    ----------
-    spec
-        The bias.
-    positions
-        (frames, atoms, 3), Angstrom.
-    steps
-        (frames,), step number of each frame.
-
-    Returns
-    -------
-    bias, forces
-        (frames,) in kcal/mol; (frames, atoms, 3) in kcal/mol/Angstrom.
-    """
-    buffer = spec.buffer()
-    bias, forces = np.empty(len(positions)), np.empty_like(positions)
-    for n, step in enumerate(steps):
-        bias[n] = apply_bias(buffer, int(step), np.ascontiguousarray(positions[n]), forces[n])
-    return bias, forces

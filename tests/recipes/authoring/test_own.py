@@ -19,7 +19,7 @@ from recipes.chemistry.molecules import lowest_conformer
 from recipes.chemistry.placing import GAP, beside, central_atom, windows_of, windows_of_three
 from recipes.chemistry.species import read_species
 from recipes.load import expanded_toml, load_recipe, shipped_recipes
-from tasks.sampling.bias.cvs import families
+from tasks.sampling.bias.cvs import cv_families
 from tasks.sampling.force_fields.registry import check_force_field, choose_force_field
 
 
@@ -110,7 +110,7 @@ def test_bonds_that_mmff_guesses_come_from_xtb(smiles: str, length: float) -> No
 @pytest.mark.parametrize("smiles", ["O=C=O", "CC#N", "C#C", "CC#CC", "[F-]"])
 def test_there_is_no_torsion_about_a_line(smiles: str) -> None:
     nmer = placed(smiles)
-    found = [cv for family in families(nmer) for cv in family.cvs]
+    found = [cv for family in cv_families(nmer) for cv in family.cvs]
     assert any(cv.kind == "distance" for cv in found)
     assert all(cv.kind != "torsion" for cv in found)
 

@@ -14,7 +14,7 @@ from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe, shipped_recipes
 from recipes.schema.recipe import Bias, Sampling
-from tasks.sampling.bias.cvs import families
+from tasks.sampling.bias.cvs import cv_families
 from tasks.sampling.bias.driver import drive
 from tasks.sampling.bias.kernel import COM, WALL, apply_bias
 from tasks.sampling.bias.plumed_engine import PlumedBias
@@ -51,13 +51,13 @@ def shaken(nmer: NMer, count: int, size: float = 0.4) -> np.ndarray:
 
 
 def test_variables_lie_between_all_pairs_and_equal_ones_share_a_bias() -> None:
-    found = {f.name: [cv.atoms for cv in f.cvs] for f in families(NMER) if f.intermolecular}
+    found = {f.name: [cv.atoms for cv in f.cvs] for f in cv_families(NMER) if f.intermolecular}
     assert sorted(found["distance A-A"]) == [(0, 3), (0, 6), (3, 6)]
     assert len(found["angle A-A-B"]) == 12 and len(found) == 2
-    mixed = {f.name: len(f.cvs) for f in families(MIXED) if f.intermolecular}
+    mixed = {f.name: len(f.cvs) for f in cv_families(MIXED) if f.intermolecular}
     assert mixed["distance A-D"] == 2 and mixed["distance D-D"] == 1 and mixed["angle D-D-E"] == 4
     home = np.repeat(np.arange(3), [f.natoms for f in MIXED.fragments])
-    pairs = {tuple(sorted({int(home[a]) for a in cv.atoms})) for f in families(MIXED) for cv in f.cvs}
+    pairs = {tuple(sorted({int(home[a]) for a in cv.atoms})) for f in cv_families(MIXED) for cv in f.cvs}
     assert pairs >= {(0, 1), (0, 2), (1, 2)}
 
 

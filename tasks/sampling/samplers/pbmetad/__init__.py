@@ -43,10 +43,10 @@ def _evaluations(settings: Sampling, nmer: NMer, frames: float) -> float:
 
 
 def _check(nmer: NMer, settings: Sampling) -> None:
-    from tasks.sampling.bias.cvs import families
+    from tasks.sampling.bias.cvs import cv_families
     from tasks.sampling.bias.plumed_engine import check_plumed
 
-    if not families(nmer, settings.bias.families):
+    if not cv_families(nmer, settings.bias.families):
         raise InputError("sampling.bias.families: the n-mer has no collective variables of its own; give families")
     if settings.engine == "plumed":
         check_plumed(nmer, settings)

@@ -14,7 +14,7 @@ import pytest
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
-from tasks.sampling.bias.cvs import CV, cv_values, families
+from tasks.sampling.bias.cvs import CV, cv_families, cv_values
 from tasks.sampling.bias.kernel import (
     ATOMS_LOST,
     COM,
@@ -27,7 +27,7 @@ from tasks.sampling.bias.kernel import (
     lammps_callback,
     variable,
 )
-from tasks.sampling.bias.specification import BiasSpec, Grid, Walls, evaluate_trajectory, window_bias
+from tasks.sampling.bias.specification import BiasSpec, Grid, Walls, window_bias
 
 NMER = load_recipe("ch3-water").build_nmer()
 SETTINGS = load_recipe("ch3-water").sampling.bias
@@ -65,8 +65,10 @@ def test_plumeds_bias_and_forces(reference_data: Callable[[str], Path]) -> None:
     folder = reference_data("plumed-methane-water")
     trajectory, reference = np.load(folder / "trajectory.npz"), np.load(folder / "reference.npz")
     spec = spec_from_plumed(folder, trajectory["masses"])
-    bias, forces = evaluate_trajectory(spec, trajectory["positions"], trajectory["steps"])
-    assert len(bias) == 600
+    buffer, positions = spec.buffer(), trajectory["positions"]
+    bias, forces = np.empty(600), np.empty_like(positions)
+    for n, step in enumerate(trajectory["steps"]):
+        bias[n] = apply_bias(buffer, int(step), np.ascontiguousarray(positions[n]), forces[n])
     assert np.abs(bias - reference["total_bias"]).max() < 1e-10
     assert np.abs(forces - reference["forces"]).max() < 1e-10
     values = cv_values([CV(c.atoms) for c in spec.cvs], trajectory["positions"])
@@ -188,7 +190,7 @@ def test_a_hill_is_added_once_to_each_point_of_a_periodic_grid(points: int, sigm
 
 
 def test_families_of_ch3_water() -> None:
-    counts = {f.name: len(f.cvs) for f in families(NMER)}
+    counts = {f.name: len(f.cvs) for f in cv_families(NMER)}
     assert counts == {
         "distance A-B": 1,  # C-cap
         "distance A-C": 3,
@@ -211,7 +213,7 @@ def test_variables_between_fragments_are_never_in_a_family_with_those_within() -
     bonds = ((0, 1), *((0, i) for i in (2, 3, 4)), *((1, i) for i in (5, 6, 7)))
     ethane = Fragment("ethane", ("C", "C", *"HHHHHH"), places, bonds)
     pair = NMer("pair", (ethane, ethane), "A2B6_A2B6")
-    groups = families(pair)
+    groups = cv_families(pair)
     for family in groups:
         assert {len({a // 8 for a in cv.atoms}) > 1 for cv in family.cvs} == {family.intermolecular}, family.name
     carbons = {f.intermolecular: [cv.atoms for cv in f.cvs] for f in groups if f.name == "distance A-A"}

@@ -85,11 +85,11 @@ def test_default_units_centres_dihedrals_and_walls(tmp_path: Path) -> None:
     [
         ("t: TORSION", "t: RMSD", "plumed.dat, line 3: action 'RMSD' is not supported; allowed: UNITS, COM"),
         ("BIASFACTOR=8", "BIASFACTOR=8 WALKERS_MPI", "line 4: keyword 'WALKERS_MPI' of PBMETAD is not supported"),
-        ("PF0=d PF1=t", "PF0=d", "must hold every argument of ARG exactly once"),
+        ("PF0=d PF1=t", "PF0=d", "must contain every argument of ARG exactly once"),
         ("SIGMA=0.02,0.3", "SIGMA=0.02", "SIGMA=0.02 has 1 values; 2 are needed"),
         ("ARG=d AT", "ARG=q AT", "ARG=q is not a variable defined above; allowed: d, t"),
         ("ATOMS=1,2,3,4", "ATOMS=1,2,3", "TORSION needs a label and 4 atoms"),
-        ("ATOMS=1-3 ", "ATOMS=1:3 ", "ATOMS=1:3 is not readable"),
+        ("ATOMS=1-3 ", "ATOMS=1:3 ", "ATOMS=1:3 cannot be read"),
         ("PRINT ARG=d", "PRINT ARG=z", "PRINT ARG=z is not known"),
         ("... PBMETAD\n", "", "does not end with '...'"),
         ("c: COM", "UNITS LENGTH=inch\nc: COM", "LENGTH=inch is not supported; allowed: nm, A, Bohr"),

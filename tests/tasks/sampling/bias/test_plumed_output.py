@@ -18,7 +18,7 @@ from recipes.load import load_recipe
 from recipes.schema.sampling import Bias, CVFamilyModel, Sampling
 from storage.keys import pool_key, stage_digest
 from tasks.run.checks import check_sampling
-from tasks.sampling.bias.cvs import families
+from tasks.sampling.bias.cvs import cv_families
 from tasks.sampling.bias.driver import drive
 from tasks.sampling.bias.kernel import apply_bias
 from tasks.sampling.bias.plumed_engine import PlumedBias, read_hill_files
@@ -45,7 +45,7 @@ OWN = Bias(
 
 
 def test_families_of_the_recipe_take_the_place_of_the_rule() -> None:
-    found = families(NMER, OWN.families)
+    found = cv_families(NMER, OWN.families)
     assert [(f.name, len(f.cvs), f.intermolecular, f.sigma) for f in found] == [
         ("tumbling", 2, True, 0.2),
         ("distance A-D", 1, True, None),
@@ -71,7 +71,7 @@ def test_plumed_dat_describes_the_same_bias(bias: Bias, fragments: int, tmp_path
     assert found.lower == tuple(g.lower for g in spec.grids) and found.upper == tuple(g.upper for g in spec.grids)
     assert found.bins == tuple(g.bins for g in spec.grids)
     assert found.files == tuple(f"HILLS.PF{n}" for n in range(len(spec.grids)))
-    points = [tuple(a for p in v.points for a in p) for v in read.variables if v.label in found.arguments]
+    points = [tuple(a for p in v.points for a in p) for v in read.cvs if v.label in found.arguments]
     assert points == [cv.atoms for cv in spec.cvs]
     # the first arguments are one of each family: elsewhere PLUMED's periodicities are wrong
     assert found.family[: len(spec.grids)] == tuple(range(len(spec.grids)))
@@ -130,7 +130,7 @@ def short_spec() -> BiasSpec:
 
 
 @pytest.mark.parametrize(
-    ("kernel", "words"), [(None, "the variable is not set"), ("/no/libplumedKernel.so", "does not load")]
+    ("kernel", "words"), [(None, "the variable is not set"), ("/no/libplumedKernel.so", "cannot be loaded")]
 )
 def test_a_missing_plumed_is_one_sentence(kernel: str | None, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("plumed")
@@ -234,15 +234,6 @@ def test_plumed_as_the_engine_refuses_hills_wider_than_the_period() -> None:
     settings = Sampling(engine="plumed", bias=wide)
     with pytest.raises(InputError, match="cannot have torsion hills of 1 rad"):
         check_sampling(load_recipe("ch3-water").model_copy(update={"sampling": settings}))
-
-
-def test_a_bias_needs_a_grid_for_each_family() -> None:
-    """A specification cut to some variables is cut to their grids as well."""
-    spec = short_spec()
-    cut = replace(spec, cvs=spec.cvs[:7], family=spec.family[:7], grids=spec.grids[:7])
-    assert plumed_input(cut, 100).count("PF") == 14
-    with pytest.raises(ValueError, match="do not fit 10 grids"):
-        replace(spec, cvs=spec.cvs[:7], family=spec.family[:7])
 
 
 @pytest.mark.parametrize(
