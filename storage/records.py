@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potentials.arrays import Floats, Ints
 
@@ -55,6 +56,10 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def rows(self, name: str, start: int, stop: int, step: int = 1) -> NDArray[Any]:
+        """Return every `step`-th row of one of the arrays, from frame `start` to `stop`."""
+        return np.asarray(getattr(self, name)[start:stop:step])
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,7 @@ from recipes.schema.patterns import LONGEST_NAME, NAME, shown
 from recipes.schema.recipe import Recipe
 from storage.durable import write_text
 from tasks.run.checks import check_recipe
-from tasks.sampling.force_field import FORCE_FIELDS
-from tasks.sampling.force_fields.registry import choose_force_field
+from tasks.sampling.force_field import FORCE_FIELDS, choose_force_field
 
 PRESETS = ("smoke", "laptop", "paper")
 

@@ -93,14 +93,13 @@ def _show_cvs(recipe: Recipe, json: bool) -> int:
 
 
 def _show_types(recipe: Recipe, json: bool) -> int:
-    from tasks.sampling.force_field import FORCE_FIELDS
-    from tasks.sampling.force_fields.registry import nmer_terms
+    from tasks.sampling.force_field import FORCE_FIELDS, nmer_parameters
 
     nmer, found = recipe.build_nmer(), []
     for name in recipe.sampling.force_fields:
         if not FORCE_FIELDS.get(name).typed:
             continue
-        terms = nmer_terms(nmer, name, recipe.sampling.atom_types)
+        terms = nmer_parameters(nmer, name, recipe.sampling.atom_types)
         columns = zip(nmer.symbols, terms.types, terms.charges, terms.sigma, terms.epsilon, strict=True)
         found += [
             {

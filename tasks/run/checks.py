@@ -16,7 +16,7 @@ from recipes.schema.recipe import Recipe
 from recipes.stages import stages_until
 from tasks.labelling.protocol import check_labelling
 from tasks.labelling.reference import check_start
-from tasks.sampling.force_fields.registry import check_force_field
+from tasks.sampling.force_field import check_force_field
 from tasks.sampling.sampler import check_samplers
 from tasks.selection.descriptor import checked_descriptor
 

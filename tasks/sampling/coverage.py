@@ -1,4 +1,4 @@
-"""Which pairs of collective variables show best what a pool covers."""
+"""The pairs of collective variables that best show what a pool covers."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class PlottedVariable:
     Attributes
     ----------
     label
-        For people.
+        Name in plots.
     column
-        For the head of a table.
+        Name in tables.
     unit
         ``Å`` or ``degrees``.
     values
         (frames,), in that unit.
     limits
-        What an axis shows, all values among it.
+        Ends of an axis, which include all values.
     """
 
     label: str
@@ -42,9 +42,9 @@ class PlottedVariable:
 def telling_pairs(nmer: NMer, settings: Sampling, pool: Pool) -> list[tuple[PlottedVariable, PlottedVariable]]:
     """Return up to three pairs of variables.
 
-    Between fragments: the distance of the centres of mass against an angle that orients each fragment, and these
-    angles against each other. For a single fragment: the variable that goes farthest, in widths of its hills,
-    against the two next. Each family stands for itself by its first variable.
+    Between fragments: the distance of the centres of mass with an angle that orients each fragment, and the two
+    angles. For a single fragment: the variable with the largest spread, in units of the width of its hills, with
+    each of the next two. Each CV family is represented by its first variable.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def telling_pairs(nmer: NMer, settings: Sampling, pool: Pool) -> list[tuple[Plot
         if column is None:
             continue
         spread = _spread(cv, pool.cvs[:, column]) / hill_width(family, settings.bias)
-        if spread > 1e-6:  # a cap's bond, for one, never changes
+        if spread > 1e-6:  # the bond of a cap, for example, never changes
             found.append((spread, family, _variable(nmer, family, pool.cvs[:, column])))
     found.sort(key=lambda one: -one[0])
     if len(nmer.fragments) < 2:
@@ -80,12 +80,12 @@ def telling_pairs(nmer: NMer, settings: Sampling, pool: Pool) -> list[tuple[Plot
 
 
 def centres_label(nmer: NMer) -> str:
-    """Return what a plot calls the distance that windows are of."""
+    """Return the name in plots of the distance that defines the windows."""
     return f"{'mean ' if len(nmer.fragments) > 2 else ''}distance of the centres of mass"
 
 
 def _one_for_each_side(nmer: NMer, ranked: list[tuple[float, CVFamily, PlottedVariable]]) -> list[PlottedVariable]:
-    """Return the first variable, and the next that turns another fragment, or else the next."""
+    """Return the first variable, and the next that orients another fragment, or else the next."""
     if len(ranked) < 2:
         return [variable for _, _, variable in ranked]
     border = nmer.slices[0].stop
@@ -102,10 +102,8 @@ def _variable(nmer: NMer, family: CVFamily, values: Floats) -> PlottedVariable:
     if cv.kind == "distance":
         return PlottedVariable(label, column, "Å", values, _around(values))
     degrees = np.rad2deg(values)
-    if cv.kind == "torsion":
-        limits = (-180.0, 180.0)
-    else:
-        limits = (0.0, 180.0) if family.intermolecular else _around(degrees)
+    limits = (0.0, 180.0) if family.intermolecular else _around(degrees)
+    limits = (-180.0, 180.0) if cv.kind == "torsion" else limits
     return PlottedVariable(label, column, "degrees", degrees, limits)
 
 
@@ -116,7 +114,7 @@ def _around(values: Floats) -> tuple[float, float]:
 
 
 def _spread(cv: CV, values: Floats) -> float:
-    """Return the standard deviation, Angstrom or rad; of a torsion the circular one, which knows no ends."""
+    """Return the standard deviation, Angstrom or rad; for a torsion the circular one."""
     if cv.kind != "torsion":
         return float(values.std())
     length = np.hypot(np.cos(values).mean(), np.sin(values).mean())

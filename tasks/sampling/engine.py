@@ -1,4 +1,4 @@
-"""LAMMPS as a library: the n-mer in vacuum, a Langevin thermostat, and a compiled bias."""
+"""LAMMPS as a library: an n-mer in vacuum with a Langevin thermostat and a compiled bias."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ctypes
 import importlib.metadata
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -20,31 +21,25 @@ from potentials.errors import MissingProgramError, StageError
 from potentials.nmers.nmer import NMer
 from recipes.schema.sampling import AtomType
 from tasks.sampling.bias.kernel import lammps_callback
-from tasks.sampling.force_field import FORCE_FIELDS, ForceFunction
-from tasks.sampling.force_fields.lammps_input import (
-    force_field_commands,
-    lammps_data,
-    motion_commands,
-    no_force_field_commands,
-)
-from tasks.sampling.force_fields.registry import nmer_terms
-from tasks.sampling.force_fields.terms import Terms
+from tasks.sampling.force_field import FORCE_FIELDS, ForceFunction, nmer_parameters
+from tasks.sampling.force_fields.lammps_input import force_field_commands, lammps_data, motion_commands
+from tasks.sampling.force_fields.parameters import Parameters
 
 
 class ExplosionError(StageError):
-    """LAMMPS lost atoms, met a number that is not finite, or was given no forces."""
+    """LAMMPS lost atoms, a number is not finite, or a calculator gave no forces."""
 
 
 @cache
 def load_mpi() -> None:
-    """Load the MPI library that the LAMMPS wheel links to, wherever the mpich wheel put it.
+    """Load the MPI library that the LAMMPS wheel links to, from where the mpich wheel installed it.
 
-    LAMMPS runs in one process here: MPI is told to stay off the network, where it would listen by itself.
+    LAMMPS runs in one process here: UCX_TLS keeps MPI from opening network ports.
 
     Raises
     ------
     InputError
-        If there is none.
+        If it is not installed.
     """
     candidates = [Path(sys.prefix) / "lib" / "libmpi.so.12"]
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -72,16 +67,16 @@ def simulation(
     damping: float,
     seed: int,
 ) -> Iterator[Any]:
-    """Open LAMMPS with an n-mer at its starting geometry, thermostat and all, but no bias.
+    """Open LAMMPS with an n-mer at its starting geometry and the thermostat, without a bias.
 
     Parameters
     ----------
     nmer
         The n-mer.
     data_file
-        Where to write LAMMPS' data file.
+        LAMMPS' data file, which is written.
     force_field
-        Which one moves the atoms: LAMMPS evaluates its terms, or its own calculator takes their place.
+        The force field, computed by LAMMPS from its parameters or by its own calculator.
     atom_types
         Types and charges that the recipe gives.
     temperature
@@ -101,23 +96,22 @@ def simulation(
 
     declared = FORCE_FIELDS.get(force_field)
     calculator = declared.calculator(nmer) if declared.calculator else None
-    terms = Terms(charges=[0.0] * nmer.natoms) if calculator else nmer_terms(nmer, force_field, atom_types)
-    data_file.write_text(lammps_data(nmer, terms))
+    parameters = (
+        Parameters(charges=[0.0] * nmer.natoms) if calculator else nmer_parameters(nmer, force_field, atom_types)
+    )
+    data_file.write_text(lammps_data(nmer, parameters))
     program = lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
     try:
         with data_file.open() as source:
-            # LAMMPS reads no other letters than those of ASCII, and a path may have any
+            # LAMMPS accepts only ASCII, and a path may have other characters
             path = Path(f"/dev/fd/{source.fileno()}")
-            if declared.rules is not None:
-                commands = force_field_commands(nmer, terms, declared.rules, path)
-            else:
-                commands = no_force_field_commands(path)
+            commands = force_field_commands(nmer, parameters, declared.conventions, path)
             program.commands_list([*commands, *motion_commands(temperature, timestep, damping, seed)])
         _check_order(program)
         if calculator is None:
             yield program
         else:
-            # more threads than one make a small molecule slower, and sums depend on their number
+            # more than one thread is slower for a small molecule, and sums depend on the number of threads
             with threadpool_limits(limits=1):
                 _install_forces(program, force_field, calculator)
                 yield program
@@ -126,9 +120,9 @@ def simulation(
 
 
 def _install_forces(program: Any, name: str, calculator: ForceFunction) -> None:
-    """Let a calculator move the atoms; its energy is LAMMPS' potential energy.
+    """Take the forces from a calculator; its energy is LAMMPS' potential energy.
 
-    LAMMPS ignores what a callback raises: a failure is kept for `run`, and from there on there are no forces.
+    LAMMPS ignores exceptions of a callback: an error is stored for `run`, and the forces are zero from then on.
     """
     program.complaint = ""
 
@@ -148,14 +142,14 @@ def _install_forces(program: Any, name: str, calculator: ForceFunction) -> None:
 
 
 def _check_order(program: Any) -> None:
-    """Raise RuntimeError unless LAMMPS holds the atoms in the order of the data file, as the bias needs them."""
+    """Raise RuntimeError unless LAMMPS has the atoms in the order of the data file, which the bias requires."""
     atoms = int(program.get_natoms())
     if not np.array_equal(program.numpy.extract_atom("id")[:atoms], np.arange(1, atoms + 1)):
-        raise RuntimeError("LAMMPS reordered the atoms; the bias needs them in the order of the data file")
+        raise RuntimeError("LAMMPS reordered the atoms; the bias requires the order of the data file")
 
 
 def install_bias(program: Any, buffer: Floats) -> None:
-    """Let the compiled kernel add its forces at every step; the buffer must outlive the simulation."""
+    """Add the compiled kernel's forces at every step; the buffer must outlive the simulation."""
     program.command("fix bias all external pf/callback 1 1")
     set_callback = program.lib.lammps_set_fix_external_callback
     set_callback.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p]
@@ -163,7 +157,7 @@ def install_bias(program: Any, buffer: Floats) -> None:
 
 
 def install_python_bias(program: Any, bias: Callable[[int, Floats], Floats]) -> None:
-    """Let a Python function (step, positions) -> forces add its forces: the slow reference of tests."""
+    """Add the forces of a Python function (step, positions) -> forces at every step, which is slow."""
 
     def callback(_caller: Any, step: int, _nlocal: int, _tag: Any, x: Floats, f: Floats) -> None:
         f[:] = bias(step, x)
@@ -173,12 +167,12 @@ def install_python_bias(program: Any, bias: Callable[[int, Floats], Floats]) -> 
 
 
 def run(program: Any, steps: int, first: bool = False) -> None:
-    """Run some steps; the first run of an instance sets up.
+    """Run some steps; the first run of an instance needs `first`, which sets it up.
 
     Raises
     ------
     ExplosionError
-        If LAMMPS stops, a coordinate is not finite, or a calculator finds no energy.
+        If LAMMPS stops, a coordinate is not finite, or a calculator gives no energy.
     """
     try:
         program.command(f"run {steps} pre {'yes' if first else 'no'} post no")
@@ -191,7 +185,7 @@ def run(program: Any, steps: int, first: bool = False) -> None:
 
 
 def _take_complaint(program: Any) -> str:
-    """Return what a calculator failed with since the last call; empty if nothing, or without a calculator."""
+    """Return the error of a calculator since the last call; empty if there is none, or no calculator."""
     complaint: str = getattr(program, "complaint", "")
     program.complaint = ""
     return complaint
@@ -200,7 +194,7 @@ def _take_complaint(program: Any) -> str:
 def run_recorded(program: Any, frames: int, stride: int) -> Floats:
     """Run `frames` times `stride` steps, counted from 0, and return the energy at the end of each stride.
 
-    One long run: LAMMPS takes as long to begin a run as for seventy steps of a small dimer.
+    This is one long run, because starting a run takes as long as seventy steps of a small dimer.
 
     Returns
     -------
@@ -217,3 +211,40 @@ def run_recorded(program: Any, frames: int, stride: int) -> Floats:
     _check_order(program)
     every = [program.extract_fix("energies", 0, 1, row) for row in range(frames + 1)]
     return np.array(every[1:], dtype=np.float64)  # the first is that of step 0
+
+
+@contextlib.contextmanager
+def force_function(nmer: NMer, force_field: str, atom_types: Sequence[AtomType] = ()) -> Iterator[ForceFunction]:
+    """Open the force field of an n-mer as a function of its positions, without a bias.
+
+    Parameters
+    ----------
+    nmer
+        The n-mer.
+    force_field
+        One of the recipe's force fields.
+    atom_types
+        Types and charges that the recipe gives.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        simulation(
+            nmer,
+            Path(folder) / "atoms.data",
+            force_field=force_field,
+            atom_types=atom_types,
+            temperature=300.0,
+            timestep=0.5,
+            damping=100.0,
+            seed=1,
+        ) as program,
+    ):
+        program.commands_list(["unfix move", "unfix bath", "unfix centre"])
+
+        def evaluate(x: Floats) -> tuple[float, Floats]:
+            program.numpy.extract_atom("x")[: nmer.natoms] = x
+            run(program, 0, first=True)
+            forces = np.array(program.numpy.extract_atom("f")[: nmer.natoms])
+            return float(program.get_thermo("pe")), forces
+
+        yield evaluate

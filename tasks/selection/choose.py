@@ -15,38 +15,38 @@ from potentials.arrays import Ints
 from potentials.errors import InputError, StageError
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Fitting, SelectionSettings
-from storage.records import TEST, TRAIN, Pool, Selection
+from storage.records import TEST, TRAIN, Selection
 from tasks.selection.coverage import coverage
 from tasks.selection.descriptor import checked_descriptor
 from tasks.selection.doptimal import Greedy, design_rows
 from tasks.selection.features import Features, describe_pool, positions_of, sample_positions, tabulate
 from tasks.selection.kmeans import NONE, representatives, share_out
 from tasks.selection.rules import CANDIDATES, Rules, add_farthest, distinct, near
-from tasks.selection.strata import PoolInMemory, PoolRows, Strata
+from tasks.selection.strata import PoolRows, Strata
 from tasks.selection.table import Scratch
 
 TWO_LEVELS_ABOVE = 2000
-"""Number of clusters above which ``levels = "auto"`` clusters in two levels."""
+"""Number of clusters above which ``levels = "auto"`` uses two levels."""
 
 CANDIDATE_BYTES = 64 * 2**20
-"""Of the features of those frames among which the tails are looked for."""
+"""Bytes of the features of the candidates for the tails."""
 
 TEST_SET, RANDOM = 1, 2
-"""What, with the recipe's seed, decides the test set and the random choice: streams apart from the clusters'."""
+"""Random streams, with the recipe's seed, of the test set and of the random choice, other than the clusters'."""
 
 _NO_ROWS: Ints = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen, and how well it stands for the pool.
+    """The chosen configurations, and how well they cover the pool.
 
     Attributes
     ----------
     selection
         The configurations.
     frames
-        Number of frames that might have been chosen.
+        Number of frames from which they were chosen.
     coverage
         ``rms``, ``p99``, and ``max`` distance of these frames from the nearest chosen one, in the descriptor.
     random
@@ -59,7 +59,7 @@ class Choice:
     random: dict[str, float]
 
     def facts(self) -> dict[str, float | int]:
-        """Return the numbers that belong to a version, as JSON allows them."""
+        """Return the numbers that are stored with the version."""
         return {
             "train": int(np.sum(self.selection.split == TRAIN)),
             "test": int(np.sum(self.selection.split == TEST)),
@@ -71,20 +71,20 @@ class Choice:
 
 def select(
     nmer: NMer,
-    pool: Pool | PoolRows,
+    pool: PoolRows,
     settings: SelectionSettings,
     fitting: Fitting | None = None,
     folder: Path | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] = lambda found: None,
 ) -> Choice:
     """Pick training and test configurations from a pool.
 
-    The frames are clustered into ``train + test`` clusters, and the real frame nearest to each centre is taken;
-    which of them make the test set is drawn at random, so both sets cover the same space. A part of the
-    training set, ``tails``, is instead what lies farthest from all others. With ``d-optimality`` the rest of the
-    training set is what determines the fit's coefficients best. No two configurations are nearer than
-    ``duplicate_distance`` and no training one nearer than ``test_distance`` to the test set: training frames give
-    way to the test set, and others, far from all, take their place. The same seed gives the same selection.
+    The frames are grouped into ``train + test`` clusters, and the frame nearest to each centre is chosen; the test
+    set is drawn from these at random, so that both sets cover the same space. The fraction ``tails`` of the
+    training set consists instead of the frames farthest from all others. With ``d-optimality`` the rest of the
+    training set are the frames that best determine the fit's coefficients. No two configurations are nearer than
+    ``duplicate_distance`` and no training configuration is nearer than ``test_distance`` to the test set: such
+    training frames are replaced by frames far from all others. The same seed gives the same selection.
 
     Parameters
     ----------
@@ -97,25 +97,24 @@ def select(
     fitting
         The recipe's fitting section, which ``d-optimality`` needs.
     folder
-        Where tables go that do not fit in memory.
+        For tables that do not fit in memory.
     progress
-        Called now and then with the number of configurations found so far.
+        Called from time to time with the number of configurations found so far.
 
     Raises
     ------
     InputError
         If a descriptor's library is not installed, or the fitting section is missing.
     StageError
-        If the pool does not have as many frames as are asked for, or not at these distances.
+        If the pool does not have enough frames, or not at these distances.
     """
     if settings.method == "d-optimality" and fitting is None:
         raise InputError("selection.method 'd-optimality' needs the recipe's fitting section")
-    rows = PoolInMemory(pool) if isinstance(pool, Pool) else pool
-    strata = Strata.of(rows, settings)
-    _check_enough(len(rows), strata, settings)
-    # one thread for matrix products: their last digits, and with them ties, depend on the number of threads
+    strata = Strata.of(pool, settings)
+    _check_enough(len(pool), strata, settings)
+    # one thread for matrix products, since their last digits, and thus ties, depend on the number of threads
     with Scratch(folder) as scratch, threadpool_limits(1, user_api="blas"):
-        sample = sample_positions(rows)
+        sample = sample_positions(pool)
         describe = checked_descriptor(settings).make(nmer, settings, sample)
         features = describe_pool(strata, describe, sample, scratch)
         train, test = _choose(nmer, strata, features, settings, fitting, scratch, progress)
@@ -123,29 +122,22 @@ def select(
         frames = features.frames.take(chosen)
         order = np.argsort(frames)
         split = np.repeat([TRAIN, TEST], [len(train), len(test)])
-        selection = Selection(positions_of(rows, frames[order]), split[order], frames[order])
-        rng = np.random.default_rng([settings.seed, RANDOM])
-        by_chance = rng.choice(len(features.table), len(chosen), replace=False)
-        return Choice(
-            selection,
-            len(features.table),
-            coverage(features.table, chosen),
-            coverage(features.table, by_chance),
-        )
+        selection = Selection(positions_of(pool, frames[order]), split[order], frames[order])
+        table = features.table
+        at_random = np.random.default_rng([settings.seed, RANDOM]).choice(len(table), len(chosen), replace=False)
+        return Choice(selection, len(table), coverage(table, chosen), coverage(table, at_random))
 
 
 def _check_enough(frames: int, strata: Strata, settings: SelectionSettings) -> None:
     wanted, allowed = settings.train + settings.test, int(strata.sizes.sum())
+    problem = f"selection: {wanted} configurations are asked for but"
     if frames < wanted:
-        raise StageError(
-            f"selection: {wanted} configurations are asked for but the pool has {frames} frames; raise "
-            "sampling.frames or lower selection.train"
-        )
+        raise StageError(f"{problem} the pool has {frames} frames; raise sampling.frames or lower selection.train")
     if allowed < wanted:
         raise StageError(
-            f"selection: {wanted} configurations are asked for but only {allowed} of {frames} frames lie within "
-            f"{settings.max_energy:g} kcal/mol of the lowest of their sampler and force field; raise "
-            "selection.max_energy or sampling.frames, or lower selection.train"
+            f"{problem} only {allowed} of {frames} frames lie within {settings.max_energy:g} kcal/mol of the "
+            "lowest of their sampler and force field; raise selection.max_energy or sampling.frames, or lower "
+            "selection.train"
         )
 
 
@@ -156,7 +148,7 @@ def _choose(
     settings: SelectionSettings,
     fitting: Fitting | None,
     scratch: Scratch,
-    progress: Callable[[int], None] | None,
+    progress: Callable[[int], None],
 ) -> tuple[Ints, Ints]:
     """Return the training and the test rows."""
     table, rules = features.table, Rules.of(settings, features.table)
@@ -169,8 +161,7 @@ def _choose(
     test = _draw_test(core, features.starts, settings)
     tests = np.bincount(_cells(test, features.starts), minlength=len(shares))
     if fitting is not None and settings.method == "d-optimality":
-        function, terms = design_rows(nmer, fitting)
-        design = tabulate(strata, function, terms, scratch)
+        design = tabulate(strata, *design_rows(nmer, fitting), scratch)
         greedy = Greedy(design, table, rules, fitting.gamma, np.maximum(shares - tests, 0), features.starts)
         train = greedy.take(settings.train - tails, test, test)
     else:
@@ -190,9 +181,9 @@ def _core(
     tails: int,
     settings: SelectionSettings,
     scratch: Scratch,
-    progress: Callable[[int], None] | None,
+    progress: Callable[[int], None],
 ) -> tuple[Ints, Ints]:
-    """Return each cell's share of rows that stand for it, no two too near, and rows far from all of them."""
+    """Return the representative rows of each cell, no two too near, and rows far from all of them."""
     table, count = features.table, int(shares.sum())
     spare = CANDIDATES * (tails + max(count // 100, 50))
     spare = min(spare, max(CANDIDATE_BYTES // (8 * table.shape[1]), 1))
@@ -200,18 +191,18 @@ def _core(
     for (first, last), share in zip(pairwise(features.starts.tolist()), shares.tolist(), strict=True):
         if not share:
             continue
-        part, before = table.part(first, last), len(core)
+        cell = table.span(first, last)
         found = representatives(
-            part,
+            cell,
             share,
             settings.seed,
             scratch,
             two_levels=settings.levels == "two" or (settings.levels == "auto" and share > TWO_LEVELS_ABOVE),
             spare=spare,
-            progress=None if progress is None else partial(_report, progress, before),
+            progress=partial(lambda before, done: progress(before + done), len(core)),
         )
-        rows = found.chosen[distinct(part.take(found.chosen), rules.duplicate)]
-        rows = np.concatenate([rows, add_farthest(part, rules, found.far.rows, rows, _NO_ROWS, share - len(rows))])
+        rows = found.chosen[distinct(cell.take(found.chosen), rules.duplicate)]
+        rows = np.concatenate([rows, add_farthest(cell, rules, found.far.rows, rows, _NO_ROWS, share - len(rows))])
         core = np.concatenate([core, first + rows])
         far = far.joined(first + found.far.rows, found.far.distance, spare)
     if len(shares) > 1:  # frames of neighbouring cells may be too near to each other
@@ -221,7 +212,7 @@ def _core(
 
 
 def _draw_test(core: Ints, starts: Ints, settings: SelectionSettings) -> Ints:
-    """Return the rows of the test set, drawn at random in equal parts from the cells."""
+    """Return the rows of the test set, drawn at random in equal numbers from the cells."""
     rng, cell = np.random.default_rng([settings.seed, TEST_SET]), _cells(core, starts)
     sizes = np.bincount(cell, minlength=len(starts) - 1)
     drawn = [
@@ -229,10 +220,6 @@ def _draw_test(core: Ints, starts: Ints, settings: SelectionSettings) -> Ints:
         for number, share in enumerate(share_out((sizes > 0).astype(np.float64), sizes, settings.test))
     ]
     return np.sort(np.concatenate(drawn))
-
-
-def _report(progress: Callable[[int], None], before: int, done: int) -> None:
-    progress(before + done)
 
 
 def _cells(rows: Ints, starts: Ints) -> Ints:

@@ -1,7 +1,7 @@
-"""What a descriptor declares: a module of ``tasks/selection/descriptors`` binds a `Descriptor` to DESCRIPTOR.
+"""Descriptors: a module of ``tasks/selection/descriptors`` declares one by binding a `Descriptor` to DESCRIPTOR.
 
-A descriptor is made for an n-mer, the recipe's settings, and a sample of the pool, and then turns positions into
-features whose Euclidean distances say how unlike two frames are.
+A descriptor is made for an n-mer, the recipe's settings, and a sample of the pool. It converts positions into
+features whose Euclidean distances measure how different two frames are.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Descriptor(DescriptorDeclaration):
     Attributes
     ----------
     make
-        Makes it from the n-mer, the recipe's selection section, and positions (frames, atoms, 3), Angstrom, of
-        frames from all over the pool.
+        Makes it from the n-mer, the recipe's selection section, and positions (frames, atoms, 3), Angstrom, of a
+        sample of the pool.
     check
-        Raises InputError if the section asks for what it cannot do.
+        Raises InputError if the section has a value that it does not support.
     """
 
     make: Callable[[NMer, SelectionSettings, Floats], Describe]
@@ -42,7 +42,7 @@ DESCRIPTORS = cast(Registry[Descriptor], recipe.DESCRIPTORS)
 
 
 def checked_descriptor(settings: SelectionSettings) -> Descriptor:
-    """Return the recipe's descriptor; raises InputError if it cannot be had here, before anything runs."""
+    """Return the recipe's descriptor; raises InputError if it cannot be used here, before anything runs."""
     descriptor = DESCRIPTORS.get(settings.descriptor)
     descriptor.check(settings)
     if lacking := missing(descriptor):

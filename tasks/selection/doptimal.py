@@ -1,8 +1,8 @@
-"""Frames whose rows of the PIP's design matrix determine its coefficients best: greedy D-optimality.
+"""Frames whose rows of the PIP's design matrix best determine its coefficients: greedy D-optimality.
 
-Each step takes the row x with the largest leverage x' (X'X + ridge)^-1 x, which raises the determinant of
-X'X + ridge most. Leverages only fall while rows are added, so a value from an earlier step bounds today's; only
-the rows with the highest bounds are looked at, and the outcome is that of looking at all of them in every step.
+Each step takes the row x with the largest leverage x' (X'X + ridge)^-1 x, which increases the determinant of
+X'X + ridge most. Leverages only decrease while rows are added, so that an earlier value is an upper bound; only
+the rows with the highest bounds are evaluated, and the result is the same as with all rows in every step.
 
 References: Fedorov, Theory of Optimal Experiments (1972); lazy evaluation, Minoux (1978).
 """
@@ -22,23 +22,23 @@ from tasks.selection.rules import Rules, near
 from tasks.selection.table import Table
 
 ACTIVE = 1024
-"""Rows looked at together."""
+"""Rows evaluated together."""
 
 FLOOR = 1e-12
-"""Least ridge, as a part of the largest squared length of a row."""
+"""Smallest ridge, as a fraction of the largest squared length of a row."""
 
 TIE = 1e-6
-"""Leverages that differ by less, as a part of them, count as equal: rounding is of that order while there are
-fewer rows than terms."""
+"""Leverages with a smaller relative difference count as equal: rounding is of that order while there are fewer
+rows than terms."""
 
 GONE = -1.0
-"""Bound of a row that is taken or must not be."""
+"""Bound of a row that is taken or must not be taken."""
 
 
 def design_rows(nmer: NMer, fitting: Fitting) -> tuple[Callable[[Floats], Floats], int]:
     """Return the function from positions to rows of the design matrix, and the number of terms.
 
-    The k are those from which the fit starts, and the rows are switched off with the potential.
+    The k are the start values of the fit, and the rows are multiplied by the potential's switching function.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def design_rows(nmer: NMer, fitting: Fitting) -> tuple[Callable[[Floats], Floats
 
 
 class Greedy:
-    """Takes one row after the other, each the one that raises the determinant most.
+    """Takes one row after the other, each the one that increases the determinant most.
 
     Parameters
     ----------
@@ -70,13 +70,13 @@ class Greedy:
     features
         (rows, width), in which distances are measured.
     rules
-        The distances that rows must keep.
+        Smallest distances between rows.
     gamma
         Ridge parameter of the fit; its square is added to the diagonal.
     quotas
-        (cells,), most rows to take from each cell.
+        (cells,), largest number of rows to take from each cell.
     starts
-        (cells + 1,), row at which each cell begins, and the end of the last.
+        (cells + 1,), first row of each cell, and the end of the last one.
     """
 
     def __init__(
@@ -92,16 +92,16 @@ class Greedy:
         """Upper triangle R with R'R = X'X + ridge."""
 
     def take(self, count: int, chosen: Ints, test: Ints) -> Ints:
-        """Return up to `count` rows, fewer only if no other row keeps its distances within the quotas.
+        """Return up to `count` rows, fewer only if no other row satisfies the distances and quotas.
 
         Parameters
         ----------
         count
-            How many.
+            Number of rows.
         chosen
-            Rows chosen by other means, the test set's among them, from which distances are kept.
+            Rows chosen before, including the test set, to which the distances apply.
         test
-            Those of the test set.
+            The rows of the test set.
         """
         self._bound[chosen] = GONE
         taken = np.zeros(0, dtype=np.int64)
@@ -131,7 +131,7 @@ class Greedy:
         return np.sort(order[split:]), float(self._bound[order[split - 1]])
 
     def _take_among(self, active: Ints, points: Floats, beyond: float, count: int) -> Ints:
-        """Return rows taken one after the other, as long as none of the others can have a larger leverage."""
+        """Return rows taken one after the other while no row outside `active` can have a larger leverage."""
         rows = self._design.take(active).astype(np.float64)
         white = solve_triangular(self._root, rows.T, trans="T", check_finite=False).T
         leverage = np.einsum("ij,ij->i", white, white)

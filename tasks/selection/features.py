@@ -1,4 +1,4 @@
-"""Tables over the frames that may be chosen: what each looks like, and which frame of the pool it is."""
+"""Tables of the frames that may be chosen: their features, and their numbers in the pool."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tasks.selection.strata import PoolRows, Strata
 from tasks.selection.table import Scratch, Table, places, spans
 
 SAMPLE = 500
-"""Frames, evenly spaced in the pool, that stand for it where a descriptor must know it before it is read."""
+"""Number of frames, evenly spaced in the pool, from which a descriptor is made before the pool is read."""
 
 
 def sample_positions(pool: PoolRows) -> Floats:
-    """Return the positions of some frames from all over the pool, (frames, atoms, 3), Angstrom."""
+    """Return the positions of evenly spaced frames of the pool, (frames, atoms, 3), Angstrom."""
     step = max(-(-len(pool) // SAMPLE), 1)
     return np.asarray(pool.rows("positions", 0, len(pool), step), dtype=np.float64)
 
@@ -28,11 +28,11 @@ class Features:
     Attributes
     ----------
     table
-        (rows, width), features less their mean over a sample of the pool: float32 keeps most digits near zero.
+        (rows, width), features minus their mean over a sample of the pool, which keeps precision in float32.
     frames
         (rows,), the frame of each row.
     starts
-        (cells + 1,), row at which each cell begins, and the end of the last.
+        (cells + 1,), first row of each cell, and the end of the last one.
     """
 
     table: Table
@@ -52,9 +52,9 @@ def describe_pool(
     describe
         From positions (frames, atoms, 3), Angstrom, to features (frames, width).
     sample
-        (frames, atoms, 3), Angstrom, frames from all over the pool.
+        (frames, atoms, 3), Angstrom, evenly spaced frames of the pool.
     scratch
-        Where the tables go.
+        Holds the tables.
     """
     centre = describe(sample).mean(axis=0)
     frames = scratch.table(int(strata.sizes.sum()), (), np.int64)
@@ -69,7 +69,7 @@ def tabulate(
     scratch: Scratch,
     frames: Table | None = None,
 ) -> Table:
-    """Return a table of a function of the positions, cell by cell, with the frames' numbers in another.
+    """Return a table of a function of the positions, cell by cell.
 
     Parameters
     ----------
@@ -78,11 +78,11 @@ def tabulate(
     function
         From positions (frames, atoms, 3), Angstrom, to (frames, width).
     width
-        Numbers a frame.
+        Numbers per frame.
     scratch
-        Where the table goes.
+        Holds the table.
     frames
-        Takes the frame of each row, where given.
+        If given, the frame of each row is written to it.
     """
     table = scratch.table(int(strata.sizes.sum()), (width,))
     cursor = strata.starts[:-1].copy()
@@ -97,7 +97,7 @@ def tabulate(
 
 
 def positions_of(pool: PoolRows, frames: Ints) -> Floats:
-    """Return the positions of frames given in rising order, reading the pool in blocks."""
+    """Return the positions of frames given in ascending order, reading the pool in blocks."""
     found = []
     for start, stop in spans(len(pool), 8 * 24):
         wanted = frames[np.searchsorted(frames, start) : np.searchsorted(frames, stop)] - start

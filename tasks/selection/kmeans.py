@@ -1,8 +1,8 @@
-"""Representative frames by mini-batch K-means: one real frame nearest to each centre.
+"""Representative frames by mini-batch K-means: the frame nearest to each centre.
 
-Flat, as in the papers, or in two levels: coarse clusters first, then clusters within each. A table is only ever
-read in batches and blocks, so that it may be larger than the memory; what comes out depends neither on the size
-of the blocks nor on where the table lies.
+The clusters are made in one level, as in the papers, or in two: coarse clusters, and clusters within each. A table
+is read in batches and blocks, so that it may be larger than the memory; the result depends neither on the size of
+the blocks nor on whether the table is in memory.
 """
 
 from __future__ import annotations
@@ -19,43 +19,43 @@ from potentials.arrays import Floats, Ints
 from tasks.selection.table import Scratch, Table, places
 
 COARSE = 200
-"""Clusters of the first level, where there are two."""
+"""Number of clusters of the first of two levels."""
 
 SHARE = 2 / 3
-"""Exponent d / (d + 2) of a coarse cluster's inertia in its share: k clusters in d dimensions leave k^(-2/d) of
-it. Frames spread in about four dimensions within a coarse cluster."""
+"""Exponent d / (d + 2) of a coarse cluster's inertia in its share: k clusters in d dimensions reduce it to
+k^(-2/d). Within a coarse cluster frames vary in about four dimensions."""
 
 PASSES = 3
-"""Times that each row is seen, at most."""
+"""Largest number of times that each row is used."""
 
 VISITS = 1500
-"""Rows seen for each centre, at most."""
+"""Largest number of rows used for each centre."""
 
 WORK = 5 * 10**10
-"""Rows seen times centres, at most, once every row was seen: thousands of clusters in one level cost minutes."""
+"""Largest product of rows and centres after the first pass: thousands of clusters in one level cost minutes."""
 
 BATCHES = (1024, 16_384)
-"""Fewest and most rows of a batch, four for each centre in between; never less than there are centres."""
+"""Smallest and largest number of rows of a batch; in between four per centre, and at least one."""
 
 LOADED = 128 * 2**20
-"""Bytes up to which a table is read into memory and its batches are drawn row by row."""
+"""Largest size in bytes of a table that is read into memory and whose batches are drawn row by row."""
 
 RUN = 32
-"""Rows next to each other that are drawn together from larger tables, because a file is read by pages."""
+"""Number of adjacent rows that are drawn together from larger tables, because a file is read by pages."""
 
 THREADED = 10**9
-"""Rows times centres from which on threads pay: they wait for each other at every batch, and on a busy machine
-small ones cost ten times their work."""
+"""Product of rows and centres above which threads are used: they synchronize at every batch, which on a busy
+machine makes small batches ten times slower."""
 
 SEEDING = 15
-"""Rows for each centre among which the first centres are spread out, each far from those before it (k-means++):
-centres that begin at random rows never reach the tails of a pool."""
+"""Rows per centre from which the initial centres are chosen, each far from those before it (k-means++): centres
+that start from random rows never reach the tails of a pool."""
 
 TRIALS = 7
-"""Rows drawn for each of them, of which the best is kept."""
+"""Rows drawn for each initial centre, of which the best is kept."""
 
 SPREAD_OUT = 2000
-"""Most centres that are spread out; for more of them it would cost more than all else."""
+"""Largest number of centres that are chosen so; for more it would dominate the cost."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,16 @@ class Far:
     Attributes
     ----------
     rows
-        Which.
+        Numbers of the rows.
     distance
-        From their centre, in the features' unit.
+        Distance from their centre, in the features' unit.
     """
 
     rows: Ints
     distance: Floats
 
     def joined(self, rows: Ints, distance: Floats, most: int) -> Far:
-        """Return the farthest `most` of these and of further rows."""
+        """Return the `most` farthest of these and the given rows."""
         rows, distance = np.concatenate([self.rows, rows]), np.concatenate([self.distance, distance])
         order = np.lexsort((rows, -distance))[:most]
         return Far(rows[order], distance[order])
@@ -85,14 +85,14 @@ NONE = Far(np.zeros(0, dtype=np.int64), np.zeros(0))
 
 @dataclass(frozen=True)
 class Representatives:
-    """Rows that stand for a table.
+    """Rows that represent a table.
 
     Attributes
     ----------
     chosen
-        (count,), one row nearest to each centre, all different, in rising order.
+        (count,), the row nearest to each centre, all different, in ascending order.
     far
-        Others, far from their own centres.
+        Other rows, far from their own centres.
     """
 
     chosen: Ints
@@ -107,12 +107,12 @@ def representatives(
     *,
     two_levels: bool = False,
     spare: int = 0,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Representatives:
-    """Return exactly `count` distinct rows: one nearest to each K-means centre.
+    """Return exactly `count` distinct rows: the nearest to each K-means centre.
 
-    A row belongs to one cluster only, so the nearest members of the clusters are distinct. Clusters that end
-    up empty are made good by the rows farthest from their own centre.
+    A row belongs to one cluster only, so that the nearest members of the clusters are distinct. Empty clusters are
+    replaced by the rows farthest from their own centre.
 
     Parameters
     ----------
@@ -123,15 +123,15 @@ def representatives(
     seed
         Seed of the clustering.
     scratch
-        Where two levels put the table once more, sorted by coarse cluster.
+        Holds a copy of the table sorted by coarse cluster, for two levels.
     two_levels
-        Cluster coarsely first and then within each coarse cluster, which costs a fraction for thousands of
-        clusters. Each coarse cluster gets one and its share of the rest by a power of its inertia (the sum of
-        squared distances from its centre), because K-means, too, puts centres where they take away most of it.
+        Make coarse clusters first and then clusters within each, which is much faster for thousands of clusters.
+        Each coarse cluster gets one, and a share of the rest in proportion to a power of its inertia (the sum of
+        squared distances from its centre), because K-means also places centres where they reduce it most.
     spare
-        Number of rows far from their centres to return, if there are as many.
+        Number of rows far from their centres to return, if there are so many.
     progress
-        Called now and then with the number of rows chosen so far.
+        Called from time to time with the number of rows chosen so far.
     """
     two_levels = two_levels and count > COARSE
     small = len(table) * (COARSE if two_levels else count) < THREADED
@@ -142,7 +142,7 @@ def representatives(
 
 
 def share_out(weights: Floats, sizes: Ints, count: int) -> Ints:
-    """Share `count` out among groups by their weights, none more than its size.
+    """Distribute `count` among groups in proportion to their weights, to none more than its size.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def share_out(weights: Floats, sizes: Ints, count: int) -> Ints:
     sizes
         (groups,), their sum at least `count`.
     count
-        What there is to share.
+        Number to distribute.
     """
     shares = np.zeros(len(sizes), dtype=np.int64)
     while left := count - int(shares.sum()):
@@ -166,7 +166,7 @@ def share_out(weights: Floats, sizes: Ints, count: int) -> Ints:
 
 
 def _two_levels(
-    table: Table, count: int, seed: int, scratch: Scratch, spare: int, progress: Callable[[int], None] | None
+    table: Table, count: int, seed: int, scratch: Scratch, spare: int, progress: Callable[[int], None]
 ) -> Representatives:
     """Return the rows nearest to the centres of clusters within coarse clusters."""
     model = _learn(table, COARSE, seed)
@@ -176,20 +176,19 @@ def _two_levels(
         label, distance = _assign(model, block)
         labels.put(np.arange(start, start + len(block)), label)
         sizes += np.bincount(label, minlength=COARSE)
-        np.add.at(inertia, label, distance**2)  # row after row, so that the size of the blocks changes nothing
-    there = (sizes > 0).astype(np.int64)
-    shares = there + share_out(there * inertia**SHARE, sizes - there, count - int(there.sum()))
+        np.add.at(inertia, label, distance**2)  # row by row, independent of the size of the blocks
+    one = (sizes > 0).astype(np.int64)
+    shares = one + share_out(one * inertia**SHARE, sizes - one, count - int(one.sum()))
     by_cluster, rows = _sorted_by(table, labels, sizes, scratch)
     chosen, far, done = [], NONE, 0
     for share, last, size in zip(shares, np.cumsum(sizes), sizes, strict=True):
         if size:
             first = last - size
-            found = _flat(by_cluster.part(first, last), int(share), seed, spare)
+            found = _flat(by_cluster.span(first, last), int(share), seed, spare)
             chosen.append(rows.take(first + found.chosen))
             far = far.joined(rows.take(first + found.far.rows), found.far.distance, spare)
             done += int(share)
-            if progress is not None:
-                progress(done)
+            progress(done)
     for table_now in (labels, by_cluster, rows):
         scratch.release(table_now)
     return Representatives(np.sort(np.concatenate(chosen)), far)
@@ -239,7 +238,7 @@ def _learn(table: Table, count: int, seed: int) -> MiniBatchKMeans:
 def _spread_out(points: NDArray[np.float32], count: int, rng: np.random.Generator) -> Ints:
     """Return `count` points far from each other: the greedy k-means++ of Arthur and Vassilvitskii (2007).
 
-    Each is the best of some drawn with a probability that rises with the square of the distance from those before.
+    Each is the best of `TRIALS` points drawn in proportion to the squared distance from those chosen before.
     """
     exact = points.astype(np.float64)
     squares = np.einsum("ij,ij->i", exact, exact)
@@ -260,7 +259,7 @@ def _spread_out(points: NDArray[np.float32], count: int, rng: np.random.Generato
 
 
 def _batches(table: Table, count: int, rng: np.random.Generator) -> Iterator[NDArray[np.float32]]:
-    """Yield batches of rows in random order, pass after pass, until enough rows have been seen."""
+    """Yield batches of rows in random order, pass after pass, until enough rows have been used."""
     small = len(table) * table.row_bytes <= LOADED
     run = 1 if small else RUN
     size = max(min(max(4 * count, BATCHES[0]), BATCHES[1]) if small else BATCHES[1], count + RUN)
@@ -285,7 +284,7 @@ def _assign(model: MiniBatchKMeans, block: NDArray[np.float32]) -> tuple[Ints, F
 
 
 def _sorted_by(table: Table, labels: Table, sizes: Ints, scratch: Scratch) -> tuple[Table, Table]:
-    """Return the table with the rows of each label together, and the row each of them was."""
+    """Return the table with the rows of each label together, and the number of each row before."""
     sorted_rows, rows = scratch.table(len(table), table.shape[1:]), scratch.table(len(table), (), np.int64)
     cursor = np.cumsum(sizes) - sizes
     for start, block in table.blocks():

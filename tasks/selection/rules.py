@@ -1,4 +1,4 @@
-"""Distances that chosen frames must keep from each other, and frames that take the place of those that do not."""
+"""Smallest distances between chosen frames, and frames that replace those that are too near."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tasks.selection.kmeans import NONE
 from tasks.selection.table import Table
 
 CANDIDATES = 10
-"""Frames looked at for each frame to be added."""
+"""Number of candidates for each frame to be added."""
 
 ROUNDING = 2.0**-22
-"""Of a feature in single precision, as a part of it: what must be added to a distance so that it holds in fact."""
+"""Relative rounding error of a feature in single precision, by which the distances are increased."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The distances to keep, in the features' unit.
+    """The smallest distances, in the features' unit.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Rules:
 
     @classmethod
     def of(cls, settings: SelectionSettings, table: Table) -> Rules:
-        """Return the recipe's rules, a little stricter by what the table's single precision may hide."""
+        """Return the recipe's distances, increased by the rounding error of the table's single precision."""
         largest = max((float(np.abs(block).max()) for _, block in table.blocks()), default=0.0)
         slack = ROUNDING * largest * np.sqrt(table.shape[1])
         wanted = settings.duplicate_distance, max(settings.test_distance, settings.duplicate_distance)
@@ -45,14 +45,14 @@ class Rules:
 
 
 def distinct(points: Floats, least: float) -> Bools:
-    """Return which points to keep so that no two of them are nearer than `least`; of two, the first is kept.
+    """Return which points to keep so that no two are nearer than `least`; of two, the first is kept.
 
     Parameters
     ----------
     points
         (points, width).
     least
-        Distance that must be kept.
+        Smallest distance.
     """
     kept = np.arange(len(points))
     while least > 0 and len(kept) > 1:
@@ -89,11 +89,11 @@ def farthest(points: Floats, left: Floats, count: int, least: float) -> Ints:
     points
         (points, width).
     left
-        (points,), distance of each from what was taken before; a negative one must not be taken.
+        (points,), distance of each from the points taken before; negative if it must not be taken.
     count
-        How many, fewer if the farthest one left is nearer than `least`.
+        Number of points; fewer are returned if the farthest remaining one is nearer than `least`.
     least
-        Distance that must be kept.
+        Smallest distance.
     """
     points = np.ascontiguousarray(points, dtype=np.float64)
     squares = np.einsum("ij,ij->i", points, points)
@@ -113,23 +113,23 @@ def farthest(points: Floats, left: Floats, count: int, least: float) -> Ints:
 def add_farthest(table: Table, rules: Rules, candidates: Ints, chosen: Ints, test: Ints, count: int) -> Ints:
     """Return up to `count` further training rows, each the farthest from all chosen before it.
 
-    Farthest-point sampling over all rows would cost rows times `count` distances; it is done among candidates,
-    which hold the tails but for near ties. Only when they are used up is the whole table searched for others.
+    Farthest-point sampling over all rows would need rows times `count` distances; it is done among candidates,
+    which include the tails except for near ties. The whole table is searched only when no candidates are left.
 
     Parameters
     ----------
     table
         (rows, width).
     rules
-        The distances to keep.
+        The smallest distances.
     candidates
-        Rows far from what was chosen.
+        Rows far from those chosen.
     chosen
-        Rows chosen already, the test set's among them.
+        Rows chosen before, including the test set.
     test
-        Those of the test set.
+        The rows of the test set.
     count
-        How many; fewer come back only if all other rows are too near to the chosen ones.
+        Number of rows; fewer are returned only if all other rows are too near to the chosen ones.
     """
     taken, searched = np.zeros(0, dtype=np.int64), False
     tests = table.take(test)
@@ -149,7 +149,7 @@ def add_farthest(table: Table, rules: Rules, candidates: Ints, chosen: Ints, tes
 
 
 def _search(table: Table, rules: Rules, chosen: Ints, tests: Floats, count: int) -> Ints:
-    """Return rows of the whole table that may still be chosen, those farthest from the chosen ones."""
+    """Return the rows of the whole table that may be chosen and are farthest from the chosen ones."""
     points, far = table.take(chosen), NONE
     for start, block in table.blocks():
         left = nearest_distance(block, points)

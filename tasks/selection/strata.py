@@ -1,4 +1,4 @@
-"""Which frames of a pool may be chosen, and the cells, windows or temperatures or both, they are chosen from."""
+"""The frames of a pool that may be chosen, and the cells (windows, temperatures, or both) that they belong to."""
 
 from __future__ import annotations
 
@@ -11,40 +11,25 @@ from numpy.typing import NDArray
 
 from potentials.arrays import Bools, Floats, Ints
 from recipes.schema.recipe import SelectionSettings
-from storage.records import Pool
 from tasks.selection.table import spans
 
 _ROW_BYTES = 32
-"""Of a frame's energy, source, window, and temperature."""
+"""Bytes of a frame's energy, source, window, and temperature."""
 
 OUT = -1
-"""Cell of a frame that must not be chosen."""
+"""Cell of frames that must not be chosen."""
 
 
 class PoolRows(Protocol):
-    """A pool that is read some frames at a time."""
+    """A pool, in memory or read from its file in blocks."""
 
     def __len__(self) -> int:
         """Return the number of frames."""
         ...
 
     def rows(self, name: str, start: int, stop: int, step: int = 1) -> NDArray[Any]:
-        """Return every `step`-th frame's part of an array of `Pool`, from frame `start` to `stop`."""
+        """Return every `step`-th row of an array of `Pool`, from frame `start` to `stop`."""
         ...
-
-
-@dataclass(frozen=True)
-class PoolInMemory:
-    """A pool in memory, read like one in a file."""
-
-    pool: Pool
-
-    def __len__(self) -> int:
-        return len(self.pool)
-
-    def rows(self, name: str, start: int, stop: int, step: int = 1) -> NDArray[Any]:
-        """Return every `step`-th frame's part of an array of `Pool`, from frame `start` to `stop`."""
-        return np.asarray(getattr(self.pool, name)[start:stop:step])
 
 
 @dataclass(frozen=True)
@@ -56,11 +41,11 @@ class Strata:
     pool
         The pool.
     by
-        The columns whose values make a cell; none is one cell.
+        The columns whose values define a cell; none for one cell.
     highest
-        (sources,), energy above which a frame of each source must not be chosen, kcal/mol; none is no limit.
+        (sources,), energy above which frames of each source must not be chosen, kcal/mol; None for no limit.
     values
-        What the frames of each cell have in these columns, in rising order.
+        The values of each cell in these columns, in ascending order.
     sizes
         (cells,), frames that may be chosen.
     """
@@ -86,37 +71,33 @@ class Strata:
         unknown = cls(pool, tuple(dict.fromkeys(settings.stratify)), highest, (), np.zeros(0, dtype=np.int64))
         found: Counter[tuple[float, ...]] = Counter()
         for start, stop in spans(len(pool), _ROW_BYTES):
-            marks, inverse = unknown._marks(start, stop)
-            counts = np.bincount(inverse[unknown._allowed(start, stop)], minlength=len(marks))
-            found.update(dict(zip(marks, counts.tolist(), strict=True)))
-        values = tuple(sorted(mark for mark, count in found.items() if count))
-        return replace(unknown, values=values, sizes=np.array([found[v] for v in values], dtype=np.int64))
+            values, inverse = unknown._values(start, stop)
+            counts = np.bincount(inverse[unknown._allowed(start, stop)], minlength=len(values))
+            found.update(dict(zip(values, counts.tolist(), strict=True)))
+        cells = tuple(sorted(value for value, count in found.items() if count))
+        return replace(unknown, values=cells, sizes=np.array([found[cell] for cell in cells], dtype=np.int64))
 
     @property
     def starts(self) -> Ints:
-        """Row of a table, sorted by cells, at which each of them begins, and the end of the last, (cells + 1,)."""
+        """First row of each cell in a table sorted by cells, and the end of the last one, (cells + 1,)."""
         return np.concatenate([[0], np.cumsum(self.sizes)])
 
     def cells(self, start: int, stop: int) -> Ints:
-        """Return the cell of each frame from `start` to `stop`, `OUT` for those that must not be chosen."""
-        marks, inverse = self._marks(start, stop)
+        """Return the cell of each frame from `start` to `stop`, `OUT` for frames that must not be chosen."""
+        values, inverse = self._values(start, stop)
         number = {value: n for n, value in enumerate(self.values)}
-        cells = np.array([number.get(mark, OUT) for mark in marks], dtype=np.int64)[inverse]
+        cells = np.array([number.get(value, OUT) for value in values], dtype=np.int64)[inverse]
         return np.asarray(np.where(self._allowed(start, stop), cells, OUT))
 
-    def _marks(self, start: int, stop: int) -> tuple[list[tuple[float, ...]], Ints]:
-        """Return what frames have in the columns, each once, and which of these each frame has."""
-        code, columns = np.zeros(stop - start, dtype=np.int64), []
-        for name in self.by:
-            values, inverse = np.unique(self.pool.rows(name, start, stop), return_inverse=True)
+    def _values(self, start: int, stop: int) -> tuple[list[tuple[float, ...]], Ints]:
+        """Return the distinct values of frames in the columns, and the index of each frame's values in them."""
+        columns = [np.unique(self.pool.rows(name, start, stop), return_inverse=True) for name in self.by]
+        code = np.zeros(stop - start, dtype=np.int64)
+        for values, inverse in columns:
             code = code * len(values) + inverse
-            columns.append(values)
-        codes, inverse = np.unique(code, return_inverse=True)
-        marks: list[tuple[float, ...]] = [()] * len(codes)
-        for values in reversed(columns):
-            marks = [(float(values[c % len(values)]), *mark) for c, mark in zip(codes, marks, strict=True)]
-            codes = codes // len(values)
-        return marks, inverse
+        _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+        rows = np.array([values[index[first]] for values, index in columns]).reshape(-1, len(first)).T
+        return [tuple(row) for row in rows.astype(np.float64).tolist()], inverse
 
     def _allowed(self, start: int, stop: int) -> Bools:
         if self.highest is None:

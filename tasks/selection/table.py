@@ -1,4 +1,4 @@
-"""Tables of numbers, a row a frame, that are in memory or in a scratch file and are used a part at a time."""
+"""Tables of numbers with one row per frame, in memory or in a scratch file, that are read in blocks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -20,11 +19,11 @@ BUDGET = 256 * 2**20
 """Bytes of tables kept in memory; those beyond it go to the scratch folder."""
 
 BLOCK = 16 * 2**20
-"""Bytes of a table or of a pool's positions that are worked on at once."""
+"""Bytes of a table or of a pool's positions in one block."""
 
 CHUNK = 256
-"""Blocks hold a multiple of so many rows, which scikit-learn takes at once: the size of the blocks then changes
-no result, not even in its last digit."""
+"""The rows of a block are a multiple of this number, which scikit-learn processes at once: results then do not
+depend on the size of the blocks, not even in the last digit."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,13 @@ class Table:
     Attributes
     ----------
     values
-        The array (all rows, ...), or the file that holds one.
+        The array (all rows, ...), or its file.
     shape
         (all rows, ...).
     dtype
-        Kind of the numbers.
+        Type of the numbers.
     first, last
-        The rows from `first` up to `last`, which is not among them, are this table's.
+        The table consists of the rows from `first` up to, but without, `last`.
     """
 
     values: NDArray[Any] | Path
@@ -62,8 +61,8 @@ class Table:
         """Bytes of a row."""
         return prod(self.shape[1:]) * self.dtype.itemsize
 
-    def part(self, start: int, stop: int) -> Table:
-        """Return some of the rows as a table of their own; nothing is copied."""
+    def span(self, start: int, stop: int) -> Table:
+        """Return the rows from `start` to `stop` as a table, without copying them."""
         return replace(self, first=self.first + start, last=self.first + stop)
 
     def loaded(self) -> Table:
@@ -82,7 +81,7 @@ class Table:
             return self.values[places]
         found = np.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
         order = np.argsort(places, kind="stable")
-        for start in range(0, len(rows), 4096):  # so that few of the file's pages are in memory at once
+        for start in range(0, len(rows), 4096):  # limits the pages of the file in memory
             now = order[start : start + 4096]
             found[now] = self._map("r")[places[now]]
         return found
@@ -93,23 +92,22 @@ class Table:
         target[self.first + rows] = values
 
     def blocks(self) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Yield the number of the first row and the rows of one block after the other."""
+        """Yield the number of the first row and the rows of each block."""
         for start, stop in spans(len(self), self.row_bytes):
             yield start, self.read(start, stop)
 
     def _map(self, mode: Any) -> NDArray[Any]:
-        """Open the file for one access: the pages of a mapping that stays open count as memory in use."""
+        """Open the file for one access, since the pages of an open mapping count as used memory."""
         return np.memmap(self.values, dtype=self.dtype, mode=mode, shape=self.shape)  # type: ignore[arg-type]
 
 
 class Scratch:
-    """Makes tables: in memory as long as the budget lasts, then in a folder that is removed at the end.
+    """Makes tables in memory up to a budget, then in a folder that is removed at the end.
 
     Parameters
     ----------
     folder
-        Where files may go; what an earlier, killed call left there is removed. Without one it is a folder of the
-        system's for temporary files.
+        For files; what an earlier, killed call left there is removed. None for a temporary folder of the system.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -120,23 +118,21 @@ class Scratch:
             shutil.rmtree(self._given, ignore_errors=True)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def table(self, rows: int, shape: tuple[int, ...] = (), dtype: DTypeLike = np.float32) -> Table:
-        """Return a new table, its numbers not set.
+        """Return a new table with undefined numbers.
 
         Parameters
         ----------
         rows
             Number of rows.
         shape
-            Of a row.
+            Shape of a row.
         dtype
-            Kind of the numbers.
+            Type of the numbers.
         """
         kind, whole = np.dtype(dtype), (rows, *shape)
         size = prod(whole) * kind.itemsize
@@ -153,7 +149,7 @@ class Scratch:
         return Table(path, whole, kind, 0, rows)
 
     def release(self, table: Table) -> None:
-        """Give back what a whole table takes up; it must not be used any more."""
+        """Free the memory or file of a whole table, which must not be used afterwards."""
         if isinstance(table.values, Path):
             table.values.unlink()
         else:
@@ -161,7 +157,7 @@ class Scratch:
 
 
 def spans(rows: int, row_bytes: int) -> Iterator[tuple[int, int]]:
-    """Yield where each block of the rows begins and ends.
+    """Yield the first row and the end of each block of rows.
 
     Parameters
     ----------
@@ -176,14 +172,14 @@ def spans(rows: int, row_bytes: int) -> Iterator[tuple[int, int]]:
 
 
 def places(labels: Ints, cursor: Ints) -> Ints:
-    """Return where each row goes so that rows of one label lie together, in their order.
+    """Return the place of each row if rows are sorted by label and otherwise keep their order.
 
     Parameters
     ----------
     labels
-        (rows,), label of each.
+        (rows,), label of each row.
     cursor
-        (labels,), where the next row of each label goes; moved on for the next call.
+        (labels,), place of the next row of each label; updated for the next call.
     """
     order = np.argsort(labels, kind="stable")
     counts = np.bincount(labels, minlength=len(cursor))

@@ -30,7 +30,7 @@ def selection_task(plan: Plan, store_path: Path) -> str:
     recipe, store, key = plan.recipe, Store(store_path), plan.selection
     if store.find("selection", key, recipe.name):
         return key
-    from tasks.selection.choose import select  # scikit-learn, of which a finished selection needs nothing
+    from tasks.selection.choose import select  # imports scikit-learn, which a finished selection does not need
 
     nmer, source = plan.nmer, store.get("pool", plan.pool)
     wanted = recipe.selection.train + recipe.selection.test

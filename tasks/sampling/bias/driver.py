@@ -171,11 +171,10 @@ def drive(
             slope_of[wall.argument] += slope
         bias[n] = sum(energies.values())
         forces[n] = -sum((slope_of[name] * gradients[name] for name in cvs if slope_of[name]), np.zeros_like(x))
+        shown = squares | {name: value / cvs[name].scale(plumed.length) for name, value in values.items()}
+        shown |= {name: energy / plumed.energy for name, energy in energies.items()}
         for name, column in printed.items():
-            if name in cvs:
-                column[n] = values[name] / cvs[name].scale(plumed.length)
-            else:
-                column[n] = energies[name] / plumed.energy if name in energies else squares[name]
+            column[n] = shown[name]
     hills, heads = _hill_tables(plumed, states, timestep)
     return BiasedTrajectory(bias, forces, printed, hills, heads)
 

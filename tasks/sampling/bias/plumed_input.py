@@ -30,17 +30,13 @@ TIME = {"ps": 1000.0, "fs": 1.0, "ns": 1e6, "atomic": 2.418884326509e-2}
 
 KEYS: dict[str, set[str]] = {
     "UNITS": {"LENGTH", "ENERGY", "TIME", "MASS", "CHARGE"},
-    "COM": {"ATOMS", "NOPBC"},
-    "DISTANCE": {"ATOMS", "NOPBC"},
-    "ANGLE": {"ATOMS", "NOPBC"},
-    "TORSION": {"ATOMS", "NOPBC"},
+    **{name: {"ATOMS", "NOPBC"} for name in ("COM", "DISTANCE", "ANGLE", "TORSION")},
     "COMBINE": {"ARG", "COEFFICIENTS", "PERIODIC"},
     "PBMETAD": {
         *("ARG", "PF", "SIGMA", "PACE", "HEIGHT", "BIASFACTOR", "TEMP", "FILE", "FMT"),
         *("GRID_MIN", "GRID_MAX", "GRID_BIN", "GRID_SPACING"),
     },
-    "UPPER_WALLS": {"ARG", "AT", "KAPPA", "EXP", "EPS", "OFFSET"},
-    "LOWER_WALLS": {"ARG", "AT", "KAPPA", "EXP", "EPS", "OFFSET"},
+    **{name: {"ARG", "AT", "KAPPA", "EXP", "EPS", "OFFSET"} for name in ("UPPER_WALLS", "LOWER_WALLS")},
     "PRINT": {"ARG", "FILE", "STRIDE", "FMT"},
     "FLUSH": {"STRIDE"},
 }

@@ -1,14 +1,14 @@
 """ff14SB for pieces of alanine and glycine chains, from the file that OpenMM ships.
 
-Types, charges, and parameters are read from the file. A fragment's atoms have the types and charges of the residue
-atoms they stand for (`tasks.sampling.force_fields.residues`); what is left to the fragment's total charge is
-spread evenly over its caps. (The papers do not give their rule.) A cap has the type that a hydrogen has there: HC
-on a methyl, H1 on C-alpha, H5 on a carbonyl carbon, H on an amide nitrogen.
+A fragment's atoms have the types and charges of their residue atoms (`tasks.sampling.force_fields.residues`); the
+rest of the fragment's total charge is spread evenly over its caps. (The papers do not give their rule.) A cap has
+the type of a hydrogen there: HC on a methyl, H1 on C-alpha, H5 on a carbonyl carbon, H on an amide nitrogen.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
@@ -16,63 +16,53 @@ from potentials.errors import InputError
 from potentials.nmers.fragment import Fragment
 from recipes.registry import Need
 from tasks.sampling.force_field import ForceField
-from tasks.sampling.force_fields.residues import residue_atoms
-from tasks.sampling.force_fields.terms import Given, Rules, Terms, spread
+from tasks.sampling.force_fields.parameters import Conventions, Given, Parameters, spread
+from tasks.sampling.force_fields.residues import CAP, residue_atoms
 
 FF14SB = "amber14/protein.ff14SB.xml"
 
-RULES = Rules(mixing="arithmetic", lj14=0.5, coulomb14=0.8333333333333334, torsion="charmm")
+CONVENTIONS = Conventions(mixing="arithmetic", lj14=0.5, coulomb14=0.8333333333333334, torsion="charmm")
 
 CAP_TYPE = {"CB": "protein-HC", "CA": "protein-H1", "C": "protein-H5", "N": "protein-H"}
-"""Type of a cap on each atom of a residue that a bond can be cut at."""
+"""Type of a cap on each residue atom where a bond can be cut."""
 
 
-def ff14sb_terms(fragment: Fragment, given: tuple[Given, ...] = ()) -> Terms:
-    """Return a fragment's ff14SB terms, impropers among the torsions.
+def ff14sb_parameters(fragment: Fragment, given: tuple[Given, ...] = ()) -> Parameters:
+    """Return a fragment's ff14SB parameters; impropers are among the torsions.
 
     Parameters
     ----------
     fragment
         The fragment.
     given
-        What the recipe says of each atom; empty if nothing.
+        What the recipe gives for each atom; empty if nothing.
 
     Raises
     ------
     InputError
-        If the fragment is no piece of an alanine or glycine chain, or has no parameters for types given.
+        If the fragment is not a piece of an alanine or glycine chain, or there are no parameters for types given.
     """
     from openmm import unit
 
     types, _ = _types_and_charges(fragment, _force_field(), given)
     system = ff14sb_system(fragment, given)
-    terms = Terms(types=types)
+    parameters = Parameters(types=types)
     kcal, angstrom, degree = unit.kilocalorie_per_mole, unit.angstrom, unit.degree
-    for force in system.getForces():
-        name = type(force).__name__
-        if name == "NonbondedForce":
-            for i in range(force.getNumParticles()):
-                charge, sigma, epsilon = force.getParticleParameters(i)
-                terms.charges.append(charge.value_in_unit(unit.elementary_charge))
-                terms.sigma.append(sigma.value_in_unit(angstrom))
-                terms.epsilon.append(epsilon.value_in_unit(kcal))
-        elif name == "HarmonicBondForce":
-            for n in range(force.getNumBonds()):
-                i, j, length, k = force.getBondParameters(n)
-                constant = k.value_in_unit(kcal / angstrom**2) / 2
-                terms.bonds.append((i, j, "harmonic", (constant, length.value_in_unit(angstrom))))
-        elif name == "HarmonicAngleForce":
-            for n in range(force.getNumAngles()):
-                i, j, k, theta, constant = force.getAngleParameters(n)
-                half = constant.value_in_unit(kcal / unit.radian**2) / 2
-                terms.angles.append((i, j, k, half, theta.value_in_unit(degree)))
-        elif name == "PeriodicTorsionForce":
-            for n in range(force.getNumTorsions()):
-                i, j, k, m, periodicity, phase, constant = force.getTorsionParameters(n)
-                phi0 = round(phase.value_in_unit(degree))
-                terms.torsions.append((i, j, k, m, (constant.value_in_unit(kcal), periodicity, phi0, 0.0)))
-    _check_complete(fragment, terms)
-    return terms
+    for charge, sigma, epsilon in _entries(system, "NonbondedForce", "Particle"):
+        parameters.charges.append(charge.value_in_unit(unit.elementary_charge))
+        parameters.sigma.append(sigma.value_in_unit(angstrom))
+        parameters.epsilon.append(epsilon.value_in_unit(kcal))
+    for i, j, length, constant in _entries(system, "HarmonicBondForce", "Bond"):
+        half = constant.value_in_unit(kcal / angstrom**2) / 2
+        parameters.bonds.append((i, j, "harmonic", (half, length.value_in_unit(angstrom))))
+    for i, j, k, theta, constant in _entries(system, "HarmonicAngleForce", "Angle"):
+        half = constant.value_in_unit(kcal / unit.radian**2) / 2
+        parameters.angles.append((i, j, k, half, theta.value_in_unit(degree)))
+    for i, j, k, m, periodicity, phase, constant in _entries(system, "PeriodicTorsionForce", "Torsion"):
+        phi0 = round(phase.value_in_unit(degree))
+        parameters.torsions.append((i, j, k, m, (constant.value_in_unit(kcal), periodicity, phi0, 0.0)))
+    _check_complete(fragment, parameters)
+    return parameters
 
 
 def ff14sb_system(fragment: Fragment, given: tuple[Given, ...] = ()) -> Any:
@@ -83,19 +73,19 @@ def ff14sb_system(fragment: Fragment, given: tuple[Given, ...] = ()) -> Any:
     fragment
         The fragment.
     given
-        What the recipe says of each atom; empty if nothing.
+        What the recipe gives for each atom; empty if nothing.
 
     Raises
     ------
     InputError
-        If the fragment is no piece of an alanine or glycine chain.
+        If the fragment is not a piece of an alanine or glycine chain.
     """
     from openmm import app
 
     forcefield = _force_field()
     types, charges = _types_and_charges(fragment, forcefield, given)
-    # a residue for each atom: OpenMM matches residues to templates by elements and bonds alone; within a larger
-    # one a hydrogen could get the charge of a cap beside it
+    # one residue per atom: OpenMM matches residues to templates by elements and bonds alone, so that in a larger
+    # residue a hydrogen could get the charge of a cap on the same atom
     degrees = [len(bonded) for bonded in fragment.neighbours]
     templates = "".join(
         f'<Residue name="X{i}"><Atom name="X" type="{t}" charge="{q!r}"/>'
@@ -126,37 +116,34 @@ def ff14sb_system(fragment: Fragment, given: tuple[Given, ...] = ()) -> Any:
 def _force_field() -> Any:
     from openmm import app
 
-    return app.ForceField(FF14SB)  # a new one each time: fragments add their templates to it
+    return app.ForceField(FF14SB)  # a new one for each call, since fragments add their templates
+
+
+def _entries(system: Any, force_class: str, kind: str) -> Iterator[Any]:
+    """Yield the parameters of each particle, bond, angle, or torsion of one kind of force."""
+    for force in system.getForces():
+        if type(force).__name__ == force_class:
+            for number in range(getattr(force, f"getNum{kind}s")()):
+                yield getattr(force, f"get{kind}Parameters")(number)
 
 
 def _types_and_charges(
     fragment: Fragment, forcefield: Any, given: tuple[Given, ...]
 ) -> tuple[list[str], list[float]]:
     given = given or (Given(),) * fragment.natoms
-    known = [atom for atom, one in enumerate(given) if one.type is not None and one.charge is not None]
+    known = [atom for atom, own in enumerate(given) if own.type is not None and own.charge is not None]
     names = residue_atoms(fragment, "ff14SB", known)
     types, charges = [], []
     for atom, own in enumerate(given):
-        if atom in known:
-            kind, charge = "", 0.0
-        elif atom in fragment.caps:
-            anchor = names.get(fragment.anchor(atom))
-            if anchor is None:
-                raise InputError(
-                    f"sampling.atom_types: atom {atom} of fragment '{fragment.name}' is a cap on an atom whose "
-                    "type is given; give the cap a type and a charge as well"
-                )
-            kind, charge = CAP_TYPE[anchor[1]], 0.0
-        else:
-            residue, name = names[atom]
+        residue, name = names.get(atom, ("", ""))
+        kind, charge = CAP_TYPE.get(name, ""), 0.0
+        if residue not in ("", CAP):
             (model,) = [a for a in forcefield._templates[residue].atoms if a.name == name]
             kind, charge = model.type, float(model.parameters["charge"])
-        if own.type is not None and own.type not in forcefield._atomTypes:
-            raise InputError(
-                f"sampling.atom_types: ff14SB has no type '{own.type}'; allowed: "
-                + ", ".join(forcefield._atomTypes)
-            )
         if own.type is not None:
+            if own.type not in forcefield._atomTypes:
+                allowed = ", ".join(forcefield._atomTypes)
+                raise InputError(f"sampling.atom_types: ff14SB has no type '{own.type}'; allowed: {allowed}")
             element = forcefield._atomTypes[own.type].element.symbol
             if element != fragment.symbols[atom]:
                 raise InputError(
@@ -168,14 +155,14 @@ def _types_and_charges(
     return types, spread(fragment, charges, given)
 
 
-def _check_complete(fragment: Fragment, terms: Terms) -> None:
-    """Raise InputError if a bond or an angle has no parameters: OpenMM leaves out what it has none for."""
+def _check_complete(fragment: Fragment, parameters: Parameters) -> None:
+    """Raise InputError if a bond or an angle has no parameters: OpenMM omits those without an error."""
     wanted: set[tuple[int, ...]] = {tuple(sorted(bond)) for bond in fragment.bonds}
     wanted |= {(i, j, k) for j, bonded in enumerate(fragment.neighbours) for i, k in combinations(bonded, 2)}
-    found: set[tuple[int, ...]] = {tuple(sorted((i, j))) for i, j, _, _ in terms.bonds}
-    found |= {(min(i, k), j, max(i, k)) for i, j, k, _, _ in terms.angles}
+    found: set[tuple[int, ...]] = {tuple(sorted((i, j))) for i, j, _, _ in parameters.bonds}
+    found |= {(min(i, k), j, max(i, k)) for i, j, k, _, _ in parameters.angles}
     if missing := sorted(wanted - found):
-        types = "-".join(terms.types[atom] for atom in missing[0])
+        types = "-".join(parameters.types[atom] for atom in missing[0])
         raise InputError(
             f"fragment '{fragment.name}': ff14SB has no parameters for {types} (atoms "
             f'{", ".join(map(str, missing[0]))}); give other sampling.atom_types, or force_field = "GFN2-xTB"'
@@ -185,10 +172,10 @@ def _check_complete(fragment: Fragment, terms: Terms) -> None:
 FORCE_FIELD = ForceField(
     name="ff14SB",
     title="capped pieces of Ace-, alanine, glycine, -Nme chains, with OpenMM's parameters; atoms keep the charges "
-    "they have in the residue, and the rest goes evenly to the caps",
+    "they have in the residue, and the rest is spread evenly over the caps",
     needs=(Need("openmm", "pip install 'nmer[run]'"),),
     packages=("openmm",),
     papers=("ff14sb",),
-    terms=ff14sb_terms,
-    rules=RULES,
+    parameters=ff14sb_parameters,
+    conventions=CONVENTIONS,
 )

@@ -1,4 +1,4 @@
-"""GFN2-xTB as a force field: tblite computes every step."""
+"""GFN2-xTB as a force field, computed by tblite at every step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What LAMMPS reads: the data file of an n-mer, and the commands up to the first run."""
+"""LAMMPS' input: the data file of an n-mer, and the commands before the first run."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from potentials.nmers.nmer import NMer
-from tasks.sampling.force_fields.terms import Rules, Terms
+from tasks.sampling.force_fields.parameters import Conventions, Parameters
 from tasks.sampling.force_fields.water import TIP4P_2005F, is_water
 
 BOX = 200.0
-"""Edge of the box, Angstrom; nothing reaches it, the boundaries are open."""
+"""Edge of the box, Angstrom; no atom reaches it, and the boundaries are open."""
 
 CUTOFF = 60.0
-"""Beyond any distance in an n-mer, Angstrom: nothing is cut."""
+"""Cutoff larger than any distance in an n-mer, Angstrom."""
 
 
 def atom_types(nmer: NMer) -> list[int]:
-    """Return LAMMPS' type of each atom, from 1: one each, but all waters share one for O and one for H.
+    """Return LAMMPS' type of each atom, from 1: one per atom, but all waters share one for O and one for H.
 
-    LAMMPS' TIP4P knows its waters by these two types: any other oxygen would carry its charge itself.
+    LAMMPS' TIP4P identifies water by these two types, and oxygens of other types keep the charge on the atom.
     """
     types: list[int] = []
     water: list[int] = []
@@ -33,23 +33,23 @@ def atom_types(nmer: NMer) -> list[int]:
     return types
 
 
-def lammps_data(nmer: NMer, terms: Terms) -> str:
+def lammps_data(nmer: NMer, parameters: Parameters) -> str:
     """Return LAMMPS' data file: one type per bond, angle, torsion, and improper.
 
     Parameters
     ----------
     nmer
         The n-mer.
-    terms
-        Its force-field terms.
+    parameters
+        Its force-field parameters.
     """
     half = BOX / 2
     types = atom_types(nmer)
     sections: dict[str, list[tuple[int, ...]]] = {
-        "bond": [b[:2] for b in terms.bonds],
-        "angle": [a[:3] for a in terms.angles],
-        "dihedral": [t[:4] for t in terms.torsions],
-        "improper": [t[:4] for t in terms.impropers],
+        "bond": [b[:2] for b in parameters.bonds],
+        "angle": [a[:3] for a in parameters.angles],
+        "dihedral": [t[:4] for t in parameters.torsions],
+        "improper": [t[:4] for t in parameters.impropers],
     }
     lines = ["an n-mer in vacuum", "", f"{nmer.natoms} atoms", f"{max(types)} atom types"]
     for name, members in sections.items():
@@ -63,7 +63,7 @@ def lammps_data(nmer: NMer, terms: Terms) -> str:
     lines += ["", "Atoms # full", ""]
     for i, (x, y, z) in enumerate(nmer.positions - centre, 1):
         lines.append(
-            f"{i} {molecule[i - 1]} {types[i - 1]} {terms.charges[i - 1]:.16g} {x:.16g} {y:.16g} {z:.16g}"
+            f"{i} {molecule[i - 1]} {types[i - 1]} {parameters.charges[i - 1]:.16g} {x:.16g} {y:.16g} {z:.16g}"
         )
     for name, members in sections.items():
         if members:
@@ -72,55 +72,49 @@ def lammps_data(nmer: NMer, terms: Terms) -> str:
     return "\n".join(lines) + "\n"
 
 
-def force_field_commands(nmer: NMer, terms: Terms, rules: Rules, data_file: Path) -> list[str]:
-    """Return the commands for an n-mer whose forces LAMMPS computes itself.
+def force_field_commands(
+    nmer: NMer, parameters: Parameters, conventions: Conventions | None, data_file: Path
+) -> list[str]:
+    """Return the commands for an n-mer and its force field.
 
     Parameters
     ----------
     nmer
         The n-mer.
-    terms, rules
-        Its force field.
+    parameters, conventions
+        Its force field; without conventions LAMMPS computes no forces.
     data_file
         What `lammps_data` returned.
     """
+    world = ["units real", "atom_style full", "boundary f f f", "newton on", "atom_modify map array sort 0 0.0"]
+    if conventions is None:
+        return [*world, f"pair_style zero {CUTOFF} nocoeff", f'read_data """{data_file}"""', "pair_coeff * *"]
     water = next((p.start for f, p in zip(nmer.fragments, nmer.slices, strict=True) if is_water(f)), None)
     types = atom_types(nmer)
     pair = f"lj/cut/coul/cut {CUTOFF}"
     if water is not None:
-        bond = next(n for n, b in enumerate(terms.bonds, 1) if b[2] == "morse")
-        angle = next(n for n, a in enumerate(terms.angles, 1) if a[1] == water)
+        bond = next(n for n, b in enumerate(parameters.bonds, 1) if b[2] == "morse")
+        angle = next(n for n, a in enumerate(parameters.angles, 1) if a[1] == water)
         pair = f"lj/cut/tip4p/cut {types[water]} {types[water + 1]} {bond} {angle} {TIP4P_2005F['qdist']} {CUTOFF}"
     return [
-        *_world(),
+        *world,
         f"pair_style {pair}",
-        f"pair_modify mix {rules.mixing}",
-        f"special_bonds lj 0.0 0.0 {rules.lj14} coul 0.0 0.0 {rules.coulomb14}",
-        f"bond_style hybrid {' '.join(sorted({b[2] for b in terms.bonds}))}",
+        f"pair_modify mix {conventions.mixing}",
+        f"special_bonds lj 0.0 0.0 {conventions.lj14} coul 0.0 0.0 {conventions.coulomb14}",
+        f"bond_style hybrid {' '.join(sorted({b[2] for b in parameters.bonds}))}",
         "angle_style harmonic",
-        *([f"dihedral_style {rules.torsion}"] if terms.torsions else []),
-        *(["improper_style cvff"] if terms.impropers else []),
+        *([f"dihedral_style {conventions.torsion}"] if parameters.torsions else []),
+        *(["improper_style cvff"] if parameters.impropers else []),
         f'read_data """{data_file}"""',
         *(
             f"pair_coeff {t} {t} {_numbers((epsilon, sigma))}"
-            for t, epsilon, sigma in zip(types, terms.epsilon, terms.sigma, strict=True)
+            for t, epsilon, sigma in zip(types, parameters.epsilon, parameters.sigma, strict=True)
         ),
-        *(f"bond_coeff {n} {style} {_numbers(c)}" for n, (_, _, style, c) in enumerate(terms.bonds, 1)),
-        *(f"angle_coeff {n} {_numbers(angle[3:])}" for n, angle in enumerate(terms.angles, 1)),
-        *(f"dihedral_coeff {n} {_numbers(torsion[4])}" for n, torsion in enumerate(terms.torsions, 1)),
-        *(f"improper_coeff {n} {_numbers(improper[4:])}" for n, improper in enumerate(terms.impropers, 1)),
+        *(f"bond_coeff {n} {style} {_numbers(c)}" for n, (_, _, style, c) in enumerate(parameters.bonds, 1)),
+        *(f"angle_coeff {n} {_numbers(angle[3:])}" for n, angle in enumerate(parameters.angles, 1)),
+        *(f"dihedral_coeff {n} {_numbers(torsion[4])}" for n, torsion in enumerate(parameters.torsions, 1)),
+        *(f"improper_coeff {n} {_numbers(improper[4:])}" for n, improper in enumerate(parameters.impropers, 1)),
     ]
-
-
-def no_force_field_commands(data_file: Path) -> list[str]:
-    """Return the commands for an n-mer whose forces LAMMPS is given.
-
-    Parameters
-    ----------
-    data_file
-        What `lammps_data` returned for an n-mer without terms.
-    """
-    return [*_world(), f"pair_style zero {CUTOFF} nocoeff", f'read_data """{data_file}"""', "pair_coeff * *"]
 
 
 def motion_commands(temperature: float, timestep: float, damping: float, seed: int) -> list[str]:
@@ -146,10 +140,6 @@ def motion_commands(temperature: float, timestep: float, damping: float, seed: i
         "thermo_style custom step pe",
         "thermo 1000000000",
     ]
-
-
-def _world() -> list[str]:
-    return ["units real", "atom_style full", "boundary f f f", "newton on", "atom_modify map array sort 0 0.0"]
 
 
 def _numbers(values: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""The minimum of an n-mer's force field, and the vibrations about it."""
+"""The minimum of an n-mer's force field, and its normal modes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ CONVERGED = 1e-6
 """Largest force at which the search ends, kcal/mol/Angstrom."""
 
 ACCEPTED = 1e-2
-"""Largest force of a minimum where rounding in the force field keeps it from `CONVERGED`, kcal/mol/Angstrom."""
+"""Largest force of a minimum if rounding in the force field prevents `CONVERGED`, kcal/mol/Angstrom."""
 
 IMAGINARY = 5.0
-"""An imaginary frequency up to this is rounding on a flat surface, cm^-1; beyond it the point is a saddle."""
+"""Largest imaginary frequency that counts as rounding, cm^-1; above it the point is a saddle."""
 
 BOX = 0.3
 """Largest change of a coordinate in one round of L-BFGS, Angstrom."""
@@ -37,18 +37,18 @@ ROUNDS = 200
 """Rounds of L-BFGS before Newton's method."""
 
 TRIES = 10
-"""Saddles that the search steps down from before it gives up."""
+"""Largest number of saddles from which the search continues."""
 
 NUDGE = 0.1
-"""Largest move of an atom when the search leaves a saddle, and in one Newton step, Angstrom."""
+"""Largest displacement of an atom when the search leaves a saddle, and in one Newton step, Angstrom."""
 
 CONTACT = 1.5
-"""Fragments written down nearer to each other than this are pulled apart first, Angstrom."""
+"""Fragments with atoms nearer to each other than this are first moved apart, Angstrom."""
 
 
 @dataclass(frozen=True)
 class Modes:
-    """Normal modes: Q = L sqrt(m) (x - x0), translations and rotations left out.
+    """Normal modes: Q = L sqrt(m) (x - x0), without translations and rotations.
 
     Attributes
     ----------
@@ -79,11 +79,11 @@ class Minimum:
     Attributes
     ----------
     positions
-        (atoms, 3), Angstrom, the centre of the coordinates at the origin; caps where the force field wants them.
+        (atoms, 3), Angstrom, centred at the origin; caps at the force field's bond lengths.
     energy
         kcal/mol.
     force
-        Largest component of the forces that are left, kcal/mol/Angstrom.
+        Largest component of the remaining forces, kcal/mol/Angstrom.
     modes
         Its vibrations.
     """
@@ -95,10 +95,10 @@ class Minimum:
 
 
 def find_minimum(nmer: NMer, surface: ForceFunction) -> Minimum:
-    """Go down from the recipe's geometry to the nearest minimum.
+    """Find the nearest minimum from the recipe's geometry.
 
-    L-BFGS first, then Newton's method; from a saddle, where a symmetric geometry may lead, down along its steepest
-    mode.
+    The search uses L-BFGS and then Newton's method; from a saddle, to which a symmetric geometry may lead, it
+    continues along the mode of the most negative curvature.
 
     Parameters
     ----------
@@ -110,15 +110,15 @@ def find_minimum(nmer: NMer, surface: ForceFunction) -> Minimum:
     Raises
     ------
     StageError
-        If the force field loses the atoms, the forces do not vanish, or every point found is a saddle.
+        If LAMMPS loses atoms, the forces do not vanish, or every point found is a saddle.
     """
     try:
-        # at this size threads of BLAS only wait for each other, and the sums would depend on their number
+        # at this size threads of BLAS save no time, and the sums would depend on their number
         with threadpool_limits(limits=1, user_api="blas"):
             return _search(nmer, surface)
     except ExplosionError as error:
         raise StageError(
-            f"sampling: the force field lost {nmer.name} on the way to its minimum: {error}; start from a better "
+            f"sampling: the search for the force field's minimum of {nmer.name} failed: {error}; give a better "
             "geometry in nmer.fragments"
         ) from None
 
@@ -131,7 +131,7 @@ def _search(nmer: NMer, surface: ForceFunction) -> Minimum:
         if force > ACCEPTED:
             raise StageError(
                 f"sampling: the force field's minimum of {nmer.name} was not found, a force of {force:.2g} "
-                "kcal/mol/A is left; start from a better geometry in nmer.fragments"
+                "kcal/mol/A remains; give a better geometry in nmer.fragments"
             )
         lowest = float(modes.wavenumbers.min(initial=0.0))
         if lowest > -IMAGINARY:
@@ -140,7 +140,7 @@ def _search(nmer: NMer, surface: ForceFunction) -> Minimum:
         x = x + down * NUDGE / np.abs(down).max()
     raise StageError(
         f"sampling: no minimum of {nmer.name} was found: after {TRIES} searches there is an imaginary mode of "
-        f"{-lowest:.0f} cm^-1; start from a better geometry in nmer.fragments, or take another force_field"
+        f"{-lowest:.0f} cm^-1; give a better geometry in nmer.fragments, or another force_field"
     )
 
 
@@ -187,7 +187,7 @@ def _vibrating_space(nmer: NMer, positions: Floats) -> Floats:
 
 
 def _descend(surface: ForceFunction, x: Floats) -> Floats:
-    """Go down by L-BFGS; the box about each round's start keeps a first long step from parting the fragments."""
+    """Minimize by L-BFGS; the bounds of each round keep a long first step from separating the fragments."""
 
     def value(flat: Floats) -> tuple[float, Floats]:
         energy, forces = surface(flat.reshape(x.shape))
@@ -206,7 +206,7 @@ def _descend(surface: ForceFunction, x: Floats) -> Floats:
 
 
 def _newton(nmer: NMer, surface: ForceFunction, x: Floats) -> tuple[Floats, float, float, Modes]:
-    """Return the point where Newton's method ends, with its energy, largest force, and modes."""
+    """Return the end point of Newton's method, with its energy, largest force, and modes."""
     root = np.sqrt(nmer.masses)[:, None]
     floor = WAVENUMBER**2 / KCAL
     energy, forces = surface(x)
@@ -227,7 +227,7 @@ def _newton(nmer: NMer, surface: ForceFunction, x: Floats) -> tuple[Floats, floa
 
 
 def _apart(nmer: NMer) -> Floats:
-    """Return the recipe's geometry about the origin, overlapping fragments pulled apart."""
+    """Return the recipe's geometry centred at the origin, with overlapping fragments moved apart."""
     x = nmer.positions - nmer.positions.mean(axis=0)
     for part in nmer.slices[1:]:
         before = x[: part.start]

@@ -1,12 +1,12 @@
 """OPLS-AA for pieces of alanine and glycine chains, from the file that moltemplate ships.
 
-``oplsaa2024.lt`` lists the types with their charges, and the rules by which bonded terms follow from types. Each
-rule is matched by moltemplate's own functions. The charges are the OPLS-AA library's: not CM1A charges, for which
-there is no open program. What is left to the fragment's total charge is spread evenly over its caps.
+``oplsaa2024.lt`` lists the types with their charges, and the rules that assign bonded parameters to types; they
+are applied by moltemplate's own functions. The charges are those of the OPLS-AA library, not CM1A charges, for
+which there is no open program. The rest of the fragment's total charge is spread evenly over its caps.
 
-The numbers of the types are chosen here, as the file's comments say: amides 235, 236, 238, 241, and 242, C-alpha
-223 and 224, methyls and hydrogens on carbon the alkanes' that OPLS-AA's peptides have, 135 and 140. A cap is a
-hydrogen of its place: 140 on a methyl and on C-alpha, 279 (formamide's) on a carbonyl carbon, 241 on a nitrogen.
+The types follow the comments of the file: amides 235, 236, 238, 241, and 242, C-alpha 223 and 224, methyls and
+hydrogens on carbon 135 and 140, which OPLS-AA's peptides share with the alkanes. A cap has the type of a hydrogen
+there: 140 on a methyl and on C-alpha, 279 (formamide's) on a carbonyl carbon, 241 on a nitrogen.
 """
 
 from __future__ import annotations
@@ -22,63 +22,62 @@ from potentials.errors import InputError, MissingProgramError
 from potentials.nmers.fragment import Fragment
 from recipes.registry import Need
 from tasks.sampling.force_field import ForceField
-from tasks.sampling.force_fields.residues import Name, residue_atoms
-from tasks.sampling.force_fields.terms import Given, Rules, Terms, spread
+from tasks.sampling.force_fields.parameters import Conventions, Given, Parameters, spread
+from tasks.sampling.force_fields.residues import CAP, Name, residue_atoms
 
 LIBRARY = "oplsaa2024.lt"
 
-RULES = Rules(mixing="geometric", lj14=0.5, coulomb14=0.5, torsion="opls")
+CONVENTIONS = Conventions(mixing="geometric", lj14=0.5, coulomb14=0.5, torsion="opls")
 
 TYPE: dict[Name, str] = {
     ("ACE", "CH3"): "135",
-    ("ACE", "HH31"): "140",
     ("ALA", "CB"): "135",
-    ("ALA", "HB1"): "140",
     ("ALA", "CA"): "224",
-    ("ALA", "HA"): "140",
     ("GLY", "CA"): "223",
-    ("GLY", "HA2"): "140",
     ("NME", "CH3"): "242",
-    ("NME", "HH31"): "140",
+    **dict.fromkeys((("ACE", "HH31"), ("ALA", "HB1"), ("ALA", "HA"), ("GLY", "HA2"), ("NME", "HH31")), "140"),
     **{(residue, "C"): "235" for residue in ("ACE", "ALA", "GLY")},
     **{(residue, "O"): "236" for residue in ("ACE", "ALA", "GLY")},
     **{(residue, "N"): "238" for residue in ("ALA", "GLY", "NME")},
     **{(residue, "H"): "241" for residue in ("ALA", "GLY", "NME")},
+    **{(CAP, atom): kind for atom, kind in (("CB", "140"), ("CA", "140"), ("C", "279"), ("N", "241"))},
 }
-"""The type of each residue atom."""
-
-CAP_TYPE = {"CB": "140", "CA": "140", "C": "279", "N": "241"}
-"""Type of a cap on each atom of a residue that a bond can be cut at."""
+"""The type of each residue atom, and of a cap on each atom where a bond can be cut."""
 
 SYMMETRY = {
     "angle": "moltemplate.nbody_Angles",
     "dihedral": "moltemplate.nbody_Dihedrals",
     "improper": "moltemplate.nbody_alt_symmetry.cenIsortJKL",
 }
-"""moltemplate's modules that know which atoms make a term; the library asks for this kind of improper."""
+"""moltemplate's modules that define the symmetry of each interaction; for impropers the one the library names."""
 
 
-def opls_terms(fragment: Fragment, given: tuple[Given, ...] = ()) -> Terms:
-    """Return a fragment's OPLS-AA terms.
+def opls_parameters(fragment: Fragment, given: tuple[Given, ...] = ()) -> Parameters:
+    """Return a fragment's OPLS-AA parameters.
 
     Parameters
     ----------
     fragment
         The fragment.
     given
-        What the recipe says of each atom; empty if nothing.
+        What the recipe gives for each atom; empty if nothing.
 
     Raises
     ------
     InputError
-        If moltemplate is missing, the fragment is no piece of an alanine or glycine chain, or there are no
+        If moltemplate is missing, the fragment is not a piece of an alanine or glycine chain, or there are no
         parameters for types given.
     """
     library = read_library()
     given = given or (Given(),) * fragment.natoms
-    types = _types(fragment, library, given)
+    names = residue_atoms(fragment, "OPLS-AA", [atom for atom, own in enumerate(given) if own.type is not None])
+    types = [own.type or TYPE[names[atom]] for atom, own in enumerate(given)]
+    if unknown := [kind for kind in types if kind not in library.charges]:
+        raise InputError(
+            f"sampling.atom_types: OPLS-AA has no type '{unknown[0]}'; allowed: a number listed in {LIBRARY}"
+        )
     library_charges = [0.0 if a in fragment.caps else library.charges[t] for a, t in enumerate(types)]
-    terms = Terms(
+    parameters = Parameters(
         types=types,
         charges=spread(fragment, library_charges, given),
         sigma=[library.lennard_jones[t][1] for t in types],
@@ -87,57 +86,34 @@ def opls_terms(fragment: Fragment, given: tuple[Given, ...] = ()) -> Terms:
     full = [library.full_names[t] for t in types]
     for i, j in fragment.bonds:
         k, length = library.coefficients[library.bond(full[i], full[j])]
-        terms.bonds.append((i, j, "harmonic", (k, length)))
-    for (i, j, m), name in library.terms("angle", fragment.bonds, full):
+        parameters.bonds.append((i, j, "harmonic", (k, length)))
+    for (i, j, m), name in library.interactions("angle", fragment.bonds, full):
         k, theta = library.coefficients[name]
-        terms.angles.append((i, j, m, k, theta))
-    for (i, j, m, n), name in library.terms("dihedral", fragment.bonds, full):
-        terms.torsions.append((i, j, m, n, library.coefficients[name]))
-    for (i, j, m, n), name in library.terms("improper", fragment.bonds, full):
+        parameters.angles.append((i, j, m, k, theta))
+    for (i, j, m, n), name in library.interactions("dihedral", fragment.bonds, full):
+        parameters.torsions.append((i, j, m, n, library.coefficients[name]))
+    for (i, j, m, n), name in library.interactions("improper", fragment.bonds, full):
         k, sign, periodicity = library.coefficients[name]
-        terms.impropers.append((i, j, m, n, k, round(sign), round(periodicity)))
-    return terms
-
-
-def _types(fragment: Fragment, library: Library, given: tuple[Given, ...]) -> list[str]:
-    names = residue_atoms(fragment, "OPLS-AA", [atom for atom, one in enumerate(given) if one.type is not None])
-    types = []
-    for atom, own in enumerate(given):
-        anchor = names.get(fragment.anchor(atom)) if atom in fragment.caps else None
-        if own.type is not None:
-            if own.type not in library.charges:
-                raise InputError(
-                    f"sampling.atom_types: OPLS-AA has no type '{own.type}'; allowed: a number that {LIBRARY} has"
-                )
-            types.append(own.type)
-        elif atom not in fragment.caps:
-            types.append(TYPE[names[atom]])
-        elif anchor is not None:
-            types.append(CAP_TYPE[anchor[1]])
-        else:
-            raise InputError(
-                f"sampling.atom_types: atom {atom} of fragment '{fragment.name}' is a cap on an atom whose type "
-                "is given; give the cap a type as well"
-            )
-    return types
+        parameters.impropers.append((i, j, m, n, k, round(sign), round(periodicity)))
+    return parameters
 
 
 @dataclass(frozen=True)
 class Library:
-    """What ``oplsaa2024.lt`` says.
+    """The content of ``oplsaa2024.lt``.
 
     Attributes
     ----------
     charges
         Charge of each type, e.
     full_names
-        Each type's name with its names in bonded terms, which the rules are written in.
+        Each type's name followed by its names in bonded interactions, which the rules refer to.
     lennard_jones
         Epsilon (kcal/mol) and sigma (Angstrom) of each type.
     coefficients
-        Coefficients of each bonded term, by ``kind:name``.
+        Coefficients of each bonded interaction, by ``kind:name``.
     rules
-        For each kind of term its rules in order: ``kind:name``, and a pattern for each atom.
+        For each kind of interaction its rules in order: ``kind:name``, and a pattern for each atom.
     """
 
     charges: dict[str, float]
@@ -147,7 +123,7 @@ class Library:
     rules: dict[str, list[tuple[str, list[str]]]]
 
     def bond(self, one: str, two: str) -> str:
-        """Return the term of a bond between two types; of several rules the last one holds."""
+        """Return the name of a bond between two types; of several rules the last one applies."""
         fits = importlib.import_module("moltemplate.ttree_lex").MatchesAll
         found = (n for n, p in reversed(self.rules["bond"]) if fits((one, two), p) or fits((two, one), p))
         name = next(found, None)
@@ -158,10 +134,10 @@ class Library:
             )
         return name
 
-    def terms(
+    def interactions(
         self, kind: str, bonds: Sequence[tuple[int, int]], types: Sequence[str]
     ) -> list[tuple[tuple[int, ...], str]]:
-        """Return the atoms and the name of each term of one kind, as moltemplate finds them.
+        """Return the atoms and the name of each interaction of one kind, as moltemplate finds them.
 
         Parameters
         ----------
@@ -191,7 +167,7 @@ class Library:
                 f"OPLS-AA has no parameters for one {kind} of types {', '.join(types)}; give other "
                 'sampling.atom_types, or force_field = "GFN2-xTB"'
             ) from None
-        last: dict[tuple[int, ...], str] = {}  # of several rules for the same atoms the last one holds
+        last: dict[tuple[int, ...], str] = {}  # of several rules for the same atoms the last one applies
         for name, members in found.items():
             last |= {tuple(int(a) for a in atoms): name for atoms in members}
         return sorted(last.items())
@@ -216,7 +192,7 @@ def read_library() -> Library:
 
 
 def parse_library(text: str) -> Library:
-    """Read the parts of a moltemplate force-field file that OPLS-AA is in.
+    """Read OPLS-AA from the text of a moltemplate force-field file.
 
     Parameters
     ----------
@@ -232,10 +208,10 @@ def parse_library(text: str) -> Library:
                 library.full_names[_after_colon(short)] = _after_colon(full)
             case ["pair_coeff", atom, _, *numbers]:
                 library.lennard_jones[_after_colon(atom).split("_")[0]] = tuple(map(float, numbers))
-            case [command, term, *numbers] if re.fullmatch("(bond|angle|dihedral|improper)_coeff", command):
-                library.coefficients[term] = tuple(map(float, numbers))
-            case [term, *patterns] if term.split(":")[0] in library.rules and patterns:
-                library.rules[term.split(":")[0]].append((term, [_after_colon(p) for p in patterns]))
+            case [command, name, *numbers] if re.fullmatch("(bond|angle|dihedral|improper)_coeff", command):
+                library.coefficients[name] = tuple(map(float, numbers))
+            case [name, *patterns] if name.split(":")[0] in library.rules and patterns:
+                library.rules[name.split(":")[0]].append((name, [_after_colon(p) for p in patterns]))
     return library
 
 
@@ -249,6 +225,6 @@ FORCE_FIELD = ForceField(
     needs=(Need("moltemplate", "pip install 'nmer[opls]'"),),
     packages=("moltemplate",),
     papers=("opls-aa",),
-    terms=opls_terms,
-    rules=RULES,
+    parameters=opls_parameters,
+    conventions=CONVENTIONS,
 )

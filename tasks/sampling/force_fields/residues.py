@@ -1,8 +1,8 @@
-"""Which atom of an Ace-(Ala, Gly)n-Nme chain each atom of a fragment stands for, from the bond graph alone.
+"""The residue atom of an Ace-(Ala, Gly)n-Nme chain that each atom of a fragment is, from the bond graph alone.
 
-A fragment is any piece of such a chain whose cut bonds are closed with caps, or a whole chain. A methyl is Ace's
-at a carbonyl carbon, Nme's at a nitrogen, and alanine's CB at a C-alpha or a cap; a C-alpha with one hydrogen is
-alanine's, with two glycine's. A carbonyl group or a nitrogen next to a cap is alanine's.
+A fragment is a piece of such a chain whose cut bonds are closed with caps, or a whole chain. A methyl on a
+carbonyl carbon is that of Ace, on a nitrogen that of Nme, and on a C-alpha or a cap alanine's CB; a C-alpha with
+one hydrogen is alanine's, with two glycine's. A carbonyl group or a nitrogen next to a cap is alanine's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from potentials.errors import InputError
 from potentials.nmers.fragment import Fragment
 
 Name = tuple[str, str]
-"""(residue, atom) as the Protein Data Bank names them, for example ("ALA", "CB")."""
+"""(residue, atom) as named in the Protein Data Bank, for example ("ALA", "CB")."""
+
+CAP = "CAP"
+"""Residue of a cap; its atom name is that of the residue atom it is bonded to."""
 
 HYDROGEN: dict[Name, str] = {
     ("ACE", "CH3"): "HH31",
@@ -22,11 +25,9 @@ HYDROGEN: dict[Name, str] = {
     ("ALA", "CB"): "HB1",
     ("ALA", "CA"): "HA",
     ("GLY", "CA"): "HA2",
-    ("ALA", "N"): "H",
-    ("GLY", "N"): "H",
-    ("NME", "N"): "H",
+    **{(residue, "N"): "H" for residue in ("ALA", "GLY", "NME")},
 }
-"""The hydrogen on each heavy atom that has some; one name for all of a group."""
+"""The hydrogen on each heavy atom that has hydrogens; one name for all of a group."""
 
 KINDS: dict[tuple[str, int, int, int], str] = {
     ("H", 1, 0, 0): "hydrogen",
@@ -37,11 +38,11 @@ KINDS: dict[tuple[str, int, int, int], str] = {
     ("O", 1, 0, 0): "oxygen",
     ("N", 3, 1, 0): "amide",
 }
-"""What an atom may be: element, neighbours, how many of them are hydrogens but no caps, and how many are =O."""
+"""Kinds of atoms by element and number of neighbours, of hydrogens that are not caps, and of =O among them."""
 
 
 def _environments() -> dict[tuple[str, tuple[str, ...]], Name]:
-    """Return what each kind of atom is between its neighbours: kinds in alphabetical order, hydrogens left out."""
+    """Return the residue atom for each kind of atom and the kinds of its neighbours, sorted, without hydrogens."""
     table: dict[tuple[str, tuple[str, ...]], Name] = {
         ("methyl", ("carbonyl",)): ("ACE", "CH3"),
         ("methyl", ("amide",)): ("NME", "CH3"),
@@ -72,21 +73,21 @@ COVERED = (
 
 
 def residue_atoms(fragment: Fragment, force_field: str, known: Collection[int] = ()) -> dict[int, Name]:
-    """Return what each atom of a fragment stands for; caps are left out.
+    """Return the residue atom that each atom of a fragment is.
 
     Parameters
     ----------
     fragment
         The fragment.
     force_field
-        Whose atoms they will be: the error says it.
+        Name of the force field, for the error.
     known
-        Atoms that need to stand for nothing, because the recipe gives their types.
+        Atoms whose types the recipe gives; they need not be residue atoms.
 
     Raises
     ------
     InputError
-        If an atom belongs to no group of such a chain.
+        If an atom belongs to no group of such a chain, or is a cap on an atom that the recipe gives a type.
     """
     bonded = fragment.neighbours
     kinds = [_kind(fragment, bonded, atom) for atom in range(fragment.natoms)]
@@ -98,13 +99,20 @@ def residue_atoms(fragment: Fragment, force_field: str, known: Collection[int] =
             names[atom] = name
             names |= {b: (name[0], HYDROGEN[name]) for b in bonded[atom] if kinds[b] == "hydrogen"}
             names |= {b: (name[0], "O") for b in bonded[atom] if kinds[b] == "oxygen"}
-    for atom, symbol in enumerate(fragment.symbols):
-        if atom not in names and atom not in fragment.caps and atom not in known:
-            raise InputError(
-                f"fragment '{fragment.name}' has no {force_field} types here; allowed: {COVERED}; its {symbol} "
-                f'(atom {atom}) is in none of them; force_field = "GFN2-xTB" takes any species'
-            )
-    return names
+    names |= {cap: (CAP, names[anchor][1]) for cap in fragment.caps if (anchor := fragment.anchor(cap)) in names}
+    missing = [atom for atom in range(fragment.natoms) if atom not in names and atom not in known]
+    if not missing:
+        return names
+    atom = min(missing, key=lambda a: (a in fragment.caps, a))
+    if atom in fragment.caps:
+        raise InputError(
+            f"sampling.atom_types: atom {atom} of fragment '{fragment.name}' is a cap on an atom whose type is "
+            "given; give the same keys for the cap"
+        )
+    raise InputError(
+        f"fragment '{fragment.name}' has no {force_field} types here; allowed: {COVERED}; its "
+        f'{fragment.symbols[atom]} (atom {atom}) is in none of them; force_field = "GFN2-xTB" accepts any species'
+    )
 
 
 def _kind(fragment: Fragment, bonded: Sequence[Sequence[int]], atom: int) -> str:

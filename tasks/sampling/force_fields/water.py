@@ -6,7 +6,7 @@ from typing import Any
 
 from potentials.nmers.fragment import Fragment
 from potentials.units import KB_2010, KCAL_IN_KJ
-from tasks.sampling.force_fields.terms import Terms
+from tasks.sampling.force_fields.parameters import Parameters
 
 TIP4P_2005F: dict[str, Any] = {  # Gonzalez and Abascal, J. Chem. Phys. 135, 224516 (2011)
     "sigma": 3.1644,
@@ -23,10 +23,10 @@ def is_water(fragment: Fragment) -> bool:
     return fragment.symbols == ("O", "H", "H") and not fragment.caps and not fragment.charge
 
 
-def water_terms() -> Terms:
-    """Return the terms of one water: O, H, H; LAMMPS puts the oxygen's charge where the model has it."""
+def water_parameters() -> Parameters:
+    """Return the parameters of one water: O, H, H; LAMMPS places the oxygen's charge at the massless site."""
     q = TIP4P_2005F["q_h"]
-    return Terms(
+    return Parameters(
         charges=[-2 * q, q, q],
         sigma=[TIP4P_2005F["sigma"], 1.0, 1.0],
         epsilon=[TIP4P_2005F["epsilon"], 0.0, 0.0],

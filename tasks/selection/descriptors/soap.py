@@ -1,9 +1,9 @@
 """The SOAP power spectrum as a descriptor of a configuration, computed by DScribe.
 
-Each atom's power spectrum, at unit length, is averaged over the atoms of its symmetry letter, so that exchanges of
-equivalent atoms change nothing; the letters' averages lie one after the other. They are projected on the main
-directions in which a sample of the pool varies, and brought to the sample's spread of the sorted distances, so
-that lengths in the recipe keep their rough meaning in Angstrom.
+Each atom's normalized power spectrum is averaged over the atoms of its symmetry letter, which makes the features
+invariant to exchanges of equivalent atoms; the averages of all letters are concatenated. They are projected on the
+principal directions of a sample of the pool and scaled to the sample's spread of the sorted distances, so that
+distances in the recipe remain approximately in Angstrom.
 
 Reference: Bartok, Kondor, Csanyi, Phys. Rev. B 87, 184115 (2013).
 """
@@ -21,7 +21,7 @@ from tasks.selection.descriptor import Describe, Descriptor
 from tasks.selection.descriptors.sorted_distances import weighted_distances
 
 R_CUT = 6.0
-"""Radius of an atom's surroundings, Angstrom."""
+"""Cutoff radius of an atom's environment, Angstrom."""
 
 N_MAX = 6
 """Radial functions."""
@@ -33,21 +33,21 @@ SIGMA = 0.5
 """Width of an atom's density, Angstrom."""
 
 DIRECTIONS = 64
-"""Main directions kept."""
+"""Number of principal directions."""
 
 AT_ONCE = 256
-"""Frames handed to DScribe at once."""
+"""Frames passed to DScribe at once."""
 
 FRAME_SECONDS = 1.3e-4
 """CPU time to describe a frame, s: measured for methane with water, eight atoms."""
 
 
 def check_weights(settings: SelectionSettings) -> None:
-    """Raise InputError if the weights of distances, which have no counterpart here, differ."""
+    """Raise InputError if the weights of distances, which do not apply here, differ."""
     if settings.intermolecular_weight != settings.intramolecular_weight:
         raise InputError(
             "selection.intermolecular_weight and intramolecular_weight differ, which only descriptor "
-            "'sorted-distances' can tell apart; make them equal or change selection.descriptor"
+            "'sorted-distances' supports; make them equal or change selection.descriptor"
         )
 
 
@@ -61,7 +61,7 @@ def soap(nmer: NMer, settings: SelectionSettings, sample: Floats) -> Describe:
     settings
         The recipe's selection section.
     sample
-        (frames, atoms, 3), Angstrom, frames from all over the pool that decide the directions and the scale.
+        (frames, atoms, 3), Angstrom, frames of the pool that determine the directions and the scale.
     """
     spectrum = _power_spectrum(nmer)
     raw = spectrum(sample)
@@ -75,7 +75,7 @@ def soap(nmer: NMer, settings: SelectionSettings, sample: Floats) -> Describe:
 
     def describe(positions: Floats) -> Floats:
         features = np.empty((len(positions), projection.shape[1]))
-        full = np.zeros((AT_ONCE, len(centre)))  # of one size always: a product's last digits depend on it
+        full = np.zeros((AT_ONCE, len(centre)))  # always of one size, on which the last digits of a product depend
         for start in range(0, len(positions), AT_ONCE):
             now = spectrum(positions[start : start + AT_ONCE])
             full[: len(now)] = now - centre

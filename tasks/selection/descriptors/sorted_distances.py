@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import combinations
 
 import numpy as np
 
@@ -15,9 +16,9 @@ from tasks.selection.descriptor import Describe, Descriptor
 def sorted_distances(nmer: NMer, positions: Floats) -> tuple[Floats, Bools]:
     """Return all interatomic distances, sorted within each class of equivalent pairs.
 
-    Two pairs are equivalent when their atoms have the same symmetry letters and they are both within a fragment or
-    both between fragments. The sorted distances do not change
-    when equivalent atoms change places; they are a lossy fingerprint: select with them, never identify with them.
+    Two pairs are equivalent if their atoms have the same symmetry letters and both are within a fragment or both
+    between fragments. The sorted distances are invariant to exchanges of equivalent atoms, but different
+    geometries can have the same ones: they serve to select frames and not to identify them.
 
     Parameters
     ----------
@@ -33,10 +34,9 @@ def sorted_distances(nmer: NMer, positions: Floats) -> tuple[Floats, Bools]:
     """
     fragment = np.repeat(np.arange(len(nmer.fragments)), [f.natoms for f in nmer.fragments])
     classes: dict[tuple[str, str, bool], list[tuple[int, int]]] = defaultdict(list)
-    for i in range(nmer.natoms):
-        for j in range(i + 1, nmer.natoms):
-            first, second = sorted((nmer.classes[i], nmer.classes[j]))
-            classes[first, second, bool(fragment[i] != fragment[j])].append((i, j))
+    for i, j in combinations(range(nmer.natoms), 2):
+        first, second = sorted((nmer.classes[i], nmer.classes[j]))
+        classes[first, second, bool(fragment[i] != fragment[j])].append((i, j))
     blocks = []
     for pairs in classes.values():
         one, other = np.array(pairs).T

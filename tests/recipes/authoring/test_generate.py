@@ -12,7 +12,7 @@ from recipes.authoring import generate
 from recipes.authoring.generate import BY_HAND, recipe_texts
 from recipes.families import FAMILIES, PUBLISHED, family
 from recipes.load import load_recipe, shipped_recipes
-from tasks.sampling.force_fields.registry import check_force_field
+from tasks.sampling.force_field import check_force_field
 
 POLYALANINE, WATER = FAMILIES["polyalanine"], FAMILIES["polyalanine-water"]
 ALL = (*POLYALANINE, *WATER)

@@ -20,7 +20,7 @@ from recipes.chemistry.placing import GAP, beside, central_atom, windows_of, win
 from recipes.chemistry.species import read_species
 from recipes.load import expanded_toml, load_recipe, shipped_recipes
 from tasks.sampling.bias.cvs import cv_families
-from tasks.sampling.force_fields.registry import check_force_field, choose_force_field
+from tasks.sampling.force_field import check_force_field, choose_force_field
 
 
 def placed(smiles: str, partner: str | None = "water") -> NMer:

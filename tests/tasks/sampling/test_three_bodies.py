@@ -99,7 +99,7 @@ def test_walls_act_on_the_mean_distance(nmer: NMer, window: tuple[float, float])
 
 
 @pytest.mark.parametrize("window", [(0.0, 2.5), (4.0, 6.0)])
-def test_the_plumed_input_says_the_same(window: tuple[float, float], tmp_path: Path) -> None:
+def test_the_plumed_input_describes_the_same_walls(window: tuple[float, float], tmp_path: Path) -> None:
     spec = window_bias(NMER, Bias(pace=10), 300.0, window)
     path = tmp_path / "plumed.dat"
     path.write_text(plumed_input(spec, 100))
@@ -141,7 +141,7 @@ def test_plumed_itself_gives_the_native_bias(window: tuple[float, float]) -> Non
 @pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("window", [(0.0, 4.0), (4.0, 6.0)])
 def test_a_walker_starts_in_its_window(together: bool, window: tuple[float, float], tmp_path: Path) -> None:
-    """Also where all fragments were written down about the origin."""
+    """Also if all fragments are centred at the origin."""
     nmer = NMER
     if together:
         centred = NMER.positions[:3] - np.average(NMER.positions[:3], axis=0, weights=NMER.masses[:3])
@@ -178,7 +178,7 @@ def test_three_waters_are_sampled_in_their_windows(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_a_scan_cannot_do_is_refused(scan: str, message: str, tmp_path: Path) -> None:
+def test_scans_without_a_meaning_for_three_fragments_are_refused(scan: str, message: str, tmp_path: Path) -> None:
     text = shipped_recipes()["water-water-water"].read_text()
     path = tmp_path / "mine.toml"
     path.write_text(text.replace("[sampling]", f'[sampling]\nsampler = ["pbmetad", "scan"]\nscan = {scan}', 1))

@@ -1,4 +1,4 @@
-"""D-optimality: the greedy choice itself, better than chance, whatever the order of the frames."""
+"""D-optimality: the greedy choice itself, better than chance, in any order of the frames."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def log_det(rows: np.ndarray) -> float:
 
 
 def test_the_lazy_choice_is_the_greedy_one(design: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against every determinant worked out in every step; below and beyond the number of terms."""
+    """Against all determinants in every step, below and above the number of terms."""
     rows, expected = design[:200, :12], []
     for _ in range(40):
         values = [-np.inf if n in expected else log_det(rows[[*expected, n]]) for n in range(200)]

@@ -1,4 +1,4 @@
-"""Distances that hold by brute force, exact counts, and a clear sentence where both cannot be."""
+"""Distances checked by brute force, exact counts, and the error if both are impossible."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_distances_hold_and_counts_are_exact(
 
 
 def test_without_rules_near_frames_are_chosen(methyl_water: NMer, crowded: Pool) -> None:
-    """What the rules prevent does happen without them."""
+    """Near frames are chosen without the rules."""
     settings = SelectionSettings(train=1300, test=500, tails=0, duplicate_distance=0, test_distance=0)
     train, held = parts(methyl_water, select(methyl_water, crowded, settings).selection, settings)
     assert pdist(np.concatenate([train, held])).min() < 0.01
@@ -74,7 +74,7 @@ def test_all_distinct_frames_are_found_where_as_many_are_asked_for(methyl_water:
     assert pdist(np.concatenate([train, held])).min() >= 0.01
 
 
-def test_what_a_pool_cannot_give_is_said(methyl_water: NMer, crowded: Pool) -> None:
+def test_impossible_distances_and_counts_are_an_error(methyl_water: NMer, crowded: Pool) -> None:
     with pytest.raises(
         StageError,
         match=r"only 1500 of 1501 configurations .* in 3000 frames that are 0\.01 A .* lower selection\.dup",
@@ -96,7 +96,7 @@ def test_repeated_frames_are_chosen_only_without_the_rule(methyl_water: NMer, po
         select(methyl_water, repeated, SelectionSettings(train=50, test=10))
 
 
-def test_of_near_points_the_first_is_kept() -> None:
+def test_the_first_of_near_points_is_kept() -> None:
     points = np.array([[0.0], [10.0], [0.5], [20.0], [20.0], [20.0], [10.9]])
     assert distinct(points, 1.0).tolist() == [True, True, False, True, False, False, False]
     assert distinct(points, 0.9).tolist() == [True, True, False, True, False, False, True]
@@ -106,7 +106,7 @@ def test_of_near_points_the_first_is_kept() -> None:
     assert pdist(kept).min() >= 0.2 and pdist(cloud).min() < 0.2
 
 
-def test_near_is_what_brute_force_says() -> None:
+def test_near_agrees_with_brute_force() -> None:
     rng = np.random.default_rng(0)
     points, others = rng.normal(size=(300, 5)), rng.normal(size=(40, 5))
     np.testing.assert_array_equal(near(points, others, 1.0), cdist(points, others).min(axis=1) < 1.0)
@@ -145,7 +145,7 @@ def test_the_whole_table_is_searched_when_the_candidates_are_used_up() -> None:
 
 
 def test_the_tails_lie_among_the_candidates(methyl_water: NMer, pool: Pool) -> None:
-    """The cheap search finds what looking at the whole pool finds."""
+    """The search among candidates finds the same as a search of the whole pool."""
     table = Table.of(weighted_distances(methyl_water, pool.positions, SelectionSettings()).astype(np.float32))
     with Scratch() as scratch:
         found = representatives(table, 100, 0, scratch, spare=200)

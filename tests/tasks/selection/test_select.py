@@ -28,7 +28,7 @@ def chance(table: Table, count: int) -> float:
     return min(coverage(table, rng.choice(len(table), count, replace=False))["rms"] for _ in range(10))
 
 
-def test_the_descriptor_does_not_see_exchanges_of_equivalent_atoms(methyl_water: NMer, pool: Pool) -> None:
+def test_the_descriptor_is_invariant_to_exchanges_of_equivalent_atoms(methyl_water: NMer, pool: Pool) -> None:
     distances, _ = sorted_distances(methyl_water, pool.positions)
     assert distances.shape == (3000, 28)
     rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
@@ -38,7 +38,7 @@ def test_the_descriptor_does_not_see_exchanges_of_equivalent_atoms(methyl_water:
     assert np.abs(cap_moved - distances).max() > 0.1
 
 
-def test_weights_scale_their_part_of_the_descriptor(methyl_water: NMer, pool: Pool) -> None:
+def test_weights_scale_their_columns_of_the_descriptor(methyl_water: NMer, pool: Pool) -> None:
     plain, between = sorted_distances(methyl_water, pool.positions[:5])
     assert between.sum() == 15 and len(between) == 28
     settings = SelectionSettings(intermolecular_weight=2.0, intramolecular_weight=0.5)
@@ -60,7 +60,7 @@ def test_a_selection_is_real_distinct_and_disjoint(methyl_water: NMer, pool: Poo
         assert 0 < facts[f"coverage_{name}"] < facts[f"random_{name}"]
 
 
-def test_the_seed_decides(methyl_water: NMer, pool: Pool) -> None:
+def test_the_seed_determines_the_selection(methyl_water: NMer, pool: Pool) -> None:
     first, same, other = (
         select(methyl_water, pool, SelectionSettings(train=100, test=20, seed=s)).selection for s in (1, 1, 2)
     )
@@ -70,7 +70,7 @@ def test_the_seed_decides(methyl_water: NMer, pool: Pool) -> None:
 
 
 def test_weights_change_what_is_covered(methyl_water: NMer, pool: Pool) -> None:
-    """A heavy weight leaves smaller gaps in the distances that it is of."""
+    """A larger weight gives better coverage of its distances."""
     between = sorted_distances(methyl_water, pool.positions)[1]
     gaps = []
     for weight in (0.1, 10.0):
@@ -103,7 +103,7 @@ def test_coverage_is_the_distance_from_the_nearest_chosen_frame(
     assert sampled["p99"] == pytest.approx(found["p99"], rel=0.3) and sampled != found
 
 
-def test_repeated_frames_still_give_as_many_as_asked(table: Table) -> None:
+def test_repeated_frames_still_give_the_requested_number(table: Table) -> None:
     repeated = Table.of(np.repeat(table.read(0, 30), 10, axis=0))
     with Scratch() as scratch:
         found = representatives(repeated, 60, 0, scratch, spare=50)
@@ -117,7 +117,7 @@ def test_every_row_may_be_chosen(table: Table) -> None:
         assert len(np.unique(representatives(table, 2999, 0, scratch, two_levels=True).chosen)) == 2999
 
 
-def test_too_small_a_pool_says_what_to_change(methyl_water: NMer, pool: Pool) -> None:
+def test_the_error_of_too_small_a_pool_says_what_to_change(methyl_water: NMer, pool: Pool) -> None:
     small = replace(pool, positions=pool.positions[:50])
     with pytest.raises(StageError, match=r"60 configurations are asked for but the pool has 50 frames; raise"):
         select(methyl_water, small, SelectionSettings(train=50, test=10))

@@ -14,7 +14,7 @@ from recipes.schema.recipe import SelectionSettings
 from storage.records import TEST, TRAIN, Pool
 from tasks.selection.choose import select
 from tasks.selection.descriptors.sorted_distances import sorted_distances
-from tasks.selection.strata import PoolInMemory, Strata
+from tasks.selection.strata import Strata
 
 
 def test_energies_count_from_the_lowest_of_their_source(methyl_water: NMer, pool: Pool) -> None:
@@ -28,7 +28,7 @@ def test_energies_count_from_the_lowest_of_their_source(methyl_water: NMer, pool
     assert above[free].max() > 4.0
 
 
-def test_a_cut_off_that_leaves_too_few_is_said(methyl_water: NMer, pool: Pool) -> None:
+def test_a_cut_off_that_leaves_too_few_frames_is_an_error(methyl_water: NMer, pool: Pool) -> None:
     with pytest.raises(
         StageError,
         match=r"240 configurations .* only \d+ of 3000 frames lie within 0\.2 kcal/mol .*; raise selection\.max_e",
@@ -37,7 +37,7 @@ def test_a_cut_off_that_leaves_too_few_is_said(methyl_water: NMer, pool: Pool) -
 
 
 @pytest.mark.parametrize("by", [("window",), ("temperature",), ("temperature", "window")])
-def test_each_cell_gives_an_equal_part(methyl_water: NMer, pool: Pool, by: tuple[str, ...]) -> None:
+def test_each_cell_gives_an_equal_number(methyl_water: NMer, pool: Pool, by: tuple[str, ...]) -> None:
     settings = SelectionSettings(train=204, test=36, tails=0, stratify=by)
     selection = select(methyl_water, pool, settings).selection
     marks = np.stack([getattr(pool, name) for name in by], axis=1)
@@ -81,9 +81,9 @@ def test_distances_and_tails_hold_for_the_whole(methyl_water: NMer, pool: Pool) 
 
 def test_strata_are_counted_in_blocks(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = SelectionSettings(stratify=("window", "temperature"), max_energy=5.0)
-    whole = Strata.of(PoolInMemory(pool), settings)
+    whole = Strata.of(pool, settings)
     monkeypatch.setattr("tasks.selection.table.BLOCK", 1)  # 256 frames at a time
-    blocks = Strata.of(PoolInMemory(pool), settings)
+    blocks = Strata.of(pool, settings)
     assert whole.values == blocks.values and len(whole.values) == 6
     np.testing.assert_array_equal(whole.sizes, blocks.sizes)
     cells = blocks.cells(0, 3000)

@@ -139,10 +139,10 @@ def test_a_table_is_the_same_in_memory_and_in_a_file(tmp_path: Path, monkeypatch
         for table in (memory, disk):
             table.put(rows, values[rows])
             np.testing.assert_array_equal(table.take(rows[:5000]), values[rows[:5000]])
-            part = table.part(100, 700).part(50, 60)
-            np.testing.assert_array_equal(part.read(2, 5), values[152:155])
-            np.testing.assert_array_equal(part.take(np.array([9, 0])), values[[159, 150]])
-            np.testing.assert_array_equal(part.loaded().read(0, 10), values[150:160])
+            piece = table.span(100, 700).span(50, 60)
+            np.testing.assert_array_equal(piece.read(2, 5), values[152:155])
+            np.testing.assert_array_equal(piece.take(np.array([9, 0])), values[[159, 150]])
+            np.testing.assert_array_equal(piece.loaded().read(0, 10), values[150:160])
             np.testing.assert_array_equal(np.concatenate([b for _, b in table.blocks()]), values)
         scratch.release(memory)
         assert isinstance(scratch.table(9000, (3,)).values, np.ndarray), "its memory may be used again"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from potentials.nmers.nmer import NMer
-from recipes.schema.sampling import Sampling
 from tasks.sampling.frames import Frames
-from tasks.sampling.sampler import LAMMPS, PACKAGES, Sampler, Work, minimum_evaluations
+from tasks.sampling.sampler import LAMMPS, PACKAGES, Sampler, Work, evaluations_from_minimum
 from tasks.sampling.samplers.normal_modes.options import NormalModesOptions
 
 
@@ -15,14 +13,6 @@ def _sample(work: Work) -> list[Frames]:
     return sample_normal_modes(work.nmer, work.settings, work.count)
 
 
-def _own_frames(settings: Sampling) -> int:
-    return settings.options(NormalModesOptions).frames
-
-
-def _evaluations(settings: Sampling, nmer: NMer, frames: float) -> float:
-    return frames + minimum_evaluations(nmer)
-
-
 SAMPLER = Sampler(
     name="normal-modes",
     title="harmonic displacements, quantum or classical, about the force field's minimum",
@@ -30,7 +20,7 @@ SAMPLER = Sampler(
     packages=PACKAGES,
     papers=("wigner",),
     options=NormalModesOptions,
-    frames=_own_frames,
-    evaluations=_evaluations,
+    frames=lambda settings: settings.options(NormalModesOptions).frames,
+    evaluations=evaluations_from_minimum,
     sample=_sample,
 )

@@ -1,8 +1,9 @@
 """The normal-mode sampler: frames displaced from the force field's minimum along its vibrations.
 
-The modes are independent harmonic oscillators. Each fragment's share of a displacement is Cartesian but for its
-rotation as a whole, which is carried out as one: to first order the same, but a water that librates by a radian
-turns, where straight lines would tear its bonds. A single fragment does not rotate, so there nothing is changed.
+The modes are independent harmonic oscillators. A displacement is Cartesian except for the rotation of each
+fragment as a whole, which is applied as a rotation: to first order the same, but straight lines would break the
+bonds of a water that librates by a radian. A single fragment does not rotate, so that its displacements are
+Cartesian.
 """
 
 from __future__ import annotations
@@ -18,35 +19,34 @@ from potentials.errors import InputError, StageError
 from potentials.nmers.nmer import NMer
 from potentials.units import HBAR, KB, KCAL
 from recipes.schema.recipe import Sampling
-from tasks.sampling.engine import ExplosionError
+from tasks.sampling.engine import ExplosionError, force_function
 from tasks.sampling.force_field import ForceFunction
-from tasks.sampling.force_fields.function import force_function
 from tasks.sampling.force_fields.minimum import WAVENUMBER, Minimum, Modes, find_minimum
 from tasks.sampling.frames import Frames
 from tasks.sampling.samplers.normal_modes.options import NormalModesOptions
 
 SOFTEST = 50.0
-"""A softer mode is displaced as if it had this frequency, cm^-1.
+"""Softer modes are displaced with this frequency, cm^-1.
 
-Between weakly bound fragments a mode of a few cm^-1 would swing over many Angstrom, and is harmonic only over a
-small part of that.
+Between weakly bound fragments the amplitude of a mode of a few cm^-1 would be many Angstrom, and the mode is
+harmonic only over a small fraction of that.
 """
 
 LIMIT = 5.0
-"""A frame higher above the minimum than this many kT a mode (quantum: its effective kT) is drawn again.
+"""A frame more than this many kT per mode (quantum: its effective kT) above the minimum is drawn again.
 
-Ten times the mean of the harmonic potential energy: between bound atoms practically never, between fragments that
-ran into each other. It cuts off the harmonic distribution there.
+The limit is ten times the mean of the harmonic potential energy: it is exceeded almost only where fragments
+overlap, and truncates the harmonic distribution there.
 """
 
 PATIENCE = 20
-"""The sampler gives up when it has drawn about this many times the frames it is to make."""
+"""The sampler stops with an error after drawing about this many times the number of frames."""
 
 
 def sample_normal_modes(
     nmer: NMer, settings: Sampling, count: Callable[[int], None] = lambda fresh: None
 ) -> list[Frames]:
-    """Sample frames about the minimum of each force field, equally many at each temperature.
+    """Sample frames about the minimum of each force field, the same number at each temperature.
 
     Parameters
     ----------
@@ -68,18 +68,18 @@ def sample_normal_modes(
         raise InputError("sampler 'normal-modes' needs a molecule; a single atom has no vibrations")
     cells = len(settings.force_fields) * len(settings.temperatures)
     share, rest = divmod(settings.shares["normal-modes"], cells)
-    parts: list[Frames] = []
+    found: list[Frames] = []
     for force_field in settings.force_fields:
         with force_function(nmer, force_field, settings.atom_types) as evaluate:
             minimum = find_minimum(nmer, evaluate)
             for temperature in settings.temperatures:
-                seed, wanted = settings.seed + len(parts), share + (len(parts) < rest)
+                seed, wanted = settings.seed + len(found), share + (len(found) < rest)
                 spread = amplitudes(minimum.modes, temperature, settings.options(NormalModesOptions).statistics)
                 rng = np.random.default_rng(seed)
                 positions, energy = draw_displacements(nmer, evaluate, minimum, spread, wanted, rng, count)
                 source = f"normal-modes {force_field}"
-                parts.append(Frames(source, nmer.place_caps(positions), energy, temperature, seed))
-    return parts
+                found.append(Frames(source, nmer.place_caps(positions), energy, temperature, seed))
+    return found
 
 
 def amplitudes(modes: Modes, temperature: float, statistics: Literal["quantum", "classical"]) -> Floats:
@@ -87,7 +87,7 @@ def amplitudes(modes: Modes, temperature: float, statistics: Literal["quantum", 
 
     Classical: <Q^2> = kT / omega^2. Quantum: <Q^2> = hbar / (2 omega) coth(hbar omega / 2 kT), the width of the
     oscillator's thermal Wigner distribution (Hillery, O'Connell, Scully, Wigner, Phys. Rep. 106, 121 (1984)).
-    Modes softer than `SOFTEST` count as that.
+    Modes softer than `SOFTEST` are treated as having that frequency.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def amplitudes(modes: Modes, temperature: float, statistics: Literal["quantum", 
     temperature
         K.
     statistics
-        Which of the two.
+        Quantum or classical.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def amplitudes(modes: Modes, temperature: float, statistics: Literal["quantum", 
 
 
 def displaced(nmer: NMer, minimum: Minimum, q: Floats) -> Floats:
-    """Return the geometries with given normal coordinates, fragments turned as wholes.
+    """Return the geometries with given normal coordinates, with fragments rotated as a whole.
 
     Parameters
     ----------
@@ -123,23 +123,23 @@ def displaced(nmer: NMer, minimum: Minimum, q: Floats) -> Floats:
 
     Returns
     -------
-    (frames, atoms, 3), Angstrom; caps not at their fixed length.
+    (frames, atoms, 3), Angstrom, with caps not yet at their fixed length.
     """
     straight = np.einsum("fm,max->fax", q, minimum.modes.vectors) / np.sqrt(nmer.masses)[:, None]
     positions = np.empty_like(straight)
-    for part in nmer.slices:
-        move, masses = straight[:, part], nmer.masses[part]
-        centre = np.average(minimum.positions[part], axis=0, weights=masses)
-        arms = minimum.positions[part] - centre
+    for atoms in nmer.slices:
+        move, masses = straight[:, atoms], nmer.masses[atoms]
+        centre = np.average(minimum.positions[atoms], axis=0, weights=masses)
+        arms = minimum.positions[atoms] - centre
         squares = np.einsum("ax,ax->a", arms, arms)[:, None, None] * np.eye(3)
         inertia = np.einsum("a,axy->xy", masses, squares - arms[:, :, None] * arms[:, None, :])
         angular = np.einsum("a,fax->fx", masses, np.cross(arms, move))
-        # the inverse leaves out the axis of a linear fragment, about which nothing turns
+        # the pseudo-inverse leaves out the axis of a linear fragment
         turn = angular @ np.linalg.pinv(inertia, rcond=1e-6, hermitian=True)
         shift = np.average(move, axis=1, weights=masses)[:, None]
         inner = arms + move - shift - np.cross(turn[:, None], arms)
         matrices = Rotation.from_rotvec(turn).as_matrix()
-        positions[:, part] = centre + shift + np.einsum("fxy,fay->fax", matrices, inner)
+        positions[:, atoms] = centre + shift + np.einsum("fxy,fay->fax", matrices, inner)
     return np.asarray(positions)
 
 
@@ -160,7 +160,7 @@ def draw_displacements(
         if drawn > PATIENCE * wanted + 1000:
             raise StageError(
                 f"sampling: only {kept} of {drawn} normal-mode frames of {nmer.name} lie less than "
-                f"{top - minimum.energy:.0f} kcal/mol above the minimum; lower sampling.temperatures, or take "
+                f"{top - minimum.energy:.0f} kcal/mol above the minimum; lower sampling.temperatures, or use "
                 "sampler 'pbmetad'"
             )
         batch, before = min(wanted - kept, 1000), kept
@@ -168,8 +168,8 @@ def draw_displacements(
             try:
                 value, _ = evaluate(x)
             except ExplosionError as error:
-                raise StageError(f"sampling: a normal-mode frame of {nmer.name} broke off with: {error}") from None
-            if value < top:  # false, too, for what is not a number
+                raise StageError(f"sampling: a normal-mode frame of {nmer.name} failed: {error}") from None
+            if value < top:  # false also for nan
                 positions[kept], energy[kept] = x, value
                 kept += 1
         drawn += batch
@@ -178,5 +178,5 @@ def draw_displacements(
 
 
 def _omega(modes: Modes) -> Floats:
-    """Return the angular frequencies that displacements are drawn with, rad/fs."""
+    """Return the angular frequencies used for displacements, rad/fs."""
     return np.asarray(np.maximum(modes.omega, SOFTEST * WAVENUMBER))

@@ -18,7 +18,7 @@ class NormalModesOptions(Options):
     ABSENT: ClassVar[Mapping[str, Any] | None] = {"frames": 0, "statistics": "quantum"}
 
     frames: int = Field(
-        0, ge=0, le=MOST_FRAMES, description="frames, where other samplers run too; alone it makes all frames"
+        0, ge=0, le=MOST_FRAMES, description="frames, if other samplers run too; alone it makes all frames"
     )
     statistics: Literal["quantum", "classical"] = Field(
         "quantum", description="harmonic distribution of the displacements at each temperature"

@@ -12,7 +12,7 @@ from tasks.sampling.sampler import LAMMPS, PACKAGES, Sampler, Work
 from tasks.sampling.samplers.pbmetad.segments import frames_so_far
 
 SPARE = 1.1
-"""Frames looked at for each frame kept: some lie beyond a window's walls."""
+"""Frames generated for each frame kept: some lie beyond a window's walls."""
 
 
 def _sample(work: Work) -> list[Frames]:
@@ -47,7 +47,9 @@ def _check(nmer: NMer, settings: Sampling) -> None:
     from tasks.sampling.bias.plumed_engine import check_plumed
 
     if not cv_families(nmer, settings.bias.families):
-        raise InputError("sampling.bias.families: the n-mer has no collective variables of its own; give families")
+        raise InputError(
+            "sampling.bias.families: the n-mer has no collective variables by the rule; give families"
+        )
     if settings.engine == "plumed":
         check_plumed(nmer, settings)
 

@@ -1,4 +1,4 @@
-"""The segments of walkers in their folders: what each gave, and the state from which the next goes on."""
+"""The segments of walkers in their folders: their frames and hills, and the state for the next segment."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class State:
     step
         Steps so far.
     looked
-        Frames looked at so far, kept or not.
+        Frames generated so far, kept or not.
     scale
         Factor on the time step; halved by every explosion.
     time
@@ -46,12 +46,12 @@ class State:
 
 @dataclass(frozen=True)
 class Segment:
-    """What a segment gives.
+    """The result of a segment.
 
     Attributes
     ----------
     end
-        The state to go on from.
+        The state from which the next segment starts.
     positions
         (frames, atoms, 3), Angstrom: the frames in the window.
     energy
@@ -74,21 +74,21 @@ def segments(folder: Path) -> list[tuple[Path, int]]:
 
 def read_frames(folder: Path, natoms: int) -> tuple[Floats, Floats]:
     """Return the kept frames (frames, atoms, 3) in Angstrom and their force-field energies in kcal/mol."""
-    positions, energy = [np.empty((0, natoms, 3))], [np.empty(0)]
-    for path, _ in segments(folder):
-        with np.load(path) as saved:
-            positions.append(saved["positions"])
-            energy.append(saved["energy"])
-    return np.concatenate(positions), np.concatenate(energy)
+    return _read(folder, "positions", natoms, 3), _read(folder, "energy")
 
 
 def read_hills(folder: Path, spec: BiasSpec) -> Floats:
     """Return a walker's hills so far, as `Segment.hills`."""
-    hills = [np.empty((0, 1 + 2 * len(spec.cvs)))]
+    return _read(folder, "hills", 1 + 2 * len(spec.cvs))
+
+
+def _read(folder: Path, name: str, *shape: int) -> Floats:
+    """Return an array of all segments together; `shape` is that of one row."""
+    arrays = [np.empty((0, *shape))]
     for path, _ in segments(folder):
         with np.load(path) as saved:
-            hills.append(saved["hills"])
-    return np.concatenate(hills)
+            arrays.append(saved[name])
+    return np.concatenate(arrays)
 
 
 def frames_so_far(scratch: Path) -> int:
@@ -97,9 +97,9 @@ def frames_so_far(scratch: Path) -> int:
 
 
 def write_segment(path: Path, segment: Segment, count: int) -> None:
-    """Write a segment with its first `count` frames, so that it is there whole or not at all."""
+    """Write a segment with its first `count` frames, completely or not at all."""
     end = segment.end
-    # a worker that was given up may write the same segment
+    # a worker that Dask has given up may write the same segment
     with replacing(path) as temporary, temporary.open("xb") as file:
         np.savez(
             file,

@@ -1,8 +1,8 @@
-"""One walker: one temperature, one window, one seed, run in segments that survive a kill.
+"""One walker: one temperature, one window, one seed, run in segments from which it can be resumed.
 
-A segment is a fresh LAMMPS instance of a fixed number of frames. At its end the whole state (positions,
+A segment is a new LAMMPS instance with a fixed number of frames. At its end the whole state (positions,
 velocities, bias, frames) is written atomically, and every segment's seeds follow from the walker's seed and the
-segment's number, so that a killed and resumed walker gives bitwise the same frames as an undisturbed one.
+segment's number, so that a killed and resumed walker gives bitwise the same frames as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,21 +35,21 @@ from tasks.sampling.samplers.pbmetad.segments import (
 )
 
 SEGMENT = 500
-"""Most frames looked at in one segment."""
+"""Largest number of frames generated in one segment."""
 
 SPARE = 1.15
-"""A walker's last segment looks at this many times the frames still missing: some lie beyond a wall."""
+"""A walker's last segment generates this many times the missing frames, since some lie beyond a wall."""
 
 PATIENCE = 6
-"""A walker gives up when it has looked at this many times the frames it is to keep."""
+"""A walker fails after generating this many times the frames that it is to keep."""
 
 TRIES = 3
-"""Tries of a segment that explodes, each with a new seed and half the time step."""
+"""Largest number of tries of a segment, each with a new seed and half the time step."""
 
 
 @dataclass(frozen=True)
 class Walker:
-    """What one walker does.
+    """The settings of one walker.
 
     Attributes
     ----------
@@ -81,7 +82,7 @@ class Walker:
 
     @property
     def name(self) -> str:
-        """How messages name it."""
+        """Its name in messages."""
         words = [f"{self.temperature:g} K"]
         if len(self.nmer.fragments) > 1:
             words.append("{:g}-{:g} A".format(*self.settings.windows[self.window]))
@@ -91,14 +92,14 @@ class Walker:
 
 
 def run_walker(walker: Walker, after_segment: Callable[[], None] | None = None) -> str:
-    """Run a walker to its end, resuming from its last segment, and return why it failed, or an empty string.
+    """Run a walker to its end from its last segment; return the reason if it fails, otherwise an empty string.
 
     Parameters
     ----------
     walker
-        What to run.
+        The walker.
     after_segment
-        Called when a segment is on disk: for a progress line in the same process.
+        Called after each segment is written, for a progress line in the same process.
     """
     walker.folder.mkdir(parents=True, exist_ok=True)
     done = segments(walker.folder)
@@ -109,7 +110,7 @@ def run_walker(walker: Walker, after_segment: Callable[[], None] | None = None) 
         if state.looked >= PATIENCE * walker.frames + SEGMENT:
             return (
                 f"{walker.name}: only {kept} of {walker.frames} frames lie in the window after {state.looked} "
-                "were looked at; raise sampling.bias.wall_kappa, widen the window, or lower sampling.frames"
+                "were generated; raise sampling.bias.wall_kappa, widen the window, or lower sampling.frames"
             )
         try:
             segment = segment_with_retries(walker, number, state, walker.frames - kept)
@@ -127,13 +128,13 @@ def run_walker(walker: Walker, after_segment: Callable[[], None] | None = None) 
 
 
 def bias_spec(walker: Walker) -> BiasSpec:
-    """Return the bias of a walker, as it is before the first step."""
+    """Return the specification of a walker's bias."""
     window = walker.settings.windows[walker.window]
     return window_bias(walker.nmer, walker.settings.bias, walker.temperature, window)
 
 
 def start_state(walker: Walker) -> State:
-    """Return the first state: the recipe's geometry, the fragments moved into the window."""
+    """Return the first state: the recipe's geometry with the fragments moved into the window."""
     nmer, window = walker.nmer, walker.settings.windows[walker.window]
     x = nmer.positions - nmer.positions.mean(axis=0)
     target = max(window[1] - 0.3, 0.5 * (window[0] + window[1]))
@@ -147,7 +148,7 @@ def start_state(walker: Walker) -> State:
                 np.average(x[p], axis=0, weights=nmer.masses[p]) for p in (slice(0, first), slice(first, None))
             ]
             x[first:] += (centres[1] - centres[0]) * (target / here - 1.0)
-        else:  # both written down about the origin: any direction will do
+        else:  # both are centred at the origin: any direction can be used
             x[first:, 2] += target
     rng = np.random.default_rng(_seed(walker.seed, "velocities"))
     speed = np.sqrt(KB_2010 * walker.temperature * KCAL / nmer.masses)  # sqrt(kT/m), Angstrom/fs
@@ -157,39 +158,35 @@ def start_state(walker: Walker) -> State:
 
 
 def _spread(nmer: NMer, x: Floats, target: float) -> None:
-    """Move three fragments, in place, along the lines from their middle until their mean distance is the target.
+    """Move three fragments, in place, away from their common centre until their mean distance is the target.
 
-    Where two centres of mass are in one place, as of fragments that are each written down about the origin, all
-    are put on the corners of a triangle.
+    If two centres of mass coincide, for example because both fragments are centred at the origin, all are moved to
+    the corners of a triangle.
     """
-    centres = np.array([np.average(x[part], axis=0, weights=nmer.masses[part]) for part in nmer.slices])
+    centres = np.array([np.average(x[atoms], axis=0, weights=nmer.masses[atoms]) for atoms in nmer.slices])
     wanted = centres - centres.mean(axis=0)
     apart = np.linalg.norm(centres[:, None] - centres, axis=2)[np.triu_indices(len(centres), 1)]
     if apart.min() < 1e-6:
         angles = 2.0 * np.pi * np.arange(len(centres)) / len(centres)
         wanted = np.stack([np.cos(angles), np.sin(angles), np.zeros(len(angles))], axis=1)
         apart = np.full(1, np.linalg.norm(wanted[0] - wanted[1]))
-    for part, centre, place in zip(nmer.slices, centres, wanted * (target / apart.mean()), strict=True):
-        x[part] += place - centre
+    for atoms, centre, place in zip(nmer.slices, centres, wanted * (target / apart.mean()), strict=True):
+        x[atoms] += place - centre
 
 
 def segment_with_retries(walker: Walker, number: int, state: State, missing: int) -> Segment:
-    """Run a segment; after one that fails, again with a shorter step."""
-    for attempt in range(TRIES):
-        scale = state.scale / 2**attempt
-        start = replace(state, bias=state.bias.copy(), scale=scale)
-        try:
-            return _segment(walker, start, _seed(walker.seed, number, attempt), missing)
-        except ExplosionError:
-            if attempt == TRIES - 1:
-                raise
-    raise AssertionError("unreachable")
+    """Run a segment, and if it explodes, run it again with a shorter time step."""
+    for attempt in range(TRIES - 1):
+        with suppress(ExplosionError):
+            return _segment(walker, number, attempt, state, missing)
+    return _segment(walker, number, TRIES - 1, state, missing)
 
 
-def _segment(walker: Walker, state: State, seed: int, missing: int) -> Segment:
+def _segment(walker: Walker, number: int, attempt: int, state: State, missing: int) -> Segment:
     """Run one segment and return its end, with the frames in the window and their energies."""
     settings, nmer = walker.settings, walker.nmer
-    timestep = settings.timestep * state.scale
+    scale = state.scale / 2**attempt
+    timestep = settings.timestep * scale
     stride = max(1, round(settings.stride / timestep))
     skipped = 0 if state.looked else round(settings.equilibration * 1000 / timestep)
     looked = min(SEGMENT, math.ceil(SPARE * missing), PATIENCE * walker.frames + SEGMENT - state.looked)
@@ -201,7 +198,7 @@ def _segment(walker: Walker, state: State, seed: int, missing: int) -> Segment:
         temperature=walker.temperature,
         timestep=timestep,
         damping=settings.damping,
-        seed=seed,
+        seed=_seed(walker.seed, number, attempt),
     ) as program:
         program.numpy.extract_atom("x")[: nmer.natoms] = state.x
         program.numpy.extract_atom("v")[: nmer.natoms] = state.v
@@ -218,15 +215,8 @@ def _segment(walker: Walker, state: State, seed: int, missing: int) -> Segment:
             raise ExplosionError("a coordinate is not finite")
         x, v = (np.array(program.numpy.extract_atom(name)[: nmer.natoms]) for name in "xv")
     steps = skipped + looked * stride
-    end = State(
-        x,
-        v,
-        recording.bias,
-        state.step + steps,
-        state.looked + looked,
-        state.scale,
-        state.time + steps * timestep,
-    )
+    counters = state.step + steps, state.looked + looked, scale, state.time + steps * timestep
+    end = State(x, v, recording.bias, *counters)
     hills = recording.hills
     hills[:, 0] = state.time + (hills[:, 0] - state.step) * timestep
     positions = nmer.place_caps(recording.positions)
@@ -238,7 +228,7 @@ def _segment(walker: Walker, state: State, seed: int, missing: int) -> Segment:
     return Segment(end, positions, energy, hills)
 
 
-def _seed(*parts: object) -> int:
-    """Return a seed between 1 and 900,000,000 that follows from the parts alone."""
-    text = ":".join(str(p) for p in parts)
+def _seed(*words: object) -> int:
+    """Return a seed between 1 and 900,000,000 that depends only on the words."""
+    text = ":".join(str(word) for word in words)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % 899_999_999 + 1

@@ -22,10 +22,9 @@ from tasks.sampling.samplers.pbmetad.walker import Walker, bias_spec, run_walker
 
 
 def walkers(nmer: NMer, settings: Sampling, scratch: Path) -> list[Walker]:
-    """Return the walkers of a recipe; the frames are shared out evenly among them.
+    """Return the walkers of a recipe, with the frames distributed evenly among them.
 
-    A single fragment has no centre-of-mass distance: it is sampled once a force field, temperature and seed, as
-    window 0.
+    A single fragment has no centre-of-mass distance and is sampled in window 0 only.
     """
     windows = len(settings.windows) if len(nmer.fragments) > 1 else 1
     cells = list(
@@ -54,7 +53,7 @@ def run_walkers(
     client: Client | None = None,
     show: Callable[[], None] = lambda: None,
 ) -> list[Frames]:
-    """Run all walkers to their end; what an earlier, killed call finished is not sampled again.
+    """Run all walkers to their end; segments that an earlier, killed call finished are not sampled again.
 
     Parameters
     ----------
@@ -65,14 +64,14 @@ def run_walkers(
     scratch
         Folder of the walkers' segments; an absolute path that every worker sees.
     client
-        Dask client; without one the walkers run here, one after the other.
+        Dask client; without one the walkers run in this process, one after the other.
     show
         Called whenever there may be more frames.
 
     Raises
     ------
     StageError
-        If a walker failed; the others ran to their end, and a rerun starts from what they have.
+        If a walker failed; the others ran to their end, and a rerun continues from their segments.
     """
     every = walkers(nmer, settings, scratch)
     if client is None:
@@ -89,7 +88,7 @@ def run_walkers(
 
 
 def _run_on_cluster(client: Client, every: list[Walker], scratch: Path, show: Callable[[], None]) -> list[str]:
-    """Run walkers on a cluster; as long as there are more frames each time, a walker may outlive many workers."""
+    """Run walkers on a cluster; after the death of workers they are run again as long as there are new frames."""
     while True:
         before = frames_so_far(scratch)
         futures = client.map(_try_walker, every, pure=False)
@@ -102,8 +101,8 @@ def _run_on_cluster(client: Client, every: list[Walker], scratch: Path, show: Ca
             if isinstance(error, KilledWorker) and frames_so_far(scratch) > before:
                 continue
             raise StoppedError(
-                "sampling: the workers of a walker died several times, there are none, or the cluster was lost; "
-                "see that it runs"
+                "sampling: the workers of a walker died several times, there are no workers, or the cluster was "
+                "lost; check that it runs"
             ) from None
         for outcome in outcomes:
             if isinstance(outcome, OSError):
@@ -112,7 +111,7 @@ def _run_on_cluster(client: Client, every: list[Walker], scratch: Path, show: Ca
 
 
 def _try_walker(walker: Walker) -> str | OSError:
-    """Run a walker; a full disk is an outcome like others, where Dask would print an exception's traceback."""
+    """Run a walker; return an error of the disk, since Dask would print the traceback of an exception."""
     try:
         return run_walker(walker)
     except OSError as error:
@@ -120,12 +119,12 @@ def _try_walker(walker: Walker) -> str | OSError:
 
 
 def write_runs(folder: Path, walkers: list[Walker]) -> None:
-    """Write every walker's ``plumed.dat`` and HILLS files, one folder a walker; all of them or nothing.
+    """Write every walker's ``plumed.dat`` and HILLS files, one folder per walker; all of them or none.
 
     Parameters
     ----------
     folder
-        Where they go; what is there already is replaced.
+        Folder to write; an existing one is replaced.
     walkers
         Walkers that ran to their end.
     """

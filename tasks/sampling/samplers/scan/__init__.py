@@ -5,7 +5,7 @@ from __future__ import annotations
 from potentials.nmers.nmer import NMer
 from recipes.schema.sampling import Sampling, check_atoms
 from tasks.sampling.frames import Frames
-from tasks.sampling.sampler import LAMMPS, PACKAGES, Sampler, Work, minimum_evaluations
+from tasks.sampling.sampler import LAMMPS, PACKAGES, Sampler, Work, evaluations_from_minimum
 from tasks.sampling.samplers.scan.options import ScanOptions
 
 
@@ -13,14 +13,6 @@ def _sample(work: Work) -> list[Frames]:
     from tasks.sampling.samplers.scan.grid import sample_scan
 
     return sample_scan(work.nmer, work.settings, work.count)
-
-
-def _own_frames(settings: Sampling) -> int:
-    return settings.options(ScanOptions).frames
-
-
-def _evaluations(settings: Sampling, nmer: NMer, frames: float) -> float:
-    return frames + minimum_evaluations(nmer)
 
 
 def _check_settings(settings: Sampling) -> None:
@@ -31,14 +23,12 @@ def _check_settings(settings: Sampling) -> None:
 def _check_nmer(nmer: NMer, settings: Sampling) -> None:
     scan, count = settings.options(ScanOptions), len(nmer.fragments)
     check_atoms("scan.axes", [axis.atoms for axis in scan.axes], nmer)
-    if count < 2 and not all(axis.atoms for axis in scan.axes):
-        raise ValueError("sampling.scan.axes: an axis without atoms needs two fragments")
-    if count > 2 and not all(axis.atoms for axis in scan.axes):
+    if count != 2 and not all(axis.atoms for axis in scan.axes):
         raise ValueError(
-            f"sampling.scan.axes: an axis without atoms is for two fragments, and here are {count}; name the "
+            f"sampling.scan.axes: an axis without atoms is for two fragments, and here are {count}; give the "
             "atoms whose distance is scanned"
         )
-    if count > 2 and scan.orientations > 1:
+    if count != 2 and scan.orientations > 1:
         raise ValueError(
             f"sampling.scan.orientations turns the second of two fragments, and here are {count}; allowed: 1, or "
             "another sampler"
@@ -46,9 +36,9 @@ def _check_nmer(nmer: NMer, settings: Sampling) -> None:
 
 
 def _check(nmer: NMer, settings: Sampling) -> None:
-    from tasks.sampling.samplers.scan.grid import check_scan
+    from tasks.sampling.samplers.scan.grid import scan_axes
 
-    check_scan(nmer, settings.options(ScanOptions))
+    scan_axes(nmer, settings.options(ScanOptions))
 
 
 SAMPLER = Sampler(
@@ -58,8 +48,8 @@ SAMPLER = Sampler(
     needs=LAMMPS,
     packages=PACKAGES,
     options=ScanOptions,
-    frames=_own_frames,
-    evaluations=_evaluations,
+    frames=lambda settings: settings.options(ScanOptions).frames,
+    evaluations=evaluations_from_minimum,
     check_settings=_check_settings,
     check_nmer=_check_nmer,
     sample=_sample,

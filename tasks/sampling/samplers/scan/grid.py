@@ -1,6 +1,6 @@
-"""The scan sampler: frames on a grid of variables, all else as in the force field's minimum.
+"""The scan sampler: frames on a grid of variables about the force field's minimum.
 
-The scan is rigid: what an axis does not move keeps its shape, and nothing is relaxed at a point of the grid.
+The scan is rigid: atoms that an axis does not move keep their positions, and no frame is relaxed.
 """
 
 from __future__ import annotations
@@ -19,29 +19,28 @@ from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
 from recipes.schema.sampling import KINDS
 from tasks.sampling.bias.cvs import CV, cv_values
-from tasks.sampling.engine import ExplosionError
-from tasks.sampling.force_fields.function import force_function
+from tasks.sampling.engine import ExplosionError, force_function
 from tasks.sampling.force_fields.minimum import find_minimum
 from tasks.sampling.frames import Frames, com_distance
 from tasks.sampling.samplers.scan.options import ScanAxis, ScanOptions
 
 EXACT = 1e-10
-"""How near to its value on the grid a variable is set, Angstrom or rad."""
+"""Tolerance of a variable's value on the grid, Angstrom or rad."""
 
 SWEEPS = 500
-"""Rounds of setting one axis after the other before they count as impossible together."""
+"""Largest number of rounds of setting each axis in turn, after which they count as incompatible."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis of the grid, and what moves along it.
+    """An axis of the grid.
 
     Attributes
     ----------
     name
-        How messages name it.
+        Its name in messages.
     atoms
-        None (centre-of-mass distance), or 2, 3, 4.
+        Empty (centre-of-mass distance), or 2, 3, or 4 atoms.
     values
         Angstrom or rad.
     moving
@@ -55,14 +54,14 @@ class Axis:
 
 
 def sample_scan(nmer: NMer, settings: Sampling, count: Callable[[int], None] = lambda fresh: None) -> list[Frames]:
-    """Sample every point of a grid: the last axis runs fastest, and within a point the orientations.
+    """Sample every point of a grid; the last axis changes fastest, and the orientations within a point.
 
-    Only the first of the recipe's force fields is used: the grid is the same for each, but for small differences
-    between their minima. Every frame is kept, however high it lies. The temperature is 0.
+    Only the first of the recipe's force fields is used: the grids differ only by small differences between their
+    minima. Every frame is kept, whatever its energy. The temperature is 0.
 
-    An axis without atoms moves all fragments but the first along the line of the centres of mass. One with atoms
-    moves its last atom and what hangs on it: within a fragment everything beyond the bond, between two fragments
-    the whole later one. Orientations turn the second fragment about its centre of mass, before the axes are set.
+    An axis without atoms moves all fragments but the first along the line of the centres of mass. An axis with
+    atoms moves its last atom and all atoms beyond its last bond within a fragment, or the whole later fragment if
+    it connects two. Orientations rotate the second fragment about its centre of mass, before the axes are set.
 
     Parameters
     ----------
@@ -76,12 +75,12 @@ def sample_scan(nmer: NMer, settings: Sampling, count: Callable[[int], None] = l
     Raises
     ------
     InputError
-        If an axis cannot be moved, or orientations are asked of a single fragment.
+        If an axis cannot be moved.
     StageError
-        If there is no minimum, axes exclude each other, or a frame has no energy.
+        If there is no minimum, the axes are incompatible, or a frame has no energy.
     """
     scan, force_field = settings.options(ScanOptions), settings.force_fields[0]
-    axes = check_scan(nmer, scan)
+    axes = scan_axes(nmer, scan)
     rng = np.random.default_rng(settings.seed)
     positions, energy = np.empty((scan.frames, nmer.natoms, 3)), np.empty(scan.frames)
     made = 0
@@ -93,7 +92,7 @@ def sample_scan(nmer: NMer, settings: Sampling, count: Callable[[int], None] = l
             for turned in _orientations(nmer, start, scan.orientations, rng):
                 x = _set(nmer, axes, point, turned)
                 x -= x.mean(axis=0)
-                # a pool's energies belong to caps where the force field wants them
+                # a pool's energies are those with caps at the force field's bond lengths
                 try:
                     value, _ = evaluate(_with_lengths(x, caps))
                 except ExplosionError:
@@ -101,7 +100,7 @@ def sample_scan(nmer: NMer, settings: Sampling, count: Callable[[int], None] = l
                 if not np.isfinite(value):
                     raise StageError(
                         f"sampling: the scan's frame at {_at(axes, point)} has no energy with {force_field}; keep "
-                        "the axes where atoms do not meet and fragments are less than 100 A apart"
+                        "the axes where atoms do not overlap and fragments are less than 100 A apart"
                     )
                 positions[made], energy[made] = x, value
                 made += 1
@@ -109,23 +108,18 @@ def sample_scan(nmer: NMer, settings: Sampling, count: Callable[[int], None] = l
     return [Frames(f"scan {force_field}", positions, energy, 0.0, settings.seed)]
 
 
-def check_scan(nmer: NMer, scan: ScanOptions) -> list[Axis]:
-    """Return the axes of a scan; raises InputError if one cannot be moved, or there is nothing to be turned."""
-    axes = [scan_axis(nmer, number, axis) for number, axis in enumerate(scan.axes)]
-    if scan.orientations > 1 and len(nmer.fragments) < 2:
-        raise InputError("sampling.scan.orientations turns the second fragment; with one fragment allowed: 1")
-    return axes
+def scan_axes(nmer: NMer, scan: ScanOptions) -> list[Axis]:
+    """Return the axes of a scan; raises InputError if one cannot be moved."""
+    return [scan_axis(nmer, number, axis) for number, axis in enumerate(scan.axes)]
 
 
 def scan_axis(nmer: NMer, number: int, axis: ScanAxis) -> Axis:
-    """Return the values of one variable of a grid, and what it is called."""
+    """Return an axis of the grid: its name, its values, and the atoms that move."""
     kind = KINDS[len(axis.atoms)] if axis.atoms else "distance of the centres of mass"
     words = [kind, "-".join(f"{nmer.symbols[a]}{a}" for a in axis.atoms)]
     name = f"sampling.scan.axes[{number}] ({' '.join(words).strip()})"
     values = np.linspace(axis.lower, axis.upper, axis.points)
     if not axis.atoms:
-        if len(nmer.fragments) < 2:
-            raise InputError(f"{name} needs two fragments")
         return Axis(name, (), values, tuple(range(nmer.slices[1].start, nmer.natoms)))
     if len(axis.atoms) == 3 and not 0 <= axis.lower <= axis.upper <= 180:
         raise InputError(f"{name} goes from {axis.lower:g} to {axis.upper:g} degrees; allowed: 0 to 180")
@@ -141,14 +135,14 @@ def scan_axis(nmer: NMer, number: int, axis: ScanAxis) -> Axis:
 def _beyond(nmer: NMer, name: str, atoms: tuple[int, ...]) -> set[int]:
     """Return the atoms of a fragment that move with the last atom of an axis.
 
-    A torsion about a bond moves all that is bonded to its third atom; any other axis what hangs on its last atom.
+    A torsion about a bond moves all atoms beyond that bond; any other axis its last atom and those beyond it.
     """
     bonds = {frozenset(bond) for bond in nmer.bonds}
     steps = [frozenset(step) for step in pairwise(atoms)]
     if steps[-1] not in bonds:
         raise InputError(
-            f"{name} cannot be moved: its last two atoms are not bonded; name atoms along bonds, so that the part "
-            "beyond the last bond can move"
+            f"{name} cannot be moved: its last two atoms are not bonded; give atoms along bonds, so that "
+            "the atoms beyond the last bond can move"
         )
     if len(atoms) == 2 and any({cap, anchor} == steps[0] for cap, anchor, _ in nmer.caps):
         raise InputError(f"{name} cannot be moved: the bond to a cap has a fixed length; scan another variable")
@@ -158,27 +152,27 @@ def _beyond(nmer: NMer, name: str, atoms: tuple[int, ...]) -> set[int]:
     moving = {int(a) for a in np.flatnonzero(label == label[start])}
     if moving & set(atoms[:2] if about else atoms[:-1]):
         raise InputError(
-            f"{name} cannot be moved: cutting its bond does not part the molecule, it is in a ring; scan a "
+            f"{name} cannot be moved: it is in a ring, where cutting its bond does not split the molecule; scan a "
             "variable outside the ring"
         )
     return moving
 
 
 def _orientations(nmer: NMer, start: Floats, count: int, rng: np.random.Generator) -> list[Floats]:
-    """Return the geometry as it is, and with its second fragment turned at random, `count` in all."""
+    """Return the geometry itself and with its second fragment rotated at random, `count` in all."""
     turned = [start.copy() for _ in range(count)]
     if count > 1:
-        part = nmer.slices[1]
-        centre = np.average(start[part], axis=0, weights=nmer.masses[part])
+        atoms = nmer.slices[1]
+        centre = np.average(start[atoms], axis=0, weights=nmer.masses[atoms])
         # directions of normal quaternions are uniform rotations (Shoemake, Graphics Gems III (1992), p. 124)
         turns = Rotation.from_quat(rng.normal(size=(count - 1, 4)))
         for x, turn in zip(turned[1:], turns, strict=True):
-            x[part] = centre + turn.apply(start[part] - centre)
+            x[atoms] = centre + turn.apply(start[atoms] - centre)
     return turned
 
 
 def _set(nmer: NMer, axes: list[Axis], point: tuple[float, ...], start: Floats) -> Floats:
-    """Return the geometry with every axis at its value, set in turn until all of them hold."""
+    """Return the geometry with every axis at its value; they are set in turn until all agree."""
     x = start.copy()
     for _ in range(SWEEPS):
         for axis, value in zip(axes, point, strict=True):
@@ -187,12 +181,12 @@ def _set(nmer: NMer, axes: list[Axis], point: tuple[float, ...], start: Floats) 
             return x
     raise StageError(
         f"sampling: the scan's axes cannot be at {_at(axes, point)} together; narrow their ranges, or scan "
-        "variables that do not exclude each other"
+        "variables that are compatible"
     )
 
 
 def _error(nmer: NMer, axis: Axis, value: float, x: Floats) -> float:
-    """Return by how much an axis lies above its value, Angstrom or rad; a torsion by less than half a turn."""
+    """Return by how much an axis exceeds its value, Angstrom or rad; for a torsion between -pi and pi."""
     if not axis.atoms:
         return float(com_distance(nmer, x[None])[0]) - value
     error = float(cv_values([CV(axis.atoms)], x[None])[0, 0]) - value
@@ -210,7 +204,7 @@ def _move(nmer: NMer, axis: Axis, value: float, x: Floats) -> None:
         i, j, k = (x[a] for a in axis.atoms)
         pivot, line = j, np.cross(i - j, k - j)
         if np.linalg.norm(line) < 1e-8 * np.linalg.norm(i - j) * np.linalg.norm(k - j):
-            # the three are in line, and any direction across it will do
+            # for collinear atoms any perpendicular direction can be used
             line = np.cross(i - j, np.eye(3)[np.argmin(np.abs(i - j))])
     else:
         pivot, line = x[axis.atoms[2]].copy(), x[axis.atoms[2]] - x[axis.atoms[1]]
@@ -219,11 +213,11 @@ def _move(nmer: NMer, axis: Axis, value: float, x: Floats) -> None:
 
 
 def _ends(nmer: NMer, axis: Axis, x: Floats) -> Floats:
-    """Return the vector that a distance is the length of, Angstrom."""
+    """Return the vector whose length is the distance of an axis, Angstrom."""
     if axis.atoms:
         return np.asarray(x[axis.atoms[1]] - x[axis.atoms[0]])
-    parts = (slice(0, axis.moving[0]), slice(axis.moving[0], None))
-    first, rest = (np.average(x[part], axis=0, weights=nmer.masses[part]) for part in parts)
+    bodies = (slice(0, axis.moving[0]), slice(axis.moving[0], None))
+    first, rest = (np.average(x[body], axis=0, weights=nmer.masses[body]) for body in bodies)
     return np.asarray(rest - first)
 
 
@@ -240,7 +234,7 @@ def _with_lengths(x: Floats, caps: list[tuple[int, int, float]]) -> Floats:
 
 
 def _at(axes: list[Axis], point: tuple[float, ...]) -> str:
-    """Return a point of the grid in words."""
+    """Return a point of the grid as text for messages."""
     return ", ".join(
         f"{axis.name} = {value:g} A" if len(axis.atoms) < 3 else f"{axis.name} = {np.rad2deg(value):g} degrees"
         for axis, value in zip(axes, point, strict=True)

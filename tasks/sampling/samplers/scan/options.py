@@ -12,7 +12,7 @@ from recipes.schema.tables import Options
 
 
 class ScanAxis(Section):
-    """One variable that a scan moves over evenly spaced values."""
+    """One variable of a scan, with evenly spaced values."""
 
     atoms: tuple[Atom, ...] = Field(
         (),
@@ -35,7 +35,7 @@ class ScanAxis(Section):
 
 
 class ScanOptions(Options):
-    """Frames on a grid of variables, all else as in the force field's minimum."""
+    """Frames on a grid of variables about the force field's minimum."""
 
     TABLE: ClassVar[str] = "scan"
     ABSENT: ClassVar[Mapping[str, Any] | None] = {"axes": [], "orientations": 1}

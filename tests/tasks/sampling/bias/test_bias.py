@@ -238,7 +238,7 @@ def test_one_coordinate_that_is_not_finite_raises_the_error_flag(atom: int) -> N
 
 
 def test_the_callback_refuses_another_number_of_atoms() -> None:
-    """When LAMMPS has lost an atom the arrays are shorter than the table of variables thinks."""
+    """If LAMMPS has lost an atom the arrays are shorter than the table of variables needs."""
     buffer = window_bias(NMER, SETTINGS, 300.0, (0.0, 4.0)).buffer()
     x, f = NMER.positions.copy(), np.full((NMER.natoms, 3), 7.0)
     rows = [(ctypes.c_void_p * 1)(a.ctypes.data) for a in (x, f)]

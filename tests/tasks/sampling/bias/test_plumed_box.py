@@ -104,7 +104,7 @@ def test_a_trajectory_that_cannot_be_used_is_one_sentence(
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\x03\x04 damaged", b"\x93NUMPY\x01\x00"])
-def test_a_file_that_is_no_trajectory_is_one_sentence(
+def test_a_file_that_is_not_a_trajectory_is_one_sentence(
     content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "plumed.dat").write_text(HEAD + PAIR)
@@ -129,8 +129,8 @@ PRINT ARG=*
 
 
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
-def test_wrapping_atoms_changes_nothing_but_what_is_open(cell: np.ndarray) -> None:
-    """Atoms of one molecule in whatever images: the same values and forces; the forces add up to zero."""
+def test_wrapping_atoms_changes_only_what_is_not_periodic(cell: np.ndarray) -> None:
+    """Atoms of one molecule in any images: the same values and forces; the forces add up to zero."""
     rng = np.random.default_rng(3)
     x = rng.normal(scale=1.2, size=(5, 8, 3))
     wrapped = x + rng.integers(-2, 3, size=x.shape) @ cell
@@ -167,7 +167,7 @@ def test_boxes_of_frames() -> None:
 def test_where_nothing_can_be_written_nothing_is_computed(
     out: str, hills: str | None, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The trajectory is not even looked for."""
+    """The trajectory is not read."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "plumed.dat").write_text(HEAD + PAIR)
     given = ["--hills", str(tmp_path / hills)] if hills else []

@@ -1,4 +1,4 @@
-"""Recordings of PLUMED on alanine dipeptide: what inputs of users ask for beyond grids given in full."""
+"""Recordings of PLUMED on alanine dipeptide with inputs as users write them."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_wide_hills_are_the_plain_periodic_sum(sigma: float, grid: str, referenc
 @pytest.mark.parametrize(
     ("at", "upper", "lower"), [("3.0", 0.0, 2 * np.pi), ("-3.0", 2 * np.pi, 0.0), ("pi/2", 0.0, 0.0)]
 )
-def test_walls_on_a_torsion_take_the_shortest_way(
+def test_walls_on_a_torsion_use_the_nearest_image(
     at: str, upper: float, lower: float, reference_data: Data
 ) -> None:
     data = reference_data("plumed-dipeptide")
@@ -129,7 +129,7 @@ def test_without_a_bias_factor_hills_keep_their_height(reference_data: Data, tmp
 
 
 def test_a_family_is_named_by_the_first_of_its_own_line(reference_data: Data) -> None:
-    """PLUMED's HILLS bear the name that comes first in PF, and hills come in the order of ARG."""
+    """PLUMED's HILLS have the name of the first variable in PF, and hills are in the order of ARG."""
     data = reference_data("plumed-dipeptide")
     text = HEAD + "psi: TORSION ATOMS=4,5,7,9 NOPBC\npb: PBMETAD ARG=phi,d1,psi PF0=psi,phi PF1=d1 SIGMA=.2,.3 "
     found = recorded(data, text + "HEIGHT=.24 PACE=4 BIASFACTOR=8 TEMP=300\nPRINT ARG=*\n")
@@ -157,7 +157,7 @@ def test_a_variable_that_leaves_its_grid_is_named(reference_data: Data) -> None:
         recorded(data, text)
 
 
-def test_an_order_of_arg_that_plumed_takes_otherwise_is_noted(
+def test_an_order_of_arg_that_plumed_treats_differently_is_noted(
     reference_data: Data, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = reference_data("plumed-dipeptide")

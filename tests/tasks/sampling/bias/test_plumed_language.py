@@ -1,4 +1,4 @@
-"""What the PLUMED reader takes and refuses; each refusal is a sentence with file and line."""
+"""The inputs that the PLUMED reader accepts and refuses; each error is a sentence with file and line."""
 
 from __future__ import annotations
 
@@ -161,14 +161,16 @@ def test_a_label_that_the_output_has_already_is_refused(
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"UNITS\0"])
-def test_what_is_no_text_is_refused(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_not_text_is_refused(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "in.dat").write_bytes(content)
     words = ["bias", "--plumed", str(tmp_path / "in.dat"), "--trajectory", str(tmp_path / "no.npz")]
     assert main([*words, "--out", str(tmp_path / "out.npz")]) == 2
     assert "in.dat' cannot be read" in capsys.readouterr().err
 
 
-def test_the_same_input_in_each_of_plumeds_ways_to_write_it() -> None:
+def test_the_same_input_in_all_of_plumeds_notations() -> None:
     action = "SIGMA=0.1,0.2 PACE=5 HEIGHT=0.3 BIASFACTOR=8 TEMP=300"
     ways = [
         f"pb: PBMETAD ARG=d,t {action}\n",
@@ -185,7 +187,7 @@ def test_the_same_input_in_each_of_plumeds_ways_to_write_it() -> None:
     assert found[0].biases[0].files == ("HILLS.d", "HILLS.t")
 
 
-def test_numbers_and_atoms_in_plumeds_ways() -> None:
+def test_numbers_and_atoms_in_plumeds_notations() -> None:
     text = HEAD + "x: COM ATOMS=1-9:4,3\nw: UPPER_WALLS ARG=t,t,t,t,t,t AT=pi/2,0.5*pi,.5pi,-pi,+1.5e0,2pi KAPPA="
     found = parse_plumed(text + ",".join("1" * 6) + "\ny: DISTANCE ATOMS=x,2\n", "in.dat")
     np.testing.assert_allclose([w.at for w in found.walls], np.array([0.5, 0.5, 0.5, -1, 1.5 / np.pi, 2]) * np.pi)
@@ -225,7 +227,7 @@ def test_units_by_name_and_by_number() -> None:
             parse_plumed(text.format(unit, "eV", "ps"), "in.dat")
 
 
-def test_what_print_takes() -> None:
+def test_arguments_of_print() -> None:
     text = HEAD + PB + "\nw: UPPER_WALLS ARG=d AT=1 KAPPA=1\nPRINT ARG={}\n"
     for arg, names in (
         ("*", ["d", "t", "u", "pb.bias", "w.bias", "w.force2"]),

@@ -1,4 +1,4 @@
-"""What runs write for PLUMED, and PLUMED itself as the engine of the bias."""
+"""The files that runs write for PLUMED, and PLUMED itself as the engine of the bias."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ OWN = Bias(
         CVFamilyModel(variables=((2, 0, 5), (3, 0, 5), (4, 0, 5))),
     ),
 )
-"""Families of one's own, with a periodic one first."""
+"""CV families of a recipe, with a periodic one first."""
 
 
-def test_families_of_the_recipe_take_the_place_of_the_rule() -> None:
+def test_families_of_the_recipe_replace_those_of_the_rule() -> None:
     found = cv_families(NMER, OWN.families)
     assert [(f.name, len(f.cvs), f.intermolecular, f.sigma) for f in found] == [
         ("tumbling", 2, True, 0.2),
@@ -106,7 +106,7 @@ def test_a_run_and_its_plumed_dat_give_the_same_hills(bias: Bias, tmp_path: Path
 SMALL = Sampling(temperatures=(500,), windows=((0, 4), (4, 7)), frames=40, equilibration=0.1, stride=25, seed=7)
 
 
-def test_every_walker_leaves_its_plumed_dat_and_hills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_walker_writes_its_plumed_dat_and_hills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.sampling.samplers.pbmetad.walker.SEGMENT", 8)  # several segments a walker
     run_walkers(NMER, SMALL, tmp_path / "scratch")
     every = walkers(NMER, SMALL, tmp_path / "scratch")
@@ -156,7 +156,7 @@ print(walker.run_walker(one))
 """
 
 
-def test_the_adapter_drives_plumed_as_it_wants_to_be_driven(tmp_path: Path) -> None:
+def test_the_adapter_calls_plumed_in_the_required_order(tmp_path: Path) -> None:
     """PLUMED cannot be installed here: a double of its kernel, with PLUMED's own wrapper, records the calls."""
     pytest.importorskip("plumed")
     if shutil.which("gcc") is None:

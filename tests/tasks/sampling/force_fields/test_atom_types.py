@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import openmm
 import pytest
-from openmm import unit
 from pydantic import ValidationError
 
 from nmer.cli.main import main
@@ -17,10 +15,11 @@ from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
 from recipes.schema.sampling import AtomType, Sampling
 from storage.keys import pool_key
+from tasks.sampling.engine import force_function
+from tasks.sampling.force_field import check_force_field, nmer_parameters
 from tasks.sampling.force_fields.ff14sb import ff14sb_system
-from tasks.sampling.force_fields.function import force_function
-from tasks.sampling.force_fields.registry import check_force_field, nmer_terms
-from tasks.sampling.force_fields.terms import Given
+from tasks.sampling.force_fields.parameters import Given
+from tests.tasks.sampling.openmm_reference import OpenMM
 
 DIMER = load_recipe("ch3-water").build_nmer()
 METHANOL = Fragment(
@@ -44,29 +43,20 @@ SERINE = (  # C-beta and its hydroxyl as in serine's side chain, made neutral
 )
 
 
-def openmm_energy(fragment: Fragment, given: tuple[Given, ...], positions: np.ndarray) -> float:
-    system = ff14sb_system(fragment, given)
-    context = openmm.Context(
-        system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference")
-    )
-    context.setPositions(positions * 0.1)
-    return float(context.getState(getEnergy=True).getPotentialEnergy().value_in_unit(unit.kilocalorie_per_mole))
-
-
-def test_a_given_charge_holds_and_the_free_caps_take_the_rest() -> None:
-    terms = nmer_terms(DIMER, "ff14SB", [AtomType(atoms=(0,), charge=-0.3)])
-    before = nmer_terms(DIMER, "ff14SB")
+def test_a_given_charge_is_kept_and_the_other_caps_share_the_rest() -> None:
+    terms = nmer_parameters(DIMER, "ff14SB", [AtomType(atoms=(0,), charge=-0.3)])
+    before = nmer_parameters(DIMER, "ff14SB")
     assert terms.charges[0] == -0.3
     assert terms.charges[2:] == before.charges[2:]
     assert sum(terms.charges[:5]) == pytest.approx(0.0, abs=1e-12)
     assert terms.types == before.types
     own_cap = [AtomType(atoms=(0,), charge=-0.26), AtomType(atoms=(1,), charge=0.0791)]
-    assert nmer_terms(DIMER, "ff14SB", own_cap).charges[1] == pytest.approx(0.0791, abs=1e-12)
+    assert nmer_parameters(DIMER, "ff14SB", own_cap).charges[1] == pytest.approx(0.0791, abs=1e-12)
 
 
 def test_lammps_computes_given_types_as_openmm_does() -> None:
     ethane = load_recipe("ch-ch3").build_nmer()
-    methyl = tuple(a for a, kind in enumerate(nmer_terms(ethane, "ff14SB").types) if kind == "protein-HC")
+    methyl = tuple(a for a, kind in enumerate(nmer_parameters(ethane, "ff14SB").types) if kind == "protein-HC")
     given = [AtomType(atoms=methyl, type="protein-H1"), AtomType(atoms=(0,), charge=-0.1)]
     per_atom = tuple(
         Given("protein-H1" if a in methyl else None, -0.1 if a == 0 else None) for a in range(ethane.natoms)
@@ -76,22 +66,24 @@ def test_lammps_computes_given_types_as_openmm_does() -> None:
         energy = evaluate(positions)[0]
     with force_function(ethane, "ff14SB") as evaluate:
         other = evaluate(positions)[0]
-    assert energy == pytest.approx(openmm_energy(ethane.fragments[0], per_atom, positions), abs=1e-5)
+    reference = OpenMM(ff14sb_system(ethane.fragments[0], per_atom))
+    assert energy == pytest.approx(reference(positions)[0], abs=1e-5)
     assert abs(energy - other) > 1e-3
 
 
-def test_with_all_types_given_a_strange_molecule_has_a_force_field() -> None:
+def test_with_all_types_given_another_molecule_has_a_force_field() -> None:
     nmer = NMer("methanol", (METHANOL,))
     with pytest.raises(InputError, match="methanol"):
         check_force_field(nmer, "ff14SB")
-    terms = nmer_terms(nmer, "ff14SB", SERINE)
+    terms = nmer_parameters(nmer, "ff14SB", SERINE)
     assert terms.types[:2] == ["protein-2C", "protein-OH"]
     positions = np.array(METHANOL.positions) + np.random.default_rng(6).normal(scale=0.05, size=(6, 3))
     per_atom = tuple(
         next(Given(t.type, t.charge) for t in SERINE if atom in t.atoms) for atom in range(METHANOL.natoms)
     )
     with force_function(nmer, "ff14SB", SERINE) as evaluate:
-        assert evaluate(positions)[0] == pytest.approx(openmm_energy(METHANOL, per_atom, positions), abs=1e-5)
+        expected, _ = OpenMM(ff14sb_system(METHANOL, per_atom))(positions)
+        assert evaluate(positions)[0] == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +96,7 @@ def test_with_all_types_given_a_strange_molecule_has_a_force_field() -> None:
         (AtomType(atoms=(1,), type="protein-H5"), "no parameters for protein-CT-protein-H5"),
     ],
 )
-def test_what_cannot_be_is_said(given: AtomType, says: str) -> None:
+def test_impossible_types_and_charges_are_refused(given: AtomType, says: str) -> None:
     with pytest.raises(InputError, match=says):
         check_force_field(DIMER, "ff14SB", [given])
 
@@ -116,11 +108,11 @@ def test_what_cannot_be_is_said(given: AtomType, says: str) -> None:
         (AtomType(atoms=(1,), type="236"), "OPLS-AA has no parameters for"),
     ],
 )
-def test_opls_says_it_too(given: AtomType, says: str) -> None:
+def test_impossible_types_of_opls_aa_are_refused(given: AtomType, says: str) -> None:
     with pytest.raises(InputError, match=says):
         check_force_field(DIMER, "OPLS-AA", [given])
-    same = nmer_terms(DIMER, "OPLS-AA", [AtomType(atoms=(2,), type="140")])
-    assert same == nmer_terms(DIMER, "OPLS-AA")
+    same = nmer_parameters(DIMER, "OPLS-AA", [AtomType(atoms=(2,), type="140")])
+    assert same == nmer_parameters(DIMER, "OPLS-AA")
 
 
 def test_each_force_field_has_its_own() -> None:
@@ -134,8 +126,8 @@ def test_each_force_field_has_its_own() -> None:
     with pytest.raises(ValidationError, match="needs a type, a charge, or both"):
         AtomType(atoms=(1,))
     given = AtomType(atoms=(0,), charge=-0.3, force_field="OPLS-AA")
-    assert nmer_terms(DIMER, "ff14SB", [given]) == nmer_terms(DIMER, "ff14SB")
-    assert nmer_terms(DIMER, "OPLS-AA", [given]).charges[0] == -0.3
+    assert nmer_parameters(DIMER, "ff14SB", [given]) == nmer_parameters(DIMER, "ff14SB")
+    assert nmer_parameters(DIMER, "OPLS-AA", [given]).charges[0] == -0.3
 
 
 def test_a_pool_with_other_types_is_another_pool() -> None:
@@ -144,7 +136,7 @@ def test_a_pool_with_other_types_is_another_pool() -> None:
     assert pool_key(recipe.model_copy(update={"sampling": sampling})) != pool_key(recipe)
 
 
-def test_show_tells_types_and_charges(capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_prints_types_and_charges(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "ch3-water", "--force-field", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [r["type"] for r in rows] == ["protein-CT", *["protein-HC"] * 4, "OW", "HW", "HW"]

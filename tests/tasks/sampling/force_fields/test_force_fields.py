@@ -1,4 +1,4 @@
-"""ff14SB, OPLS-AA, and GFN2-xTB: every piece of a peptide chain against an evaluation of its own."""
+"""ff14SB, OPLS-AA, and GFN2-xTB: every piece of a peptide chain against an independent evaluation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import openmm
 import pytest
-from openmm import app, unit
+from openmm import app
 from scipy.spatial.transform import Rotation
 from tblite.interface import Calculator
 
@@ -31,18 +31,24 @@ from recipes.schema.recipe import Sampling
 from storage.records import Pool
 from tasks.sampling.bias.kernel import BIAS, CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias, record
 from tasks.sampling.bias.specification import window_bias
-from tasks.sampling.engine import ExplosionError, install_bias, install_python_bias, run_recorded, simulation
-from tasks.sampling.force_field import ForceFunction
+from tasks.sampling.engine import (
+    ExplosionError,
+    force_function,
+    install_bias,
+    install_python_bias,
+    run_recorded,
+    simulation,
+)
+from tasks.sampling.force_field import ForceFunction, check_force_field, fragment_parameters
 from tasks.sampling.force_fields.ff14sb import FF14SB, ff14sb_system
-from tasks.sampling.force_fields.function import force_function
 from tasks.sampling.force_fields.minimum import find_minimum
-from tasks.sampling.force_fields.oplsaa import CAP_TYPE, LIBRARY, TYPE, read_library
-from tasks.sampling.force_fields.registry import check_force_field, fragment_terms
+from tasks.sampling.force_fields.oplsaa import LIBRARY, TYPE, read_library
+from tasks.sampling.force_fields.parameters import combine
 from tasks.sampling.force_fields.residues import residue_atoms
-from tasks.sampling.force_fields.terms import combine
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.pbmetad.segments import segments
 from tasks.xtb import ACCURACY
+from tests.tasks.sampling.openmm_reference import OpenMM
 
 CH3_WATER = load_recipe("ch3-water").build_nmer()
 WATER = CH3_WATER.fragments[1]
@@ -167,20 +173,6 @@ def distorted(nmer: NMer, count: int = 3) -> Iterator[np.ndarray]:
         yield nmer.positions + rng.normal(scale=0.1, size=(nmer.natoms, 3))
 
 
-class OpenMM:
-    """Energy (kcal/mol) and forces (kcal/mol/A) of an OpenMM System, in double precision."""
-
-    def __init__(self, system: openmm.System) -> None:
-        platform = openmm.Platform.getPlatformByName("Reference")
-        self.context = openmm.Context(system, openmm.VerletIntegrator(0.001), platform)
-
-    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        self.context.setPositions(x * 0.1)
-        state = self.context.getState(getEnergy=True, getForces=True)
-        forces = state.getForces(asNumpy=True).value_in_unit(unit.kilocalorie_per_mole / unit.angstrom)
-        return state.getPotentialEnergy().value_in_unit(unit.kilocalorie_per_mole), forces
-
-
 def assert_equal(nmer: NMer, force_field: str, reference: ForceFunction) -> None:
     with force_function(nmer, force_field) as evaluate:
         for x in distorted(nmer):
@@ -192,10 +184,10 @@ def assert_equal(nmer: NMer, force_field: str, reference: ForceFunction) -> None
 
 @pytest.mark.parametrize("name", PIECES)
 def test_ff14sb_of_a_piece_is_openmms(name: str) -> None:
-    """And no bond or angle goes without its term: OpenMM leaves out what it has no parameters for."""
+    """Every bond and angle has parameters; OpenMM omits those without an error."""
     part = piece(name)
     assert_equal(alone(part), "ff14SB", OpenMM(ff14sb_system(part)))
-    terms = fragment_terms(part)
+    terms = fragment_parameters(part, "ff14SB")
     degrees = np.bincount(np.ravel(part.bonds), minlength=part.natoms)
     assert len(terms.bonds) == len(part.bonds) and len(terms.angles) == (degrees * (degrees - 1) // 2).sum()
     assert sum(terms.charges) == pytest.approx(0.0, abs=1e-12)
@@ -222,7 +214,7 @@ def test_ff14sb_of_a_whole_chain_is_that_of_openmms_residues(name: str, residues
 
 def formulas(fragment: Fragment, force_field: str) -> openmm.System:
     """Return OPLS-AA's formulas as OpenMM forces; the factors on pairs come from the bond graph."""
-    terms = fragment_terms(fragment, force_field)
+    terms = fragment_parameters(fragment, force_field)
     system = openmm.System()
     for _ in range(fragment.natoms):
         system.addParticle(1.0)
@@ -276,7 +268,7 @@ def formulas(fragment: Fragment, force_field: str) -> openmm.System:
 def test_opls_aa_of_a_piece_is_that_of_its_formulas(name: str) -> None:
     part = piece(name)
     assert_equal(alone(part), "OPLS-AA", OpenMM(formulas(part, "OPLS-AA")))
-    terms = fragment_terms(part, "OPLS-AA")
+    terms = fragment_parameters(part, "OPLS-AA")
     degrees = np.bincount(np.ravel(part.bonds), minlength=part.natoms)
     assert len(terms.angles) == (degrees * (degrees - 1) // 2).sum()
     across = sum((degrees[i] - 1) * (degrees[j] - 1) for i, j in part.bonds)
@@ -285,9 +277,9 @@ def test_opls_aa_of_a_piece_is_that_of_its_formulas(name: str) -> None:
 
 
 def test_opls_aa_of_methylacetamide_is_the_published_one() -> None:
-    """Jorgensen, Maxwell, Tirado-Rives 1996: charges; the amide is flat, and hard to turn."""
+    """Jorgensen, Maxwell, Tirado-Rives 1996: charges; the amide is planar, with a high barrier."""
     nmer = alone(piece("Ace-Nme"))
-    terms = fragment_terms(nmer.fragments[0], "OPLS-AA")
+    terms = fragment_parameters(nmer.fragments[0], "OPLS-AA")
     named = dict(zip(chain("")[0], terms.charges, strict=True))
     expected = {
         "CA0": -0.18,
@@ -318,7 +310,7 @@ def test_opls_aa_of_methylacetamide_is_the_published_one() -> None:
 
 @pytest.mark.parametrize("force_field", ["ff14SB", "OPLS-AA"])
 @pytest.mark.parametrize("name", ["CH3", "CONH", "CH-CONH", "CONH-CH-CONH"])
-def test_with_water_comes_the_sum_over_pairs(name: str, force_field: str) -> None:
+def test_the_energy_with_water_is_the_sum_over_pairs(name: str, force_field: str) -> None:
     """Two-body energy: Lennard-Jones by the force field's mixing, charges at H, H, and TIP4P/2005f's M."""
     part = piece(name)
     there = np.array(part.positions).mean(axis=0) + np.array([0.3, -0.4, 4.0])
@@ -327,7 +319,7 @@ def test_with_water_comes_the_sum_over_pairs(name: str, force_field: str) -> Non
     one, two = alone(part), NMer("water", (water,), "A1B2")
     both = NMer("both", (part, water), f"{one.symmetry}_A1B2")
     reach = 0.147144 / (0.9419 * np.cos(np.deg2rad(107.4) / 2))  # twice the model's 0.13194
-    a, b = fragment_terms(part, force_field), fragment_terms(water, force_field)
+    a, b = fragment_parameters(part, force_field), fragment_parameters(water, force_field)
     with (
         force_function(one, force_field) as e1,
         force_function(two, force_field) as e2,
@@ -348,15 +340,13 @@ def test_with_water_comes_the_sum_over_pairs(name: str, force_field: str) -> Non
 
 
 @pytest.mark.slow
-def test_opls_aa_is_what_moltemplates_own_program_makes_of_it(tmp_path: Path) -> None:
+def test_opls_aa_agrees_with_moltemplates_own_program(tmp_path: Path) -> None:
     """All pieces as one system through moltemplate.sh: the same coefficients on the same atoms."""
     lines = [f'import "{LIBRARY}"']
     parts = [piece(name) for name in PIECES]
     for number, part in enumerate(parts):
         names = residue_atoms(part, "OPLS-AA")
-        kinds = [
-            CAP_TYPE[names[part.anchor(a)][1]] if a in part.caps else TYPE[names[a]] for a in range(part.natoms)
-        ]
+        kinds = [TYPE[names[a]] for a in range(part.natoms)]
         lines += [f"P{number} inherits OPLSAA {{", '  write("Data Atoms") {']
         lines += [f"    $atom:a{a} $mol @atom:{kind} 0.0 0 0 {a}" for a, kind in enumerate(kinds)]
         lines += ["  }", '  write("Data Bond List") {']
@@ -364,7 +354,7 @@ def test_opls_aa_is_what_moltemplates_own_program_makes_of_it(tmp_path: Path) ->
         lines += ["  }", "}", f"p{number} = new P{number}"]
     (tmp_path / "system.lt").write_text("\n".join(lines))
     subprocess.run(["moltemplate.sh", "system.lt"], cwd=tmp_path, check=True, capture_output=True)
-    tables = combine([fragment_terms(part, "OPLS-AA") for part in parts])
+    tables = combine([fragment_parameters(part, "OPLS-AA") for part in parts])
     coefficients = {}
     for line in (tmp_path / "system.in.settings").read_text().splitlines():
         match line.split("#")[0].split():
@@ -429,7 +419,7 @@ def test_other_species_are_refused_with_advice(
 ) -> None:
     message = (
         rf"fragment '{stranger.name}' has no {force_field} types here; allowed: CH3-, .*water \(O, H, H\); "
-        rf'its {symbol} \(atom {atom}\) is in none of them; force_field = "GFN2-xTB" takes any species'
+        rf'its {symbol} \(atom {atom}\) is in none of them; force_field = "GFN2-xTB" accepts any species'
     )
     with pytest.raises(InputError, match=message):
         check_force_field(alone(stranger), force_field)
@@ -442,13 +432,13 @@ def test_a_charged_piece_is_refused(name: str, force_field: str) -> None:
     with pytest.raises(
         InputError, match=rf"'{re.escape(name)}' has the charge \+1, but its atoms' charges .* add up"
     ):
-        fragment_terms(replace(piece(name), charge=1), force_field)
+        fragment_parameters(replace(piece(name), charge=1), force_field)
 
 
 @pytest.mark.parametrize("force_field", ["ff14SB", "OPLS-AA"])
 @pytest.mark.parametrize("name", PIECES)
 def test_charges_and_types_follow_the_atoms_in_any_order(name: str, force_field: str) -> None:
-    """Among hydrogens and caps on one carbon, too."""
+    """Also among hydrogens and caps on one carbon."""
     part = piece(name)
     order = np.random.default_rng(1).permutation(part.natoms)
     at = np.argsort(order)
@@ -459,7 +449,7 @@ def test_charges_and_types_follow_the_atoms_in_any_order(name: str, force_field:
         bonds=tuple((int(at[j]), int(at[i])) for i, j in reversed(part.bonds)),
         caps=tuple(int(at[c]) for c in part.caps),
     )
-    one, two = fragment_terms(part, force_field), fragment_terms(shuffled, force_field)
+    one, two = fragment_parameters(part, force_field), fragment_parameters(shuffled, force_field)
     for before, after in ((one.charges, two.charges), (one.sigma, two.sigma), (one.epsilon, two.epsilon)):
         np.testing.assert_allclose(after, np.array(before)[order], rtol=0, atol=1e-12)
     assert len({round(one.charges[c], 12) for c in part.caps}) <= 1
@@ -468,9 +458,9 @@ def test_charges_and_types_follow_the_atoms_in_any_order(name: str, force_field:
         assert kinds == sorted((*sorted((i, j)), c) for i, j, _, c in one.bonds)
 
 
-def test_what_a_cut_takes_away_is_on_the_caps() -> None:
+def test_the_charge_removed_by_a_cut_is_on_the_caps() -> None:
     """The kept atoms have their residue's charges, here Ala's CA and HA; the three caps share the rest."""
-    ff14sb, opls = (fragment_terms(piece("CH"), name).charges for name in ("ff14SB", "OPLS-AA"))
+    ff14sb, opls = (fragment_parameters(piece("CH"), name).charges for name in ("ff14SB", "OPLS-AA"))
     assert ff14sb == pytest.approx([0.0337, 0.0823, *[-0.116 / 3] * 3], abs=1e-12)
     assert opls == pytest.approx([0.14, 0.06, *[-0.2 / 3] * 3], abs=1e-12)
 
@@ -485,7 +475,7 @@ def test_a_missing_package_is_named(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     read_library.cache_clear()
-    fragment_terms.cache_clear()
+    fragment_parameters.cache_clear()
     with pytest.raises(InputError, match=rf"{force_field}.* needs .*{package}.*: pip install 'nmer\[{extra}\]'"):
         check_force_field(alone(piece("CH3")), force_field)
 
@@ -498,7 +488,7 @@ SMALL = Sampling(
 
 
 def test_xtb_is_a_direct_single_point_with_exact_forces() -> None:
-    """Whatever was computed before, and for a charged species too."""
+    """Independent of earlier evaluations, also for a charged species."""
     hydronium = NMer(
         "hydronium",
         (
@@ -541,7 +531,7 @@ def test_a_failed_scf_is_an_explosion_and_the_next_geometry_is_none() -> None:
         check_force_field(uranium, "GFN2-xTB")
 
 
-def test_an_scf_that_fails_on_the_way_fails_the_walker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_scf_that_fails_during_a_run_fails_the_walker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     singlepoint, calls = Calculator.singlepoint, []
 
     def sometimes(self: Calculator, *result: Any) -> Any:

@@ -18,11 +18,12 @@ from recipes.schema.recipe import Sampling
 from storage.records import Pool
 from tasks.progress import ProgressLine
 from tasks.sampling.bias.cvs import CV, cv_values
+from tasks.sampling.engine import force_function
 from tasks.sampling.force_fields.ff14sb import ff14sb_system
-from tasks.sampling.force_fields.function import force_function
 from tasks.sampling.force_fields.minimum import WAVENUMBER, find_minimum, find_modes
 from tasks.sampling.frames import Frames, com_distance
 from tasks.sampling.pool import sample_pool
+from tasks.sampling.sampler import SAMPLERS
 from tasks.sampling.samplers.normal_modes.displacements import (
     SOFTEST,
     amplitudes,
@@ -30,8 +31,9 @@ from tasks.sampling.samplers.normal_modes.displacements import (
     draw_displacements,
     sample_normal_modes,
 )
-from tasks.sampling.samplers.scan.grid import sample_scan
-from tasks.sampling.samplers.scan.options import ScanOptions
+from tasks.sampling.samplers.scan.grid import sample_scan, scan_axis
+from tasks.sampling.samplers.scan.options import ScanAxis
+from tests.tasks.sampling.openmm_reference import OpenMM
 
 NMER = load_recipe("ch3-water").build_nmer()
 METHYL = NMer("methyl", NMER.fragments[:1], "A1B1C3")
@@ -50,21 +52,10 @@ def scanned(axes: list[dict[str, Any]], nmer: NMer = NMER, **more: Any) -> Frame
 
 def openmm_wavenumbers(fragment: Fragment, positions: np.ndarray) -> np.ndarray:
     """Return all wavenumbers (cm^-1) from OpenMM's forces, nothing projected out."""
-    import openmm
-    from openmm import unit
-
-    context = openmm.Context(
-        ff14sb_system(fragment), openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference")
-    )
-
-    def forces(x: np.ndarray) -> np.ndarray:
-        context.setPositions(x * 0.1)
-        found = context.getState(getForces=True).getForces(asNumpy=True)
-        return np.asarray(found.value_in_unit(unit.kilocalorie_per_mole / unit.angstrom)).ravel()
-
-    step = 1e-3
+    reference, step = OpenMM(ff14sb_system(fragment)), 1e-3
     moves = step * np.eye(positions.size).reshape(-1, *positions.shape)
-    hessian = np.array([forces(positions - m) - forces(positions + m) for m in moves]) / (2 * step)
+    forces = [(reference(positions - move)[1] - reference(positions + move)[1]).ravel() for move in moves]
+    hessian = np.array(forces) / (2 * step)
     root = np.sqrt(np.repeat(METHYL.masses, 3))
     curvature = np.linalg.eigvalsh(0.5 * (hessian + hessian.T) / np.outer(root, root))
     return np.sign(curvature) * np.sqrt(np.abs(curvature) * KCAL) / WAVENUMBER
@@ -97,8 +88,8 @@ def test_a_diatomic_vibrates_with_the_root_of_k_over_mu() -> None:
     assert minimum.modes.omega == pytest.approx([np.sqrt(1000.0 * KCAL / mu)], rel=1e-4)
 
 
-def test_the_search_leaves_saddles_and_pulls_overlapping_fragments_apart() -> None:
-    """Two waters at the same place and in the same pose: symmetric all the way down."""
+def test_the_search_leaves_saddles_and_separates_overlapping_fragments() -> None:
+    """Two waters with the same coordinates: the search keeps their symmetry."""
     with force_function(DIMER, "ff14SB") as evaluate:
         minimum = find_minimum(DIMER, evaluate)
         again = find_modes(DIMER, evaluate, minimum.positions)
@@ -108,17 +99,13 @@ def test_the_search_leaves_saddles_and_pulls_overlapping_fragments_apart() -> No
     assert 2.6 < com_distance(DIMER, minimum.positions[None])[0] < 3.0
 
 
-def test_a_search_that_fails_says_what_to_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(
-        StageError, match=r"minimum of water was not found, a force of 1 kcal/mol/A is left; start"
-    ):
+def test_the_error_of_a_failed_search_says_what_to_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StageError, match=r"minimum of water was not found, a force of 1 kcal/mol/A remains; give"):
         find_minimum(WATER, lambda x: (-float(x[1, 0]), np.eye(9)[3].reshape(3, 3)))
     monkeypatch.setattr("tasks.sampling.force_fields.minimum.TRIES", 1)
     with (
         force_function(DIMER, "ff14SB") as evaluate,
-        pytest.raises(
-            StageError, match=r"no minimum of dimer .* imaginary mode of \d+ cm\^-1; start from a better"
-        ),
+        pytest.raises(StageError, match=r"no minimum of dimer .* imaginary mode of \d+ cm\^-1; give a better"),
     ):
         find_minimum(DIMER, evaluate)
 
@@ -168,7 +155,7 @@ def test_each_mode_has_its_mean_energy(nmer: NMer, statistics: str, temperature:
     assert np.abs(left).max() < 1e-9
 
 
-def test_fragments_librate_without_tearing_and_come_evenly() -> None:
+def test_fragments_librate_without_broken_bonds_and_frames_are_shared_evenly() -> None:
     settings = Sampling(
         sampler="normal-modes", frames=601, temperatures=(300, 700), normal_modes={"statistics": "classical"}
     )
@@ -204,7 +191,7 @@ def test_small_displacements_of_a_dimer_are_the_modes() -> None:
     assert np.abs(displaced(NMER, minimum, q) - straight).max() < 1e-9
 
 
-def test_too_many_absurd_frames_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_frames_of_high_energy_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.sampling.samplers.normal_modes.displacements.LIMIT", 1e-6)
     settings = Sampling(sampler="normal-modes", frames=10)
     with pytest.raises(
@@ -273,10 +260,8 @@ def test_a_scan_is_rigid_and_ends_at_the_minimum() -> None:
             assert np.abs(lengths - expected).max() < 1e-9
 
 
-def test_beyond_a_bond_all_that_hangs_on_it_moves() -> None:
-    """Ethane's torsion turns a whole methyl; stretching C-C moves it; an angle's last hydrogen moves alone."""
-    from tasks.sampling.samplers.scan.grid import scan_axis
-
+def test_all_atoms_beyond_a_bond_move() -> None:
+    """Ethane's torsion turns a whole methyl; stretching C-C moves it; only the last hydrogen of an angle moves."""
     bonds = ((0, 1), (0, 2), (0, 3), (0, 4), (4, 5), (4, 6), (4, 7))
     xyz = tuple((0.1 * i, 0.2 * i, 1.0 * i) for i in range(8))
     ethane = NMer(
@@ -290,14 +275,8 @@ def test_beyond_a_bond_all_that_hangs_on_it_moves() -> None:
         (1, 0, 4): (4, 5, 6, 7),
     }
     for atoms, moving in cases.items():
-        axes = (
-            Sampling(
-                sampler="scan", frames=1, scan={"axes": [{"atoms": atoms, "lower": 1, "upper": 2, "points": 1}]}
-            )
-            .options(ScanOptions)
-            .axes
-        )
-        assert scan_axis(ethane, 0, axes[0]).moving == moving
+        axis = ScanAxis(atoms=atoms, lower=1, upper=2, points=1)
+        assert scan_axis(ethane, 0, axis).moving == moving
 
 
 def test_orientations_are_uniform_and_the_first_is_none() -> None:
@@ -336,7 +315,7 @@ AT = {"lower": 1.0, "upper": 2.0, "points": 2}
         (
             NMer("ring", (RING,), "A1B2C1"),
             {"axes": [{**AT, "atoms": (0, 1)}]},
-            r"sampling\.scan\.axes\[0\] \(distance C0-C1\) cannot be moved: .* it is in a ring",
+            r"sampling\.scan\.axes\[0\] \(distance C0-C1\) cannot be moved: it is in a ring",
         ),
         (
             NMER,
@@ -349,22 +328,29 @@ AT = {"lower": 1.0, "upper": 2.0, "points": 2}
             {"axes": [{"atoms": (1, 0, 5), "lower": 90, "upper": 200, "points": 2}]},
             r"\(angle H1-C0-O5\) goes from 90 to 200 degrees; allowed: 0 to 180",
         ),
-        (WATER, {"axes": [AT]}, r"axes\[0\] \(distance of the centres of mass\) needs two fragments"),
-        (
-            WATER,
-            {"axes": [{**AT, "atoms": (0, 1)}], "orientations": 3},
-            r"orientations turns the second fragment; with one fragment allowed: 1",
-        ),
     ],
-    ids=["ring", "not bonded", "cap", "angle", "one fragment", "orientations"],
+    ids=["ring", "not bonded", "cap", "angle"],
 )
-def test_a_scan_that_cannot_be_is_refused(nmer: NMer, scan: dict[str, Any], message: str) -> None:
+def test_an_impossible_scan_is_refused(nmer: NMer, scan: dict[str, Any], message: str) -> None:
     frames = 2 ** len(scan["axes"]) * scan.get("orientations", 1)
     with pytest.raises(InputError, match=message):
         sample_scan(nmer, Sampling(sampler="scan", frames=frames, scan=scan))
 
 
-def test_axes_that_exclude_each_other_and_points_without_energy_are_named() -> None:
+@pytest.mark.parametrize(
+    ("scan", "message"),
+    [
+        ({"axes": [AT]}, "an axis without atoms is for two fragments, and here are 1"),
+        ({"axes": [{**AT, "atoms": (0, 1)}], "orientations": 3}, "turns the second of two fragments, .* 1;"),
+    ],
+)
+def test_a_scan_of_one_fragment_needs_atoms_and_no_orientations(scan: dict[str, Any], message: str) -> None:
+    settings = Sampling(sampler="scan", frames=2 * scan.get("orientations", 1), scan=scan)
+    with pytest.raises(ValueError, match=message):
+        SAMPLERS.get("scan").check_nmer(WATER, settings)
+
+
+def test_incompatible_axes_and_points_without_energy_are_named() -> None:
     with pytest.raises(StageError, match=r"cannot be at .*centres of mass\) = 2\.5 A, .*C0-O5\) = 20 A together"):
         scanned(
             [{"lower": 2.5, "upper": 3, "points": 2}, {"atoms": (0, 5), "lower": 20, "upper": 21, "points": 2}]
@@ -405,7 +391,7 @@ def test_a_mixed_pool_has_every_sampler_in_the_recipes_order(tmp_path: Path) -> 
         np.testing.assert_array_equal(getattr(again, name), getattr(pool, name))
 
 
-def test_a_mistake_in_a_scan_shows_before_the_walkers_run(tmp_path: Path) -> None:
+def test_an_error_in_a_scan_is_reported_before_the_walkers_run(tmp_path: Path) -> None:
     axes = [{**AT, "atoms": (6, 7), "points": 16}]
     wrong = Sampling.model_validate(MIXED.model_dump() | {"scan": {"axes": axes}})
     with pytest.raises(InputError, match="H6-H7"):

@@ -1,4 +1,4 @@
-"""The SOAP descriptor: what it must not see, what it must, and how it is missed."""
+"""The SOAP descriptor: its invariances, its scale, and the error without its library."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_rotations_and_exchanges_of_equal_atoms_change_nothing(describe: Describ
     assert np.abs(cap_moved - features).max() > 0.05 * scale
 
 
-def test_each_frame_is_described_for_itself(describe: Describe, pool: Pool) -> None:
-    """To the last digit, so that the size of the blocks decides nothing."""
+def test_the_features_of_a_frame_do_not_depend_on_others(describe: Describe, pool: Pool) -> None:
+    """To the last digit, so that the result does not depend on the size of the blocks."""
     features = describe(pool.positions[:300])
     np.testing.assert_array_equal(describe(pool.positions[256:300]), features[256:])
     np.testing.assert_array_equal(describe(pool.positions[7:8]), features[7:8])
@@ -74,7 +74,7 @@ def test_a_missing_library_is_named_with_the_way_to_install_it(
     assert checked_descriptor(SelectionSettings()).name == "sorted-distances"
 
 
-def test_weights_that_soap_cannot_tell_apart_are_refused(methyl_water: NMer, pool: Pool) -> None:
+def test_weights_that_soap_does_not_support_are_refused(methyl_water: NMer, pool: Pool) -> None:
     settings = SETTINGS.model_copy(update={"intermolecular_weight": 2.0})
-    with pytest.raises(InputError, match="only descriptor 'sorted-distances' can tell apart"):
+    with pytest.raises(InputError, match="only descriptor 'sorted-distances' supports"):
         select(methyl_water, pool, settings)

@@ -17,19 +17,16 @@ import pytest
 from distributed import Client
 
 from deploy.cluster import DASK_SETTINGS, local_cluster
-from potentials.errors import InputError, StageError
-from potentials.nmers.fragment import Fragment
+from potentials.errors import StageError
 from potentials.nmers.nmer import NMer
 from potentials.units import KB_2010, KCAL
 from recipes.load import load_recipe
 from recipes.schema.recipe import Sampling
 from storage.records import Pool
 from tasks.progress import ProgressLine
-from tasks.sampling.bias.kernel import CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias
+from tasks.sampling.bias.kernel import CAPACITY, LENGTH, RING, STRIDE
 from tasks.sampling.bias.specification import window_bias
-from tasks.sampling.engine import install_bias, install_python_bias, run, run_recorded, simulation
-from tasks.sampling.force_fields.ff14sb import ff14sb_system
-from tasks.sampling.force_fields.registry import fragment_terms
+from tasks.sampling.engine import install_bias, run, run_recorded, simulation
 from tasks.sampling.frames import com_distance
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.pbmetad.segments import read_state, segments
@@ -39,79 +36,6 @@ from tests.conftest import until
 
 NMER = load_recipe("ch3-water").build_nmer()
 SMALL = Sampling(temperatures=(300, 700), windows=((0, 4), (4, 7)), frames=402, equilibration=0.1, stride=10)
-
-
-def fragment(kind: str) -> Fragment:
-    if kind == "CH3-":
-        return NMER.fragments[0]
-    if kind == "-CH-":
-        return Fragment(
-            "-CH-", ("C", "H", "H", "H", "H"), NMER.fragments[0].positions, NMER.fragments[0].bonds, (2, 3, 4)
-        )
-    xyz = (
-        (0.0, 0.0, 0.0),
-        (-0.6, 1.05, 0.0),
-        (-0.57, -0.98, 0.1),
-        (1.34, 0.05, 0.0),
-        (1.85, 0.95, 0.05),
-        (1.9, -0.85, 0.2),
-    )
-    bonds = ((0, 1), (0, 2), (0, 3), (3, 4), (3, 5))
-    return Fragment("-CONH-", ("C", "O", "H", "N", "H", "H"), xyz, bonds, (2, 5))
-
-
-@pytest.mark.parametrize("kind", ["CH3-", "-CH-", "-CONH-"])
-def test_lammps_and_openmm_agree_on_a_fragment(kind: str, tmp_path: Path) -> None:
-    import openmm
-    from openmm import unit
-
-    part = fragment(kind)
-    letters = "".join(f"{chr(65 + i)}1" for i in range(part.natoms))
-    nmer = NMer("fragment", (part,), letters)
-    x = nmer.positions + np.random.default_rng(0).normal(scale=0.1, size=(nmer.natoms, 3))
-    context = openmm.Context(
-        ff14sb_system(part), openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference")
-    )
-    context.setPositions(x * 0.1)
-    state = context.getState(getEnergy=True, getForces=True)
-    energy = state.getPotentialEnergy().value_in_unit(unit.kilocalorie_per_mole)
-    forces = state.getForces(asNumpy=True).value_in_unit(unit.kilocalorie_per_mole / unit.angstrom)
-    with simulation(nmer, tmp_path / "data", temperature=300, timestep=0.5, damping=100, seed=1) as program:
-        program.command("unfix bath")
-        program.numpy.extract_atom("x")[: nmer.natoms] = x
-        run(program, 0, first=True)
-        assert program.get_thermo("pe") == pytest.approx(energy, abs=1e-6)
-        assert np.abs(program.numpy.extract_atom("f")[: nmer.natoms] - forces).max() < 1e-5
-    assert sum(fragment_terms(part).charges) == pytest.approx(0.0, abs=1e-12)
-
-
-def test_water_is_tip4p_2005f(tmp_path: Path) -> None:
-    """Two-body energy against the model's formula: Lennard-Jones and charges at H, H, and M."""
-    x = NMER.positions
-    terms = fragment_terms(NMER.fragments[0])
-    water = fragment_terms(NMER.fragments[1])
-    oxygen, h1, h2 = x[5:]
-    bisector = (h1 + h2) / 2 - oxygen
-    charged = [
-        (oxygen + 0.147144 * bisector / np.linalg.norm(bisector), -2 * 0.5564),
-        (h1, 0.5564),
-        (h2, 0.5564),
-    ]
-    expected = sum(
-        332.06371 * q * Q / np.linalg.norm(x[i] - place)
-        for i, q in enumerate(terms.charges)
-        for place, Q in charged
-    )
-    for i in range(5):
-        sigma, epsilon = (terms.sigma[i] + water.sigma[0]) / 2, np.sqrt(terms.epsilon[i] * water.epsilon[0])
-        ratio = (sigma / np.linalg.norm(x[i] - oxygen)) ** 6
-        expected += 4 * epsilon * (ratio**2 - ratio)
-    parts = []
-    for nmer in (NMER, NMer("a", NMER.fragments[:1], "A1B1C3"), NMer("b", NMER.fragments[1:], "D1E2")):
-        with simulation(nmer, tmp_path / "data", temperature=300, timestep=0.5, damping=100, seed=1) as program:
-            run(program, 0, first=True)
-            parts.append(program.get_thermo("pe"))
-    assert parts[0] - parts[1] - parts[2] == pytest.approx(expected, abs=2e-4)
 
 
 def test_every_water_is_tip4p(tmp_path: Path) -> None:
@@ -134,39 +58,6 @@ def test_every_water_is_tip4p(tmp_path: Path) -> None:
             run(program, 0, first=True)
             parts.append(program.get_thermo("pe"))
     assert parts[0] - parts[1] - parts[2] == pytest.approx(expected, abs=5e-4)
-
-
-def test_an_unknown_fragment_is_named() -> None:
-    ammonia = Fragment(
-        "ammonia",
-        ("N", "H", "H", "H"),
-        ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)),
-        ((0, 1), (0, 2), (0, 3)),
-    )
-    with pytest.raises(InputError, match=r"fragment 'ammonia' has no ff14SB types here; allowed: CH3-"):
-        fragment_terms(ammonia)
-
-
-def test_the_compiled_callback_is_bitwise_the_python_one(tmp_path: Path) -> None:
-    ends = []
-    for compiled in (True, False):
-        buffer = window_bias(
-            NMER, SMALL.bias.model_copy(update={"pace": 20, "height": 0.5}), 500.0, (0.0, 4.0)
-        ).buffer()
-        force = np.empty((NMER.natoms, 3))
-
-        def python(step: int, x: np.ndarray, buffer: np.ndarray = buffer, force: np.ndarray = force) -> np.ndarray:
-            apply_bias(buffer, step, np.ascontiguousarray(x[: NMER.natoms]), force)
-            return force
-
-        with simulation(NMER, tmp_path / "data", temperature=500, timestep=0.5, damping=100, seed=3) as program:
-            install_bias(program, buffer) if compiled else install_python_bias(program, python)
-            run(program, 400, first=True)
-            run(program, 200)
-            ends.append((program.numpy.extract_atom("x")[: NMER.natoms].copy(), buffer))
-    np.testing.assert_array_equal(ends[0][0], ends[1][0])
-    np.testing.assert_array_equal(ends[0][1], ends[1][1])
-    assert ends[0][1][HILLS] == 30 * 20
 
 
 def test_a_pool_has_its_frames_in_their_windows_with_exact_caps(tmp_path: Path) -> None:
@@ -222,9 +113,7 @@ def test_frames_beyond_either_soft_wall_are_left_out(tmp_path: Path) -> None:
     assert looked > 500  # one segment of 500 was not enough
 
 
-def test_each_segment_has_noise_of_its_own_and_always_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_segment_has_its_own_reproducible_noise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.sampling.samplers.pbmetad.walker.SEGMENT", 5)
     one, two = walkers(NMER, SMALL, tmp_path)[:2]
     one.folder.mkdir()
@@ -257,7 +146,7 @@ def test_a_single_fragment_has_no_windows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shift", [3.6, 0.0])
 @pytest.mark.parametrize("window", [(0.0, 4.0), (4.0, 7.0), (7.0, 10.0)])
 def test_a_walker_starts_in_its_window(shift: float, window: tuple[float, float], tmp_path: Path) -> None:
-    """Also where both fragments were written down about the origin."""
+    """Also if both fragments are centred at the origin."""
     parts = []
     for part, up in zip(NMER.slices, (0.0, shift), strict=True):
         centre = np.average(NMER.positions[part], axis=0, weights=NMER.masses[part])
@@ -297,8 +186,10 @@ def test_kill_9_and_resume_give_bitwise_the_same_pool(tmp_path: Path, monkeypatc
         np.testing.assert_array_equal(getattr(resumed, name), getattr(undisturbed, name))
 
 
-def test_a_walker_outlives_its_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is killed once it has got further: with Dask's limit of none that would end the sampling each time."""
+def test_a_walker_continues_after_the_death_of_its_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each worker is killed after new frames; with Dask's limit of no failures each would end the sampling."""
     monkeypatch.setitem(DASK_SETTINGS, "distributed.scheduler.allowed-failures", 0)
     settings = SMALL.model_copy(update={"temperatures": (300.0,), "windows": ((0.0, 4.0),), "frames": 4000})
     scratch, killed, over = tmp_path / "scratch", list[int](), threading.Event()
@@ -332,7 +223,7 @@ def test_an_explosion_is_retried_and_then_named(tmp_path: Path) -> None:
         sample_pool(NMER, wild, tmp_path)
 
 
-def test_an_explosion_is_survived_with_a_shorter_time_step(tmp_path: Path) -> None:
+def test_a_walker_continues_after_an_explosion_with_a_shorter_time_step(tmp_path: Path) -> None:
     """An O-H bond of period 9 fs cannot be stepped with 6 fs, nor with 3; with 1.5 it can."""
     settings = SMALL.model_copy(update={"timestep": 6.0, "stride": 30.0, "temperatures": (300.0,), "frames": 200})
     pool = sample_pool(NMER, settings, tmp_path)

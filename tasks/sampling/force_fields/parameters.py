@@ -1,4 +1,4 @@
-"""Force-field terms of a fragment and of an n-mer, whichever force field they come from."""
+"""Force-field parameters of a fragment and of an n-mer, in the same form for every force field."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from potentials.errors import InputError
 from potentials.nmers.fragment import Fragment
 
 CAPPED, WHOLE = 0.5, 1e-3
-"""Largest charge (e) that may be left for the caps, and for all atoms of a molecule without caps.
+"""Largest charge (e) that is spread over the caps, and over all atoms of a molecule without caps.
 
-A cut takes a few tenths of e away and rounding in a force field's charges 0.0001; more is another species.
+A cut removes a few tenths of e, and rounding of a force field's charges 0.0001; more means a different species.
 """
 
 
 class Given(NamedTuple):
-    """What a recipe says of one atom; None where the rules decide."""
+    """What a recipe gives for one atom; None where the force field decides."""
 
     type: str | None = None
     charge: float | None = None
 
 
 @dataclass(frozen=True)
-class Terms:
-    """Force-field terms in LAMMPS' ``real`` units: kcal/mol, Angstrom, degrees, e; atoms from 0.
+class Parameters:
+    """Force-field parameters in LAMMPS' ``real`` units: kcal/mol, Angstrom, degrees, e; atoms from 0.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Terms:
     angles
         (i, j, k, K, degrees).
     torsions
-        (i, j, k, l, coefficients), those of the force field's dihedral style (`Rules.torsion`).
+        (i, j, k, l, coefficients), with the coefficients of `Conventions.torsion`.
     impropers
         (i, j, k, l, K, d, n): K (1 + d cos(n phi)), phi the dihedral i-j-k-l.
     """
@@ -54,8 +54,8 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What a force field asks of LAMMPS besides its terms.
+class Conventions:
+    """How LAMMPS uses the parameters of a force field.
 
     Attributes
     ----------
@@ -74,28 +74,28 @@ class Rules:
     torsion: str
 
 
-def combine(parts: Sequence[Terms]) -> Terms:
-    """Return the terms of several fragments in the n-mer's atom numbers."""
-    whole, start = Terms(), 0
-    for part in parts:
-        whole.charges.extend(part.charges)
-        whole.sigma.extend(part.sigma)
-        whole.epsilon.extend(part.epsilon)
-        whole.types.extend(part.types)
-        whole.bonds.extend((i + start, j + start, style, c) for i, j, style, c in part.bonds)
-        whole.angles.extend((i + start, j + start, k + start, c, t) for i, j, k, c, t in part.angles)
-        whole.torsions.extend((i + start, j + start, k + start, m + start, c) for i, j, k, m, c in part.torsions)
-        for i, j, k, m, constant, sign, periodicity in part.impropers:
+def combine(fragments: Sequence[Parameters]) -> Parameters:
+    """Return the parameters of several fragments in the n-mer's atom numbers."""
+    whole, start = Parameters(), 0
+    for one in fragments:
+        whole.charges.extend(one.charges)
+        whole.sigma.extend(one.sigma)
+        whole.epsilon.extend(one.epsilon)
+        whole.types.extend(one.types)
+        whole.bonds.extend((i + start, j + start, style, c) for i, j, style, c in one.bonds)
+        whole.angles.extend((i + start, j + start, k + start, c, t) for i, j, k, c, t in one.angles)
+        whole.torsions.extend((i + start, j + start, k + start, m + start, c) for i, j, k, m, c in one.torsions)
+        for i, j, k, m, constant, sign, periodicity in one.impropers:
             whole.impropers.append((i + start, j + start, k + start, m + start, constant, sign, periodicity))
-        start += len(part.charges)
+        start += len(one.charges)
     return whole
 
 
 def spread(fragment: Fragment, charges: Sequence[float], given: Sequence[Given] = ()) -> list[float]:
-    """Return the charges with what is left to the fragment's charge spread evenly over its caps.
+    """Return the charges with the rest of the fragment's charge spread evenly over its caps.
 
-    Caps with a charge of their own take nothing. Without others it is spread over all atoms, if it is no more
-    than rounding.
+    Caps whose charge the recipe gives are left out. Without other caps the rest is spread over all atoms, if it is
+    no more than rounding.
 
     Parameters
     ----------
@@ -104,12 +104,12 @@ def spread(fragment: Fragment, charges: Sequence[float], given: Sequence[Given] 
     charges
         (atoms,), e; 0 for caps.
     given
-        What the recipe says of each atom; its charges hold.
+        What the recipe gives for each atom; its charges are kept.
 
     Raises
     ------
     InputError
-        If more is left than a cut bond or rounding explains.
+        If the rest is larger than a cut bond or rounding explains.
     """
     own = {atom: one.charge for atom, one in enumerate(given) if one.charge is not None}
     charges = [own.get(atom, charge) for atom, charge in enumerate(charges)]
@@ -123,8 +123,8 @@ def spread(fragment: Fragment, charges: Sequence[float], given: Sequence[Given] 
             )
         raise InputError(
             f"fragment '{fragment.name}' has the charge {fragment.charge:+d}, but its atoms' charges in the force "
-            f'field add up to {sum(charges):+.3f}; force_field = "GFN2-xTB" takes any species'
+            f'field add up to {sum(charges):+.3f}; force_field = "GFN2-xTB" accepts any species'
         )
-    takers = caps or tuple(range(fragment.natoms))
-    share = rest / len(takers)
-    return [q + share if atom in takers else q for atom, q in enumerate(charges)]
+    changed = caps or tuple(range(fragment.natoms))
+    share = rest / len(changed)
+    return [q + share if atom in changed else q for atom, q in enumerate(charges)]
