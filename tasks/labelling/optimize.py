@@ -32,11 +32,8 @@ NEAR = 0.015
 CONVERGED = 1e-7
 """Predicted decrease at which the search ends, hartree: 6e-5 kcal/mol."""
 
-FLAT = 1e-3
-"""Largest slope at which the Hartree-Fock search ends, hartree/Angstrom; a start need not be more accurate."""
-
 STEPS = 20
-"""Largest number of steps of Newton's method."""
+"""Steps of Newton's method after which the Hessian is made again, and after twice as many the search ends."""
 
 SOFTEST = 0.005
 """Lower bound on the curvature along a direction, hartree/Angstrom^2."""
@@ -65,12 +62,13 @@ class Start:
 
 
 class _Point(NamedTuple):
-    """A geometry on the expensive surface: steps along the start's directions, positions, energy, slope."""
+    """A geometry on the expensive surface; slope and curvature are those along the start's directions."""
 
     along: Floats
     positions: Floats
     energy: float
     slope: Floats
+    curvature: Floats
 
 
 def minimise(molecule: NMer, energies: Energies, start: Start) -> tuple[Floats, float]:
@@ -88,33 +86,34 @@ def minimise(molecule: NMer, energies: Energies, start: Start) -> tuple[Floats, 
     Raises
     ------
     StageError
-        If the energy still falls after `STEPS` steps.
+        If the energy still falls after twice `STEPS` steps.
     """
     probe = np.minimum(np.sqrt(2 * PROBE), NEAR / np.abs(start.directions).max(axis=(1, 2)))
     count = len(probe)
     pattern = np.concatenate([np.zeros((1, count)), np.diag(probe), np.diag(-probe)])
     best: _Point | None = None
     trial, hessian, reach = np.zeros(count), np.eye(count), np.inf
-    for _ in range(STEPS):
+    for number in range(2 * STEPS):
         asked = molecule.place_caps(start.positions + np.tensordot(trial + pattern, start.directions, axes=1))
         values = energies(asked)
         centre, (plus, minus) = float(values[0]), values[1:].reshape(2, -1)
-        point = _Point(trial, asked[0], centre, (plus - minus) / (2 * probe))
-        if best is None:
-            hessian = np.diag(np.maximum((plus + minus - 2 * centre) / probe**2, LEAST))
-        else:
+        curvature = np.maximum((plus + minus - 2 * centre) / probe**2, LEAST)
+        point = _Point(trial, asked[0], centre, (plus - minus) / (2 * probe), curvature)
+        if best is not None:
             hessian = _updated(hessian, point.along - best.along, point.slope - best.slope)
         if best is None or point.energy <= best.energy:
             best, reach = point, np.inf
         else:  # the step was too long: shorten it
             reach = 0.5 * float(np.linalg.norm(point.along - best.along))
+        if number % STEPS == 0:  # later on the updates may predict a decrease that there is not
+            hessian, reach = np.diag(best.curvature), np.inf
         step = -np.linalg.solve(hessian, best.slope)
         if -0.5 * float(best.slope @ step) < CONVERGED:
             return best.positions, best.energy
         moved = np.abs(np.tensordot(step, start.directions, axes=1)).max()
         trial = best.along + step * min(1.0, LARGEST / moved, reach / np.linalg.norm(step))
     raise StageError(
-        f"labelling: the minimum of '{molecule.name}' was not found in {STEPS} steps; start from a geometry "
+        f"labelling: the minimum of '{molecule.name}' was not found in {2 * STEPS} steps; start from a geometry "
         "nearer to it, or set labelling.reference = 'none'"
     )
 

@@ -12,12 +12,13 @@ from scipy.optimize import minimize
 from potentials.errors import StageError
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
-from potentials.units import HARTREE
+from potentials.units import BOHR, HARTREE
 from recipes.load import load_recipe
 from tasks.labelling.engines.interface import Job
 from tasks.labelling.engines.pyscf import PyscfEngine
 from tasks.labelling.engines.registry import new_engine
-from tasks.labelling.optimize import CapsInPlace, Start, find_start, minimise
+from tasks.labelling.optimize import STEPS, CapsInPlace, Start, find_start, minimise
+from tasks.labelling.reference import reference_molecules
 from tasks.xtb import Xtb
 
 METHANE = NMer("ch3", load_recipe("ch3-water").build_nmer().fragments[:1], "A1B1C3")
@@ -38,6 +39,16 @@ def energy(molecule: NMer, x: np.ndarray, method: str, basis: str) -> float:
     found = PyscfEngine().run(job).energy
     assert found is not None
     return found
+
+
+def bottom(surface: CapsInPlace, x: np.ndarray) -> float:
+    """Return the energy of the minimum that SciPy's BFGS finds with gradients, hartree."""
+
+    def flat(q: np.ndarray) -> tuple[float, np.ndarray]:
+        energy, gradient = surface(q.reshape(x.shape))
+        return energy, gradient.ravel()
+
+    return float(minimize(flat, x.ravel(), jac=True, method="BFGS", options={"gtol": 1e-6}).fun)
 
 
 @pytest.mark.parametrize("molecule", [METHANE, WATER], ids=["capped methyl", "water"])
@@ -135,10 +146,29 @@ def test_a_soft_torsion_leads_to_the_bottom() -> None:
 
     x, lowest = minimise(molecule, energies, find_start(molecule, new_engine("xtb").cheap_surface(molecule)))
     assert len(rounds) <= 12
+    assert lowest == pytest.approx(bottom(surface, x), abs=1e-6)
 
-    def flat(q: np.ndarray) -> tuple[float, np.ndarray]:
-        energy, gradient = surface(q.reshape(x.shape))
-        return energy, gradient.ravel()
 
-    other = minimize(flat, x.ravel(), jac=True, method="BFGS", options={"gtol": 1e-6})
-    assert lowest == pytest.approx(other.fun, abs=1e-6)
+def test_a_search_that_has_not_ended_goes_on_with_a_hessian_made_again() -> None:
+    """From the minimum of GFN2-xTB to that of GFN1-xTB: after 20 steps the updates predict what is not there."""
+    pytest.importorskip("tblite")
+    from tblite.interface import Calculator
+
+    recipe = load_recipe("ch3-conh")
+    molecule = reference_molecules(recipe.build_nmer(), recipe.labelling)[2][0]
+    calculator, rounds = Calculator("GFN1-xTB", molecule.numbers, molecule.positions / BOHR), []
+    calculator.set("verbosity", 0)
+    calculator.set("accuracy", 1e-3)
+
+    def gfn1(x: np.ndarray) -> tuple[float, np.ndarray]:
+        calculator.update(x / BOHR)
+        found = calculator.singlepoint()
+        return float(found.get("energy")), found.get("gradient") / BOHR
+
+    def energies(geometries: np.ndarray) -> np.ndarray:
+        rounds.append(len(geometries))
+        return np.array([gfn1(x)[0] for x in geometries])
+
+    x, lowest = minimise(molecule, energies, find_start(molecule, new_engine("xtb").cheap_surface(molecule)))
+    assert len(rounds) <= STEPS + 4
+    assert lowest == pytest.approx(bottom(CapsInPlace(molecule, gfn1), x), abs=1e-6)
