@@ -41,16 +41,7 @@ def gradient_parity(
 ) -> Plot:
     """Return the parity plot of gradients, whose table has a row for each atom and axis.
 
-    Parameters
-    ----------
-    title
-        The plot's title.
-    reference, predicted
-        (n, atoms, 3), kcal/mol/Angstrom.
-    split, ids
-        (n,), of each configuration.
-    train, test
-        The errors, for the legend.
+    The parameters are those of `energy_parity`; reference and predicted are (n, atoms, 3), kcal/mol/Angstrom.
     """
     of = ("gradient", "components", "kcal/mol/A")
     each = np.repeat(split, reference[0].size)

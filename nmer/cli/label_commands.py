@@ -50,7 +50,7 @@ def retry(
     from storage.contents import selection_from_version
     from storage.ledger import Ledger
     from storage.store import Store
-    from tasks.labelling.retry import find_failures
+    from tasks.labelling.collect import find_failures
     from tasks.plan import resolve
     from tasks.run.costs import check_consent, cost_limit, cost_of_labels
     from tasks.run.state import label_cost_now

@@ -6,6 +6,7 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -17,17 +18,21 @@ from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
 from recipes.schema.labelling import Labelling
 from storage.xyz import read_geometries
-from tasks.labelling.collect import DOUBTFUL, INSTABILITY
+from tasks.labelling.collect import flag
 from tasks.labelling.engines.interface import OK
 from tasks.labelling.execution.runner import Limits, run_label
 from tasks.labelling.plan import nbody_energy
 from tasks.labelling.protocol import Protocol, check_labelling, protocol_of
 
-DIAGNOSTICS = ("t1", "d1", "t2", "triples_fraction")
+FIELDS = (
+    *("status", "reason", "energy", "components", "t1", "d1", "t2", "triples_fraction"),
+    *("cpu_seconds", "memory", "details"),
+)
+"""What is returned of each sub-calculation, besides its name and its coefficient."""
 
 
 def read_configurations(
-    path: Path, fragments: Sequence[int], charges: Sequence[int], told: Callable[[str], None] | None = None
+    path: Path, fragments: Sequence[int], charges: Sequence[int], told: Callable[[str], None] = lambda note: None
 ) -> list[NMer]:
     """Return the configurations of an xyz or extended xyz file, each as an n-mer.
 
@@ -51,22 +56,18 @@ def read_configurations(
         raise InputError(f"--charges has {len(charges)} numbers; --fragments has {len(fragments)}")
     if not fragments or min(fragments) < 1:
         raise InputError("--fragments needs the number of atoms of each fragment, for example 5,3")
-    read = read_geometries(path, fragments)
     found = []
-    for number, (symbols, positions) in enumerate(zip(read.symbols, read.positions, strict=True), 1):
+    for number, symbols, positions in _numbered(path, fragments, told):
         if sum(fragments) != len(symbols):
             raise InputError(
                 f"'{path}': configuration {number} has {len(symbols)} atoms; --fragments "
                 f"{','.join(map(str, fragments))} adds up to {sum(fragments)}"
             )
         found.append(_nmer(symbols, positions, fragments, charges or [0] * len(fragments)))
-    if told is not None:
-        for note in read.notes:
-            told(note)
     return found
 
 
-def read_configurations_of(path: Path, nmer: NMer, told: Callable[[str], None] | None = None) -> list[NMer]:
+def read_configurations_of(path: Path, nmer: NMer, told: Callable[[str], None] = lambda note: None) -> list[NMer]:
     """Return the configurations of an xyz or extended xyz file, each as a recipe's n-mer at another geometry.
 
     Fragments, charges, bonds, caps, and parts are those of the n-mer.
@@ -85,22 +86,18 @@ def read_configurations_of(path: Path, nmer: NMer, told: Callable[[str], None] |
     InputError
         If the file cannot be read, or its atoms are not those of the n-mer in their order.
     """
-    read = read_geometries(path, [len(fragment.symbols) for fragment in nmer.fragments])
     found = []
-    for number, (symbols, positions) in enumerate(zip(read.symbols, read.positions, strict=True), 1):
+    for number, symbols, positions in _numbered(path, [f.natoms for f in nmer.fragments], told):
         if tuple(symbols) != tuple(nmer.symbols):
             raise InputError(
                 f"'{path}': configuration {number} has the atoms {' '.join(symbols[:30])}; '{nmer.name}' has "
                 f"{' '.join(nmer.symbols)}, in this order"
             )
         fragments = tuple(
-            replace(fragment, positions=tuple((float(x), float(y), float(z)) for x, y, z in positions[part]))
+            replace(fragment, positions=_plain(positions[part]))
             for fragment, part in zip(nmer.fragments, nmer.slices, strict=True)
         )
         found.append(NMer(nmer.name, fragments, nmer.symmetry))
-    if told is not None:
-        for note in read.notes:
-            told(note)
     return found
 
 
@@ -143,6 +140,20 @@ def label_by_hand(
             yield {"configuration": number, **_summary(protocol, entries)}
 
 
+def _numbered(
+    path: Path, fragments: Sequence[int], told: Callable[[str], None]
+) -> Iterator[tuple[int, Sequence[str], Floats]]:
+    """Yield the number (from 1), symbols and positions of each configuration of a file, then tell its notes."""
+    read = read_geometries(path, fragments)
+    yield from zip(count(1), read.symbols, read.positions, strict=False)
+    for note in read.notes:
+        told(note)
+
+
+def _plain(positions: Floats) -> tuple[tuple[float, float, float], ...]:
+    return tuple((float(x), float(y), float(z)) for x, y, z in positions)
+
+
 def _summary(protocol: Protocol, entries: list[dict[str, Any]]) -> dict[str, Any]:
     coefficients = {part.name: part.coefficient for part in protocol.plan}
     bad = next((e for e in entries if e["status"] != OK), None)
@@ -159,36 +170,28 @@ def _summary(protocol: Protocol, entries: list[dict[str, Any]]) -> dict[str, Any
         "nbody_energy": energy,
         "nbody_energy_hartree": None if energy is None else energy / HARTREE,
         "cpu_seconds": round(math.fsum(e.get("cpu_seconds") or 0.0 for e in entries), 3),
-        "parts": [_part(e, coefficients[e["part"]]) for e in entries],
+        "parts": [
+            {"name": e["part"], "coefficient": coefficients[e["part"]]} | {name: e.get(name) for name in FIELDS}
+            for e in entries
+        ],
     }
 
 
-def _part(entry: dict[str, Any], coefficient: int) -> dict[str, Any]:
-    kept = ("status", "reason", "energy", "components", *DIAGNOSTICS, "cpu_seconds", "memory", "details")
-    return {"name": entry["part"], "coefficient": coefficient, **{name: entry.get(name) for name in kept}}
-
-
 def _flags(entries: list[dict[str, Any]], limits: Labelling) -> str:
+    values = {name: max((e.get(name) or 0.0 for e in entries), default=0.0) for name in ("t1", "d1", "t2")}
     told = [entry.get("details") or {} for entry in entries]
-    if any(one.get("scf_saddle") or one.get("scf_unchecked") for one in told):
-        return DOUBTFUL
+    doubtful = any(one.get("scf_saddle") or one.get("scf_unchecked") for one in told)
     instability = max((one.get("instability", 0.0) for one in told), default=0.0)
-    if instability > limits.max_instability:
-        return f"{INSTABILITY} = {instability:.4f} is above {limits.max_instability:g}"
-    for name, limit in (("t1", limits.max_t1), ("t2", limits.max_t2), ("d1", limits.max_d1)):
-        largest = max((e[name] for e in entries if e.get(name) is not None), default=0.0)
-        if largest > limit:
-            return f"{'|t2|' if name == 't2' else name.upper()} = {largest:.4f} is above {limit:g}"
-    return ""
+    return flag(values | {"instability": math.inf if doubtful else instability}, limits)
 
 
 def _nmer(symbols: Sequence[str], positions: Floats, fragments: Sequence[int], charges: Sequence[int]) -> NMer:
     """Return an n-mer of unbonded atoms: for labels neither bonds nor symmetry matter."""
     start, parts, blocks = 0, [], []
-    for number, (count, charge) in enumerate(zip(fragments, charges, strict=True)):
-        here = slice(start, start + count)
-        geometry = tuple((float(x), float(y), float(z)) for x, y, z in positions[here])
-        parts.append(Fragment(f"fragment {number + 1}", tuple(symbols[here]), geometry, (), charge=charge))
-        blocks.append("".join(f"{ascii_uppercase[(start + a) % 26]}1" for a in range(count)))
-        start += count
+    for number, (size, charge) in enumerate(zip(fragments, charges, strict=True)):
+        here = slice(start, start + size)
+        name = f"fragment {number + 1}"
+        parts.append(Fragment(name, tuple(symbols[here]), _plain(positions[here]), (), charge=charge))
+        blocks.append("".join(f"{ascii_uppercase[(start + a) % 26]}1" for a in range(size)))
+        start += size
     return NMer("by-hand", tuple(parts), "_".join(blocks))

@@ -94,7 +94,7 @@ def system_of(nmer: NMer) -> str:
 
 
 def _measured(nmer: NMer, labelling: Labelling, ledger: Ledger, excluded: Collection[str]) -> LabelCost | None:
-    mine = _settings(labelling)
+    mine = protocol_settings(labelling, {})["labelling"]
     same = [name for name, known in ledger.protocols().items() if known["labelling"] == mine]
     parts = {part.name for part in plan_label(nmer, labelling.counterpoise)}
     electrons = sorted((size.functions, size.occupied + size.frozen) for size in job_sizes(nmer, labelling) or ())
@@ -118,9 +118,9 @@ def _scaled(nmer: NMer, labelling: Labelling, ledger: Ledger, excluded: Collecti
     if plain is None:
         return None
     alike = {name: known["labelling"] for name, known in ledger.protocols().items()}
-    fields = ("engine", "method", "density_fitting", "single_precision")
-    wanted = [_settings(labelling).get(field) for field in fields]
-    alike = {name: known for name, known in alike.items() if [known.get(field) for field in fields] == wanted}
+    mine: Any = protocol_settings(labelling, {})["labelling"]
+    for field in ("engine", "method", "density_fitting", "single_precision"):
+        alike = {name: known for name, known in alike.items() if known.get(field) == mine.get(field)}
     seconds, memory = [], []
     for protocol, rows in _good_labels(ledger, list(alike), excluded):
         sizes = _sizes(rows)
@@ -150,11 +150,6 @@ def _good_labels(
         for (protocol, configuration), rows in found.items()
         if configuration not in left_out and all(row.status == OK for row in rows)
     ]
-
-
-def _settings(labelling: Labelling) -> dict[str, Any]:
-    settings: dict[str, Any] = protocol_settings(labelling, {})["labelling"]  # type: ignore[assignment]
-    return settings
 
 
 def _seconds(rows: Sequence[LabelRow]) -> float:

@@ -1,22 +1,26 @@
-"""Gather the labels of some configurations from the ledger and judge them."""
+"""Gather the labels of some configurations from the ledger and judge them; find those that failed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from potentials.arrays import Bools, Floats
 from potentials.units import HARTREE
+from recipes.schema.labelling import Labelling
 from storage.configuration import configuration_ids
-from storage.ledger import LabelRow, Ledger
-from tasks.labelling.engines.interface import FAILED, OUT_OF_MEMORY, TIMEOUT
+from storage.ledger import LabelArrays, Ledger
+from tasks.labelling.engines.interface import FAILED, OK, OUT_OF_MEMORY, TIMEOUT
 from tasks.labelling.protocol import Protocol
 
-INSTABILITY = "instability of RHF (hartree)"
 DOUBTFUL = "the SCF solution is a saddle point, or was hard to find and its stability is not known"
-"""Why a label is flagged for its SCF."""
+"""Why a label is flagged whose instability is infinite."""
+
+DIAGNOSTICS = {"instability": "instability of RHF (hartree)", "t1": "T1", "d1": "D1", "t2": "|t2|"}
+"""What a label is flagged for if it is above ``max_...`` of the protocol."""
 
 USABLE, FLAGGED, MISSING = "ok", "flagged", "missing"
 FAILURES = (FAILED, TIMEOUT, OUT_OF_MEMORY)
@@ -24,8 +28,8 @@ FAILURES = (FAILED, TIMEOUT, OUT_OF_MEMORY)
 
 
 @dataclass(frozen=True)
-class LabelTable:
-    """Labels in the order of the configurations that were asked for.
+class LabelTable(LabelArrays):
+    """Labels in the order of the configurations that were asked for, with what the ledger knows of them.
 
     Attributes
     ----------
@@ -33,17 +37,8 @@ class LabelTable:
         Configuration ids.
     part_names
         Names of the sub-calculations.
-    sub_energies
-        (configurations, sub-calculations), total energies, hartree; nan where there is none.
     energy
         (configurations,), n-body energy, kcal/mol; nan unless every sub-calculation is ok.
-    t1, t2, d1
-        (configurations,), largest T1 diagnostic, amplitude |t2|, and D1 diagnostic over the sub-calculations;
-        nan where the method has none.
-    cpu_seconds
-        (configurations,), over all sub-calculations known.
-    memory
-        (configurations,), largest over the sub-calculations, GiB; nan where it is not known.
     status
         ``ok``; ``flagged``: it has an energy, but T1 > max_t1, D1 > max_d1, |t2| > max_t2, or a Hartree-Fock
         solution that is unstable by more than max_instability; ``failed``, ``timeout``, ``out-of-memory``;
@@ -56,13 +51,7 @@ class LabelTable:
 
     ids: tuple[str, ...]
     part_names: tuple[str, ...]
-    sub_energies: Floats
     energy: Floats
-    t1: Floats
-    t2: Floats
-    d1: Floats
-    cpu_seconds: Floats
-    memory: Floats
     status: tuple[str, ...]
     reason: tuple[str, ...]
     keep_flagged: bool
@@ -75,11 +64,6 @@ class LabelTable:
         """(configurations,), whether the label goes into a dataset: ``ok``, or flagged and kept."""
         wanted = (USABLE, FLAGGED) if self.keep_flagged else (USABLE,)
         return np.array([s in wanted for s in self.status], dtype=np.bool_)
-
-    @property
-    def failed(self) -> int:
-        """Number of labels that failed or ran into a limit."""
-        return sum(s in FAILURES for s in self.status)
 
 
 def collect_labels(protocol: Protocol, positions: Floats, ledger: Ledger) -> LabelTable:
@@ -101,40 +85,89 @@ def collect_labels(protocol: Protocol, positions: Floats, ledger: Ledger) -> Lab
     energy = np.where(complete, HARTREE * (found.energies @ factors), np.nan)
     status = np.where(complete, USABLE, MISSING).astype(object)
     reason = np.full(len(ids), "", dtype=object)
-    above = (
-        (INSTABILITY, found.instability, labelling.max_instability),
-        ("T1", found.t1, labelling.max_t1),
-        ("D1", found.d1, labelling.max_d1),
-        ("|t2|", found.t2, labelling.max_t2),
-    )
-    for name, values, limit in reversed(above):  # the first that applies is the reason
-        for i in np.flatnonzero(complete & (values > limit)).tolist():  # false for nan
-            status[i], reason[i] = FLAGGED, f"{name} = {values[i]:.4f} is above {limit:g}"
-    for i in np.flatnonzero(complete & np.isinf(found.instability)).tolist():
-        reason[i] = DOUBTFUL
+    for i in np.flatnonzero(complete).tolist():
+        if why := flag({name: getattr(found, name)[i] for name in DIAGNOSTICS}, labelling):
+            status[i], reason[i] = FLAGGED, why
     bad = np.flatnonzero(found.failed).tolist()
     known = ledger.rows([ids[i] for i in bad], protocol.id)
     for i in bad:
-        status[i], reason[i] = failure(known[ids[i]]) or (MISSING, "")
+        bad_rows = (row for row in known[ids[i]].values() if row.status in FAILURES)
+        status[i], reason[i] = next(
+            ((row.status, f"{row.status} in {row.part}: {row.reason}") for row in bad_rows), (MISSING, "")
+        )
     return LabelTable(
+        **vars(found),
         ids=ids,
         part_names=protocol.parts,
-        sub_energies=found.energies,
         energy=energy,
-        t1=found.t1,
-        t2=found.t2,
-        d1=found.d1,
-        cpu_seconds=found.cpu_seconds,
-        memory=found.memory,
         status=tuple(status.tolist()),
         reason=tuple(reason.tolist()),
         keep_flagged=labelling.keep_flagged,
     )
 
 
-def failure(rows: Mapping[str, LabelRow]) -> tuple[str, str] | None:
-    """Return the status and the reason of a label that failed, with its sub-calculation; None if none failed."""
-    for row in rows.values():
-        if row.status in FAILURES:
-            return row.status, f"{row.status} in {row.part}: {row.reason}"
-    return None
+def flag(values: Mapping[str, float], limits: Labelling) -> str:
+    """Return why a label with an energy is flagged; empty if it is not.
+
+    Parameters
+    ----------
+    values
+        The largest of each of `DIAGNOSTICS` over the sub-calculations; nan where the method has none.
+    limits
+        The labelling section with the thresholds.
+    """
+    if values["instability"] == np.inf:
+        return DOUBTFUL
+    for name, meaning in DIAGNOSTICS.items():
+        limit: float = getattr(limits, f"max_{name}")
+        if values[name] > limit:
+            return f"{meaning} = {values[name]:.4f} is above {limit:g}"
+    return ""
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Failed labels by configuration.
+
+    Attributes
+    ----------
+    messages
+        ``status: reason`` of each failed part, for example ``timeout: took longer than 600 s``.
+    """
+
+    messages: dict[str, tuple[str, ...]]
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    def with_text(self, text: str) -> Failures:
+        """Return the labels whose failed parts all have a text in their status or reason; case is ignored."""
+        wanted = text.lower()
+        return Failures({i: told for i, told in self.messages.items() if all(wanted in s.lower() for s in told)})
+
+    def reasons(self) -> dict[str, int]:
+        """Return how many labels failed with each first reason, the most common one first."""
+        return dict(Counter(told[0] for told in self.messages.values()).most_common())
+
+
+def find_failures(ledger: Ledger, protocol: Protocol, ids: Iterable[str]) -> Failures:
+    """Return the failed labels among some configurations.
+
+    Parameters
+    ----------
+    ledger
+        Open for reading or writing.
+    protocol
+        The protocol.
+    ids
+        Configuration ids.
+    """
+    unique = list(dict.fromkeys(ids))
+    bad = ledger.arrays(unique, protocol.id, protocol.parts).failed.nonzero()[0].tolist()
+    known = ledger.rows([unique[i] for i in bad], protocol.id)
+    return Failures(
+        {
+            i: tuple(f"{row.status}: {row.reason}" for row in parts.values() if row.status != OK)
+            for i, parts in known.items()
+        }
+    )

@@ -46,12 +46,9 @@ def freeze(selection: Selection, table: LabelTable, reference: float = 0.0) -> D
         positions=selection.positions[kept],
         split=split,
         energy=table.energy[kept] - HARTREE * reference,
-        sub_energies=table.sub_energies[kept],
+        sub_energies=table.energies[kept],
         sub_names=table.part_names,
-        t1=table.t1[kept],
-        t2=table.t2[kept],
-        d1=table.d1[kept],
-        cpu_seconds=table.cpu_seconds[kept],
+        **{name: getattr(table, name)[kept] for name in ("t1", "t2", "d1", "cpu_seconds")},
         ids=tuple(table.ids[i] for i in kept),
     )
 

@@ -70,7 +70,7 @@ def plan_label(nmer: NMer, counterpoise: bool) -> tuple[SubCalculation, ...]:
     plan = []
     for size in range(count, 0, -1):
         for group in combinations(range(count), size):
-            atoms = _atoms(nmer, group)
+            atoms = tuple(a for f in group for a in range(nmer.slices[f].start, nmer.slices[f].stop))
             with_ghosts = counterpoise and size < count
             name = "".join(whole[f] for f in group)
             plan.append(
@@ -106,7 +106,3 @@ def nbody_energy(plan: Sequence[SubCalculation], energies: Mapping[str, float]) 
         If an energy is missing.
     """
     return HARTREE * sum(part.coefficient * energies[part.name] for part in plan)
-
-
-def _atoms(nmer: NMer, group: Sequence[int]) -> tuple[int, ...]:
-    return tuple(a for f in group for a in range(nmer.slices[f].start, nmer.slices[f].stop))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,9 @@ from storage.configuration import protocol_id, protocol_settings
 from tasks.labelling.engines.interface import Job
 from tasks.labelling.engines.registry import get_engine, new_engine
 from tasks.labelling.plan import SubCalculation, plan_label
+
+SETTINGS = tuple(field.name for field in fields(Job) if field.name in Labelling.model_fields)
+"""The options of a recipe that a job has."""
 
 
 @dataclass(frozen=True)
@@ -86,27 +89,15 @@ class Protocol:
         symbols, geometry = [self.nmer.symbols[a] for a in atoms], positions[atoms]
         if part.piece is not None:
             symbols, geometry = list(part.piece.fragment.symbols), part.piece.positions(positions)
-        settings = self.labelling
         return Job(
             part=part.name,
             symbols=tuple(symbols),
             positions=tuple((float(x), float(y), float(z)) for x, y, z in geometry),
             ghosts=tuple(i for i, a in enumerate(atoms) if a in ghosts),
             charge=part.charge,
-            method=settings.method,
-            basis=settings.basis,
-            frozen_core=settings.frozen_core,
-            scf_tolerance=settings.scf_tolerance,
-            cc_tolerance=settings.cc_tolerance,
-            lno_threshold=settings.lno_threshold,
-            fno_threshold=settings.fno_threshold,
-            mp2_basis=settings.mp2_basis,
-            scale_triples=settings.scale_triples,
             whole_charge=part.charge if part.piece is not None else self.nmer.charge,
-            functional=settings.functional,
-            density_fitting=settings.density_fitting,
-            single_precision=settings.single_precision,
             memory=memory,
+            **{name: getattr(self.labelling, name) for name in SETTINGS},
         )
 
 
@@ -124,12 +115,5 @@ def protocol_of(nmer: NMer, labelling: Labelling) -> Protocol:
 
 def check_labelling(nmer: NMer, labelling: Labelling) -> None:
     """Raise InputError if a labelling section's engine is missing or cannot compute an n-mer, before any label."""
-    get_engine(labelling.engine).check(
-        labelling.method,
-        labelling.basis,
-        labelling.counterpoise and len(nmer.fragments) > 1,
-        nmer.symbols,
-        labelling.functional,
-        labelling.density_fitting,
-        labelling.mp2_basis,
-    )
+    ghosts = labelling.counterpoise and len(nmer.fragments) > 1
+    get_engine(labelling.engine).check(labelling, nmer.symbols, ghosts)

@@ -51,16 +51,6 @@ def check_force_fields(recipe: Recipe) -> None:
         check_force_field(nmer, force_field, recipe.sampling.atom_types)
 
 
-def check_sampling(recipe: Recipe) -> None:
-    """Raise InputError if a sampler cannot do for the n-mer what the recipe asks of it, or lacks a program."""
-    check_samplers(recipe.build_nmer(), recipe.sampling)
-
-
-def check_selection(recipe: Recipe) -> None:
-    """Raise InputError if the descriptor is not available."""
-    checked_descriptor(recipe.selection)
-
-
 def check_labels(recipe: Recipe) -> None:
     """Raise InputError if the engine is missing, or does not know the method, a basis, or the functional."""
     nmer, settings = recipe.build_nmer(), recipe.labelling
@@ -68,11 +58,11 @@ def check_labels(recipe: Recipe) -> None:
     check_start(nmer, settings)
 
 
-CHECKS: tuple[tuple[str, Callable[[Recipe], None]], ...] = (
+CHECKS: tuple[tuple[str, Callable[[Recipe], object]], ...] = (
     ("sampling", check_molecules),
     ("sampling", check_force_fields),
-    ("sampling", check_sampling),
-    ("selection", check_selection),
+    ("sampling", lambda recipe: check_samplers(recipe.build_nmer(), recipe.sampling)),
+    ("selection", lambda recipe: checked_descriptor(recipe.selection)),
     ("labelling", check_labels),
 )
 """Every check, with the stage that first needs it."""

@@ -18,7 +18,7 @@ from storage.ledger import Ledger
 from storage.store import Store, default_store
 from storage.version import Version
 from tasks.labelling.calibrate import expected_cost_in
-from tasks.labelling.collect import FLAGGED, MISSING, collect_labels
+from tasks.labelling.collect import FAILURES, FLAGGED, MISSING, collect_labels
 from tasks.labelling.dataset import key_of
 from tasks.plan import Plan, resolve
 from tasks.sampling.sampler import frames_kept
@@ -156,7 +156,7 @@ def _labelling(plan: Plan, store: Store, selection: Version) -> tuple[StageState
     with Ledger.read(store.labels) as ledger:
         table = collect_labels(plan.protocol, selection_from_version(selection).positions, ledger)
     flagged, missing = table.status.count(FLAGGED), table.status.count(MISSING)
-    failed = table.failed + (0 if table.keep_flagged else flagged)
+    failed = sum(status in FAILURES for status in table.status) + (0 if table.keep_flagged else flagged)
     dataset = None
     if not missing:
         key = key_of(plan.recipe, table, plan.protocol.id, plan.selection, bool(plan.references))

@@ -9,24 +9,22 @@ import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from potentials.arrays import Floats
 from recipes.load import expanded_toml
 from recipes.schema.recipe import Recipe
 from storage.contents import dataset_from_version, potential_from_version
 from storage.durable import write_text
 from storage.keys import validation_key
 from storage.origins import strata
-from storage.records import TEST, TRAIN, Dataset
+from storage.records import TEST, TRAIN
 from storage.store import Store
 from storage.version import Column, Version, package_versions
-from tasks.metrics import Errors, errors
+from tasks.metrics import errors
 from tasks.parity import energy_parity
 from tasks.plan import Plan
-from tasks.plot import write_plots
+from tasks.plot import Plot, write_plots
 from tasks.progress import ProgressLine
 from tasks.validation.gates.interface import Candidate, Verdict, judge
-from tasks.validation.labels import cost_rows, expected_from, label_sentence
-from tasks.validation.report import Report, report_html
+from tasks.validation.report import Report, cost_rows, label_sentence, report_html
 from tasks.validation.trust import Trust, examine
 
 
@@ -57,13 +55,13 @@ def validation_task(plan: Plan, store_path: Path, source: str) -> str:
             for part in (TRAIN, TEST)
         )
         usable = len(dataset) / (recipe.selection.train + recipe.selection.test)
-        gates = judge(
-            Candidate(model, train, test, usable, dataset.positions, strata(store, labels)), recipe.gates
-        )
+        candidate = Candidate(model, train, test, usable, dataset.positions, strata(store, labels))
+        gates = judge(candidate, recipe.gates)
         trust = examine(model, dataset, predicted)
         progress.update(done=len(dataset))
-    passed = all(g.passed for g in gates)
-    _write_report(store, version, labels, recipe, dataset, predicted, train, test, gates, passed, trust)
+    energies = dataset.energy, predicted, dataset.split, dataset.ids
+    parity = energy_parity(f"{recipe.title or recipe.name}, {recipe.labelling.level}", *energies, train, test)
+    _write_report(store, recipe, [labels, version], candidate, gates, trust, parity)
     store.add(
         "validation",
         recipe.name,
@@ -77,7 +75,7 @@ def validation_task(plan: Plan, store_path: Path, source: str) -> str:
         inputs=[version, labels],
         engines=package_versions("nmer", "numpy"),
         facts={
-            "passed": passed,
+            "passed": all(g.passed for g in gates),
             "train": train.as_dict(),
             "test": test.as_dict(),
             "gates": [g.as_dict() for g in gates],
@@ -90,44 +88,37 @@ def validation_task(plan: Plan, store_path: Path, source: str) -> str:
 
 def _write_report(
     store: Store,
-    version: Version,
-    source: Version,
     recipe: Recipe,
-    dataset: Dataset,
-    predicted: Floats,
-    train: Errors,
-    test: Errors,
+    versions: list[Version],
+    candidate: Candidate,
     gates: list[Verdict],
-    passed: bool,
     trust: Trust,
+    parity: Plot,
 ) -> None:
-    """Write the page, the plot, its CSV, and the expanded recipe. The verdict is stored after them."""
-    folder = store.report(version)
-    title = recipe.title or recipe.name
-    protocol = recipe.labelling.level
-    energies = dataset.energy, predicted, dataset.split, dataset.ids
-    parity = energy_parity(f"{title}, {protocol}", *energies, train, test)
-    toml, chain = expanded_toml(recipe), made_from(store, [source, version])
+    """Write the page, the plot, its CSV, and the expanded recipe. The verdict is stored after them.
+
+    The versions are the dataset and the potential.
+    """
+    chain, version, toml = made_from(store, versions), versions[-1], expanded_toml(recipe)
     below = [found for i in version.attributes()["inputs"][1:] if (found := store.find(i["kind"], i["key"]))]
-    warnings: list[str] = version.attributes()["facts"]["warnings"]
-    facts = source.attributes()["facts"]
+    folder, (facts, fitted) = store.report(version), (one.attributes()["facts"] for one in versions)
     report = Report(
         ref=version.ref,
-        title=title,
-        protocol=protocol + (", counterpoise-corrected" if recipe.labelling.counterpoise else ""),
-        status="released" if passed else "candidate",
+        title=recipe.title or recipe.name,
+        protocol=recipe.labelling.level + (", counterpoise-corrected" if recipe.labelling.counterpoise else ""),
+        status="released" if all(g.passed for g in gates) else "candidate",
         stages=[(v.kind, summary_of(v.attributes()["facts"]), v.ref) for v in [*chain[:-1], *below, version]],
-        train=train,
-        test=test,
+        train=candidate.train,
+        test=candidate.test,
         gates=gates,
-        notes=[*warnings, *trust.warnings()],
+        notes=[*fitted["warnings"], *trust.warnings()],
         parity=parity.png,
-        baseline=baseline_sentence(version.attributes()["facts"]),
+        baseline=baseline_sentence(fitted),
         recipe=toml,
         coverage=coverage_of(chain),
         labels=label_sentence(facts),
         costs=cost_rows(facts),
-        costs_from=expected_from(facts),
+        costs_from=facts.get("cost", {}).get("expected_from", ""),
         by_energy=trust.by_energy,
         trust=trust.sentences(),
     )

@@ -54,6 +54,12 @@ def energy(engine: Engine, job: Job) -> float:
     return result.energy
 
 
+def asked(job: Job, **change: str) -> Labelling:
+    """Return the options of a recipe that asks for a job, unchecked."""
+    options = {"method": job.method, "basis": job.basis, "functional": job.functional} | change
+    return Labelling.model_construct(**options)
+
+
 def pick(job: Job, atoms: tuple[int, ...]) -> Job:
     return replace(
         job, symbols=tuple(job.symbols[a] for a in atoms), positions=tuple(job.positions[a] for a in atoms)
@@ -67,7 +73,7 @@ def test_ghosts_lower_the_energy_and_carry_no_electrons(case: tuple[Engine, Job]
         assert (refused.status, refused.energy) == ("failed", None)
         assert "takes no ghost atoms" in refused.reason
         with pytest.raises(InputError, match=r"labelling\.counterpoise needs ghost atoms"):
-            engine.check(job.method, job.basis, True, job.symbols)
+            engine.check(asked(job), job.symbols, ghosts=True)
         return
     for alone, ghosts in ((WATER, HYDROGEN), (HYDROGEN, WATER)):
         own = engine.run(pick(job, alone))
@@ -150,17 +156,17 @@ def test_nonsense_is_a_failed_result(case: tuple[Engine, Job], change: dict[str,
 def test_what_cannot_be_done_is_said_before_any_label(case: tuple[Engine, Job]) -> None:
     engine, job = case
     ghosts = engine.ghosts
-    engine.check(job.method, job.basis, ghosts, job.symbols, job.functional)
+    engine.check(asked(job), job.symbols, ghosts)
     with pytest.raises(InputError, match=r"labelling\.method 'B3LYP'"):
-        engine.check("B3LYP", job.basis, ghosts, job.symbols)
+        engine.check(asked(job, method="B3LYP"), job.symbols, ghosts)
     with pytest.raises(InputError, match=r"labelling\.functional 'b3-no-such'"):
-        engine.check(job.method, job.basis, ghosts, job.symbols, "b3-no-such")
+        engine.check(asked(job, functional="b3-no-such"), job.symbols, ghosts)
     if engine.method(job.method).own_basis:
         with pytest.raises(InputError, match="no parameters for element U"):
-            engine.check(job.method, job.basis, ghosts, ("O", "U"))
+            engine.check(asked(job), ("O", "U"), ghosts)
     else:
         with pytest.raises(InputError, match=r"labelling\.basis 'cc-pvdx'"):
-            engine.check(job.method, "cc-pvdx", ghosts, job.symbols)
+            engine.check(asked(job, basis="cc-pvdx"), job.symbols, ghosts)
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:

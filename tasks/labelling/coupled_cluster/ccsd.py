@@ -90,21 +90,18 @@ class Solution:
     iterations: int
     amplitudes: Amplitudes
 
-    @property
-    def t1_diagnostic(self) -> float:
-        """Norm of the singles over the root of the number of electrons (Lee and Taylor 1989)."""
-        t1 = self.amplitudes.t1.astype(np.float64)
-        return float(np.linalg.norm(t1) / np.sqrt(2 * len(t1)))
+    def diagnostics(self) -> dict[str, float]:
+        """Return T1, D1, and the largest absolute double amplitude.
 
-    @property
-    def d1_diagnostic(self) -> float:
-        """Largest singular value of the singles (Janssen and Nielsen 1998)."""
-        return float(np.linalg.norm(self.amplitudes.t1.astype(np.float64), 2))
-
-    @property
-    def largest_double(self) -> float:
-        """Largest double amplitude, absolute."""
-        return float(abs(self.amplitudes.t2).max())
+        T1 is the norm of the singles over the root of the number of electrons (Lee and Taylor 1989), D1 their
+        largest singular value (Janssen and Nielsen 1998).
+        """
+        t1, t2 = self.amplitudes.t1.astype(np.float64), self.amplitudes.t2
+        return {
+            "t1": float(np.linalg.norm(t1) / np.sqrt(2 * len(t1))),
+            "d1": float(np.linalg.norm(t1, 2)),
+            "t2": float(abs(t2).max()),
+        }
 
 
 def solve_ccsd(orbitals: Orbitals, tolerance: float, max_cycles: int, shift: float = 0.0) -> Solution:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,17 +41,6 @@ _MADE_FOR_POTENTIALS = (
     (r"(ma)?def2.*|pob.*", 37),
 )
 """Kinds of sets, and the first element for which they have a core potential."""
-
-
-def core_electrons(basis: str, symbols: Iterable[str]) -> dict[str, int]:
-    """Return how many electrons of each element the core potential of a basis replaces; others are left out.
-
-    Raises
-    ------
-    InputError
-        As `core_potentials` does.
-    """
-    return {symbol: int(found[0]) for symbol, found in core_potentials(basis, symbols).items()}
 
 
 def core_potentials(basis: str, symbols: Iterable[str]) -> dict[str, Any]:
@@ -86,10 +75,9 @@ def _potential(basis: str, symbol: str) -> Any:
     shells = _shells(basis, symbol)
     if number <= LIGHT and _COMMON.fullmatch(name):
         return None
-    for source in _sources(basis, name):
-        potential = _load(source, symbol)
-        if potential is not None:
-            return potential
+    potential = _look_up("load_ecp", _source(basis, name), symbol)
+    if potential is not None:
+        return potential
     if is_made_for_potential(basis, symbol):
         raise InputError(
             f"labelling.basis '{basis}' is made for a core potential on {symbol}, which PySCF does not have; "
@@ -110,44 +98,34 @@ def _reduced(basis: str) -> str:
 
 def _shells(basis: str, symbol: str) -> Any:
     """Return the shells of a basis; a file that happens to have its name is not read."""
-    from pyscf.gto import basis as library
-
-    unknown = InputError(f"labelling.basis '{basis}' is not known to PySCF for element {symbol}")
     if Path(basis).is_file():
         raise InputError(f"labelling.basis '{basis}' is the name of a file here, which PySCF would read instead")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PySCF suggests other sources of the basis
-            shells = library.load(basis, symbol)
-    except Exception as error:  # KeyError, PySCF's own errors, and those of its text parser
-        raise unknown from error
-    if not shells:
-        raise unknown
+    shells = _look_up("load", basis, symbol)
+    if shells is None:
+        raise InputError(f"labelling.basis '{basis}' is not known to PySCF for element {symbol}")
     return shells
 
 
-def _sources(basis: str, name: str) -> Iterator[str]:
-    """Yield the names under which PySCF may have the potential of a basis."""
+def _source(basis: str, name: str) -> str:
+    """Return the name under which PySCF may have the potential of a basis."""
     if found := re.fullmatch(r"(?:aug)?ccpw?c?v([dtq5])zpp", name):
-        yield f"ccpv{found[1]}zpp"  # one core potential for all sizes
-    elif found := re.fullmatch(r"(ccecp(?:28|36|he|reg)?).*", name):
-        yield found[1]
-    elif name.startswith("bfd"):
-        yield "bfdpp"
-    elif name.startswith("def2m"):
-        yield "def2svp"
-    else:
-        yield basis.partition("@")[0]
+        return f"ccpv{found[1]}zpp"  # one core potential for all sizes
+    if found := re.fullmatch(r"(ccecp(?:28|36|he|reg)?).*", name):
+        return found[1]
+    if name.startswith("bfd"):
+        return "bfdpp"
+    return "def2svp" if name.startswith("def2m") else basis.partition("@")[0]
 
 
-def _load(source: str, symbol: str) -> Any:
+def _look_up(function: str, name: str, symbol: str) -> Any:
+    """Return what a function of PySCF's basis library finds; None if it finds nothing."""
     from pyscf.gto import basis as library
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return library.load_ecp(source, symbol) or None
-    except Exception:  # PySCF raises various errors where there is none
+            warnings.simplefilter("ignore")  # PySCF suggests other sources of a basis
+            return getattr(library, function)(name, symbol) or None
+    except Exception:  # KeyError, PySCF's own errors, and those of its text parser
         return None
 
 

@@ -91,14 +91,8 @@ class Job:
     def from_json(cls, values: Mapping[str, Any]) -> Job:
         """Return the job of a JSON object made with `dataclasses.asdict`."""
         positions = tuple((float(x), float(y), float(z)) for x, y, z in values["positions"])
-        return cls(
-            **{
-                **values,
-                "symbols": tuple(values["symbols"]),
-                "positions": positions,
-                "ghosts": tuple(values["ghosts"]),
-            }
-        )
+        symbols, ghosts = tuple(values["symbols"]), tuple(values["ghosts"])
+        return cls(**{**values, "symbols": symbols, "positions": positions, "ghosts": ghosts})
 
 
 @dataclass(frozen=True)
@@ -210,35 +204,41 @@ class Engine(EngineDeclaration, ABC):
         """Raise InputError if the engine does not know a density functional."""
         raise InputError(f"labelling.functional '{functional}': engine '{self.name}' has no density functionals")
 
-    def check_fitting(self, method: str, basis: str, symbols: Iterable[str], functional: str = "") -> None:
-        """Raise InputError if a method's fitted integrals have no auxiliary basis; not every engine can check."""
+    def check_fitting(self, basis: str, symbols: Iterable[str], functional: str = "") -> None:  # noqa: B027
+        """Raise InputError if fitted integrals have no auxiliary basis; not every engine can check."""
 
-    def check(
-        self,
-        method: str,
-        basis: str,
-        counterpoise: bool,
-        symbols: Iterable[str],
-        functional: str = "",
-        density_fitting: bool = False,
-        mp2_basis: str = "",
-    ) -> None:
-        """Raise InputError if the engine cannot compute what a recipe asks, before any label is tried."""
-        symbols = tuple(symbols)
+    def check_ghosts(self, basis: str, symbols: Iterable[str]) -> None:  # noqa: B027 - optional
+        """Raise InputError if elements in a basis cannot be ghost atoms."""
+
+    def check(self, labelling: Labelling, symbols: tuple[str, ...], ghosts: bool) -> None:
+        """Raise InputError if the engine cannot compute what a recipe asks, before any label is tried.
+
+        Parameters
+        ----------
+        labelling
+            The recipe's section.
+        symbols
+            Elements of the n-mer.
+        ghosts
+            Whether some of its atoms are ghosts in a sub-calculation.
+        """
+        method, basis, larger = labelling.method, labelling.basis, labelling.mp2_basis
         if method not in (allowed := [one.name for one in self.methods]):
             raise InputError(
                 f"labelling.method '{method}' is not one of engine '{self.name}': {', '.join(allowed)}"
             )
         if missing := self.lacks(method):
             raise InputError(f"labelling.method '{method}' {missing}")
-        if counterpoise and not self.ghosts:
+        if ghosts and not self.ghosts:
             raise InputError(f"labelling.counterpoise needs ghost atoms, and engine '{self.name}' has none")
-        if functional:
-            self.check_functional(functional)
-        for one in (basis, mp2_basis) if mp2_basis else (basis,):
+        if labelling.functional:
+            self.check_functional(labelling.functional)
+        for one in (basis, larger) if larger else (basis,):
             self.check_elements(one, symbols)
-            if density_fitting or mp2_basis or self.method(method).fitted:
-                self.check_fitting(method, one, symbols, functional)
+            if labelling.density_fitting or larger or self.method(method).fitted:
+                self.check_fitting(one, symbols, labelling.functional)
+        if ghosts:
+            self.check_ghosts(basis, symbols)
 
     def run(self, job: Job) -> Result:
         """Return the result of a job. Any error is a failed result, never an exception."""

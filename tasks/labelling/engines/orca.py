@@ -7,8 +7,6 @@ and TightSCF. The keywords set convergence and thresholds; the recipe's own tole
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -20,16 +18,17 @@ from potentials.errors import InputError
 from recipes.registry import Need
 from recipes.schema.patterns import shown
 from tasks.labelling.engines.core_potentials import LIGHT, is_made_for_potential
-from tasks.labelling.engines.interface import (
-    FAILED,
-    OUT_OF_MEMORY,
-    Engine,
-    Job,
-    Result,
-    count_electrons,
-)
+from tasks.labelling.engines.interface import FAILED, OUT_OF_MEMORY, Job, Result, count_electrons
 from tasks.labelling.engines.methods import DLPNO, read_values
-from tasks.labelling.engines.program import last_words, own_folder, read_text, run_program
+from tasks.labelling.engines.program import (
+    ProgramEngine,
+    ask_program,
+    last_words,
+    own_folder,
+    program_path,
+    read_text,
+    run_program,
+)
 
 PROGRAM = "orca"
 INPUT, OUTPUT = "job.inp", "job.out"
@@ -59,10 +58,10 @@ _UNCONVERGED = {  # they count even in an output that ends normally
 _MEMORY = re.compile(r"not enough memory|out of memory|increase MaxCore|std::bad_alloc", re.IGNORECASE)
 
 
-class OrcaEngine(Engine):
+class OrcaEngine(ProgramEngine):
     """ORCA as a program, one core. Its diagnostics are T1 and the fraction of (T)."""
 
-    name = "orca"
+    name = PROGRAM
     title = "the papers' protocol, with a licensed program of your own"
     methods = (DLPNO,)
     options = dict.fromkeys(("basis", "frozen_core"), (DLPNO.name,))
@@ -76,18 +75,16 @@ class OrcaEngine(Engine):
     papers = ("orca",)
     diagnostics = ("t1",)
     ghosts = True
+    unknown = "needs ORCA, the quantum chemistry program; '{}' is another program of that name"
 
-    def available(self) -> str | None:
-        """Return None if ORCA is on the path, otherwise what is missing."""
-        if lacking := super().available():
-            return lacking
-        if program_version(path := _program()) is None:
-            return f"needs ORCA, the quantum chemistry program; '{path}' is another program of that name"
-        return None
-
-    def versions(self) -> dict[str, str]:
-        """Return ORCA's version, as the program reports it."""
-        return {"orca": program_version(_program()) or "unknown"}
+    @staticmethod
+    @cache
+    def version_of(program: Path) -> str | None:
+        """Return the version that ORCA prints at the head of every output; None if it is another orca."""
+        with own_folder(PROGRAM) as folder:
+            (folder / INPUT).write_text("! NoIter HF STO-3G\n* xyz 0 1\nHe 0 0 0\n*\n", encoding="utf-8")
+            version = _VERSION.search(ask_program([program, INPUT], folder))
+        return version.group(1) if version else None
 
     def check_elements(self, basis: str, symbols: Iterable[str]) -> None:
         """Raise InputError if a basis needs a core potential and ORCA is not known to set it.
@@ -115,7 +112,7 @@ class OrcaEngine(Engine):
         """Run ORCA in a folder of its own; return its exit code and its output."""
         with own_folder(PROGRAM) as folder:
             (folder / INPUT).write_text(built, encoding="utf-8")
-            code = run_program([_program(), INPUT], folder, folder / OUTPUT)
+            code = run_program([program_path(PROGRAM), INPUT], folder, folder / OUTPUT)
             return {"code": code, "output": read_text(folder / OUTPUT)}
 
     def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
@@ -184,25 +181,3 @@ def _last(pattern: str, output: str) -> str | None:
     """Return the last number of its kind, or None."""
     found = re.findall(pattern, output)
     return str(found[-1]) if found else None
-
-
-def _program() -> Path:
-    found = shutil.which(PROGRAM)
-    if found is None:
-        raise FileNotFoundError("the program orca is not on the path")
-    return Path(found).absolute()  # ORCA looks for its other programs in its own folder
-
-
-@cache
-def program_version(program: Path) -> str | None:
-    """Return the version that ORCA prints at the head of every output; None if the program is another orca."""
-    with own_folder(PROGRAM) as folder:
-        (folder / INPUT).write_text("! NoIter HF STO-3G\n* xyz 0 1\nHe 0 0 0\n*\n", encoding="utf-8")
-        try:
-            told = subprocess.run(
-                [program, INPUT], cwd=folder, capture_output=True, text=True, errors="replace", timeout=60
-            ).stdout
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-    version = _VERSION.search(told)
-    return version.group(1) if version else None

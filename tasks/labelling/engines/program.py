@@ -1,18 +1,68 @@
-"""Run an engine's own executable: it ends with its parent and leaves no files."""
+"""Engines that are executables of their own: found on the path; they end with their parent and leave no files."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
+
+from tasks.labelling.engines.interface import Engine
 
 _PR_SET_PDEATHSIG = 1
+
+
+class ProgramEngine(Engine):
+    """An engine whose program has the engine's name.
+
+    Attributes
+    ----------
+    unknown
+        What is missing where a program of that name does not report its version; ``{}``: its path.
+    """
+
+    unknown: ClassVar[str]
+
+    @staticmethod
+    @abstractmethod
+    def version_of(program: Path) -> str | None:
+        """Return the version that a program reports; None if it does not report one."""
+
+    def available(self) -> str | None:
+        """Return None if the program is on the path and reports its version, otherwise what is missing."""
+        if lacking := super().available():
+            return lacking
+        path = program_path(self.name)
+        return None if self.version_of(path) else self.unknown.format(path)
+
+    def versions(self) -> dict[str, str]:
+        """Return the program's version, as it reports it."""
+        return {self.name: self.version_of(program_path(self.name)) or "unknown"}
+
+
+def program_path(name: str) -> Path:
+    """Return the path of the program that would run; raise FileNotFoundError if there is none."""
+    found = shutil.which(name)
+    if found is None:
+        raise FileNotFoundError(f"the program {name} is not on the path")
+    return Path(found).absolute()  # ORCA looks for its other programs in its own folder
+
+
+def ask_program(command: Sequence[str | Path], folder: Path | None = None, check: bool = False) -> str:
+    """Return what a program prints within a minute; empty if it cannot be run, or where `check` is set, fails."""
+    try:
+        asked = subprocess.run(command, cwd=folder, check=check, capture_output=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return asked.stdout.decode("utf-8", "replace")
 
 
 @contextmanager

@@ -9,30 +9,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar
 
 from potentials.errors import InputError
 from recipes.registry import Need
 from tasks.labelling.engines.core_potentials import is_made_for_potential
-from tasks.labelling.engines.interface import (
-    FAILED,
-    OUT_OF_MEMORY,
-    Engine,
-    Job,
-    Result,
-    count_electrons,
-)
+from tasks.labelling.engines.interface import FAILED, OUT_OF_MEMORY, Job, Result, count_electrons
 from tasks.labelling.engines.methods import CCSD, CCSD_T, DLPNO, FNO, HF, MP2, names, read_values
-from tasks.labelling.engines.program import last_words
+from tasks.labelling.engines.program import ProgramEngine, ask_program, last_words, program_path
 from tasks.labelling.engines.psi4_program import (
     PROGRAM,
     has_dlpno,
     look_up,
     molecule_of,
     potential_on_ghosts,
-    program_path,
     run_script,
-    version_of,
 )
 from tasks.labelling.engines.pyscf_program import MEMORY_SHARE, NORM_FACTOR
 from tasks.labelling.engines.self_consistent import MAX_CYCLES, UNSTABLE
@@ -45,14 +38,14 @@ SMALLEST_MEMORY = 0.5
 _FNO_CORRECTION = re.compile(r"^\s*MP2 FNO correction:\s+(-?\d+\.\d+)", re.MULTILINE)
 
 
-class Psi4Engine(Engine):
+class Psi4Engine(ProgramEngine):
     """psi4 as a program, one thread, conventional or fitted integrals (``jkfit`` and ``ri`` sets).
 
     FNO-CCSD(T) has the MP2 correction for what was cut off. psi4 does not report the
     largest double amplitude, so labels are judged by T1 and D1 alone.
     """
 
-    name = "psi4"
+    name = PROGRAM
     title = "conventional or fitted integrals, for comparison"
     methods = (HF, MP2, CCSD, CCSD_T, FNO, DLPNO)
     options: ClassVar = {
@@ -67,23 +60,19 @@ class Psi4Engine(Engine):
     papers = ("psi4",)
     diagnostics = ("t1", "d1")
     ghosts = True
+    unknown = "needs the program psi4; '{}' does not report its version; run 'psi4 --version'"
 
-    def available(self) -> str | None:
-        """Return None if a psi4 that starts is on the path, otherwise how to install it."""
-        if lacking := super().available():
-            return lacking
-        if version_of(path := program_path()) is None:
-            return f"needs the program psi4; '{path}' does not report its version; run 'psi4 --version'"
-        return None
-
-    def versions(self) -> dict[str, str]:
-        """Return psi4's version, as the program reports it."""
-        return {"psi4": version_of(program_path()) or "unknown"}
+    @staticmethod
+    @cache
+    def version_of(program: Path) -> str | None:
+        """Return psi4's version; None if it does not report one."""
+        words = ask_program([program, "--version"], check=True).split()
+        return words[-1] if words else None
 
     def check_elements(self, basis: str, symbols: Iterable[str]) -> None:
         """Raise InputError if psi4 does not know the basis for one of the elements."""
         for symbol in sorted(set(symbols)):
-            found = look_up(program_path(), basis, symbol, "")
+            found = look_up(program_path(PROGRAM), basis, symbol, "")
             if found is None:
                 raise InputError(f"labelling.basis '{basis}' is not known to psi4 for element {symbol}")
             if not found["core"] and is_made_for_potential(basis, symbol):
@@ -91,31 +80,20 @@ class Psi4Engine(Engine):
                     f"labelling.basis '{basis}' is made for a core potential on {symbol}, which psi4 does not have"
                 )
 
-    def check(
-        self,
-        method: str,
-        basis: str,
-        counterpoise: bool,
-        symbols: Iterable[str],
-        functional: str = "",
-        density_fitting: bool = False,
-        mp2_basis: str = "",
-    ) -> None:
-        """Raise InputError if psi4 cannot compute what a recipe asks, for example core potentials with ghosts."""
-        symbols = tuple(symbols)
-        super().check(method, basis, counterpoise, symbols, functional, density_fitting, mp2_basis)
-        for symbol in sorted(set(symbols)) if counterpoise else ():
+    def check_ghosts(self, basis: str, symbols: Iterable[str]) -> None:
+        """Raise InputError if the basis has a core potential on an element, which psi4 sets on ghosts as well."""
+        for symbol in sorted(set(symbols)):
             if potential_on_ghosts(basis, symbol):
                 raise InputError(
                     f"labelling.basis '{basis}' has a core potential on {symbol}, which psi4 "
-                    f"{version_of(program_path())} sets on ghost atoms as well, so that counterpoise energies "
+                    f"{self.versions()[PROGRAM]} sets on ghost atoms as well, so that counterpoise energies "
                     "would be wrong; use engine 'pyscf', or set counterpoise = false"
                 )
 
-    def check_fitting(self, method: str, basis: str, symbols: Iterable[str], functional: str = "") -> None:
+    def check_fitting(self, basis: str, symbols: Iterable[str], functional: str = "") -> None:
         """Raise InputError if psi4 has no auxiliary set of the basis for one of the elements."""
         for symbol in sorted(set(symbols)):
-            if not all(look_up(program_path(), basis, symbol, role) for role in ("JKFIT", "RIFIT")):
+            if not all(look_up(program_path(PROGRAM), basis, symbol, role) for role in ("JKFIT", "RIFIT")):
                 raise InputError(
                     f"labelling.basis '{basis}' has no auxiliary set in psi4 to fit integrals with for element "
                     f"{symbol}; set density_fitting = false, or choose another basis"
@@ -123,9 +101,9 @@ class Psi4Engine(Engine):
 
     def lacks(self, method: str) -> str | None:
         """Return None unless DLPNO-CCSD(T) is asked of a psi4 that does not have it."""
-        if method != DLPNO.name or has_dlpno(program_path()):
+        if method != DLPNO.name or has_dlpno(program_path(PROGRAM)):
             return None
-        return f"is not in psi4 {version_of(program_path())}, which is installed here; it needs a newer psi4"
+        return f"is not in psi4 {self.versions()[PROGRAM]}, which is installed here; it needs a newer psi4"
 
     def build(self, job: Job) -> Any:
         """Return what psi4's script reads."""
@@ -153,15 +131,16 @@ class Psi4Engine(Engine):
 ENGINE = Psi4Engine
 
 
-ATTEMPTS: tuple[list[tuple[str, str, Any]], ...] = (
-    [],
-    [("SCF", "GUESS", "CORE")],
-    [("SCF", "SOSCF", True), ("SCF", "SOSCF_START_CONVERGENCE", 10.0), ("SCF", "SOSCF_MAX_ITER", 40)],
-)
-"""Options of the ways to converge the SCF, one after the other: its own, another guess, second-order steps."""
-
-ROUTES = ("", "another guess", "second order")
-"""What each of `ATTEMPTS` is called."""
+ATTEMPTS: dict[str, list[tuple[str, str, Any]]] = {
+    "": [],
+    "another guess": [("SCF", "GUESS", "CORE")],
+    "second order": [
+        ("SCF", "SOSCF", True),
+        ("SCF", "SOSCF_START_CONVERGENCE", 10.0),
+        ("SCF", "SOSCF_MAX_ITER", 40),
+    ],
+}
+"""Options of the ways to converge the SCF, one after the other; the first is its own."""
 
 
 def make_input(job: Job) -> dict[str, Any]:
@@ -195,7 +174,7 @@ def make_input(job: Job) -> dict[str, Any]:
         "memory": int(max(SMALLEST_MEMORY, MEMORY_SHARE * job.memory) * 1024**3),
         "molecule": molecule_of(job.symbols, job.positions, real) | {"molecular_charge": job.charge},
         "options": options,
-        "attempts": ATTEMPTS,
+        "attempts": list(ATTEMPTS.values()),
         "method": "scf" if job.method == "HF" else job.method.lower(),
     }
 
@@ -246,7 +225,7 @@ def read_found(job: Job, found: Mapping[str, float], output: str) -> tuple[tuple
 def _solution(found: Mapping[str, float], output: str) -> dict[str, Any]:
     """Return what is unusual about psi4's SCF, as `tasks.labelling.engines.self_consistent.settle` does."""
     told: dict[str, Any] = {}
-    if route := ROUTES[int(found.get("attempt", 0))]:
+    if route := list(ATTEMPTS)[int(found.get("attempt", 0))]:
         told["scf_route"] = route
     if route and "stability eigenvalues" not in output:
         told["scf_unchecked"] = True

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -14,7 +12,7 @@ from ase.data import atomic_numbers
 
 from recipes.schema.patterns import check_basis_name
 from tasks.labelling.engines.core_potentials import LIGHT, is_made_for_potential
-from tasks.labelling.engines.program import own_folder, read_text, run_program
+from tasks.labelling.engines.program import own_folder, program_path, read_text, run_program
 
 PROGRAM = "psi4"
 INPUT, JOB, OUTPUT, FOUND, PRINTED = "input.dat", "job.json", "output.dat", "found.json", "printed"
@@ -90,38 +88,21 @@ def molecule_of(
     }
 
 
-def program_path() -> Path:
-    """Return the path of the psi4 that would run; raise FileNotFoundError if there is none."""
-    found = shutil.which(PROGRAM)
-    if found is None:
-        raise FileNotFoundError("the program psi4 is not on the path")
-    return Path(found).absolute()
-
-
-@cache
-def version_of(program: Path) -> str | None:
-    """Return psi4's version; None if it does not report one."""
-    try:
-        told = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, errors="replace", timeout=60, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    words = told.stdout.split()
-    return words[-1] if words else None
-
-
 @cache
 def has_dlpno(program: Path) -> bool:
     """Return whether a psi4 has DLPNO-CCSD(T): asked of the program, as its version does not tell."""
-    return _answers_yes(program, "print('YES' * ('dlpno-ccsd(t)' in psi4.driver.procedures['energy']))")
+    with own_folder(PROGRAM) as folder:
+        question = "print('YES' * ('dlpno-ccsd(t)' in psi4.driver.procedures['energy']))"
+        (folder / INPUT).write_text(question, encoding="utf-8")
+        run_program([program, "-i", INPUT, "-o", OUTPUT], folder, folder / PRINTED, {"PSI_SCRATCH": str(folder)})
+        return "YES" in read_text(folder / PRINTED).splitlines()
 
 
 def potential_on_ghosts(basis: str, symbol: str) -> bool:
     """Return whether psi4 would set the core potential of a basis on a ghost atom."""
     if atomic_numbers[symbol] <= LIGHT and not is_made_for_potential(basis, symbol):
         return False
-    found = look_up(program_path(), basis, symbol, "", ghost=True)
+    found = look_up(program_path(PROGRAM), basis, symbol, "", ghost=True)
     return found is not None and bool(found["on_ghosts"])
 
 
@@ -148,7 +129,7 @@ def run_script(values: dict[str, Any]) -> dict[str, Any]:
     with own_folder(PROGRAM) as folder:
         (folder / INPUT).write_text(SCRIPT, encoding="utf-8")
         (folder / JOB).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
-        command: list[str | Path] = [program_path(), "-n", "1", "-i", INPUT, "-o", OUTPUT]
+        command: list[str | Path] = [program_path(PROGRAM), "-n", "1", "-i", INPUT, "-o", OUTPUT]
         code = run_program(command, folder, folder / PRINTED, {"PSI_SCRATCH": str(folder)})
         found = read_text(folder / FOUND)
         return {
@@ -157,10 +138,3 @@ def run_script(values: dict[str, Any]) -> dict[str, Any]:
             "output": read_text(folder / OUTPUT),
             "printed": read_text(folder / PRINTED),
         }
-
-
-def _answers_yes(program: Path, question: str) -> bool:
-    with own_folder(PROGRAM) as folder:
-        (folder / INPUT).write_text(question, encoding="utf-8")
-        run_program([program, "-i", INPUT, "-o", OUTPUT], folder, folder / PRINTED, {"PSI_SCRATCH": str(folder)})
-        return "YES" in read_text(folder / PRINTED).splitlines()

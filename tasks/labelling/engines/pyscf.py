@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from math import log10
@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from potentials.errors import InputError
 from recipes.engines import JobSize, LabelCost
 from recipes.registry import Need
-from tasks.labelling.engines.core_potentials import core_electrons, core_potentials
-from tasks.labelling.engines.interface import Engine, Job, Result
+from tasks.labelling.engines.interface import Job, Result
 from tasks.labelling.engines.methods import CCSD, CCSD_T, DFT, FNO, HF, MP2, names, read_values
-from tasks.labelling.engines.pyscf_program import amplitudes, build_mole, describe, solve_amplitudes
+from tasks.labelling.engines.pyscf_program import PyscfBasedEngine, describe, solve_cluster
 from tasks.labelling.engines.self_consistent import settle
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ _WAVE_FUNCTIONS = names(HF, MP2) + _CLUSTER
 _ALL = (*_WAVE_FUNCTIONS, DFT.name)
 
 
-class PyscfEngine(Engine):
+class PyscfEngine(PyscfBasedEngine):
     """PySCF; what is asked for with fitted integrals is computed in `tasks.labelling.engines.pyscf_fitted`.
 
     Fitting shifts two-body energies by up to 0.01 kcal/mol.
@@ -53,9 +52,6 @@ class PyscfEngine(Engine):
         "fno_threshold": names(FNO),
     }
     needs = (Need("pyscf", "pip install pyscf"),)
-    papers = ("pyscf",)
-    diagnostics = ("t1", "d1", "t2")
-    ghosts = True
     labels_per_process = 4  # its start takes a CPU-second, as long as a small label
 
     def __init__(self) -> None:
@@ -95,20 +91,6 @@ class PyscfEngine(Engine):
         """Return PySCF's version, without importing it."""
         return {"pyscf": version("pyscf")}
 
-    def check_elements(self, basis: str, symbols: Iterable[str]) -> None:
-        """Raise InputError if PySCF lacks the basis for one of the elements, or the basis its core potential."""
-        core_potentials(basis, symbols)
-
-    def core_electrons(self, basis: str, symbols: Iterable[str]) -> dict[str, int]:
-        """Return how many electrons of each element a core potential replaces."""
-        return core_electrons(basis, symbols)
-
-    def check_fitting(self, method: str, basis: str, symbols: Iterable[str], functional: str = "") -> None:
-        """Raise InputError if PySCF has no auxiliary set of the basis for one of the elements."""
-        from tasks.labelling.engines.fitted_tensors import check_auxiliary_sets
-
-        check_auxiliary_sets(basis, symbols, functional)
-
     def check_functional(self, functional: str) -> None:
         """Raise InputError if PySCF does not know a density functional, or needs another package for it."""
         from pyscf.dft import libxc
@@ -125,10 +107,6 @@ class PyscfEngine(Engine):
                 "install it with: pip install pyscf-dispersion"
             )
 
-    def build(self, job: Job) -> Any:
-        """Return the `pyscf.gto.Mole` of a job."""
-        return build_mole(job)
-
     def execute(self, job: Job, built: Any) -> dict[str, Any]:
         """Run the SCF and what follows it; stop at the first that does not converge."""
         if job.method == "DFT":
@@ -143,7 +121,7 @@ class PyscfEngine(Engine):
         field = hf.RHF(built)
         field.conv_tol = job.scf_tolerance
         told = settle(field)
-        raw = describe(built, field, job) | told
+        raw = describe(field, job) | told
         if not field.converged or job.method == "HF":
             return raw
         if job.method == "MP2":
@@ -154,16 +132,7 @@ class PyscfEngine(Engine):
         from pyscf.cc import ccsd
 
         cluster = ccsd.CCSD(field, frozen=raw["frozen_orbitals"])
-        integrals = cluster.ao2mo()
-        solve_amplitudes(cluster, integrals, job.cc_tolerance)
-        raw |= {"cc_converged": bool(cluster.converged)}
-        raw |= {"mp2": float(cluster.emp2), "ccsd": float(cluster.e_corr)}
-        if not cluster.converged:
-            return raw
-        raw |= amplitudes(cluster)
-        if job.method == "CCSD(T)":
-            raw["triples"] = float(cluster.ccsd_t(eris=integrals))
-        return raw
+        return raw | solve_cluster(cluster, cluster.ao2mo(), job)
 
     def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
         """Return the result; what did not converge has no energy."""
@@ -194,7 +163,7 @@ def run_functional(job: Job, mole: Any) -> dict[str, Any]:
     field.grids.level = GRID_LEVEL
     field.conv_tol = job.scf_tolerance
     told = settle(field)
-    raw = describe(mole, field, job) | told
+    raw = describe(field, job) | told
     return raw | {"total": raw.pop("hf"), "frozen_orbitals": 0}
 
 

@@ -20,13 +20,7 @@ from tasks.labelling.coupled_cluster.ccsd import Orbitals, ccsd_memory, solve_cc
 from tasks.labelling.coupled_cluster.triples import triples_energy, triples_memory
 from tasks.labelling.engines.fitted_tensors import Tensors, fit, transform, triplet_product
 from tasks.labelling.engines.interface import Job
-from tasks.labelling.engines.pyscf_program import (
-    AMPLITUDE_SHIFT,
-    amplitudes,
-    build_mole,
-    describe,
-    solve_amplitudes,
-)
+from tasks.labelling.engines.pyscf_program import AMPLITUDE_SHIFT, build_mole, describe, solve_cluster
 from tasks.labelling.engines.self_consistent import MAX_CYCLES, converge, settle
 
 PROCESS_MEMORY = 0.25
@@ -124,9 +118,7 @@ def run_fitted(job: Job, integrals: FittedIntegrals) -> dict[str, Any]:
     still cancel; with a ratio of its own for each part a hydrogen bond comes out 0.03 kcal/mol too strong.
     """
     small, values = solve_field(job, integrals)
-    if not values["scf_converged"]:
-        return values
-    if job.method == "HF":
+    if not values["scf_converged"] or job.method == "HF":
         return values
     energy, density = mp2(small, small.virtuals)
     values["mp2"] = energy
@@ -145,7 +137,7 @@ def run_fitted(job: Job, integrals: FittedIntegrals) -> dict[str, Any]:
     cluster = solve(small, space, replace(job, memory=job.memory - integrals.memory))
     if not cluster["cc_converged"]:
         return values | cluster
-    inside = cluster.pop("mp2_inside")
+    inside = cluster.pop("mp2")
     values |= cluster | {"virtuals": len(space.energies)}
     if job.mp2_basis:
         values["dccsd"] = values.pop("ccsd") - inside
@@ -200,7 +192,7 @@ def solve_field(job: Job, integrals: FittedIntegrals, start: Field | None = None
         guess = lib.tag_array(2 * occupied @ occupied.T, mo_coeff=occupied, mo_occ=np.full(start.occupied, 2.0))
         route = converge(scf, guess)  # the stability is that of the solution it begins from
         told = {"scf_route": route} if route else {}
-    values = describe(mole, scf, job) | told
+    values = describe(scf, job) | told
     return Field(scf, values["frozen_orbitals"], mole.nelectron // 2, tensors.correlation), values
 
 
@@ -244,16 +236,10 @@ def single_precision(field: Field, space: Virtuals, job: Job) -> dict[str, Any]:
     solution = solve_ccsd(orbitals, job.cc_tolerance, MAX_CYCLES)
     if not solution.converged:
         solution = solve_ccsd(orbitals, job.cc_tolerance, MAX_CYCLES, AMPLITUDE_SHIFT)
-    values: dict[str, Any] = {"cc_converged": solution.converged}
     if not solution.converged:
-        return values
-    values |= {
-        "mp2_inside": mp2(field, space)[0],
-        "ccsd": solution.energy,
-        "t1": solution.t1_diagnostic,
-        "d1": solution.d1_diagnostic,
-        "t2": solution.largest_double,
-    }
+        return {"cc_converged": False}
+    values: dict[str, Any] = {"cc_converged": True, "mp2": mp2(field, space)[0], "ccsd": solution.energy}
+    values |= solution.diagnostics()
     if job.method.endswith("(T)"):
         values["triples"] = triples_energy(orbitals, solution.amplitudes)
     return values
@@ -262,7 +248,7 @@ def single_precision(field: Field, space: Virtuals, job: Job) -> dict[str, Any]:
 def coupled_cluster(field: Field, space: Virtuals, job: Job) -> dict[str, Any]:
     """Return CCSD and, if the method has them, (T) with the virtual orbitals of a space (hartree).
 
-    ``mp2_inside`` is the MP2 correlation energy in the same space.
+    ``mp2`` is the correlation energy in the same space.
 
     Parameters
     ----------
@@ -286,15 +272,7 @@ def coupled_cluster(field: Field, space: Virtuals, job: Job) -> dict[str, Any]:
     orbitals = np.hstack([field.scf.mo_coeff[:, : field.occupied], space.orbitals])
     occupation = np.repeat([2.0, 0.0], [field.occupied, virtuals])
     cluster = ccsd.CCSD(field.scf, frozen=field.core, mo_coeff=orbitals, mo_occ=occupation)
-    integrals = _all_integrals(cluster, field.integrals, orbitals)
-    solve_amplitudes(cluster, integrals, job.cc_tolerance)
-    values: dict[str, Any] = {"cc_converged": bool(cluster.converged)}
-    if not cluster.converged:
-        return values
-    values |= {"mp2_inside": float(cluster.emp2), "ccsd": float(cluster.e_corr)} | amplitudes(cluster)
-    if job.method.endswith("(T)"):
-        values["triples"] = float(cluster.ccsd_t(eris=integrals))
-    return values
+    return solve_cluster(cluster, _all_integrals(cluster, field.integrals, orbitals), job)
 
 
 def components(job: Job, raw: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ kcal/mol without them, and by 0.14 with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,16 @@ import numpy as np
 
 from recipes.engines import JobSize, LabelCost
 from recipes.registry import Need
-from tasks.labelling.engines.core_potentials import core_electrons, core_potentials
-from tasks.labelling.engines.fitted_tensors import auxiliary_sets, check_auxiliary_sets, triplet_product
-from tasks.labelling.engines.interface import Engine, Job, Result
+from tasks.labelling.engines.fitted_tensors import auxiliary_sets, triplet_product
+from tasks.labelling.engines.interface import Job, Result
 from tasks.labelling.engines.methods import LNO, read_values
-from tasks.labelling.engines.pyscf_program import AMPLITUDE_SHIFT, NORM_FACTOR, build_mole, describe
+from tasks.labelling.engines.pyscf_program import (
+    AMPLITUDE_SHIFT,
+    NORM_FACTOR,
+    PyscfBasedEngine,
+    amplitudes,
+    describe,
+)
 from tasks.labelling.engines.self_consistent import MAX_CYCLES, Product, by_response, settle
 
 if TYPE_CHECKING:
@@ -36,7 +41,7 @@ MAX_SWEEPS = 50
 """Restarts allowed to the localization when it ends on a saddle point."""
 
 
-class PyscfLnoEngine(Engine):
+class PyscfLnoEngine(PyscfBasedEngine):
     """LNO-CCSD(T) with one Pipek-Mezey orbital per local problem.
 
     Coulomb and exchange are fitted with the basis' ``jkfit`` set, the correlation with its ``ri`` set. The
@@ -57,9 +62,6 @@ class PyscfLnoEngine(Engine):
             "pip install 'nmer[lno]' (pyscf-forge, which a C compiler, cmake, and libopenblas-dev build)",
         ),
     )
-    papers = ("pyscf",)
-    diagnostics = ("t1", "d1", "t2")
-    ghosts = True
 
     @staticmethod
     def cost(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | None:
@@ -71,19 +73,6 @@ class PyscfLnoEngine(Engine):
         """Return the versions of PySCF and pyscf-forge, without importing them."""
         return {"pyscf": version("pyscf"), "pyscf-forge": version("pyscf-forge")}
 
-    def check_elements(self, basis: str, symbols: Iterable[str]) -> None:
-        """Raise InputError if PySCF lacks the basis, its core potential, or its auxiliary sets for an element."""
-        core_potentials(basis, symbols)
-        check_auxiliary_sets(basis, symbols)
-
-    def core_electrons(self, basis: str, symbols: Iterable[str]) -> dict[str, int]:
-        """Return how many electrons of each element a core potential replaces."""
-        return core_electrons(basis, symbols)
-
-    def build(self, job: Job) -> Any:
-        """Return the `pyscf.gto.Mole` of a job."""
-        return build_mole(job)
-
     def execute(self, job: Job, built: Any) -> dict[str, Any]:
         """Run the SCF, the full MP2, and the local problems."""
         from pyscf import df
@@ -93,7 +82,7 @@ class PyscfLnoEngine(Engine):
         field = hf.RHF(built).density_fit(auxbasis=auxiliary_sets(built))
         field.conv_tol = job.scf_tolerance
         told = settle(field, product=_product)
-        raw = describe(built, field, job) | told
+        raw = describe(field, job) | told
         if not field.converged:
             return raw
         field.with_df = df.DF(built, auxbasis=auxiliary_sets(built, mp2fit=True))
@@ -178,14 +167,7 @@ def solve_local(field: Any, orbitals: Any, frozen: int, job: Job) -> dict[str, A
                 if solver.e_corr is None or solver.converged:
                     break
             if solver.e_corr is not None:  # None where nothing was left to correlate
-                solved.append(
-                    {
-                        "converged": bool(solver.converged),
-                        "t1": float(solver.get_t1_diagnostic()),
-                        "d1": float(solver.get_d1_diagnostic()),
-                        "t2": float(abs(solver.t2).max()),
-                    }
-                )
+                solved.append(amplitudes(solver) | {"converged": bool(solver.converged)})
             return found
 
     local = Local(field, orbitals, [[i] for i in range(orbitals.shape[1])], frozen=frozen)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from recipes.schema.recipe import Resources
 from storage.configuration import configuration_ids
 from storage.ledger import LabelRow, Ledger
 from tasks.labelling.calibrate import system_of
+from tasks.labelling.collect import find_failures
 from tasks.labelling.engines.interface import OK
 from tasks.labelling.engines.registry import get_engine
 from tasks.labelling.execution.label_queue import LabelQueue
@@ -116,7 +116,7 @@ def label_configurations(
                 spool=ledger.spool,
                 scratch=scratch.resolve(),
             )
-            for batch in _batches(list(work), size)
+            for batch in (list(work)[start : start + size] for start in range(0, len(work), size))
         )
         already = len(geometries) - len(work)
         queue = LabelQueue(ledger, client, protocol.parts, limits, progress, already - failed, failed)
@@ -186,11 +186,6 @@ def batch_size(per_process: int, labels: int, cores: int) -> int:
     return max(1, min(per_process, math.ceil(labels / max(cores, 1))))
 
 
-def _batches(ids: list[str], size: int) -> Iterator[list[str]]:
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
-
-
 def _exceeded_lower_limit(row: LabelRow, limits: Limits) -> bool:
     now = {"timeout": ("limit_seconds", limits.timeout), "out-of-memory": ("limit_memory", limits.memory)}
     if row.status not in now:
@@ -200,9 +195,5 @@ def _exceeded_lower_limit(row: LabelRow, limits: Limits) -> bool:
 
 
 def _count(ledger: Ledger, protocol: Protocol, ids: list[str], already: int, computed: int) -> LabelCounts:
-    found = ledger.arrays(ids, protocol.id, protocol.parts)
-    bad = [ids[n] for n in np.flatnonzero(found.failed).tolist()]
-    ended = (row for parts in ledger.rows(bad, protocol.id).values() for row in parts.values())
-    reasons = Counter(f"{row.status}: {row.reason}" for row in ended if row.status != OK)
-    ok = int(np.isfinite(found.energies).all(axis=1).sum())
-    return LabelCounts(ok, dict(reasons.most_common()), already, computed, len(ids) - ok - len(bad))
+    counts, failures = ledger.counts(ids, protocol.id, protocol.parts), find_failures(ledger, protocol, ids)
+    return LabelCounts(counts.done, failures.reasons(), already, computed, counts.missing)

@@ -89,7 +89,8 @@ class LabelQueue:
         StageError
             If the cluster has no workers for too long, is lost, a disk is full, or no label finishes.
         """
-        no_workers = _seconds(dask.config.get("distributed.scheduler.no-workers-timeout", None), 600.0)
+        limit = dask.config.get("distributed.scheduler.no-workers-timeout", None)
+        no_workers = 600.0 if limit is None else float(dask.utils.parse_timedelta(limit))
         clock = Clock(4 * POLL_INTERVAL)
         last_progress = last_worker = clock.now()
         spooled = -1
@@ -287,7 +288,3 @@ def _report_deaths_at_once(client: Client) -> Callable[[], None]:
 
     before = client.run_on_scheduler(allow, 0)
     return lambda: client.run_on_scheduler(allow, before)
-
-
-def _seconds(value: Any, default: float) -> float:
-    return default if value is None else float(dask.utils.parse_timedelta(value))

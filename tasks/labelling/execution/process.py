@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 import psutil
@@ -58,9 +57,7 @@ class EngineProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.kill()
         self._process.wait(timeout=60)
         self._reader.join(timeout=60)
@@ -107,13 +104,9 @@ class EngineProcess:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
-    def was_terminated(self) -> bool:
-        """Return whether SIGTERM ended it; it ignores SIGTERM once its labels have begun."""
-        return self._process.poll() == -signal.SIGTERM
-
-    def was_killed(self) -> bool:
-        """Return whether SIGKILL ended it."""
-        return self._process.poll() == -signal.SIGKILL
+    def ended_by(self, number: signal.Signals) -> bool:
+        """Return whether a signal ended it; it ignores SIGTERM once its labels have begun."""
+        return self._process.poll() == -number
 
     def exit_reason(self) -> str:
         """Return how the process ended, with the last line it wrote; after a minute of waiting it is killed."""

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -120,7 +121,8 @@ def _one_process(
             for came, line in lines:
                 entry = json.loads(line)
                 ended.append((places[entry.pop("label")], entry))
-                if _ends_label(work[0], entry):
+                work[0].jobs.popleft()
+                if entry["status"] != OK or not work[0].jobs:
                     work.popleft()
                     begun = clock.at(came)  # of the next one
             now = clock.now()
@@ -147,8 +149,8 @@ def _one_process(
             entry = {"status": FAILED, "reason": process.exit_reason()}
             if _disk_is_full(entry, folder):
                 raise _full(folder)
-            killed = process.was_killed()
-            try_again = label is not head or process.was_terminated() or (killed and not label.killed)
+            killed = process.ended_by(signal.SIGKILL)
+            try_again = label is not head or process.ended_by(signal.SIGTERM) or (killed and not label.killed)
             label.killed |= killed and label is head
     if not try_again:
         work.popleft()
@@ -165,11 +167,6 @@ def _disk_is_full(entry: Entry, folder: Path) -> bool:
 
 def _full(folder: Path) -> OSError:
     return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder.parent))
-
-
-def _ends_label(label: _Work, entry: Entry) -> bool:
-    label.jobs.popleft()
-    return entry["status"] != OK or not label.jobs
 
 
 def _crossed_limit(process: EngineProcess, limits: Limits, seconds: float) -> Entry | None:

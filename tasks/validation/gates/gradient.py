@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 
 from potentials.arrays import Bools, Floats
@@ -22,44 +24,36 @@ def gradient_error(potential: Potential, positions: Floats) -> float:
     """
     gradient = potential.energy_and_gradient(positions)[1]
     found = 0.0 if potential.switching is None else switching_error(potential.switching, positions)
-    for atom in range(positions.shape[1]):
-        for axis in range(3):
-            moved = _displaced(positions, atom, axis, STEP)
-            slope = _difference([np.asarray(potential.energy(places)) for places in moved], STEP)
-            valid = np.ones(len(positions), dtype=np.bool_)
-            if potential.switching is not None:
-                valid = _on_one_side(potential.switching, moved)
-            found = max(found, largest((slope - gradient[:, atom, axis])[valid]))
+    for off, moved in _differences(lambda x: np.asarray(potential.energy(x)), gradient, positions, STEP):
+        valid = slice(None) if potential.switching is None else _on_one_side(potential.switching, moved)
+        found = max(found, largest(off[valid]))
     return found
 
 
 def switching_error(switching: Switching, positions: Floats) -> float:
     """Return the largest difference between a switching's derivative and finite differences (1/A)."""
-    gradient, found = switching.evaluate(positions)[1], 0.0
+    gradient = switching.evaluate(positions)[1]
     step = min(STEP, (switching.r_out - switching.r_in) / 200)
-    for atom in range(positions.shape[1]):
-        for axis in range(3):
-            moved = _displaced(positions, atom, axis, step)
-            slope = _difference([switching.evaluate(places)[0] for places in moved], step)
-            off = slope - gradient[:, atom, axis]
-            found = max(found, largest(off[_on_one_side(switching, moved)]))
-    return found
+    differences = _differences(lambda x: switching.evaluate(x)[0], gradient, positions, step)
+    return max(largest(off[_on_one_side(switching, moved)]) for off, moved in differences)
 
 
-def _displaced(positions: Floats, atom: int, axis: int, step: float) -> list[Floats]:
-    """Return the configurations with a coordinate moved by -2, -1, 1 and 2 steps."""
-    moved = np.repeat(positions[None], 4, axis=0)
-    moved[:, :, atom, axis] += step * np.array([-2, -1, 1, 2])[:, None]
-    return list(moved)
+def _differences(
+    function: Callable[[Floats], Floats], gradient: Floats, positions: Floats, step: float
+) -> Iterator[tuple[Floats, Floats]]:
+    """Yield for each coordinate the fourth-order difference minus the derivative, and the displaced geometries.
+
+    (configurations,) and (4, configurations, atoms, 3): the coordinate moved by -2, -1, 1 and 2 steps.
+    """
+    for atom, axis in np.ndindex(positions.shape[1:]):
+        moved = np.repeat(positions[None], 4, axis=0)
+        moved[:, :, atom, axis] += step * np.array([-2, -1, 1, 2])[:, None]
+        two_less, less, more, two_more = map(function, moved)
+        slope = (8 * (more - less) - (two_more - two_less)) / (12 * step)
+        yield slope - gradient[:, atom, axis], moved
 
 
-def _difference(values: list[Floats], step: float) -> Floats:
-    """Return the derivative of fourth order from values at -2, -1, 1 and 2 steps."""
-    two_less, less, more, two_more = values
-    return np.asarray((8 * (more - less) - (two_more - two_less)) / (12 * step))
-
-
-def _on_one_side(switching: Switching, moved: list[Floats]) -> Bools:
+def _on_one_side(switching: Switching, moved: Floats) -> Bools:
     """Return which of some displaced configurations cross no edge of the switching of any two bodies."""
     regions = np.array([switching.regions(places) for places in moved])
     return np.asarray((regions == regions[0]).all(axis=(0, 2)))

@@ -146,7 +146,9 @@ def test_what_labels_have_cost_stands_beside_what_was_expected() -> None:
     table = LabelTable(
         ids=("a", "b", "c"),
         part_names=("AB",),
-        sub_energies=np.array([[-1.0], [-1.0], [np.nan]]),
+        energies=np.array([[-1.0], [-1.0], [np.nan]]),
+        instability=nothing,
+        failed=np.array([False, False, True]),
         energy=np.array([1.0, 2.0, np.nan]),
         t1=nothing,
         t2=nothing,

@@ -16,7 +16,7 @@ from potentials.nmers.nmer import NMer
 from recipes.schema.labelling import Labelling
 from storage.configuration import protocol_id
 from tasks.labelling.by_hand import label_by_hand, read_configurations
-from tasks.labelling.engines.core_potentials import core_electrons, core_potentials
+from tasks.labelling.engines.core_potentials import core_potentials
 from tasks.labelling.engines.hartree_fock import HartreeFock
 from tasks.labelling.engines.interface import OK, Job
 from tasks.labelling.engines.pyscf import PyscfEngine
@@ -54,7 +54,7 @@ METHYL_IODIDE = NMer(
     ],
 )
 def test_electrons_that_a_basis_leaves_to_a_potential(basis: str, symbols: str, electrons: dict[str, int]) -> None:
-    assert core_electrons(basis, symbols.split()) == electrons
+    assert new_engine("pyscf").core_electrons(basis, symbols.split()) == electrons
 
 
 @pytest.mark.parametrize("engine", ["pyscf", "psi4", "orca"])

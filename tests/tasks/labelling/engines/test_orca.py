@@ -15,7 +15,7 @@ import pytest
 from potentials.errors import InputError
 from recipes.protocols import find_protocol
 from tasks.labelling.engines.interface import Job
-from tasks.labelling.engines.orca import OrcaEngine, program_version, write_input
+from tasks.labelling.engines.orca import OrcaEngine, write_input
 from tasks.labelling.engines.registry import get_engine
 from tasks.labelling.execution.runner import Limits, run_label
 from tasks.labelling.execution.scratch import sweep_scratch
@@ -67,7 +67,7 @@ def fake_orca(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.write_text(FAKE.format(python=sys.executable))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=":")
-    program_version.cache_clear()
+    OrcaEngine.version_of.cache_clear()
     return folder / "behave"
 
 
@@ -210,7 +210,7 @@ def test_another_program_of_that_name_is_not_orca(tmp_path: Path, monkeypatch: p
     reader.write_text("#!/bin/sh\necho 43.1\n")
     reader.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    program_version.cache_clear()
+    OrcaEngine.version_of.cache_clear()
     with pytest.raises(InputError, match=r"'.*orca' is another program of that name"):
         get_engine("orca")
     monkeypatch.setenv("PATH", "/nowhere")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -28,7 +27,7 @@ from tasks.labelling.execution import label_queue
 from tasks.labelling.execution.dispatch import LabelCounts, label_configurations
 from tasks.labelling.protocol import protocol_of
 from tests.conftest import ROOT
-from tests.tasks.labelling.execution.test_dispatch import DIMER, distances
+from tests.tasks.labelling.execution.test_dispatch import DIMER, distances, kill_alone
 from tests.tasks.labelling.instant.instant import DEADLY, GREEDY, HANGING, SETTINGS, SLOW
 
 pytestmark = pytest.mark.usefixtures("instant")
@@ -206,11 +205,7 @@ def check_killed_runs(folder: Path, client: Client, count: int, kills: int) -> N
         assert run.stdout is not None
         assert run.stdout.readline() == b"ready\n"
         time.sleep(random.uniform(0.0, 2.0))
-        family = psutil.Process(run.pid).children(recursive=True)
-        run.send_signal(signal.SIGKILL)
-        run.communicate(timeout=60)
-        _, alive = psutil.wait_procs(family, timeout=30)
-        assert not alive, [p.cmdline() for p in alive]
+        kill_alone(run)
         now = spooled(folder)
         assert len(now) == len(set(now)), "nothing is computed twice"
         assert kept <= set(now) == in_ledger(folder, values), "a reader sees what the spool has"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -78,7 +77,7 @@ def test_what_is_there_is_not_computed_again(tmp_path: Path, client: Client) -> 
     assert table.status == ("ok", "ok", "ok", "ok", "missing")
     assert table.part_names == PARTS
     assert table.energy[1] == table.energy[3] > table.energy[2] > table.energy[0] > 0
-    assert table.sub_energies[0, 1] == pytest.approx(-2.8077839575, abs=1e-6)
+    assert table.energies[0, 1] == pytest.approx(-2.8077839575, abs=1e-6)
     assert np.isnan(table.energy[4]) and np.isnan(table.t1).all()
     assert (table.cpu_seconds[:4] > 0.3).all()
 
@@ -133,6 +132,15 @@ if __name__ == "__main__":
 """
 
 
+def kill_alone(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process, and check that all its descendants end of themselves."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.communicate(timeout=60)
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert not alive, [p.cmdline() for p in alive]
+
+
 def test_a_killed_run_is_taken_up_where_it_stopped(tmp_path: Path, client: Client) -> None:
     script = tmp_path / "run_labels.py"
     script.write_text(RUN)
@@ -148,11 +156,7 @@ def test_a_killed_run_is_taken_up_where_it_stopped(tmp_path: Path, client: Clien
         return sum(path.read_bytes().count(b"\n") for path in spool_files(spool)) >= 7
 
     assert until(has_seven), (tmp_path / "log").read_text()
-    family = psutil.Process(flow.pid).children(recursive=True)
-    flow.send_signal(signal.SIGKILL)
-    flow.wait(timeout=30)
-    _, alive = psutil.wait_procs(family, timeout=20)
-    assert not alive, [p.cmdline() for p in alive]
+    kill_alone(flow)
 
     before = spooled_despite_tears(tmp_path)
     assert 7 <= len(before) < 24

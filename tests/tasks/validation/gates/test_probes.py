@@ -203,18 +203,18 @@ def test_an_edge_of_the_switching_is_no_error() -> None:
     assert gradient_error(build(METHYL_WATER, WrongSlope((0, 5), 4.0, 7.0, 0.9)), positions) > 1e-7
 
 
-class FirstIsDearer(Potential):
+class FirstIsHigher(Potential):
     """Tells two like waters apart: a stretched O-H counts in one of them."""
 
-    body = 0
+    body, size = 0, 1e-3
 
     def energy(self, positions):  # type: ignore[no-untyped-def]
-        return super().energy(positions) + 1e-3 * self._term(positions)[0]
+        return super().energy(positions) + self.size * self._term(positions)[0]
 
     def energy_and_gradient(self, positions):  # type: ignore[no-untyped-def]
         value, gradient = super().energy_and_gradient(positions)
         more, slopes = self._term(positions)
-        return value + 1e-3 * more, gradient + 1e-3 * slopes
+        return value + self.size * more, gradient + self.size * slopes
 
     def _term(self, positions):  # type: ignore[no-untyped-def]
         part = self.nmer.slices[self.body]
@@ -225,7 +225,7 @@ class FirstIsDearer(Potential):
         return (arrows**2).sum(axis=(1, 2)), slopes
 
 
-class LastIsDearer(FirstIsDearer):
+class LastIsHigher(FirstIsHigher):
     """The same of the last body."""
 
     body = -1
@@ -239,15 +239,15 @@ def within(nmer: NMer) -> list[np.ndarray]:
 @pytest.mark.parametrize(
     ("nmer", "kind"),
     [
-        (PAIR, FirstIsDearer),
-        (PAIR, LastIsDearer),
-        (TRIPLE, LastIsDearer),
-        (THREE, FirstIsDearer),
-        (THREE, LastIsDearer),
+        (PAIR, FirstIsHigher),
+        (PAIR, LastIsHigher),
+        (TRIPLE, LastIsHigher),
+        (THREE, FirstIsHigher),
+        (THREE, LastIsHigher),
     ],
     ids=lambda of: of.symmetry if isinstance(of, NMer) else of.__name__,
 )
-def test_a_potential_that_tells_two_waters_apart_is_caught(nmer: NMer, kind: type[FirstIsDearer]) -> None:
+def test_a_potential_that_tells_two_waters_apart_is_caught(nmer: NMer, kind: type[FirstIsHigher]) -> None:
     positions = clusters(nmer, 60, 1)
     planted = build(nmer, None, kind)
     before = planted.energy(positions)
@@ -270,14 +270,8 @@ def test_letters_that_tell_two_waters_apart_are_caught_as_well() -> None:
 def pulled(first: int, second: int) -> type[Potential]:
     """A potential that tells two atoms apart by their distances to all others."""
 
-    class Apart(Potential):
-        def energy(self, positions):  # type: ignore[no-untyped-def]
-            return super().energy(positions) + 1e-4 * self._term(positions)[0]
-
-        def energy_and_gradient(self, positions):  # type: ignore[no-untyped-def]
-            value, gradient = super().energy_and_gradient(positions)
-            more, slopes = self._term(positions)
-            return value + 1e-4 * more, gradient + 1e-4 * slopes
+    class Apart(FirstIsHigher):
+        size = 1e-4
 
         def _term(self, positions):  # type: ignore[no-untyped-def]
             value, slopes = 0.0, np.zeros_like(positions)
