@@ -18,6 +18,8 @@ from recipes.registry import missing
 from recipes.schema.patterns import check_basis_name, check_functional_name
 
 if TYPE_CHECKING:
+    from recipes.schema.labelling import Labelling
+
     pass
 
 Surface = Callable[[Floats], tuple[float, Floats]]
@@ -204,10 +206,10 @@ class Engine(EngineDeclaration, ABC):
         """Raise InputError if the engine does not know a density functional."""
         raise InputError(f"labelling.functional '{functional}': engine '{self.name}' has no density functionals")
 
-    def check_fitting(self, basis: str, symbols: Iterable[str], functional: str = "") -> None:  # noqa: B027
+    def check_fitting(self, basis: str, symbols: Iterable[str], functional: str = "") -> None:
         """Raise InputError if fitted integrals have no auxiliary basis; not every engine can check."""
 
-    def check_ghosts(self, basis: str, symbols: Iterable[str]) -> None:  # noqa: B027 - optional
+    def check_ghosts(self, basis: str, symbols: Iterable[str]) -> None:
         """Raise InputError if elements in a basis cannot be ghost atoms."""
 
     def check(self, labelling: Labelling, symbols: tuple[str, ...], ghosts: bool) -> None:
