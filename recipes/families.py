@@ -37,10 +37,14 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "ch-conh-ch3",
         "ch-conh-ch",
         "conh-ch-conh",
+        "conh-conh-pair",
     ),
     "polyalanine-water": ("ch-water", "ch3-water", "conh-water"),
 }
-"""Members of each family, in the order in which they are trained: the 14 n-mers of paper I, the 3 of paper II."""
+"""Members of each family, in the order in which they are trained.
+
+Polyalanine has the 14 n-mers of paper I, and the pair of -CONH- that are not bonded; with water the 3 of paper II.
+"""
 
 PUBLISHED = {
     "ch": Published(0.05, 0.14),

@@ -12,9 +12,11 @@ import numpy as np
 
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
-from recipes.authoring.writing import Settings, Size, recipe_text
+from recipes.authoring.writing import Notes, Settings, Size, recipe_text
 from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import chain
+from recipes.chemistry.pairs import SUFFIX
+from recipes.chemistry.placing import all_beside, mean_distance, windows_of
 from recipes.families import FAMILIES
 
 CHAIN = "AceAla2Nme"
@@ -27,6 +29,11 @@ RECIPES = Path(__file__).resolve().parents[1]
 
 ALKANE = ("ch", "ch3")
 """1-mers with terms up to degree 5; all others have terms up to degree 3."""
+
+PAIR = "conh-conh-pair"
+
+PAIR_RADII = (6.0, 8.0)
+"""Radii of the switching of a pair, between the middles of the C-N bonds, Angstrom."""
 
 UNSCREENED = ("conh", "ch-ch3")
 """Larger n-mers that keep all terms of degree 3; the others keep those whose atoms are connected."""
@@ -50,8 +57,12 @@ def recipe_texts() -> dict[str, str]:
     """Return the text of each generated recipe by its name."""
     found = {nmer.name: nmer for nmer in fragment_molecule(chain(CHAIN))}
     texts = {
-        name: recipe_text(found[name].nmer, gas_phase_settings(found[name])) for name in FAMILIES["polyalanine"]
+        name: recipe_text(found[name].nmer, gas_phase_settings(found[name]))
+        for name in FAMILIES["polyalanine"]
+        if not name.endswith(SUFFIX)
     }
+    pair = NMer(PAIR, all_beside([found["conh"].fragment] * 2))
+    texts[PAIR] = recipe_text(pair, pair_settings(pair))
     for name in FAMILIES["polyalanine-water"]:
         if name != BY_HAND:
             one = found[name.removesuffix("-water")].fragment
@@ -132,6 +143,28 @@ def water_settings(nmer: NMer) -> Settings:
         ),
         switching=((0, one.natoms), (8.0, 10.0)),
         small=small,
+    )
+
+
+def pair_settings(nmer: NMer) -> Settings:
+    """Return the settings of two -CONH- that are not bonded to each other."""
+    size = nmer.fragments[0].natoms
+    return Settings(
+        comment="Two -CONH- of a chain that are not bonded to each other, closed with caps where bonds are cut: "
+        "the hydrogen bonds of a helix, beyond the n-mers of paper I (Zhou, Bull-Vulpe, Pan, Paesani 2025). "
+        f"Energies are counterpoise-corrected two-body energies. {ORIGIN}",
+        title="-CONH- with -CONH- (capped), not bonded to each other",
+        smoke=Size(9000, 100, 20, 2, 60, (1.0, 2.0), 3),
+        laptop=Size(90_000, 4000, 400, 3, 1000, (0.3, 0.5), 2),
+        paper=Size(600_000, 47_000, 2000, 3, PAPER_TERMS, (0.5, 0.5)),
+        rules=("connected",),
+        switching=(((0, 2), (size, size + 2)), PAIR_RADII),
+        windows=windows_of(mean_distance(nmer.fragments)),
+        small=False,
+        notes=Notes(
+            switching="From the middle of the C-N bond; beyond r_out V_phys is left. Two -CONH- 8 A apart are 5 A "
+            "apart at their nearest atoms.",
+        ),
     )
 
 
