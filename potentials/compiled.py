@@ -78,6 +78,7 @@ class Compiled:
                 if _other_folder():
                     continue
             else:
+                compiled._cache._cache_file._source_stamp = _stamps(self._function)
                 compiled._cache = _Lenient(compiled._cache)
             break
         self.__dict__["dispatcher"] = compiled  # set first: functions that it calls may call it
@@ -100,6 +101,27 @@ class FromNumba:
 
 
 carray: Any = FromNumba("carray")
+
+
+def _stamps(function: Callable[..., Any]) -> tuple[tuple[str, float, int], ...]:
+    """Return name, time and size of the files of a function and of all that it calls.
+
+    numba compares the function's own file only, and would use old code of a function called from another file.
+    """
+    seen: dict[int, Callable[..., Any]] = {}
+    waiting = [function]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen[id(one)] = one
+        for name in one.__code__.co_names:
+            called = one.__globals__.get(name)
+            called = getattr(called, "_function", getattr(called, "py_func", None))
+            if called is not None:
+                waiting.append(called)
+    files = sorted({one.__code__.co_filename for one in seen.values()})
+    return tuple((Path(file).name, (found := os.stat(file)).st_mtime, found.st_size) for file in files)
 
 
 def _compile_called(function: Callable[..., Any]) -> None:

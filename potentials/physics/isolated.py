@@ -244,10 +244,10 @@ class Isolated:
 
     def evaluate(
         self, positions: Floats, work: Work, tolerance: float, past: Floats, known: int
-    ) -> tuple[Evaluation, int]:
-        """Return energies, gradients, shares and virials of (m, atoms, 3), and how many past steps are known.
+    ) -> tuple[Evaluation, int, int]:
+        """Return energies, gradients, shares and virials, the iterations, and how many past steps are known.
 
-        The parameters are those of the compiled function.
+        The parameters are those of the compiled function; positions (m, atoms, 3).
 
         Raises
         ------
@@ -266,7 +266,7 @@ class Isolated:
         energy = shares.sum(axis=1)
         if not np.isfinite(energy).all():
             raise InputError("V_phys of these positions is not a finite number; atoms are too near or too far")
-        return Evaluation(energy, gradient, dict(zip(SHARES, shares.T, strict=True)), virial), known
+        return Evaluation(energy, gradient, dict(zip(SHARES, shares.T, strict=True)), virial), status, known
 
     def _refuse(self, status: int, number: int, positions: Floats, work: Work) -> None:
         """Raise the error of a configuration that failed."""

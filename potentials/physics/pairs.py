@@ -18,9 +18,11 @@ from potentials.physics.thole import BARE, FARTHEST, OPTIONS, decay, upper_gamma
 from potentials.units import COULOMB
 
 BLOCK = 256
-"""Pairs of a block."""
+"""Pairs of a block: all of its data are in the first-level cache."""
 
-COLUMNS = 24 * BLOCK
+_ROW = BLOCK + 8  # not a power of 2, or all rows would compete for the same places in the cache
+
+COLUMNS = 21 * _ROW
 """Length of the array of a block."""
 
 CHARGE, ALPHA, STIFFNESS, WIDTH = 0, 1, 2, 3
@@ -30,11 +32,9 @@ C6, B, R12 = 0, 1, 2
 """Tables of the pairs' data, each (types, atoms)."""
 
 # where each number of a pair stands in the array of a block
-_X, _Y, _Z, _W = 0, BLOCK, 2 * BLOCK, 3 * BLOCK
-_QI, _QJ, _C6, _B, _R12 = 4 * BLOCK, 5 * BLOCK, 6 * BLOCK, 7 * BLOCK, 8 * BLOCK
-_MIX, _MIY, _MIZ, _MJX, _MJY, _MJZ = _C6, _B, _R12, 9 * BLOCK, 10 * BLOCK, 11 * BLOCK
-_U, _S, _FI, _FJ, _T1, _T2 = (k * BLOCK for k in range(12, 18))
-_GX, _GY, _GZ = 18 * BLOCK, 19 * BLOCK, 20 * BLOCK
+_X, _Y, _Z, _W, _QI, _QJ, _C6, _B, _R12 = (k * _ROW for k in range(9))
+_MIX, _MIY, _MIZ, _MJX, _MJY, _MJZ = (k * _ROW for k in range(6, 12))
+_U, _S, _FI, _FJ, _T1, _T2, _GX, _GY, _GZ = (k * _ROW for k in range(12, 21))
 
 
 @njit(**OPTIONS)  # type: ignore[untyped-decorator]
@@ -101,8 +101,6 @@ def permanent(
             i6 = i3 * i3
             r4 = r2 * r2 * block[_W + p]
             u, v = thole_charge * r4, thole_dipole * r4
-            near += u < BARE
-            block[_U + p] = u
             s1 = (1 - decay(u)) * i3
             v = v if v < FARTHEST else FARTHEST
             e = decay(v)
@@ -115,6 +113,8 @@ def permanent(
             c6, r12 = block[_C6 + p] * i6, block[_R12 + p] * i6 * i6
             f, slope = damping(block[_B + p] * r2 * inverse)
             charges = COULOMB * qi * qj
+            near += (u < BARE) & (charges != 0)
+            block[_U + p] = u if charges != 0 else BARE
             electrostatics += charges * inverse
             dispersion -= f * c6
             repulsion += r12
@@ -122,7 +122,7 @@ def permanent(
         if near:
             for p in range(count):
                 u = block[_U + p]
-                if u < BARE and block[_QI + p] * block[_QJ + p] != 0:
+                if u < BARE:
                     change = (u**0.25 * upper_gamma(u) - decay(u)) * COULOMB * block[_QI + p] * block[_QJ + p]
                     electrostatics += change / np.sqrt(
                         block[_X + p] ** 2 + block[_Y + p] ** 2 + block[_Z + p] ** 2
@@ -132,7 +132,8 @@ def permanent(
             m = min(count - k, n - j)
             tensor[0, first + k : first + k + m] = block[_T1 + k : _T1 + k + m]
             tensor[1, first + k : first + k + m] = block[_T2 + k : _T2 + k + m]
-            _spread_permanent(i, j, m, k, n, block, field, gradient)
+            _spread(i, j, m, k, n, _S, _S, block, gradient)
+            _spread(i, j, m, k, n, _FI, _FJ, block, field)
             i, j, k = (i, j + m, k + m) if j + m < n else (i + 1, i + 2, k + m)
     shares[0], shares[1], shares[2], shares[3] = electrostatics, 0.0, dispersion, repulsion
     return touching
@@ -221,8 +222,12 @@ def add_induced(
         k = 0
         while k < count:
             m = min(count - k, n - j)
-            _spread(i, j, m, k, n, block, gradient)
+            _spread_gradient(i, j, m, k, n, block, gradient)
             i, j, k = (i, j + m, k + m) if j + m < n else (i + 1, i + 2, k + m)
+
+
+# The slices below begin at the first atom and the first pair: an index counted from 0 is known not to be negative,
+# which vector loops require.
 
 
 @njit(**OPTIONS)  # type: ignore[untyped-decorator]
@@ -230,19 +235,22 @@ def _fill_permanent(
     i: int, first: int, count: int, k: int, x: Floats, atoms: Floats, kind: Ints, tables: Floats, block: Floats
 ) -> None:
     """Write the data of the pairs of atom i with `count` atoms from `first` on, from pair `k` of the block on."""
-    n = len(kind)
-    xi, yi, zi, qi, wi, t = x[i], x[n + i], x[2 * n + i], atoms[CHARGE, i], atoms[WIDTH, i], kind[i]
+    n, t = len(kind), kind[i]
+    xi, yi, zi, qi, wi = x[i], x[n + i], x[2 * n + i], atoms[CHARGE, i], atoms[WIDTH, i]
+    xs, ys, zs = x[first:n], x[n + first : 2 * n], x[2 * n + first :]
+    charge, width = atoms[CHARGE, first:], atoms[WIDTH, first:]
+    c6, b, r12 = tables[C6, t, first:], tables[B, t, first:], tables[R12, t, first:]
+    part = block[k:]
     for p in range(count):
-        j = first + p
-        block[_X + k + p] = xi - x[j]
-        block[_Y + k + p] = yi - x[n + j]
-        block[_Z + k + p] = zi - x[2 * n + j]
-        block[_W + k + p] = wi * atoms[WIDTH, j]
-        block[_QI + k + p] = qi
-        block[_QJ + k + p] = atoms[CHARGE, j]
-        block[_C6 + k + p] = tables[C6, t, j]
-        block[_B + k + p] = tables[B, t, j]
-        block[_R12 + k + p] = tables[R12, t, j]
+        part[_X + p] = xi - xs[p]
+        part[_Y + p] = yi - ys[p]
+        part[_Z + p] = zi - zs[p]
+        part[_W + p] = wi * width[p]
+        part[_QI + p] = qi
+        part[_QJ + p] = charge[p]
+        part[_C6 + p] = c6[p]
+        part[_B + p] = b[p]
+        part[_R12 + p] = r12[p]
 
 
 @njit(**OPTIONS)  # type: ignore[untyped-decorator]
@@ -253,20 +261,23 @@ def _fill_induced(
     n = len(x) // 3
     xi, yi, zi, qi, wi = x[i], x[n + i], x[2 * n + i], atoms[CHARGE, i], atoms[WIDTH, i]
     ax, ay, az = dipole[i], dipole[n + i], dipole[2 * n + i]
+    xs, ys, zs = x[first:n], x[n + first : 2 * n], x[2 * n + first :]
+    bx, by, bz = dipole[first:n], dipole[n + first : 2 * n], dipole[2 * n + first :]
+    charge, width = atoms[CHARGE, first:], atoms[WIDTH, first:]
+    part = block[k:]
     for p in range(count):
-        j = first + p
-        block[_X + k + p] = xi - x[j]
-        block[_Y + k + p] = yi - x[n + j]
-        block[_Z + k + p] = zi - x[2 * n + j]
-        block[_W + k + p] = wi * atoms[WIDTH, j]
-        block[_QI + k + p] = qi
-        block[_QJ + k + p] = atoms[CHARGE, j]
-        block[_MIX + k + p] = ax
-        block[_MIY + k + p] = ay
-        block[_MIZ + k + p] = az
-        block[_MJX + k + p] = dipole[j]
-        block[_MJY + k + p] = dipole[n + j]
-        block[_MJZ + k + p] = dipole[2 * n + j]
+        part[_X + p] = xi - xs[p]
+        part[_Y + p] = yi - ys[p]
+        part[_Z + p] = zi - zs[p]
+        part[_W + p] = wi * width[p]
+        part[_QI + p] = qi
+        part[_QJ + p] = charge[p]
+        part[_MIX + p] = ax
+        part[_MIY + p] = ay
+        part[_MIZ + p] = az
+        part[_MJX + p] = bx[p]
+        part[_MJY + p] = by[p]
+        part[_MJZ + p] = bz[p]
 
 
 @njit(**OPTIONS)  # type: ignore[untyped-decorator]
@@ -284,51 +295,40 @@ def _exclude(
 
 
 @njit(**OPTIONS)  # type: ignore[untyped-decorator]
-def _spread_permanent(
-    i: int, first: int, count: int, k: int, n: int, block: Floats, field: Floats, gradient: Floats
+def _spread(
+    i: int, first: int, count: int, k: int, n: int, here: int, there: int, block: Floats, total: Floats
 ) -> None:
-    """Add fields and central gradients of the pairs of atom i."""
-    gx = gy = gz = ex = ey = ez = 0.0
+    """Add the vectors of the pairs of atom i, times the numbers `here` for it and `there` for the others."""
+    part, mine, theirs = block[k:], block[here + k :], block[there + k :]
+    tx, ty, tz = total[first:n], total[n + first : 2 * n], total[2 * n + first :]
+    x = y = z = 0.0
     for p in range(count):
-        j = first + p
-        dx, dy, dz, slope = block[_X + k + p], block[_Y + k + p], block[_Z + k + p], block[_S + k + p]
-        gx += slope * dx
-        gy += slope * dy
-        gz += slope * dz
-        gradient[j] -= slope * dx
-        gradient[n + j] -= slope * dy
-        gradient[2 * n + j] -= slope * dz
-    for p in range(count):
-        j = first + p
-        dx, dy, dz = block[_X + k + p], block[_Y + k + p], block[_Z + k + p]
-        here, there = block[_FI + k + p], block[_FJ + k + p]
-        ex += here * dx
-        ey += here * dy
-        ez += here * dz
-        field[j] -= there * dx
-        field[n + j] -= there * dy
-        field[2 * n + j] -= there * dz
-    gradient[i] += gx
-    gradient[n + i] += gy
-    gradient[2 * n + i] += gz
-    field[i] += ex
-    field[n + i] += ey
-    field[2 * n + i] += ez
+        dx, dy, dz, a, b = part[_X + p], part[_Y + p], part[_Z + p], mine[p], theirs[p]
+        x += a * dx
+        y += a * dy
+        z += a * dz
+        tx[p] -= b * dx
+        ty[p] -= b * dy
+        tz[p] -= b * dz
+    total[i] += x
+    total[n + i] += y
+    total[2 * n + i] += z
 
 
 @njit(**OPTIONS)  # type: ignore[untyped-decorator]
-def _spread(i: int, first: int, count: int, k: int, n: int, block: Floats, gradient: Floats) -> None:
+def _spread_gradient(i: int, first: int, count: int, k: int, n: int, block: Floats, gradient: Floats) -> None:
     """Add the gradients of the pairs of atom i."""
-    gx = gy = gz = 0.0
+    part = block[k:]
+    tx, ty, tz = gradient[first:n], gradient[n + first : 2 * n], gradient[2 * n + first :]
+    x = y = z = 0.0
     for p in range(count):
-        j = first + p
-        ax, ay, az = block[_GX + k + p], block[_GY + k + p], block[_GZ + k + p]
-        gx += ax
-        gy += ay
-        gz += az
-        gradient[j] -= ax
-        gradient[n + j] -= ay
-        gradient[2 * n + j] -= az
-    gradient[i] += gx
-    gradient[n + i] += gy
-    gradient[2 * n + i] += gz
+        ax, ay, az = part[_GX + p], part[_GY + p], part[_GZ + p]
+        x += ax
+        y += ay
+        z += az
+        tx[p] -= ax
+        ty[p] -= ay
+        tz[p] -= az
+    gradient[i] += x
+    gradient[n + i] += y
+    gradient[2 * n + i] += z

@@ -27,12 +27,18 @@ class Trajectory(EnergyFunction):
         The system.
     tolerance
         Root mean square of the dipoles' residual at which the iterations end, e Angstrom.
+
+    Attributes
+    ----------
+    iterations
+        Iterations of the last step; the most of several.
     """
 
     def __init__(self, system: Isolated, tolerance: float = ALONG) -> None:
         self._system, self.tolerance = system, tolerance
         self._work = system.work()
         self._past, self._known = np.zeros((3, 3 * len(system.symbols))), 0
+        self.iterations = 0
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -42,7 +48,7 @@ class Trajectory(EnergyFunction):
     def evaluate(self, positions: Floats) -> Evaluation:
         """Return the energies, gradients, shares and virials of (n, atoms, 3), the next steps, in Angstrom."""
         try:
-            found, self._known = self._system.evaluate(
+            found, self.iterations, self._known = self._system.evaluate(
                 positions, self._work, self.tolerance, self._past, self._known
             )
         except NmerError:

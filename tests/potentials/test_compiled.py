@@ -118,3 +118,17 @@ def test_nothing_else_asks_numba_for_a_cache() -> None:
             if isinstance(node, ast.ImportFrom) and node.module == "numba":
                 names = {alias.name for alias in node.names}
                 assert not names & {"njit", "jit", "cfunc", "vectorize", "guvectorize"}, path
+
+
+def test_code_of_a_function_called_from_another_file_is_not_used_after_a_change(tmp_path: Path) -> None:
+    head = "from potentials.compiled import njit\n"
+    inner, outer = tmp_path / "inner_of_it.py", tmp_path / "outer_of_it.py"
+    outer.write_text(
+        f"{head}from inner_of_it import add\n@njit(cache=True)\ndef twice(x):\n    return 2 * add(x)\n"
+    )
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from outer_of_it import twice; print(twice(1))"
+    for step in (1, 10):
+        inner.write_text(f"{head}@njit(cache=True)\ndef add(x):\n    return x + {step}\n")
+        done = run(ROOT, tmp_path, "-c", program, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+        assert (done.stdout, done.stderr) == (f"{2 * (1 + step)}\n", "")
+    assert list((tmp_path / "cache").rglob("*twice*.nbc"))

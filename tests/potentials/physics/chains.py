@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from potentials.physics.model import PhysicsPotential
 from potentials.physics.parameters import PhysicsParameters
@@ -21,7 +22,7 @@ OF_ELEMENT = {
 
 OF_TYPE = {
     "ch3:C": -0.3, "ch3:H": 0.1, "ch:C": -0.1, "ch:H": 0.1, "conh:C": 0.6, "conh:O": -0.6, "conh:N": -0.4,
-    "conh:H": 0.4, "O:O": -0.66, "O:H": 0.33,
+    "conh:H": 0.4, "water:O": -0.66, "water:H": 0.33,
 }  # fmt: skip
 """Charges, every 1-mer neutral."""
 
@@ -51,3 +52,21 @@ def model(name: str, **changed: float) -> tuple[PhysicsPotential, np.ndarray]:
     typed, topology = type_molecule(molecule)
     found = PhysicsPotential(molecule.symbols, topology, typed.types, parameters(typed.types, **changed))
     return found, np.array(molecule.positions)
+
+
+def in_water(name: str, waters: int, **changed: float) -> tuple[PhysicsPotential, np.ndarray]:
+    """Return V_phys of a molecule among waters on a grid of 3.2 A, each turned at random, and the geometry."""
+    solute, water = embedded(name), embedded("O")
+    places = np.array(solute.positions) - np.mean(solute.positions, axis=0)
+    one = np.array(water.positions) - water.positions[0]
+    grid = 3.2 * np.stack(np.meshgrid(*[np.arange(-12, 13)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    free = grid[np.linalg.norm(grid[:, None] - places[None, :], axis=2).min(axis=1) > 3.0]
+    centres = free[np.argsort(np.linalg.norm(free, axis=1), kind="stable")[:waters]]
+    turns = Rotation.random(waters, rng=np.random.default_rng(3)).as_matrix()
+    positions = np.concatenate(
+        [places, *(centre + one @ turn for centre, turn in zip(centres, turns, strict=True))]
+    )
+    bonds = [(solute.natoms + 3 * n + i, solute.natoms + 3 * n + j) for n in range(waters) for i, j in water.bonds]
+    whole = Molecule("", solute.symbols + waters * water.symbols, (*solute.bonds, *bonds))
+    typed, topology = type_molecule(whole)
+    return PhysicsPotential(whole.symbols, topology, typed.types, parameters(typed.types, **changed)), positions
