@@ -77,9 +77,10 @@ def evaluate(
     kind: Ints,
     tables: Floats,
     uncharged: tuple[Ints, Ints],
+    scaled: tuple[Ints, Ints],
     unrepelled: tuple[Ints, Ints],
     soft: Ints,
-    thole: tuple[float, float],
+    factors: tuple[float, float, float],
     tolerance: float,
     past: Floats,
     known: int,
@@ -94,12 +95,12 @@ def evaluate(
     ----------
     positions
         (m, n, 3), Angstrom.
-    atoms, kind, tables, uncharged, unrepelled
+    atoms, kind, tables, uncharged, scaled, unrepelled
         The system; see `pairs.permanent`.
     soft
         Atoms with a polarizability.
-    thole
-        a of charges with dipoles, and of dipoles with dipoles.
+    factors
+        Thole's a of charges and of dipoles, and the factor of the charges of the scaled pairs.
     tolerance
         Root mean square of the dipoles' residual at which the iterations end, e Angstrom.
     past, known
@@ -126,7 +127,7 @@ def evaluate(
             for axis in range(3):
                 x[axis * n + a] = positions[c, a, axis]
         touching = permanent(
-            x, atoms, kind, tables, uncharged, unrepelled, thole[0], thole[1],
+            x, atoms, kind, tables, uncharged, scaled, unrepelled, factors[2], factors[0], factors[1],
             work.block, work.tensor, field, slope, shares[c],
         )  # fmt: skip
         if touching:
@@ -149,7 +150,9 @@ def evaluate(
             steps += 1
         most = max(most, steps)
         shares[c, 1] = COULOMB * energy_of(field, dipole, vectors[RESIDUAL], soft)
-        add_induced(x, atoms, uncharged, thole[0], thole[1], dipole, work.block, slope)
+        add_induced(
+            x, atoms, uncharged, scaled, factors[2], factors[0], factors[1], dipole, work.block, slope
+        )  # fmt: skip
         if len(past):
             past[2] = past[1]
             past[1] = past[0]
@@ -233,9 +236,10 @@ class Isolated:
             np.ascontiguousarray(kind, dtype=np.int64),
             np.array([table[np.ix_(used, row)] for table in tables]),
             topology.uncharged,
+            topology.one_five,
             topology.unrepelled,
             self.soft,
-            (parameters.thole_charge, parameters.thole_dipole),
+            (parameters.thole_charge, parameters.thole_dipole, parameters.scale_15),
         )
 
     def work(self, *, direct: bool = False) -> Work:

@@ -22,7 +22,7 @@ BLOCK = 256
 
 _ROW = BLOCK + 8  # not a power of 2, or all rows would compete for the same places in the cache
 
-COLUMNS = 21 * _ROW
+COLUMNS = 22 * _ROW
 """Length of the array of a block."""
 
 CHARGE, ALPHA, STIFFNESS, WIDTH = 0, 1, 2, 3
@@ -34,7 +34,7 @@ C6, B, R12 = 0, 1, 2
 # where each number of a pair stands in the array of a block
 _X, _Y, _Z, _W, _QI, _QJ, _C6, _B, _R12 = (k * _ROW for k in range(9))
 _MIX, _MIY, _MIZ, _MJX, _MJY, _MJZ = (k * _ROW for k in range(6, 12))
-_U, _S, _FI, _FJ, _T1, _T2, _GX, _GY, _GZ = (k * _ROW for k in range(12, 21))
+_U, _S, _FI, _FJ, _T1, _T2, _GX, _GY, _GZ, _ON = (k * _ROW for k in range(12, 22))
 
 
 @njit(**OPTIONS)  # type: ignore[untyped-decorator]
@@ -44,7 +44,9 @@ def permanent(
     kind: Ints,
     tables: Floats,
     uncharged: tuple[Ints, Ints],
+    scaled: tuple[Ints, Ints],
     unrepelled: tuple[Ints, Ints],
+    scale: float,
     thole_charge: float,
     thole_dipole: float,
     block: Floats,
@@ -61,8 +63,8 @@ def permanent(
         (3 n,), positions.
     atoms, kind, tables
         (4, n), the rows above; (n,), the row of an atom in the tables; (3, kinds, n), the tables above.
-    uncharged, unrepelled
-        Excluded pairs without charges and dispersion, and without repulsion; see `Topology`.
+    uncharged, scaled, unrepelled, scale
+        Pairs without charges and dispersion, with charges times `scale`, and without repulsion; see `Topology`.
     block
         (COLUMNS,), for intermediate results.
     tensor
@@ -87,8 +89,9 @@ def permanent(
         while k < count:
             m = min(count - k, n - b)
             _fill_permanent(a, b, m, k, x, atoms, kind, tables, block)
-            _exclude(a, b, m, k, uncharged, block, _QI, _QJ, _C6)
-            _exclude(a, b, m, k, unrepelled, block, _R12, _R12, _R12)
+            _put(a, b, m, k, uncharged, 0.0, block, _ON, _C6)
+            _put(a, b, m, k, scaled, scale, block, _ON, _ON)
+            _put(a, b, m, k, unrepelled, 0.0, block, _R12, _R12)
             a, b, k = (a, b + m, k + m) if b + m < n else (a + 1, a + 2, k + m)
         near = 0
         for p in range(count):
@@ -107,12 +110,12 @@ def permanent(
             t1 = (1 - e) * i3
             block[_T1 + p] = t1
             block[_T2 + p] = (3 * t1 - 4 * v * e * i3) * i2
-            qi, qj = block[_QI + p], block[_QJ + p]
-            block[_FI + p] = s1 * qj
-            block[_FJ + p] = s1 * qi
+            qi, qj, on = block[_QI + p], block[_QJ + p], block[_ON + p]
+            block[_FI + p] = s1 * qj * on
+            block[_FJ + p] = s1 * qi * on
             c6, r12 = block[_C6 + p] * i6, block[_R12 + p] * i6 * i6
             f, slope = damping(block[_B + p] * r2 * inverse)
-            charges = COULOMB * qi * qj
+            charges = COULOMB * qi * qj * on
             near += (u < BARE) & (charges != 0)
             block[_U + p] = u if charges != 0 else BARE
             electrostatics += charges * inverse
@@ -123,9 +126,11 @@ def permanent(
             for p in range(count):
                 u = block[_U + p]
                 if u < BARE:
-                    change = (u**0.25 * upper_gamma(u) - decay(u)) * COULOMB * block[_QI + p] * block[_QJ + p]
-                    electrostatics += change / np.sqrt(
-                        block[_X + p] ** 2 + block[_Y + p] ** 2 + block[_Z + p] ** 2
+                    charges = COULOMB * block[_QI + p] * block[_QJ + p] * block[_ON + p]
+                    electrostatics += (
+                        charges
+                        * (u**0.25 * upper_gamma(u) - decay(u))
+                        / np.sqrt(block[_X + p] ** 2 + block[_Y + p] ** 2 + block[_Z + p] ** 2)
                     )
         k = 0
         while k < count:
@@ -173,6 +178,8 @@ def add_induced(
     x: Floats,
     atoms: Floats,
     uncharged: tuple[Ints, Ints],
+    scaled: tuple[Ints, Ints],
+    scale: float,
     thole_charge: float,
     thole_dipole: float,
     dipole: Floats,
@@ -189,7 +196,8 @@ def add_induced(
         while k < count:
             m = min(count - k, n - b)
             _fill_induced(a, b, m, k, x, atoms, dipole, block)
-            _exclude(a, b, m, k, uncharged, block, _QI, _QJ, _QJ)
+            _put(a, b, m, k, uncharged, 0.0, block, _ON, _ON)
+            _put(a, b, m, k, scaled, scale, block, _ON, _ON)
             a, b, k = (a, b + m, k + m) if b + m < n else (a + 1, a + 2, k + m)
         for p in range(count):
             dx, dy, dz = block[_X + p], block[_Y + p], block[_Z + p]
@@ -210,7 +218,7 @@ def add_induced(
             t3 = (5 * t2 - 4 * v * e * (4 * v - 1) * i3 * i2) * i2
             ax, ay, az = block[_MIX + p], block[_MIY + p], block[_MIZ + p]
             bx, by, bz = block[_MJX + p], block[_MJY + p], block[_MJZ + p]
-            qi, qj = block[_QI + p], block[_QJ + p]
+            qi, qj = block[_QI + p] * block[_ON + p], block[_QJ + p] * block[_ON + p]
             vx, vy, vz = qj * ax - qi * bx, qj * ay - qi * by, qj * az - qi * bz
             ri, rj = ax * dx + ay * dy + az * dz, bx * dx + by * dy + bz * dz
             dot = ax * bx + ay * by + az * bz
@@ -248,6 +256,7 @@ def _fill_permanent(
         part[_W + p] = wi * width[p]
         part[_QI + p] = qi
         part[_QJ + p] = charge[p]
+        part[_ON + p] = 1.0
         part[_C6 + p] = c6[p]
         part[_B + p] = b[p]
         part[_R12 + p] = r12[p]
@@ -272,6 +281,7 @@ def _fill_induced(
         part[_W + p] = wi * width[p]
         part[_QI + p] = qi
         part[_QJ + p] = charge[p]
+        part[_ON + p] = 1.0
         part[_MIX + p] = ax
         part[_MIY + p] = ay
         part[_MIZ + p] = az
@@ -281,17 +291,16 @@ def _fill_induced(
 
 
 @njit(**OPTIONS)  # type: ignore[untyped-decorator]
-def _exclude(
-    i: int, first: int, count: int, k: int, excluded: tuple[Ints, Ints], block: Floats, a: int, b: int, c: int
+def _put(
+    i: int, first: int, count: int, k: int, pairs: tuple[Ints, Ints], value: float, block: Floats, a: int, b: int
 ) -> None:
-    """Set three numbers of the excluded pairs to 0."""
-    begins, others = excluded
+    """Give two numbers of certain pairs a value."""
+    begins, others = pairs
     for e in range(begins[i], begins[i + 1]):
         p = others[e] - first
         if 0 <= p < count:
-            block[a + k + p] = 0.0
-            block[b + k + p] = 0.0
-            block[c + k + p] = 0.0
+            block[a + k + p] = value
+            block[b + k + p] = value
 
 
 @njit(**OPTIONS)  # type: ignore[untyped-decorator]

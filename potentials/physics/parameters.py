@@ -43,6 +43,8 @@ class PhysicsParameters:
         function whose R^-12 term is the repulsion.
     thole_charge, thole_dipole
         Thole's a of charges with charges and dipoles, and of dipoles with dipoles.
+    scale_15
+        Factor of the charge-charge and charge-dipole terms of atoms four bonds apart, in different 1-mers.
     name
         The version it was read from.
 
@@ -62,6 +64,7 @@ class PhysicsParameters:
     rmin_half: Floats
     thole_charge: float = 0.4
     thole_dipole: float = 0.055
+    scale_15: float = 0.5
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -77,6 +80,8 @@ class PhysicsParameters:
             raise InputError("physics parameters: a type is there twice")
         if not (self.thole_charge > 0 and self.thole_dipole > 0):
             raise InputError("physics parameters: Thole's a must be positive")
+        if not 0 <= self.scale_15 <= 1:
+            raise InputError(f"physics parameters: scale_15 is {self.scale_15}; allowed: from 0 to 1")
 
     @cached_property
     def digest(self) -> str:

@@ -61,6 +61,20 @@ class Topology:
         return _rows(self.natoms, ({*atoms, *self._members[self.onemers[a]]} for a, atoms in enumerate(near)))
 
     @cached_property
+    def one_five(self) -> Excluded:
+        """The pairs of different 1-mers that are four bonds apart: their charge terms are scaled.
+
+        Point charges are a poor picture of neighbouring groups; with half of these terms V_phys does not spoil the
+        torsions that the n-mers describe (docs/physics.md). Dispersion and dipole-dipole terms are not scaled.
+        """
+        joined, none = neighbours(self.natoms, self.bonds), self.uncharged
+        near = [_within(joined, a, NEAREST) - {a} for a in range(self.natoms)]
+        for i in range(self.natoms):
+            for j in none[1][none[0][i] : none[0][i + 1]]:
+                near[i].discard(int(j))
+        return _rows(self.natoms, near)
+
+    @cached_property
     def unrepelled(self) -> Excluded:
         """The pairs without repulsion: of 1-mers fewer than three steps apart."""
         owner = self.onemers
@@ -75,6 +89,11 @@ class Topology:
     def charged(self) -> Bools:
         """(atoms, atoms), whether a pair is not in `uncharged`; for small systems."""
         return _matrix(self.uncharged)
+
+    @property
+    def scaled(self) -> Bools:
+        """(atoms, atoms), whether a pair is in `one_five`; for small systems."""
+        return ~_matrix(self.one_five) & ~np.eye(self.natoms, dtype=np.bool_)
 
     @property
     def repelling(self) -> Bools:

@@ -27,7 +27,7 @@ def shares_and_gradient(
     r = positions[i] - positions[j]
     d = np.linalg.norm(r, axis=1)
     width = damped * (alpha[i] * alpha[j]) ** (1 / 6)
-    on = topology.charged[i, j]
+    on = topology.charged[i, j] * np.where(topology.scaled[i, j], parameters.scale_15, 1.0)
     slope = np.zeros(len(i))  # dE/dd / d of every pair, for what is central
 
     s0, s1, s2, _ = _thole(d, width, parameters.thole_charge)
@@ -57,7 +57,7 @@ def shares_and_gradient(
     pull = -COULOMB * (s1[:, None] * v + 3 * t2[:, None] * (mi * rj[:, None] + mj * ri[:, None]))
     slope += COULOMB * (3 * s2 * vr + 15 * t3 * ri * rj - 3 * t2 * mm)
 
-    c6 = np.where(on, parameters.pair_c6[grid][i, j], 0.0)
+    c6 = np.where(on > 0, parameters.pair_c6[grid][i, j], 0.0)
     b = parameters.pair_damping[grid][i, j]
     r12 = np.where(topology.repelling[i, j], parameters.pair_r12[grid][i, j], 0.0)
     x = b * d

@@ -44,7 +44,14 @@ def amoeba(potential: PhysicsPotential, positions: np.ndarray) -> tuple[float, n
 
 @pytest.mark.parametrize("where", ["chain", "water"])
 def test_undamped_electrostatics_and_polarization(where: str) -> None:
-    bare = {"thole_charge": 1e9, "thole_dipole": 1e9, "polarizability": SOFT, "c6": 0.0, "epsilon": 0.0}
+    bare = {
+        "scale_15": 1.0,
+        "thole_charge": 1e9,
+        "thole_dipole": 1e9,
+        "polarizability": SOFT,
+        "c6": 0.0,
+        "epsilon": 0.0,
+    }
     potential, positions = model("AceAla3Nme", **bare) if where == "chain" else in_water("AceAlaNme", 8, **bare)
     found = potential.evaluate(positions[None])
     energy, gradient = amoeba(potential, positions)
