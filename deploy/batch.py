@@ -35,14 +35,9 @@ def cluster_class(system: str) -> type[Any]:
     import dask_jobqueue
     from distributed.deploy.spec import ProcessInterface
 
-    base = {
-        "slurm": dask_jobqueue.SLURMCluster,
-        "pbs": dask_jobqueue.PBSCluster,
-        "lsf": dask_jobqueue.LSFCluster,
-        "sge": dask_jobqueue.SGECluster,
-    }[system]
+    base = getattr(dask_jobqueue, f"{system.upper()}Cluster")
 
-    class PatientJob(base.job_cls):  # type: ignore[misc, name-defined]
+    class ResubmittedJob(base.job_cls):  # type: ignore[misc, name-defined]
         """A job that is submitted again later if the batch system rejects it."""
 
         refusals: ClassVar[list[str]] = []
@@ -68,7 +63,7 @@ def cluster_class(system: str) -> type[Any]:
     class ReplacingCluster(base):  # type: ignore[misc, valid-type]
         """dask-jobqueue itself does not notice the loss of a job with more than one process."""
 
-        job_cls = PatientJob
+        job_cls = ResubmittedJob
 
         def _update_worker_status(self, op: str, msg: Any) -> None:
             if op == "remove":
@@ -134,7 +129,7 @@ def batch_cluster(
 
 
 def _wait_for_workers(cluster: Any, count: int, patience: float, system: str) -> None:
-    """Wait for a first worker, and then `OTHERS` seconds for the others."""
+    """Wait for a first worker, and then `GATHER` seconds for the others."""
     began, first = time.monotonic(), None
     while True:
         there, now = len(cluster.scheduler_info["workers"]), time.monotonic()

@@ -24,11 +24,12 @@ _GIB = 1024**3
 STARTS = 3
 """How often worker processes on this machine are started before that is an error."""
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""The variables that set the threads of linear algebra."""
+
 WORKER_ENVIRONMENT = {
     "PYTHONSAFEPATH": "1",  # a folder of the same name in the working directory is never imported
-    "OMP_NUM_THREADS": "1",  # the cluster fills the cores, not the threads of one label
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
+    **dict.fromkeys(THREADS, "1"),  # the cluster fills the cores, not the threads of one label
 }
 
 DASK_SETTINGS: dict[str, Any] = {
@@ -38,10 +39,7 @@ DASK_SETTINGS: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": 2,
     "distributed.scheduler.worker-saturation": 1.0,  # no label waits at a busy worker while another is free
     "distributed.diagnostics.nvml": False,
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": False,
+    **{f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause", "terminate")},
 }
 
 
@@ -88,8 +86,8 @@ def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iter
     scratch.mkdir(parents=True, exist_ok=True)
     with keys_in_memory(), dask.config.set(DASK_SETTINGS):
         # workers inherit this and ignore Ctrl-C: the run, which receives it too, closes them
-        with _interrupts_ignored(), _nothing_of_main():
-            cluster = _started(
+        with _interrupts_ignored(), _main_not_imported():
+            cluster = _start_cluster(
                 lambda: LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,
@@ -109,7 +107,7 @@ def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iter
             yield str(cluster.scheduler_address)
 
 
-def _started(cluster: Callable[[], Any]) -> Any:
+def _start_cluster(cluster: Callable[[], Any]) -> Any:
     """Return a cluster; if a worker dies at its start, Dask closes the cluster, and it is started again."""
     for attempt in range(1, STARTS + 1):
         try:
@@ -123,7 +121,7 @@ def _started(cluster: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def _nothing_of_main() -> Iterator[None]:
+def _main_not_imported() -> Iterator[None]:
     """Keep new worker processes from importing the script that runs here, which they do not need."""
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
@@ -149,10 +147,8 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-@contextmanager
-def connect(address: str) -> Iterator[Any]:
-    """Yield a Dask client of the scheduler at an address."""
+def connect(address: str) -> Any:
+    """Return a Dask client, a context, of the scheduler at an address."""
     from distributed import Client
 
-    with Client(address) as client:
-        yield client
+    return Client(address)

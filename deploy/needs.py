@@ -69,13 +69,8 @@ def address_of(machine: SchedulerMachine) -> str:
 def _slurm_nodes() -> set[str]:
     """Return the host names of Slurm's nodes; none where it does not say."""
     try:
-        done = subprocess.run(
-            ["sinfo", "--noheader", "--Node", "--format=%n"],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        words = ["sinfo", "--noheader", "--Node", "--format=%n"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return set()
     return set(done.stdout.split())

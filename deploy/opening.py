@@ -1,17 +1,17 @@
-"""Open a machine: a cluster for sampling and labels, and a place for the fit."""
+"""Open a machine for a run: a cluster for sampling and labels, and a place for the fit."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import dask
 
 from deploy.batch import batch_cluster
 from deploy.cluster import DASK_SETTINGS, local_cluster, worker_count
-from deploy.dashboard import Show
+from deploy.dashboard import Show, print_dashboard
 from deploy.kubernetes import kubernetes_cluster
 from deploy.machine import AnyMachine, BatchMachine, KubernetesMachine, LocalMachine, SchedulerMachine
 from deploy.needs import address_of, check_machine
@@ -19,15 +19,7 @@ from deploy.script import Work
 from deploy.tls import using
 from potentials.errors import StageError, StoppedError
 
-Result = TypeVar("Result")
 TOPIC = "nmer-progress"
-
-
-class Progress(Protocol):
-    """An object that shows counts, such as a `tasks.progress.ProgressLine`."""
-
-    def update(self, done: int, failed: int = 0) -> None:
-        """Set how many are done and how many failed."""
 
 
 class Reporter:
@@ -73,18 +65,18 @@ def open_machine(machine: AnyMachine, work: Work, show: Show | None = None) -> I
         with kubernetes_cluster(machine, work, show) as address:
             yield address
     else:
-        with _their_scheduler(machine, show) as address:
+        with _running_scheduler(machine, show) as address:
             yield address
 
 
 @contextmanager
-def open_fit(machine: AnyMachine, work: Work) -> Iterator[Callable[..., Any] | None]:
-    """Open the place for the fit, and yield a function that computes there; None: it has none of its own.
+def open_fit(machine: AnyMachine, work: Work) -> Iterator[Callable[..., Any]]:
+    """Open the place for the fit, a job of its own or this process, and yield a function that computes there.
 
     The function takes a function, its arguments, and a progress line, and calls the first with all of them.
     """
     if not isinstance(machine, BatchMachine) or machine.fit is None:
-        yield None
+        yield lambda function, *arguments, progress: function(*arguments, progress)
         return
     from distributed import Client
 
@@ -92,12 +84,68 @@ def open_fit(machine: AnyMachine, work: Work) -> Iterator[Callable[..., Any] | N
     _silence_dask()
     with batch_cluster(machine, machine.fit, work) as address, Client(address) as client:
 
-        def compute(function: Callable[..., Result], *arguments: Any, progress: Progress) -> Result:
+        def compute(function: Callable[..., Any], *arguments: Any, progress: Any) -> Any:
             client.subscribe_topic(TOPIC, lambda event: progress.update(*event[1]))
-            result: Result = client.submit(function, *arguments, Reporter(), pure=False).result()
-            return result
+            return client.submit(function, *arguments, Reporter(), pure=False).result()
 
         yield compute
+
+
+class Clusters(ExitStack):
+    """The clusters of a run on a machine; a context, which closes them at its end.
+
+    Parameters
+    ----------
+    machine
+        The machine.
+    work
+        What is to be done there.
+    show
+        Called with the address of Dask's dashboard, if there is one.
+    """
+
+    def __init__(self, machine: AnyMachine, work: Work, show: Show = print_dashboard) -> None:
+        super().__init__()
+        self._machine, self._work, self._show = machine, work, show
+        self._address: str | None = None
+
+    def scheduler(self) -> str:
+        """Return the address of the scheduler that samples and labels; the first call opens the cluster.
+
+        Raises
+        ------
+        StageError
+            If the machine is not available.
+        """
+        if self._address is None:
+            self._address = self.enter_context(open_machine(self._machine, self._work, self._show))
+        return self._address
+
+    def fit(self, function: Callable[..., Any], *arguments: Any, progress: Any) -> Any:
+        """Call a function where the machine fits: in a job of its own, after those of the labels, or here.
+
+        Parameters
+        ----------
+        function
+            What to call.
+        arguments
+            Its arguments but the last.
+        progress
+            Its last argument.
+
+        Raises
+        ------
+        StageError
+            If the machine is not available, or the job died.
+        """
+        self.close()  # idle jobs should not hold their cores
+        with open_fit(self._machine, self._work) as compute:
+            return compute(function, *arguments, progress=progress)
+
+    def close(self) -> None:
+        """Close the cluster that is open; a later call may open another."""
+        self._address = None
+        super().close()
 
 
 def _silence_dask() -> None:
@@ -112,7 +160,7 @@ def _silence_dask() -> None:
 
 
 @contextmanager
-def _their_scheduler(machine: SchedulerMachine, show: Show | None) -> Iterator[str]:
+def _running_scheduler(machine: SchedulerMachine, show: Show | None) -> Iterator[str]:
     from distributed import Client
 
     address = address_of(machine)
@@ -120,7 +168,8 @@ def _their_scheduler(machine: SchedulerMachine, show: Show | None) -> Iterator[s
         try:
             with Client(address, timeout=10) as client:
                 workers = client.ncores()
-                link = _link(client)
+                pages = "dashboard" in client.scheduler_info()["services"]
+                link = str(client.dashboard_link) if pages else None
         except (OSError, TimeoutError, ValueError, TypeError) as error:
             raise StoppedError(f"no Dask scheduler answers at '{address}': {_short(error)}") from None
         if not workers:
@@ -135,13 +184,6 @@ def _their_scheduler(machine: SchedulerMachine, show: Show | None) -> Iterator[s
         if show is not None and link is not None:
             show(link)
         yield address
-
-
-def _link(client: Any) -> str | None:
-    """Return the address of the dashboard of a client's scheduler, or None if that has no web server."""
-    if "dashboard" not in client.scheduler_info()["services"]:
-        return None
-    return str(client.dashboard_link)
 
 
 def _short(error: Exception) -> str:

@@ -59,10 +59,7 @@ def read_machine(path: Path) -> AnyMachine:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"machine file '{path}' cannot be read: {error}") from None
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # not TOML, a number with thousands of digits, or tables nested too deeply
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, tables nested too deeply
         raise InputError(f"{path.name}: not valid TOML: {error}") from None
     try:
         return MACHINE.validate_python(values)

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.cluster import DASK_SETTINGS, WORKER_ENVIRONMENT
+from deploy.cluster import DASK_SETTINGS, THREADS, WORKER_ENVIRONMENT
 from deploy.dashboard import LOOPBACK
 from deploy.machine import OVERHEAD, SPREAD, BatchMachine, FitJob, LabelJobs, Tls, clock
 from deploy.tls import tls_settings
 
 _GIB = 1024**3
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _JOB_ID = {"slurm": "SLURM_JOB_ID", "pbs": "PBS_JOBID", "lsf": "LSB_JOBID", "sge": "JOB_ID"}
 _MARK = {"slurm": "#SBATCH", "pbs": "#PBS", "lsf": "#BSUB", "sge": "#$"}
 _NO_OUTPUT = {  # the script writes its own log, whatever the name of its folder
@@ -110,7 +109,7 @@ def prologue(machine: BatchMachine, folder: Path, threads: int, tls: Tls | None)
         Key files, or None.
     """
     log = f'{shlex.quote(str(folder))}/"job-${{{_JOB_ID[machine.system]}:-$$}}.log"'
-    environment = WORKER_ENVIRONMENT | dict.fromkeys(_THREADS, str(threads))
+    environment = WORKER_ENVIRONMENT | dict.fromkeys(THREADS, str(threads))
     settings = DASK_SETTINGS | {"distributed.nanny.pre-spawn-environ": environment}
     settings |= tls_settings(tls) if tls else {}
     lines = [f"mkdir -p {shlex.quote(str(folder))}", f"exec >>{log} 2>&1"]

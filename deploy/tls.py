@@ -36,15 +36,12 @@ def temporary_tls(folder: Path) -> Iterator[Tls]:
     folder
         Where the jobs see it too. No other run uses it: keys that a killed run left there are removed.
     """
-    from distributed.security import Security
-
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob("tls-*"):
         shutil.rmtree(left, ignore_errors=True)
     place = Path(tempfile.mkdtemp(prefix="tls-", dir=folder))  # mode 0700
     try:
-        made = Security.temporary().get_tls_config_for_role("scheduler")
-        files = {"ca": made["ca_file"], "cert": made["cert"], "key": made["key"]}
+        files = _new_keys()
         for name, text in files.items():
             handle = os.open(place / f"{name}.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w") as file:
@@ -61,14 +58,16 @@ def keys_in_memory() -> Iterator[None]:
     Everything on this machine can reach the loopback interface; without a key it can neither send work there nor
     take any.
     """
+    texts = Tls.model_construct(None, **_new_keys())  # not paths: Dask takes both
+    with using(texts):
+        yield
+
+
+def _new_keys() -> dict[str, str]:
     from distributed.security import Security
 
     made = Security.temporary().get_tls_config_for_role("scheduler")
-    texts = Tls.model_construct(
-        ca=made["ca_file"], cert=made["cert"], key=made["key"]
-    )  # not paths: Dask takes both
-    with using(texts):
-        yield
+    return {"ca": made["ca_file"], "cert": made["cert"], "key": made["key"]}
 
 
 @contextmanager

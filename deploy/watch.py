@@ -13,48 +13,35 @@ LOOKS = 10
 """Checks of the workers within that time."""
 
 
-class Watch:
-    """Counts the checks at which there was no heartbeat of a worker since the last check.
+def watch(cluster: Any) -> None:
+    """Monitor the workers of a cluster whose scheduler runs in this process, for as long as it runs.
 
-    Dask's own limit (``worker-ttl``) uses wall time: after the whole machine, or the run with its workers, was
-    suspended, it treats every worker as dead, and work would be repeated. Here a suspension is one check.
-
-    Parameters
-    ----------
-    scheduler
-        Dask's scheduler.
+    The checks at which there was no heartbeat of a worker since the last check are counted. Dask's own limit
+    (``worker-ttl``) uses wall time: after the whole machine, or the run with its workers, was suspended, it treats
+    every worker as dead, and work would be repeated. Here a suspension is one check.
     """
+    scheduler, known = cluster.scheduler, dict[str, tuple[float, int]]()
 
-    def __init__(self, scheduler: Any) -> None:
-        self._scheduler = scheduler
-        self._heard: dict[str, tuple[float, int]] = {}
-
-    async def look(self) -> None:
+    async def look() -> None:
         """Check every worker; restart those that hang, and remove those that cannot be restarted."""
-        now: dict[str, tuple[float, int]] = {}
-        for address, worker in self._scheduler.workers.items():
-            heard, looks = self._heard.get(address, (None, 0))
-            now[address] = worker.last_seen, looks + 1 if heard == worker.last_seen else 0
-        self._heard = now
+        for address in known.keys() - scheduler.workers.keys():
+            del known[address]
+        for address, worker in scheduler.workers.items():
+            heard, looks = known.get(address, (None, 0))
+            known[address] = worker.last_seen, looks + 1 if heard == worker.last_seen else 0
+        now = dict(known)
         if hung := [address for address, (_, looks) in now.items() if looks >= LOOKS]:
             why = "nmer-worker-hangs"
             try:
-                await self._scheduler.restart_workers(
-                    hung, wait_for_workers=False, on_error="return", stimulus_id=why
-                )
+                await scheduler.restart_workers(hung, wait_for_workers=False, on_error="return", stimulus_id=why)
             finally:  # whatever the result, a worker that is still silent is removed
                 for address in hung:
-                    worker = self._scheduler.workers.get(address)
+                    worker = scheduler.workers.get(address)
                     if worker is not None and worker.last_seen == now[address][0]:
-                        await self._scheduler.remove_worker(address, stimulus_id=why)
-
-
-def watch(cluster: Any) -> None:
-    """Monitor the workers of a cluster whose scheduler runs in this process, for as long as it runs."""
-    scheduler = cluster.scheduler
+                        await scheduler.remove_worker(address, stimulus_id=why)
 
     def start() -> None:
-        looking = PeriodicCallback(Watch(scheduler).look, PATIENCE / LOOKS * 1000)
+        looking = PeriodicCallback(look, PATIENCE / LOOKS * 1000)
         scheduler.periodic_callbacks["nmer-watch"] = looking  # the scheduler stops it when it ends
         looking.start()
 

@@ -19,9 +19,8 @@ class DrainingWorker(Worker):  # type: ignore[misc]
     async def close_gracefully(self, restart: bool | None = None, reason: str = "worker-close-gracefully") -> None:
         """Leave the cluster when the current work is finished and fetched."""
         if self.status is Status.running:
-            self.status = (
-                Status.paused
-            )  # begins nothing new; Dask's watch over memory, which is off, could undo it
+            # begins nothing new; Dask's watch over memory, which is off, could undo it
+            self.status = Status.paused
             while self.state.executing_count:
                 await asyncio.sleep(0.2)
             waited = 0.0

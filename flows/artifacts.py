@@ -11,12 +11,12 @@ from prefect.artifacts import create_image_artifact, create_link_artifact, creat
 from prefect.logging import get_run_logger
 
 from deploy.dashboard import print_dashboard
-from flows.server import without_patience
+from flows.server import few_retries
 from recipes.schema.recipe import Recipe
 from storage.store import Store
 from storage.version import package_versions
 from tasks.plan import Plan
-from tasks.run.state import outcome
+from tasks.run.state import failed_gates, outcome
 
 LARGEST = 200_000
 """Bytes of a plot that goes into Prefect's database; each run brings one."""
@@ -75,7 +75,7 @@ def show_outcome(plan: Plan, path: Path, until: str) -> None:
 def leave(create: Callable[..., Any], **what: Any) -> None:
     """Store an artifact, or log that the server did not accept it; a run does not fail for that."""
     try:
-        with without_patience():
+        with few_retries():
             create(**what)
     except Exception as error:  # the client's errors differ with what is wrong with the server
         get_run_logger().warning("artifact %s is not shown: %s", what["key"], " ".join(str(error).split()))
@@ -93,11 +93,7 @@ def outcome_markdown(result: dict[str, Any]) -> str:
         for part in ("train", "test"):
             e = result[part]
             lines.append(f"| {part} | {e['count']} | {e['rmsd']:.4f} | {e['mae']:.4f} | {e['largest']:.4f} |")
-    lines += [
-        f"- gate not passed: {gate['meaning']} is {gate['value']:.3g}, the limit is {gate['limit']:.3g}"
-        for gate in result.get("gates", [])
-        if not gate["passed"]
-    ]
+    lines += [f"- {line}" for line in failed_gates(result)]
     lines += [f"- {warning}" for warning in result.get("warnings", [])]
     if "report" in result:
         lines += ["", f"Report: `{result['report']}`"]

@@ -51,53 +51,41 @@ class Plan:
         One of `recipes.stages.PARTS`, to run it alone; None: all stages.
     cron
         When to run, five fields; None: on request.
-    limit
-        Most runs of one deployment at once; a store has one writer.
     """
 
     pool: str = "nmer"
     settings: Mapping[str, Any] | None = None
     cron: str | None = None
     part: str | None = None
-    limit: int = 1
 
 
 def of_recipe(recipe: Recipe, plan: Plan, version: str) -> dict[str, Any]:
     """Return the deployment of a recipe, as ``prefect.yaml`` has it."""
     entrypoint = f"flows.stages.{plan.part}" if plan.part else ONE
-    parameters = {"recipe": _content(recipe)}
-    return _deployment(recipe.name, [recipe], parameters, entrypoint, recipe.title, plan, version)
+    about = {"description": recipe.title, "entrypoint": entrypoint, "parameters": {"recipe": _content(recipe)}}
+    return _deployment(recipe.name, recipe.preset, about, plan, version)
 
 
 def of_family(name: str, recipes: Sequence[Recipe], plan: Plan, version: str) -> dict[str, Any]:
     """Return the deployment of a family, as ``prefect.yaml`` has it."""
     parameters = {"name": name, "recipes": [_content(recipe) for recipe in recipes]}
     title = f"The {len(recipes)} n-mers of {name}, one after the other"
-    return _deployment(name, recipes, parameters, FAMILY, title, plan, version)
+    about = {"description": title, "entrypoint": FAMILY, "parameters": parameters}
+    return _deployment(name, recipes[0].preset, about, plan, version)
 
 
-def _deployment(
-    name: str,
-    recipes: Sequence[Recipe],
-    parameters: dict[str, Any],
-    entrypoint: str,
-    title: str,
-    plan: Plan,
-    version: str,
-) -> dict[str, Any]:
-    preset = recipes[0].preset
-    made = {
+def _deployment(name: str, preset: str | None, about: dict[str, Any], plan: Plan, version: str) -> dict[str, Any]:
+    return {
         "name": "-".join(word for word in (name, preset, plan.part) if word),
         "version": version,
-        "description": f"{title}; preset {preset or 'none'}",
+        "description": f"{about['description']}; preset {preset or 'none'}",
         "tags": tags_of(name, preset),
-        "entrypoint": entrypoint,
-        "parameters": parameters | dict(plan.settings or {}),
+        "entrypoint": about["entrypoint"],
+        "parameters": about["parameters"] | dict(plan.settings or {}),
         "work_pool": {"name": plan.pool},
-        "concurrency_limit": plan.limit,
+        "concurrency_limit": 1,  # a store has one writer
         "schedules": [{"cron": plan.cron}] if plan.cron else [],
     }
-    return made
 
 
 def _content(recipe: Recipe) -> dict[str, Any]:
@@ -159,29 +147,23 @@ def check_server() -> None:
         )
 
 
-def make_pools(names: Sequence[str]) -> None:
-    """Make the work pools that the Prefect server does not have yet.
-
-    Parameters
-    ----------
-    names
-        Their names.
+def make_pool(name: str) -> None:
+    """Make a work pool if the Prefect server does not have it yet.
 
     Raises
     ------
     InputError
         If no server is set.
     StageError
-        If the server does not answer or refuses them.
+        If the server does not answer or refuses it.
     """
     check_server()
     try:
         with get_client(sync_client=True) as client:
-            for name in names:
-                try:
-                    client.read_work_pool(name)
-                except ObjectNotFound:
-                    client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+            try:
+                client.read_work_pool(name)
+            except ObjectNotFound:
+                client.create_work_pool(WorkPoolCreate(name=name, type="process"))
     except Exception as error:  # httpx and Prefect have many, which all mean the same here
         what = " ".join(str(error).split()) or type(error).__name__
         raise StoppedError(

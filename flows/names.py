@@ -11,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.context import TagsContext
 from prefect.tasks import Task
 
-from flows.server import without_patience
+from flows.server import few_retries
 from recipes.schema.recipe import Recipe
 
 TAG = "nmer"
@@ -57,7 +57,7 @@ def run_stage(task: Task[..., str], recipe: Recipe, *arguments: Any) -> str:
     -------
     What the task returns, the key of what the stage made or found.
     """
-    with without_patience():
+    with few_retries():
         gone = get_client(sync_client=True).api_healthcheck() is not None
     known = set() if gone else {*tags_of(recipe.name, recipe.preset), task.name}
     with TagsContext(current_tags=known):

@@ -12,7 +12,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
-from flows.server import without_patience
+from flows.server import few_retries
 from recipes.schema.recipe import Recipe
 from recipes.stages import STAGES
 from tasks.progress import ProgressLine
@@ -56,7 +56,7 @@ def _follow(recipe: Recipe, line: ProgressLine, ended: threading.Event) -> None:
     key, artifact, told, last = f"nmer-{recipe.name}-{line.stage}", None, False, False
     while True:
         try:
-            with without_patience():
+            with few_retries():
                 artifact = _show(line, key, artifact)
         except Exception as error:  # the client's errors differ with what is wrong with the server
             if not told:

@@ -25,7 +25,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Context
 from multiprocessing.process import BaseProcess
-from types import TracebackType
 from typing import Self
 
 import uvicorn
@@ -76,7 +75,7 @@ def prefect_server(meanwhile: Callable[[], object] = lambda: None) -> Iterator[s
     """
     own = PREFECT_API_URL.value()
     if own:
-        with _its_silence_in_words(own), _logs_sent():
+        with _lost_server_explained(own), _logs_sent():
             yield own
         return
     password = f"nmer:{secrets.token_urlsafe(32)}"
@@ -89,7 +88,7 @@ def prefect_server(meanwhile: Callable[[], object] = lambda: None) -> Iterator[s
     with (
         starting as server,
         temporary_settings({PREFECT_API_URL: server.url, PREFECT_API_AUTH_STRING: password}),
-        _its_silence_in_words(server.url),
+        _lost_server_explained(server.url),
         _logs_sent(),
     ):
         yield server.url
@@ -128,9 +127,7 @@ class PrivateServer:
         threading.Thread(target=self._watch, name="prefect-server", daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -176,10 +173,10 @@ def _serve(port: int, environment: Mapping[str, str], parent: int) -> None:
     for stream in range(3):
         os.dup2(nothing, stream)
     os.environ.update(environment)
-    Context().run(_serve_until_told, port)  # without the settings that hold where the run is
+    Context().run(_serve_until_ended, port)  # without the settings that hold where the run is
 
 
-def _serve_until_told(port: int) -> None:
+def _serve_until_ended(port: int) -> None:
     gc.disable()  # imported modules are never garbage
     refresh_global_settings_context()
     from prefect.server.api.server import create_app
@@ -191,7 +188,7 @@ def _serve_until_told(port: int) -> None:
 
 
 @contextmanager
-def _its_silence_in_words(url: str) -> Iterator[None]:
+def _lost_server_explained(url: str) -> Iterator[None]:
     """Raise StoppedError if the server no longer answers; Prefect has retried for a minute or more by then."""
     try:
         yield
@@ -200,7 +197,7 @@ def _its_silence_in_words(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def without_patience() -> Iterator[None]:
+def few_retries() -> Iterator[None]:
     """Make Prefect's client try twice, not for a minute, for requests that are not essential."""
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1}):
         yield

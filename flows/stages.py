@@ -12,7 +12,7 @@ from prefect import flow
 
 from deploy.fits import check_fits
 from deploy.machine import LocalMachine, Machine, scratch_of
-from deploy.run_clusters import Clusters
+from deploy.opening import Clusters
 from deploy.script import Work
 from flows.artifacts import log_stage, log_start, show_dashboard, show_outcome
 from flows.names import run_name, run_stage

@@ -76,22 +76,15 @@ def bias(
                 write_hills(hills / Path(name).name, table, found.heads[name])
     except OSError as error:
         raise InputError(f"cannot write '{error.filename}': {error.strerror}") from None
-    result = {
-        "frames": len(found.bias),
-        "hills": sum(len(table) for table in found.hills.values()),
-        "largest_bias": float(np.abs(found.bias).max(initial=0.0)),
-        "out": str(out),
-        "notes": list(parsed.notes),
-    }
+    frames, hill_count = len(found.bias), sum(len(table) for table in found.hills.values())
+    largest = float(np.abs(found.bias).max(initial=0.0))
     if json:
-        print_json(result)
-    else:
-        for note in parsed.notes:
-            print(f"note: {note}")
-        print(
-            f"{result['frames']} frames, {result['hills']} hills, bias up to {result['largest_bias']:.4g} kcal/mol"
-        )
-        print(f"written to {out}")
+        counts = {"frames": frames, "hills": hill_count, "largest_bias": largest}
+        return print_json(counts | {"out": str(out), "notes": list(parsed.notes)})
+    for note in parsed.notes:
+        print(f"note: {note}")
+    print(f"{frames} frames, {hill_count} hills, bias up to {largest:.4g} kcal/mol")
+    print(f"written to {out}")
     return 0
 
 

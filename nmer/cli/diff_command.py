@@ -27,10 +27,13 @@ def diff(left: str, right: str, *, store: StorePath = None, json: Json = False) 
     opened = Store(store)
     found = difference(opened, opened.resolve(left), opened.resolve(right))
     if json:
-        print_json(found)
-        return 0
+        return print_json(found)
     head = (found["left"], found["right"])
-    _section("made from", (*head, ""), [_made(row) for row in found["made_from"]])
+    made = [
+        (row["kind"], row["left"], row["right"], "the same" if row["same"] else "differs")
+        for row in found["made_from"]
+    ]
+    _section("made from", (*head, ""), made)
     _section("recipe", head, [_row(row["key"], row) for row in found["recipe"]], "the same")
     programs = [_row(f"{row['stage']}: {row['key']}", row) for row in found["programs"]]
     _section("programs", head, programs, "the same")
@@ -77,11 +80,11 @@ def _print_errors(found: dict[str, Any], head: Sequence[str]) -> None:
             sides = ((row[side] or {}).get(name) for side in ("left", "right"))
             rows.append((f"{row['set']}{window}: {name}", *(_text(value) for value in sides)))
     _section("errors (kcal/mol; windows above the lowest energy)", head, rows)
-    gates = [(f"{gate['name']}", *(_gate(gate[side]) for side in ("left", "right"))) for gate in found["gates"]]
+    gates = [(gate["name"], *(_gate(gate[side]) for side in ("left", "right"))) for gate in found["gates"]]
     _section("gates", head, gates)
 
 
-def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], none: str = "") -> None:
+def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[object]], none: str = "") -> None:
     if rows:
         print()
         print_table((title, *head), rows)
@@ -89,22 +92,18 @@ def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], non
         print(f"\n{title}: {none}")
 
 
-def _made(row: dict[str, Any]) -> tuple[str, str, str, str]:
-    return (row["kind"], row["left"] or "-", row["right"] or "-", "the same" if row["same"] else "differs")
-
-
-def _row(name: str, row: dict[str, Any]) -> tuple[str, str, str]:
+def _row(name: str, row: dict[str, Any]) -> tuple[str | None, ...]:
     return (name, _text(row["left"]), _text(row["right"]))
 
 
-def _gate(gate: dict[str, Any] | None) -> str:
+def _gate(gate: dict[str, Any] | None) -> str | None:
     if gate is None:
-        return "-"
+        return None
     return f"{gate['value']:.3g} (limit {gate['limit']:.3g}) {'passed' if gate['passed'] else 'failed'}"
 
 
-def _text(value: Any) -> str:
+def _text(value: Any) -> str | None:
     if value is None:
-        return "-"
+        return None
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 60 else f"{' '.join(text.split())[:57]}..."

@@ -29,41 +29,20 @@ def fit(
     train: TrainFile,
     test: TestFile = None,
     symmetry: Symmetry,
-    degree: Annotated[int, Parameter(help="Highest degree of a monomial.")],
+    degree: int,
     xyz: XyzInput = AS_THEY_ARE,
-    gamma: Annotated[float, Parameter(help="Ridge parameter Gamma.")] = 5e-4,
-    delta_e: Annotated[float, Parameter(help="Energy scale dE of the weights (kcal/mol).")] = 40.0,
-    filter: Annotated[
-        list[str] | None,
-        Parameter(
-            help="all, intermolecular (the default for several fragments), or a rule such as 'intra <= 2'; "
-            "all must hold if several are given.",
-        ),
-    ] = None,
-    variables: Annotated[
-        str,
-        Parameter(help="Forms of the variables within and between fragments: exp, exp0, coul, coul0, gau, gau0."),
-    ] = "exp,exp",
-    max_terms: Annotated[
-        int | None, Parameter(help="Keep at most this number of terms, those that lower the error most.")
-    ] = None,
-    optimizer: Annotated[
-        str, Parameter(help="variable-projection, simplex, or fixed: optimizer of the non-linear parameters.")
-    ] = "variable-projection",
-    starts: Annotated[int, Parameter(help="Starting points of the non-linear parameters.")] = 5,
-    baseline: Annotated[
-        str | None,
-        Parameter(
-            help="Parameters of V_phys, whose n-body energy is subtracted and is part of the potential: "
-            "physics:NAME@NUMBER of the store, or a TOML file. All atoms count as real: caps are not known here.",
-        ),
-    ] = None,
-    folds: Annotated[int, Parameter(help="Number of cross-validation folds; 0: none.")] = 0,
-    seed: Annotated[int, Parameter(help="Random seed of the starting points and of the validation set.")] = 2025,
+    gamma: float = 5e-4,
+    delta_e: float = 40.0,
+    filter: list[str] | None = None,
+    variables: str = "exp,exp",
+    max_terms: int | None = None,
+    optimizer: str = "variable-projection",
+    starts: int = 5,
+    baseline: str | None = None,
+    folds: int = 0,
+    seed: int = 2025,
     store: StorePath = None,
-    out: Annotated[
-        Path | None, Parameter(help="Folder for the potential, its errors, and the parity plot.")
-    ] = None,
+    out: Path | None = None,
     json: Json = False,
 ) -> int:
     """Fit a PIP to labelled configurations in xyz files.
@@ -72,6 +51,35 @@ def fit(
     (--unit hartree). Extended xyz has energy= (with energy_unit= for another unit than eV). Gradients and forces
     are fitted too; a summary of the data is printed. --out writes potential.h5 (for nmer.load), fit.json,
     parity.png with its data in parity.csv, and the same for gradients; files of an earlier fit are replaced.
+
+    Parameters
+    ----------
+    degree
+        Highest degree of a monomial.
+    gamma
+        Ridge parameter Gamma.
+    delta_e
+        Energy scale dE of the weights (kcal/mol).
+    filter
+        all, intermolecular (the default for several fragments), or a rule such as 'intra <= 2'; all must hold if
+        several are given.
+    variables
+        Forms of the variables within and between fragments: exp, exp0, coul, coul0, gau, gau0.
+    max_terms
+        Keep at most this number of terms, those that lower the error most.
+    optimizer
+        variable-projection, simplex, or fixed: optimizer of the non-linear parameters.
+    starts
+        Starting points of the non-linear parameters.
+    baseline
+        Parameters of V_phys, whose n-body energy is subtracted and is part of the potential: physics:NAME@NUMBER
+        of the store, or a TOML file. All atoms count as real: caps are not known here.
+    folds
+        Number of cross-validation folds; 0: none.
+    seed
+        Random seed of the starting points and of the validation set.
+    out
+        Folder for the potential, its errors, and the parity plot.
 
     Examples
     --------
@@ -86,26 +94,14 @@ def fit(
         check_folder(out)
     data, held = xyz.read(train, test, symmetry)
     model = nmer_of(data, symmetry)
-    settings = validated(
-        Fitting,
-        {
-            "degree": degree,
-            "gamma": gamma,
-            "delta_e": delta_e,
-            **_terms(filter or [], symmetry),
-            "variables": _forms(variables),
-            "max_terms": max_terms,
-            "optimizer": optimizer,
-            "starts": starts,
-            "seed": seed,
-        },
-    )
+    given: dict[str, Any] = {"degree": degree, "gamma": gamma, "delta_e": delta_e, "max_terms": max_terms}
+    given |= {"optimizer": optimizer, "starts": starts, "seed": seed, "variables": _forms(variables)}
+    settings = validated(Fitting, given | _terms(filter or [], symmetry))
     found = fit_files(model, data, held, settings, folds, _parameters(baseline, store))
     files = write_fit(found, out) if out else []
     if json:
-        print_json(found.summary() | {"files": [str(path) for path in files]})
-    else:
-        _print_fit(found, files)
+        return print_json(found.summary() | {"files": [str(path) for path in files]})
+    _print_fit(found, files)
     return 0
 
 
@@ -140,12 +136,11 @@ def import_(
         version = import_dataset(opened, name, model, data, held, [train] if test is None else [train, test])
     counts = {"train": len(data), "test": len(held) if held else 0}
     if json:
-        print_json({"ref": version.ref, "key": version.key, **counts, "data": readings(data, held)})
-    else:
-        print(f"{version.ref}: {counts['train']} training and {counts['test']} test configurations")
-        print_readings((data, held))
-        if data.gradient is not None:
-            print("note: a dataset has no gradients; those of the file are not kept")
+        return print_json({"ref": version.ref, "key": version.key, **counts, "data": readings(data, held)})
+    print(f"{version.ref}: {counts['train']} training and {counts['test']} test configurations")
+    print_readings((data, held))
+    if data.gradient is not None:
+        print("note: a dataset has no gradients; those of the file are not kept")
     return 0
 
 
@@ -185,18 +180,11 @@ def _print_fit(found: FileFit, files: Sequence[Path]) -> None:
     result = found.result
     print(f"{found.model.symmetry}, degree {result.potential.degree}: {len(result.potential.coefficients)} terms")
     print_readings((found.train, found.test))
-    rows: list[tuple[str, ...]] = []
+    rows = []
     for name, every, windows in found.errors():
-        rows.append((name, "all", str(every.count), *_figures(every)))
-        for w in windows:
-            edge = f"{w.low:g} and more" if w.high is None else f"{w.low:g} to {w.high:g}"
-            rows.append((name, edge, str(w.errors.count), *_figures(w.errors)))
+        edges = [f"{w.low:g} and more" if w.high is None else f"{w.low:g} to {w.high:g}" for w in windows]
+        for edge, e in zip(("all", *edges), (every, *(w.errors for w in windows)), strict=True):
+            rows.append((name, edge, e.count, f"{e.rmsd:.4f}", f"{e.mae:.4f}", f"{e.largest:.3f}"))
     print_table(("set", "kcal/mol above the lowest", "configurations", "RMSD", "MAE", "largest"), rows)
-    for line in found.remarks():
+    for line in (*found.remarks(), *files):
         print(line)
-    for path in files:
-        print(path)
-
-
-def _figures(errors: Any) -> tuple[str, str, str]:
-    return f"{errors.rmsd:.4f}", f"{errors.mae:.4f}", f"{errors.largest:.3f}"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from nmer.cli.options import Json
-from nmer.cli.output import check_folder, print_json, print_table
+from nmer.cli.output import check_folder, print_json, print_rows
 from potentials.errors import InputError
 from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import read_molecule
@@ -38,31 +38,13 @@ def fragment(molecule: str, *, draw: Draw = False, out: Out = "nmers", json: Jso
     read = read_molecule(molecule)
     found = fragment_molecule(read)
     pictures = _draw(found, Path(out)) if draw else {}
-    shipped = shipped_recipes()
+    rows = [_row(nmer, pictures) for nmer in found]
     if json:
-        rows = [
-            _row(nmer)
-            | {"recipe": nmer.name if nmer.name in shipped else None}
-            | {"picture": pictures.get(nmer.name)}
-            for nmer in found
-        ]
-        print_json({"molecule": read.name, "atoms": read.natoms, "nmers": rows})
-        return 0
-    print_table(
-        ("name", "order", "atoms", "symmetry", "times", "elements, caps as *", "recipe"),
-        [
-            (
-                nmer.name,
-                str(nmer.order),
-                str(nmer.nmer.natoms),
-                nmer.nmer.symmetry,
-                str(len(nmer.placements)),
-                _elements(nmer),
-                nmer.name if nmer.name in shipped else "-",
-            )
-            for nmer in found
-        ],
-    )
+        return print_json({"molecule": read.name, "atoms": read.natoms, "nmers": rows})
+    columns = {"name": "name", "order": "order", "atoms": "atoms", "symmetry": "symmetry", "times": "count"}
+    for row, nmer in zip(rows, found, strict=True):
+        row |= {"atoms": nmer.nmer.natoms, "elements": _elements(nmer)}
+    print_rows(rows, columns | {"elements, caps as *": "elements", "recipe": "recipe"})
     orders = [sum(nmer.order == order for nmer in found) for order in (1, 2, 3)]
     print(
         f"{read.name}: {read.natoms} atoms, {orders[0]} kinds of 1-mer, {orders[1]} of 2-mer, {orders[2]} of 3-mer"
@@ -72,8 +54,10 @@ def fragment(molecule: str, *, draw: Draw = False, out: Out = "nmers", json: Jso
     return 0
 
 
-def _row(found: FoundNMer) -> dict[str, Any]:
+def _row(found: FoundNMer, pictures: dict[str, str]) -> dict[str, Any]:
+    """Return an n-mer for JSON."""
     bare = found.skeleton
+    places = [asdict(placement) for placement in found.placements]
     return {
         "name": found.name,
         "order": found.order,
@@ -84,10 +68,9 @@ def _row(found: FoundNMer) -> dict[str, Any]:
         "bonds": [list(bond) for bond in bare.bonds],
         "caps": list(bare.caps),
         "parts": [list(part) for part in bare.parts],
-        "occurrences": [
-            {key: value for key, value in asdict(placement).items() if key != "nmer"}
-            for placement in found.placements
-        ],
+        "occurrences": [{key: value for key, value in one.items() if key != "nmer"} for one in places],
+        "recipe": found.name if found.name in shipped_recipes() else None,
+        "picture": pictures.get(found.name),
     }
 
 

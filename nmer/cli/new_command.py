@@ -64,20 +64,18 @@ def new(name: str, *, from_smiles: FromSmiles, partner: With = None, out: Out = 
     made = own_recipe(nmer, smiles, force_field, why)
     recipes = _write(path, made)
     needs = "; ".join(need.install for need in FORCE_FIELDS.get(force_field).needs if not need.found())
-    commands = _next_commands(path)
+    file = shlex.quote(str(path))
+    commands = [f"nmer show {file}", *(f"nmer {word} {file} --preset smoke" for word in ("plan", "run"))]
     if json:
-        print_json(_facts(path, made, recipes) | {"why": why, "needs": needs, "next": commands})
-        return 0
+        return print_json(_facts(path, made, recipes) | {"why": why, "needs": needs, "next": commands})
     print(f"{path}: {recipes['paper'].title}")
     print(f"  symmetry     {nmer.symmetry}, {nmer.natoms} atoms, charge {nmer.charge:+d}")
     print(f"  force field  {why}")
-    rows = [(p, *_row(recipes[p], terms)) for p, terms in _by_preset(made).items()]
+    rows = [(preset, *_row(recipe, getattr(made.terms, preset))) for preset, recipe in recipes.items()]
     print_table(("preset", "degree", "terms", "frames", "labels", "level of theory", "core-hours"), rows)
     if needs:
         print(f"{force_field} is not installed here; install it with: {needs}")
-    print("next:")
-    for command in commands:
-        print(f"  {command}")
+    print("\n  ".join(["next:", *commands]))
     return 0
 
 
@@ -129,22 +127,12 @@ def _write(path: Path, made: OwnRecipe) -> dict[str, Recipe]:
     return recipes
 
 
-def _by_preset(made: OwnRecipe) -> dict[str, TermCount]:
-    return {preset: getattr(made.terms, preset) for preset in PRESETS}
-
-
-def _row(recipe: Recipe, terms: TermCount) -> tuple[str, ...]:
+def _row(recipe: Recipe, terms: TermCount) -> tuple[object, ...]:
     """Return a line of the table: the counts and the cost of a preset."""
     count = f"{terms.count}" if terms.count == terms.candidates else f"{terms.count} of {terms.candidates}"
-    hours = _hours(recipe)
-    return (
-        str(terms.degree),
-        count,
-        str(recipe.sampling.frames),
-        str(recipe.selection.train + recipe.selection.test),
-        recipe.labelling.level,
-        "-" if hours is None else f"{hours:.2g}" if hours < 100 else f"{hours:.0f}",
-    )
+    labels, hours = recipe.selection.train + recipe.selection.test, _hours(recipe)
+    cost = hours if hours is None else f"{hours:.2g}" if hours < 100 else f"{hours:.0f}"
+    return terms.degree, count, recipe.sampling.frames, labels, recipe.labelling.level, cost
 
 
 def _hours(recipe: Recipe) -> float | None:
@@ -154,30 +142,14 @@ def _hours(recipe: Recipe) -> float | None:
 
 
 def _facts(path: Path, made: OwnRecipe, recipes: dict[str, Recipe]) -> dict[str, Any]:
-    nmer = made.nmer
-    return {
-        "file": str(path),
-        "name": nmer.name,
-        "symmetry": nmer.symmetry,
-        "atoms": nmer.natoms,
-        "charge": nmer.charge,
-        "fragments": [f.name for f in nmer.fragments],
-        "force_field": recipes["paper"].sampling.force_field,
-        "rules": list(made.terms.rules),
-        "presets": {
-            preset: {
-                "degree": terms.degree,
-                "terms": terms.count,
-                "candidates": terms.candidates,
-                "train": recipes[preset].selection.train,
-                "test": recipes[preset].selection.test,
-                "core_hours": _hours(recipes[preset]),
-            }
-            for preset, terms in _by_preset(made).items()
-        },
-    }
-
-
-def _next_commands(path: Path) -> list[str]:
-    file = shlex.quote(str(path))
-    return [f"nmer show {file}", f"nmer plan {file} --preset smoke", f"nmer run {file} --preset smoke"]
+    """Return what was written, for JSON."""
+    nmer, presets = made.nmer, {}
+    for preset, recipe in recipes.items():
+        terms: TermCount = getattr(made.terms, preset)
+        counts = {"degree": terms.degree, "terms": terms.count, "candidates": terms.candidates}
+        sizes = {"train": recipe.selection.train, "test": recipe.selection.test, "core_hours": _hours(recipe)}
+        presets[preset] = counts | sizes
+    about = {"file": str(path), "name": nmer.name, "symmetry": nmer.symmetry, "atoms": nmer.natoms}
+    about |= {"charge": nmer.charge, "fragments": [f.name for f in nmer.fragments]}
+    about |= {"force_field": recipes["paper"].sampling.force_field, "rules": list(made.terms.rules)}
+    return about | {"presets": presets}

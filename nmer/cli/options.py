@@ -10,13 +10,10 @@ from potentials.errors import InputError
 
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON document for scripts.")]
 StorePath = Annotated[
-    str | None,
-    Parameter(name="--store", help="Folder of the store; default: NMER_STORE, else ./nmer-store."),
+    str | None, Parameter(name="--store", help="Folder of the store; default: NMER_STORE, else ./nmer-store.")
 ]
-Yes = Annotated[
-    bool,
-    Parameter(name="--yes", help="Start whatever the cost; see --max-core-hours."),
-]
+RecipeName = Annotated[str, Parameter(help="Name of a shipped recipe, or path of a TOML file.")]
+Yes = Annotated[bool, Parameter(name="--yes", help="Start whatever the cost; see --max-core-hours.")]
 MaxCoreHours = Annotated[
     float | None,
     Parameter(

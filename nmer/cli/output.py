@@ -6,16 +6,22 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import wraps
 from pathlib import Path
-from typing import Any, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 from potentials.errors import InputError, printable
 from tasks.console import PLAIN_WIDTH, console_of
 
+if TYPE_CHECKING:
+    from tasks.plot import Plot
+
 Result = TypeVar("Result")
+
+Column = str | Callable[[Any], object]
+"""A column of a table: the key of its values, with a format as in ``energy:.3f``, or a function of the row."""
 
 
 def check_folder(out: Path) -> None:
@@ -28,6 +34,16 @@ def check_folder(out: Path) -> None:
         raise InputError(f"cannot write into '{out}': '{there}' is not a folder; give another folder with --out")
     if not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"cannot write into '{out}': no permission; give another folder with --out")
+
+
+def save_plots(plots: Iterable[Plot], out: Path, prefix: str = "") -> list[str]:
+    """Write plots into a folder, and return their files; raises InputError if they cannot be written."""
+    from tasks.plot import write_plots
+
+    try:
+        return [str(path) for path in write_plots(plots, out, prefix)]
+    except OSError as error:
+        raise InputError(f"cannot write into '{out}': {error.strerror}; give another folder with --out") from None
 
 
 class _Printable:
@@ -59,9 +75,10 @@ def reported(command: Callable[..., Result]) -> Callable[..., Result]:
     return run
 
 
-def print_json(value: Any) -> None:
-    """Print a value as JSON."""
+def print_json(value: Any, code: int = 0) -> int:
+    """Print a value as JSON, and return the exit code."""
     print(json.dumps(value, indent=2, allow_nan=False))
+    return code
 
 
 @contextmanager
@@ -74,16 +91,9 @@ def remarks() -> Iterator[None]:
         warnings.simplefilter("always", DamagedWarning)
         usual = warnings.showwarning
 
-        def show(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
             if not issubclass(category, DamagedWarning):
-                usual(message, category, filename, lineno, file, line)
+                usual(message, category, *where, **more)
             elif str(message) not in said:
                 said.add(str(message))
                 print(f"nmer: note: {printable(' '.join(str(message).split()))}", file=sys.stderr)
@@ -92,7 +102,32 @@ def remarks() -> Iterator[None]:
         yield
 
 
-def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_rows(rows: Iterable[Any], columns: Mapping[str, Column]) -> None:
+    """Print a table of mappings, or of other objects if every column is a function.
+
+    Parameters
+    ----------
+    rows
+        The rows.
+    columns
+        Each column by its head.
+    """
+    print_table(tuple(columns), [[_value(row, column) for column in columns.values()] for row in rows])
+
+
+def kilobytes(row: Mapping[str, Any]) -> str:
+    """Return a row's ``size_bytes`` in kB."""
+    return f"{row['size_bytes'] / 1e3:.0f}"
+
+
+def _value(row: Any, column: Column) -> object:
+    if not isinstance(column, str):
+        return column(row)
+    key, _, form = column.partition(":")
+    return format(row[key], form) if form and row[key] is not None else row[key]
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows in aligned columns; a column of numbers is aligned right.
 
     On a terminal, long texts are wrapped at spaces to its width. Elsewhere a row is one line of any length,
@@ -103,7 +138,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     head
         Names of the columns; empty: the table has no head.
     rows
-        Texts; unprintable characters are escaped.
+        Values: None is printed as '-', True and False as yes and no; unprintable characters are escaped.
     """
     if not head and not rows:
         return
@@ -111,19 +146,15 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.text import Text
 
     stream = getattr(sys.stdout, "raw", sys.stdout)
-    console, table = (
-        console_of(stream),
-        Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=bool(head)),
-    )
-    for number, name in enumerate(head or ("",) * len(rows[0] if rows else ())):
-        numeric = _is_numeric([row[number] for row in rows])
-        table.add_column(
-            Text(_one_line(name)),
-            justify="right" if numeric else "left",
-            no_wrap=numeric or not console.is_terminal,
-        )
-    for row in rows:
-        table.add_row(*(Text(_one_line(text)) for text in row))
+    console = console_of(stream)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=bool(head))
+    texts = [[_one_line(value) for value in row] for row in rows]
+    for number, name in enumerate(head or ("",) * len(texts[0])):
+        numeric = _is_numeric([row[number] for row in texts])
+        no_wrap = numeric or not console.is_terminal
+        table.add_column(Text(_one_line(name)), justify="right" if numeric else "left", no_wrap=no_wrap)
+    for row in texts:
+        table.add_row(*map(Text, row))
     needed = console.measure(table, options=console.options.update(max_width=PLAIN_WIDTH)).minimum
     console.width = max(console.width, needed)  # a narrower table would cut values off
     with console.capture() as shown:
@@ -131,7 +162,10 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     stream.write("".join(f"{line.rstrip()}\n" for line in shown.get().splitlines()))
 
 
-def _one_line(text: str) -> str:
+def _one_line(value: object) -> str:
+    text = "-" if value is None else str(value)
+    if isinstance(value, bool):
+        text = "yes" if value else "no"
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 

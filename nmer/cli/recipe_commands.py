@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nmer.cli.options import Json, Preset, StorePath
-from nmer.cli.output import print_json, print_table
+from nmer.cli.options import Json, Preset, RecipeName, StorePath
+from nmer.cli.output import Column, print_json, print_rows, print_table
 from nmer.cli.recipe_input import ProtocolName, checked_recipe
 from recipes.load import expanded_toml, load_recipe, presets, shipped_recipes
 from recipes.schema.recipe import Recipe
@@ -26,27 +26,17 @@ def recipes(*, json: Json = False) -> int:
     for name, path in shipped_recipes().items():
         recipe = load_recipe(name)
         nmer = recipe.build_nmer()
-        rows.append(
-            {
-                "name": name,
-                "title": recipe.title,
-                "atoms": nmer.natoms,
-                "symmetry": nmer.symmetry,
-                "presets": presets(path),
-            }
-        )
+        row = {"name": name, "title": recipe.title, "atoms": nmer.natoms, "symmetry": nmer.symmetry}
+        rows.append(row | {"presets": presets(path)})
     if json:
-        print_json(rows)
-    else:
-        print_table(
-            ("name", "atoms", "symmetry", "presets", "title"),
-            [(r["name"], str(r["atoms"]), r["symmetry"], " ".join(r["presets"]), r["title"]) for r in rows],
-        )
+        return print_json(rows)
+    columns: dict[str, Column] = {"name": "name", "atoms": "atoms", "symmetry": "symmetry"}
+    print_rows(rows, columns | {"presets": lambda r: " ".join(r["presets"]), "title": "title"})
     return 0
 
 
 def show(
-    recipe: str,
+    recipe: RecipeName,
     *,
     preset: Preset = None,
     cvs: Annotated[bool, Parameter(help="Show the collective variables by CV family instead.")] = False,
@@ -54,11 +44,6 @@ def show(
     json: Json = False,
 ) -> int:
     """Show a recipe with every default written out, its collective variables, or its force-field types.
-
-    Parameters
-    ----------
-    recipe
-        Name of a shipped recipe, or path of a TOML file.
 
     Examples
     --------
@@ -70,9 +55,8 @@ def show(
     if force_field:
         return _show_types(loaded, json)
     if json:
-        print_json(loaded.model_dump(mode="json"))
-    else:
-        print(expanded_toml(loaded), end="")
+        return print_json(loaded.model_dump(mode="json"))
+    print(expanded_toml(loaded), end="")
     return 0
 
 
@@ -82,12 +66,11 @@ def _show_cvs(recipe: Recipe, json: bool) -> int:
     nmer = recipe.build_nmer()
     found = cv_families(nmer, recipe.sampling.bias.families)
     if json:
-        print_json([{"family": f.name, "variables": [list(cv.atoms) for cv in f.cvs]} for f in found])
-        return 0
+        return print_json([{"family": f.name, "variables": [list(cv.atoms) for cv in f.cvs]} for f in found])
     rows = []
     for family in found:
         atoms = "  ".join("-".join(f"{nmer.symbols[a]}{a}" for a in cv.atoms) for cv in family.cvs)
-        rows.append((family.name, str(len(family.cvs)), "between" if family.intermolecular else "within", atoms))
+        rows.append((family.name, len(family.cvs), "between" if family.intermolecular else "within", atoms))
     print_table(("CV family", "variables", "fragments", "atoms, counted from 0"), rows)
     return 0
 
@@ -95,49 +78,30 @@ def _show_cvs(recipe: Recipe, json: bool) -> int:
 def _show_types(recipe: Recipe, json: bool) -> int:
     from tasks.sampling.force_field import FORCE_FIELDS, nmer_parameters
 
-    nmer, found = recipe.build_nmer(), []
+    nmer, found, untyped = recipe.build_nmer(), list[dict[str, Any]](), list[str]()
     for name in recipe.sampling.force_fields:
         if not FORCE_FIELDS.get(name).typed:
+            untyped.append(name)
             continue
         terms = nmer_parameters(nmer, name, recipe.sampling.atom_types)
         columns = zip(nmer.symbols, terms.types, terms.charges, terms.sigma, terms.epsilon, strict=True)
+        keys = ("element", "type", "charge", "sigma", "epsilon")
         found += [
-            {
-                "force_field": name,
-                "atom": atom,
-                "element": element,
-                "type": kind,
-                "charge": charge,
-                "sigma": sigma,
-                "epsilon": epsilon,
-            }
-            for atom, (element, kind, charge, sigma, epsilon) in enumerate(columns)
+            {"force_field": name, "atom": atom, **dict(zip(keys, values, strict=True))}
+            for atom, values in enumerate(columns)
         ]
     if json:
-        print_json(found)
-        return 0
+        return print_json(found)
     if found:
-        print_table(
-            ("force field", "atom", "", "type", "charge (e)", "sigma (A)", "epsilon (kcal/mol)"),
-            [
-                (
-                    str(r["force_field"]),
-                    str(r["atom"]),
-                    str(r["element"]),
-                    str(r["type"]),
-                    *(f"{r[name]:.4f}" for name in ("charge", "sigma", "epsilon")),
-                )
-                for r in found
-            ],
-        )
-    for name in recipe.sampling.force_fields:
-        if not FORCE_FIELDS.get(name).typed:
-            print(f"{name} has no types: it computes the charges of each geometry")
+        figures = {"charge (e)": "charge:.4f", "sigma (A)": "sigma:.4f", "epsilon (kcal/mol)": "epsilon:.4f"}
+        print_rows(found, {"force field": "force_field", "atom": "atom", "": "element", "type": "type", **figures})
+    for name in untyped:
+        print(f"{name} has no types: it computes the charges of each geometry")
     return 0
 
 
 def plan(
-    recipe: str,
+    recipe: RecipeName,
     *,
     preset: Preset = None,
     protocol: ProtocolName = None,
@@ -145,11 +109,6 @@ def plan(
     json: Json = False,
 ) -> int:
     """Show the counts of a run, the part already in the store, and its core-hours, memory, and disk space.
-
-    Parameters
-    ----------
-    recipe
-        Name of a shipped recipe, or path of a TOML file.
 
     Examples
     --------
@@ -168,34 +127,14 @@ def plan(
     left, limit = CostLeft(known, unknown), cost_limit()
     asks = is_above(left, limit, preset is not None)
     if json:
-        print_json(
-            {
-                "recipe": loaded.name,
-                "preset": loaded.preset,
-                "nmer": package_versions("nmer")["nmer"],
-                "stages": rows,
-                "label": None if label is None else asdict(label),
-                "max_core_hours": limit.core_hours,
-                "needs_yes": asks,
-            }
-        )
-        return 0
+        version = package_versions("nmer")["nmer"]
+        about: dict[str, Any] = {"recipe": loaded.name, "preset": loaded.preset, "nmer": version, "stages": rows}
+        about |= {"label": label and asdict(label), "max_core_hours": limit.core_hours, "needs_yes": asks}
+        return print_json(about)
     print(f"{loaded.name}, preset {loaded.preset or 'none'}: {loaded.labelling.level}")
-    print_table(
-        ("stage", "count", "", "in store", "core-hours left", "GiB per process", "MB kept"),
-        [
-            (
-                r["stage"],
-                str(r["count"]),
-                r["unit"],
-                str(r["present"]),
-                _figure(r["core_hours_left"]),
-                _figure(r["memory"]),
-                _figure(r["disk"]),
-            )
-            for r in rows
-        ],
-    )
+    columns: dict[str, Column] = {"stage": "stage", "count": "count", "": "unit", "in store": "present"}
+    figures = {"core-hours left": "core_hours_left", "GiB per process": "memory", "MB kept": "disk"}
+    print_rows([row | {key: _figure(row[key]) for key in figures.values()} for row in rows], columns | figures)
     if label is not None:
         print(f"a label: {label.cpu_seconds:.2g} CPU-s, {label.memory:.2g} GiB ({label.source})")
     print(f"about {_figure(known)} core-hours in all, correct within a factor of two")

@@ -1,17 +1,18 @@
-"""Commands about the versions in the store: versions, lineage, get."""
+"""Commands about the versions in the store: versions, lineage, get, cite."""
 
 from __future__ import annotations
 
 import errno
 import shutil
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from nmer.cli.options import Json, StorePath
-from nmer.cli.output import print_json, print_table
+from nmer.cli.output import Column, kilobytes, print_json, print_rows
 from potentials.errors import InputError
 from storage.attributes import KIND_OF
 from storage.durable import replacing
@@ -21,6 +22,10 @@ from storage.lineage import lineage_text
 from storage.store import Store
 from storage.tags import Tag, read_tags, tags_of
 from storage.version import Version
+
+Ref = Annotated[
+    str, Parameter(help="For example ch3-water@1, ch3-water@latest, ch3-water@a-tag, dataset:ch3-water@1.")
+]
 
 
 def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = False) -> int:
@@ -56,21 +61,8 @@ def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = F
     if json:
         print_json(rows + [_unreadable_row(opened, each) for each in bad])
     else:
-        print_table(
-            ("version", "kind", "created", "status", "kB", "key", "tags"),
-            [
-                (
-                    str(r["ref"]),
-                    str(r["kind"]),
-                    str(r["created"]),
-                    str(r["status"]),
-                    f"{int(str(r['size_bytes'])) / 1000:.0f}",
-                    str(r["key"])[:12],
-                    ", ".join(r["tags"]),
-                )
-                for r in rows
-            ],
-        )
+        columns: dict[str, Column] = {"version": "ref", "kind": "kind", "created": "created", "status": "status"}
+        print_rows(rows, columns | {"kB": kilobytes, "key": "key:.12", "tags": lambda r: ", ".join(r["tags"])})
     return 2 if any(each.newer for each in bad) else 0
 
 
@@ -100,18 +92,13 @@ def _unreadable_row(store: Store, bad: Unreadable) -> dict[str, Any]:
 
 
 def lineage(
-    ref: str,
+    ref: Ref,
     *,
     labels: Annotated[bool, Parameter(help="List every label too: its configuration, frame, and walker.")] = False,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
     """Show everything a version was made from: versions, keys, engines, settings, labels, seeds.
-
-    Parameters
-    ----------
-    ref
-        For example ch3-water@1, ch3-water@latest, ch3-water@a-tag, dataset:ch3-water@1.
 
     Examples
     --------
@@ -120,17 +107,13 @@ def lineage(
     opened = Store(store)
     tree = lineage_of(opened, opened.resolve(ref), labels)
     if json:
-        print_json(tree)
-        return 0
+        return print_json(tree)
     print(lineage_text(tree))
+    names = ("configuration", "split", "frame", "source", "seed", "temperature", "window", "energy")
+    units = {"temperature": "temperature (K)", "energy": "energy (kcal/mol)"}
     for node in _datasets(tree) if labels else ():
         print(f"\nlabels of {node['ref']}")
-        names = ("configuration", "split", "frame", "source", "seed", "temperature", "window", "energy")
-        units = {"temperature": "temperature (K)", "energy": "energy (kcal/mol)"}
-        print_table(
-            [units.get(name, name) for name in names],
-            [["-" if row[name] is None else str(row[name]) for name in names] for row in node["label_list"]],
-        )
+        print_rows(node["label_list"], {units.get(name, name): name for name in names})
     return 0
 
 
@@ -143,18 +126,13 @@ def _datasets(node: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def get(
-    ref: str,
+    ref: Ref,
     *,
     out: Annotated[Path, Parameter(help="Folder to copy into.")] = Path(),
     store: StorePath = None,
     json: Json = False,
 ) -> int:
     """Copy a version out of the store; with a potential come its report, plot, and recipe.
-
-    Parameters
-    ----------
-    ref
-        For example ch3-water@1, ch3-water@latest, ch3-water@a-tag, dataset:ch3-water@1.
 
     Examples
     --------
@@ -176,18 +154,13 @@ def get(
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        at = (
-            f"'{error.filename}' cannot be read"
-            if error.filename in map(str, files)
-            else f"cannot write into '{out}'"
-        )
-        raise InputError(f"{at}: {error.strerror}") from None
+        readable = error.filename not in map(str, files)
+        what = f"cannot write into '{out}'" if readable else f"'{error.filename}' cannot be read"
+        raise InputError(f"{what}: {error.strerror}") from None
     written = [str(target) for target in files.values()]
     if json:
-        print_json({"ref": version.ref, "key": version.key, "files": written})
-    else:
-        print(f"{version.ref} is in:")
-        print("\n".join(written))
+        return print_json({"ref": version.ref, "key": version.key, "files": written})
+    print("\n".join([f"{version.ref} is in:", *written]))
     return 0
 
 
@@ -197,3 +170,32 @@ def _files(folder: Path) -> list[Path]:
         return sorted(path for path in folder.glob("*") if path.is_file() and not path.is_symlink())
     except OSError as error:
         raise InputError(f"'{folder}' cannot be read: {error.strerror}") from None
+
+
+def cite(
+    ref: Annotated[str, Parameter(help="ch3-water@1, dataset:ch3-water@1, or the .h5 file of a version.")],
+    *,
+    store: StorePath = None,
+    json: Json = False,
+) -> int:
+    """List the papers of every method, basis set, engine, and functional form of a version.
+
+    For a version in a store, those of everything it was made from are included; for a file, only its own.
+
+    Examples
+    --------
+    nmer cite ch3-water@latest
+    """
+    from storage.citations import citations
+    from storage.foreign import read_foreign
+
+    if ref.endswith(".h5"):
+        found = citations(read_foreign(Path(ref), "give the file of a version, or NAME@NUMBER of a store"))
+    else:
+        opened = Store(store)
+        found = citations(opened.resolve(ref), opened.find)
+    if json:
+        return print_json([asdict(citation) for citation in found])
+    for citation in found:
+        print(citation.line())
+    return 0

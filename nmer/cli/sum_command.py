@@ -9,7 +9,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from nmer.cli.options import Json, StorePath
-from nmer.cli.output import print_json, print_table
+from nmer.cli.output import Column, print_json, print_rows
 from potentials.errors import InputError
 
 
@@ -53,27 +53,16 @@ def sum_(
     if out is not None:
         write_sum(out, contents)
     if json:
-        print_json(contents | {"energies": energies})
-        return 0
-    print_table(
-        ("n-mer", "occurrences", "potential", "status", "quality"),
-        [
-            (row["nmer"], str(row["occurrences"]), row["ref"], row["status"], "; ".join(row["remarks"]) or "-")
-            for row in contents["potentials"]
-        ],
-    )
+        return print_json(contents | {"energies": energies})
+    columns: dict[str, Column] = {"n-mer": "nmer", "occurrences": "occurrences", "potential": "ref"}
+    columns |= {"status": "status", "quality": lambda r: "; ".join(r["remarks"]) or None}
+    print_rows(contents["potentials"], columns)
     physics = contents["physics"]
     named = f"V_phys: {physics['name'] or physics['digest'][:12]}" if physics else "V_phys: none"
     print("\n".join([f"{whole.name}: {len(model.symbols)} atoms", named, *model.remarks]))
     if energies:
-        names = [name for name in energies[0] if name != "energy"]
-        print_table(
-            ("geometry", "energy", *names),
-            [
-                (str(n), f"{row['energy']:.3f}", *(f"{row[name]:.3f}" for name in names))
-                for n, row in enumerate(energies, 1)
-            ],
-        )
+        rows = [{"geometry": number, **row} for number, row in enumerate(energies, 1)]
+        print_rows(rows, {"geometry": "geometry"} | {name: f"{name}:.3f" for name in energies[0]})
         print("kcal/mol; n-mers and pairs: corrections over V_phys")
     if out is not None:
         print(out)

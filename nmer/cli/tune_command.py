@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any
 
 from nmer.cli.options import Json, Preset, StorePath
-from nmer.cli.output import check_folder, print_json, print_table
+from nmer.cli.output import Column, check_folder, print_json, print_rows, save_plots
 from nmer.cli.recipe_input import ProtocolName
 from nmer.cli.xyz_input import AS_THEY_ARE, XyzInput, print_readings, readings
 from potentials.arrays import Floats
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from potentials.physics.nbody import PhysicsOfNMer
     from recipes.schema.recipe import Fitting
     from storage.xyz import Labelled
+    from tasks.plot import Plot
 
 NO_SWITCHING = "the settings have no switching: a potential of several fragments decays only with its variables"
 
@@ -41,27 +40,44 @@ class Data:
 
 
 def tune(
-    recipe: Annotated[
-        str | None, Parameter(help="A recipe whose dataset is in the store; or give --train.")
-    ] = None,
+    recipe: str | None = None,
     *,
-    train: Annotated[Path | None, Parameter(help="xyz file of a training set in place of a recipe.")] = None,
-    symmetry: Annotated[str, Parameter(help="Symmetry of the atoms in the file, for example A1B4.")] = "",
+    train: Path | None = None,
+    symmetry: str = "",
     xyz: XyzInput = AS_THEY_ARE,
-    degrees: Annotated[str, Parameter(help="Degrees to try; default: the recipe's and one less, or 4,5.")] = "",
-    gammas: Annotated[str, Parameter(help="Gammas to try.")] = GAMMAS,
-    delta_es: Annotated[str, Parameter(help="dE to try (kcal/mol).")] = DELTA_ES,
-    terms: Annotated[int, Parameter(help="Also plot the error for up to this number of terms.")] = 0,
+    degrees: str = "",
+    gammas: str = GAMMAS,
+    delta_es: str = DELTA_ES,
+    terms: int = 0,
     preset: Preset = None,
     protocol: ProtocolName = None,
     store: StorePath = None,
-    out: Annotated[Path | None, Parameter(help="Folder for tables (CSV) and plots (PNG).")] = None,
+    out: Path | None = None,
     json: Json = False,
 ) -> int:
     """Find degree, Gamma, and dE by validation, and show how the error depends on the number of labels.
 
     A fifth of the training set is held back for validation; the test set is not used. The learning curve is for
     the best setting.
+
+    Parameters
+    ----------
+    recipe
+        A recipe whose dataset is in the store; or give --train.
+    train
+        xyz file of a training set in place of a recipe.
+    symmetry
+        Symmetry of the atoms in the file, for example A1B4.
+    degrees
+        Degrees to try; default: the recipe's and one less, or 4,5.
+    gammas
+        Gammas to try.
+    delta_es
+        dE to try (kcal/mol).
+    terms
+        Also plot the error for up to this number of terms.
+    out
+        Folder for tables (CSV) and plots (PNG).
 
     Examples
     --------
@@ -74,7 +90,13 @@ def tune(
         check_folder(out)
     tried = _listed("--degrees", degrees, int)
     ridges, scales = _listed("--gammas", gammas, float), _listed("--delta-es", delta_es, float)
-    data = _data(recipe, preset, protocol, store, train, symmetry, xyz)
+    if (recipe is None) == (train is None):
+        raise InputError("give a recipe, or --train FILE and --symmetry, and not both")
+    if train is not None:
+        data = _data_of_file(train, symmetry, xyz)
+    else:
+        assert recipe is not None
+        data = _data_of_recipe(recipe, preset, protocol, store)
     tried = tried or sorted({max(1, data.settings.degree - 1), data.settings.degree})
     _allowed(tried, ridges, scales, terms)
     split = Split.of(data.nmer, data.positions, data.energy, data.settings, data.gradient, data.baseline)
@@ -99,39 +121,28 @@ def tune(
     }
     if data.file:
         found["data"] = readings(data.file)
-    files = _write(data.title, found, out) if out else []
+    files = save_plots(_plots(data.title, found), out) if out else []
     if json:
-        print_json(found | {"files": files})
-    else:
-        print_readings([data.file])
-        _print(found, files)
+        return print_json(found | {"files": files})
+    print_readings([data.file])
+    _print(found, files)
     return 0
 
 
-def _data(
-    recipe: str | None,
-    preset: str | None,
-    protocol: str | None,
-    store: str | None,
-    train: Path | None,
-    symmetry: str,
-    xyz: XyzInput,
-) -> Data:
-    """Return the training set of the recipe or the file; a test set is not read."""
+def _data_of_file(train: Path, symmetry: str, xyz: XyzInput) -> Data:
     from recipes.schema.recipe import Fitting
+    from storage.imported import nmer_of
 
-    if (recipe is None) == (train is None):
-        raise InputError("give a recipe, or --train FILE and --symmetry, and not both")
-    if train is not None:
-        from storage.imported import nmer_of
+    if not symmetry:
+        raise InputError("--train needs --symmetry, for example A1B4")
+    data, _ = xyz.read(train, None, symmetry)
+    nmer = nmer_of(data, symmetry).build("")
+    settings = Fitting(degree=5, terms="intermolecular" if "_" in symmetry else "all")
+    return Data(f"{train.name}, {symmetry}", nmer, data.positions, data.energy, settings, data.gradient, data)
 
-        if not symmetry:
-            raise InputError("--train needs --symmetry, for example A1B4")
-        data, _ = xyz.read(train, None, symmetry)
-        nmer = nmer_of(data, symmetry).build("")
-        settings = Fitting(degree=5, terms="intermolecular" if "_" in symmetry else "all")
-        title = f"{train.name}, {symmetry}"
-        return Data(title, nmer, data.positions, data.energy, settings, data.gradient, data)
+
+def _data_of_recipe(recipe: str, preset: str | None, protocol: str | None, store: str | None) -> Data:
+    """Return the training set of a recipe's dataset; its test set is not read."""
     from recipes.load import load_recipe
     from recipes.protocols import with_protocol
     from storage.contents import dataset_from_version
@@ -141,7 +152,6 @@ def _data(
     from tasks.plan import resolve
     from tasks.run.state import newest_dataset
 
-    assert recipe is not None
     loaded = with_protocol(load_recipe(recipe, preset), protocol)
     version = newest_dataset(loaded, store)
     if version is None:
@@ -175,52 +185,36 @@ def _allowed(degrees: list[int], gammas: list[float], delta_es: list[float], ter
             raise InputError(f"{option} is {values}; allowed: numbers from {low:g} to {high:g}")
 
 
-def _write(title: str, found: dict[str, Any], out: Path) -> list[str]:
+def _plots(title: str, found: dict[str, Any]) -> list[Plot]:
     from tasks.fitting.tune_plots import curve_plot, settings_plot
-    from tasks.plot import write_plots
 
     learning = curve_plot("learning", title, found["learning"], "configurations", "training configurations")
     plots = [settings_plot(title, found["trials"]), learning]
     if found["terms"]:
         plots.append(curve_plot("terms", title, found["terms"], "terms", "terms"))
-    try:
-        return [str(path) for path in write_plots(plots, out)]
-    except OSError as error:
-        raise InputError(f"cannot write into '{out}': {error.strerror}; give another folder with --out") from None
+    return plots
 
 
 def _print(found: dict[str, Any], files: list[str]) -> None:
-    names = {"train_rmsd": "training", "validation_rmsd": "held back", "low_rmsd": "low"}
+    names = {"training": "train_rmsd", "held back": "validation_rmsd", "low": "low_rmsd"}
     if found["best"]["gradient_rmsd"] is not None:
-        names["gradient_rmsd"] = "gradient"
+        names["gradient"] = "gradient_rmsd"
 
-    def heads(rows: list[dict[str, Any]]) -> list[str]:
-        return [head for name, head in names.items() if name in rows[0]]
-
-    def figures(row: dict[str, Any]) -> list[str]:
-        return [f"{row[name]:.4f}" for name in names if name in row]
+    def show(rows: list[dict[str, Any]], first: dict[str, Column]) -> None:
+        print_rows(rows, first | {head: f"{name}:.4f" for head, name in names.items() if name in rows[0]})
 
     print(
         "RMSD in kcal/mol: of the fitted configurations, of those held back, and of their low energies; best first"
     )
-    if "gradient_rmsd" in names:
+    if "gradient" in names:
         print("gradients are fitted too; 'gradient' is their held-back RMSD per component (kcal/mol/A)")
-    print_table(
-        ("degree", "Gamma", "dE", "terms", *heads(found["trials"])),
-        [
-            (str(t["degree"]), f"{t['gamma']:g}", f"{t['delta_e']:g}", str(t["terms"]), *figures(t))
-            for t in found["trials"]
-        ],
-    )
+    show(found["trials"], {"degree": "degree", "Gamma": "gamma:g", "dE": "delta_e:g", "terms": "terms"})
     print("\nlearning curve of the best")
-    print_table(
-        ("configurations", *heads(found["learning"])),
-        [(str(p["configurations"]), *figures(p)) for p in found["learning"]],
-    )
+    show(found["learning"], {"configurations": "configurations"})
     print(f"with twice as many: about {found['validation_rmsd_with_twice_the_labels']:.4f} held back")
     if found["terms"]:
         print("\nterms chosen one by one")
-        print_table(("terms", *heads(found["terms"])), [(str(p["terms"]), *figures(p)) for p in found["terms"]])
+        show(found["terms"], {"terms": "terms"})
     for note in found["notes"]:
         print(f"note: {note}")
     for path in files:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import Parameter
 
@@ -16,53 +16,39 @@ if TYPE_CHECKING:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class XyzInput:
-    """How to read xyz files; shared by fit, tune, and import."""
+    """How to read xyz files; shared by fit, tune, and import.
 
-    column: Annotated[
-        int | None, Parameter(help="Number of the energy in the comment line, from 1; same as --energy NUMBER.")
-    ] = None
-    energy: Annotated[
-        str | None,
-        Parameter(
-            help="The energy in the comment line: first, second, or a key of extended xyz; default: the only "
-            "one, the second of two, or the first found of nbody_energy, REF_energy, energy."
-        ),
-    ] = None
-    unit: Annotated[
-        str | None,
-        Parameter(
-            help="Unit of the energies: kcal/mol, kJ/mol, eV, meV, hartree, millihartree, rydberg, cm-1, K; "
-            "default: the unit in the file, else kcal/mol, in extended xyz eV."
-        ),
-    ] = None
-    gradient_unit: Annotated[
-        str | None,
-        Parameter(
-            help="Unit of gradients or forces, such as hartree/bohr; default: that of the energies per A, or "
-            "hartree/bohr if they are in hartree."
-        ),
-    ] = None
-    columns: Annotated[
-        str | None,
-        Parameter(
-            help="Meaning of three columns after the positions: gradient, forces, or ignore; default: from their "
-            "names or from the energies."
-        ),
-    ] = None
-    zero: Annotated[
-        str | None,
-        Parameter(
-            help="Zero of the energies: minimum of the training set, none, or a value in --unit; default: "
-            "minimum for total energies of one molecule, else none."
-        ),
-    ] = None
-    cell: Annotated[
-        str | None,
-        Parameter(
-            help="nearest: molecules of a periodic cell are made whole by nearest images (the default); ignore: "
-            "positions are used as given."
-        ),
-    ] = None
+    Attributes
+    ----------
+    column
+        Number of the energy in the comment line, from 1; same as --energy NUMBER.
+    energy
+        The energy in the comment line: first, second, or a key of extended xyz; default: the only one, the second
+        of two, or the first found of nbody_energy, REF_energy, energy.
+    unit
+        Unit of the energies: kcal/mol, kJ/mol, eV, meV, hartree, millihartree, rydberg, cm-1, K; default: the unit
+        in the file, else kcal/mol, in extended xyz eV.
+    gradient_unit
+        Unit of gradients or forces, such as hartree/bohr; default: that of the energies per A, or hartree/bohr if
+        they are in hartree.
+    columns
+        Meaning of three columns after the positions: gradient, forces, or ignore; default: from their names or
+        from the energies.
+    zero
+        Zero of the energies: minimum of the training set, none, or a value in --unit; default: minimum for total
+        energies of one molecule, else none.
+    cell
+        nearest: molecules of a periodic cell are made whole by nearest images (the default); ignore: positions are
+        used as given.
+    """
+
+    column: int | None = None
+    energy: str | None = None
+    unit: str | None = None
+    gradient_unit: str | None = None
+    columns: str | None = None
+    zero: str | None = None
+    cell: str | None = None
 
     def read(self, train: Path, test: Path | None, symmetry: str) -> tuple[Labelled, Labelled | None]:
         """Read a training and a test set of n-mers with the given symmetry."""

@@ -215,3 +215,12 @@ def outcome(plan: Plan, store: Store, until: str) -> dict[str, Any]:
             result["report"] = str(store.report(version) / "report.html")
             result["passed"] = result["passed"] and facts["passed"]
     return result
+
+
+def failed_gates(result: dict[str, Any]) -> list[str]:
+    """Return a sentence for each gate that the potential of an `outcome` has not passed."""
+    return [
+        f"gate not passed: {gate['meaning']} is {gate['value']:.3g}, the limit is {gate['limit']:.3g}"
+        for gate in result.get("gates", [])
+        if not gate["passed"]
+    ]

@@ -96,7 +96,7 @@ def test_lost_jobs_are_replaced_and_only_who_has_the_key_comes_in(
         assert until(lambda: not running(slurm)), "the jobs end with the run"
         counter = Counter()
         with open_fit(machine, work(folder)) as compute:
-            assert compute is not None and len(running(slurm)) == 1
+            assert len(running(slurm)) == 1
             assert compute(square, [2, 3], progress=counter) == ([4, 9], "3")
         assert until(lambda: counter.seen == [2], 5)
     assert until(lambda: not running(slurm))

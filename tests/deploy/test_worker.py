@@ -118,4 +118,4 @@ def test_the_scheduler_of_others(shared: tuple[SchedulerMachine, list[str]], tmp
     with pytest.raises(StoppedError, match="no Dask scheduler answers at"), open_machine(stranger, WORK):
         pass
     with open_fit(machine, WORK) as compute:
-        assert compute is None
+        assert compute(pow, 2, progress=3) == 8, "a shared scheduler fits here"

@@ -1,4 +1,4 @@
-"""The command that checks an installation: doctor."""
+"""Commands about an installation: doctor, completion."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
 from nmer.cli.options import Json, StorePath
-from nmer.cli.output import print_json, print_table
+from nmer.cli.output import print_json, print_rows
 from nmer.cli.packages import required
+from potentials.errors import InputError
 
 LEAST_DISK = 2.0
 """GB below which a run can fill the disk: the pool and the labels of one n-mer, with their temporary files."""
@@ -57,18 +59,16 @@ def doctor(*, store: StorePath = None, json: Json = False) -> int:
     """
     findings = [*_python(), *_packages(), *_engines(), *_threads(), *_folders(store), *_caches(), *_machines()]
     problems = sum(one.state == "problem" for one in findings)
+    code = 1 if problems else 0
     if json:
-        print_json({"problems": problems, "findings": [asdict(one) for one in findings]})
-        return 1 if problems else 0
-    print_table(
-        ("topic", "what", "state", "found"), [(one.topic, one.name, one.state, one.found) for one in findings]
-    )
+        return print_json({"problems": problems, "findings": [asdict(one) for one in findings]}, code)
+    print_rows(map(vars, findings), {"topic": "topic", "what": "name", "state": "state", "found": "found"})
     for state in ("note", "problem"):
         for one in findings:
             if one.state == state and one.advice:
                 print(f"{state}: {one.name}: {one.advice}")
     print(f"{problems} problems" if problems else "no problem was found")
-    return 1 if problems else 0
+    return code
 
 
 def _python() -> Iterator[Finding]:
@@ -145,19 +145,15 @@ def _caches() -> Iterator[Finding]:
     from deploy.environment import prefect_home
     from potentials.compiled import cache_folder
 
-    folder = cache_folder()
-    if folder is None:
-        advice = "each command compiles its code again; set NUMBA_CACHE_DIR to a folder that only you can write to"
-        yield Finding("caches", "numba", "problem", "no folder can be written to", advice)
-    else:
-        yield Finding("caches", "numba", "ok", str(folder))
-    home = prefect_home()
-    if home is None:
-        yield Finding(
-            "caches", "Prefect", "problem", "no folder can be written to", "set PREFECT_HOME to a folder"
-        )
-    else:
-        yield Finding("caches", "Prefect", "ok", str(home))
+    compiled = "each command compiles its code again; set NUMBA_CACHE_DIR to a folder that only you can write to"
+    for name, folder, advice in (
+        ("numba", cache_folder(), compiled),
+        ("Prefect", prefect_home(), "set PREFECT_HOME to a folder"),
+    ):
+        if folder is None:
+            yield Finding("caches", name, "problem", "no folder can be written to", advice)
+        else:
+            yield Finding("caches", name, "ok", str(folder))
 
 
 def _machines() -> Iterator[Finding]:
@@ -172,3 +168,40 @@ def _machines() -> Iterator[Finding]:
             yield Finding("machines", name, "problem", str(path), f"the profile is invalid: {error}")
         else:
             yield Finding("machines", name, "note" if lacking else "ok", str(path), lacking or "")
+
+
+def completion(
+    shell: Literal["bash", "zsh", "fish", "powershell"] | None = None,
+    *,
+    out: Path | None = None,
+    json: Json = False,
+) -> int:
+    """Install completion of commands and options for your shell; restart the shell afterwards.
+
+    Without --out, the shell's start file is changed too if it has to name the file.
+
+    Parameters
+    ----------
+    shell
+        Default: the current shell.
+    out
+        File to write; default: the shell's own place for it.
+
+    Examples
+    --------
+    nmer completion bash
+    """
+    from cyclopts.completion import ShellDetectionError
+
+    from nmer.cli.main import application
+
+    try:
+        path = application().install_completion(shell=shell, output=out, add_to_startup=out is None)
+    except ShellDetectionError:
+        raise InputError(
+            "your shell is not recognized; name it: nmer completion bash, zsh, fish, or powershell"
+        ) from None
+    if json:
+        return print_json({"file": str(path)})
+    print(path)
+    return 0

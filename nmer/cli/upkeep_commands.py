@@ -1,4 +1,4 @@
-"""Commands that name and remove versions: tag, remove, gc."""
+"""Commands that name, remove, and check versions: tag, remove, gc, verify."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def tag(
             new = set_tag(opened.path, version, name, force)
             message = f"{version.ref} is {'now' if new else 'already'} {version.ref.rpartition('@')[0]}@{name}"
     if json:
-        print_json({"ref": version.ref, "key": version.key, "tags": tags_of(version, read_tags(opened.path))})
-    else:
-        print(message)
+        tags = tags_of(version, read_tags(opened.path))
+        return print_json({"ref": version.ref, "key": version.key, "tags": tags})
+    print(message)
     return 0
 
 
@@ -74,10 +74,9 @@ def remove(refs: Refs, *, store: StorePath = None, json: Json = False) -> int:
     with opened.writing():
         gone = remove_versions(opened, [opened.resolve(ref) for ref in refs])
     if json:
-        print_json({"removed": [_row(opened.path, each) for each in gone]})
-    else:
-        for each in gone:
-            print(f"removed {each.what}  {_megabytes(each.size)}")
+        return print_json({"removed": [_row(opened.path, each) for each in gone]})
+    for each in gone:
+        print(f"removed {each.what}  {_megabytes(each.size)}")
     return 0
 
 
@@ -110,15 +109,11 @@ def gc(
             clear(gone)
     total = sum(each.size for each in gone)
     if json:
-        print_json(
-            {
-                "removed": yes,
-                "size_bytes": total,
-                "leftovers": [_row(opened.path, each) for each in gone],
-                "unused_versions": [{"ref": v.ref, "size_bytes": v.path.stat().st_size} for v in idle],
-            }
+        unused_versions = [{"ref": v.ref, "size_bytes": v.path.stat().st_size} for v in idle]
+        rows = [_row(opened.path, each) for each in gone]
+        return print_json(
+            {"removed": yes, "size_bytes": total, "leftovers": rows, "unused_versions": unused_versions}
         )
-        return 0
     places = [(_megabytes(each.size), str(each.path.relative_to(opened.path)), f"({each.what})") for each in gone]
     print_table((), places)
     if not gone:
@@ -130,6 +125,59 @@ def gc(
     if idle:
         print("versions that nothing depends on (kept; nmer remove REF removes one):")
         print_table((), [(_megabytes(version.path.stat().st_size), version.ref) for version in idle])
+    return 0
+
+
+def verify(
+    ref: Annotated[str | None, Parameter(help="Verify this version and all it was made from.")] = None,
+    *,
+    all: Annotated[bool, Parameter(help="Verify the whole store, as without a reference.")] = False,
+    store: StorePath = None,
+    json: Json = False,
+) -> int:
+    """Recompute every checksum and key, and print a line for each damage, also during a run.
+
+    Also checked: that inputs exist, configurations equal their frames, ids match the geometries, datasets have the
+    ledger's energies, potentials reproduce the stored predictions, and every line of the labels. With damage, the
+    exit code is 1.
+
+    Examples
+    --------
+    nmer verify
+    """
+    from potentials.nmers.nmer import NMer
+    from storage.apart import Apart
+    from storage.store import Store
+    from storage.verify.whole import NO_CHECKSUM, files_of
+    from storage.verify.whole import verify as verify_versions
+    from tasks.labelling.plan import plan_label
+    from tasks.progress import ProgressLine
+
+    if all and ref is not None:
+        raise InputError(f"give either a reference or --all, not both '{ref}' and --all")
+
+    def factors(nmer: NMer, counterpoise: bool) -> dict[str, int]:
+        return {part.name: part.coefficient for part in plan_label(nmer, counterpoise)}
+
+    opened = Store(store)
+    with Apart() as reader:
+        paths = files_of(opened, ref, reader)
+        with ProgressLine("verify", len(paths), "files") as progress:
+            found = verify_versions(opened, factors, paths, reader, progress.update)
+    if json:
+        return print_json(found.as_dict(), 1 if found.damages else 0)
+    for damage in found.damages:
+        print(f"damaged: {damage}")
+    for note in found.notes:
+        print(f"note: {note}")
+    without = [name for name, state in found.files.items() if state == NO_CHECKSUM]
+    if without:
+        more = f", and {len(without) - 3} more (--json names them)" if len(without) > 3 else ""
+        print(f"no checksum, written by an early release: {', '.join(without[:3])}{more}")
+    if found.damages:
+        print(f"{len(found.damages)} damages in {len({d.file for d in found.damages})} files")
+        return 1
+    print(f"{len(found.files)} versions and the labels are unchanged")
     return 0
 
 

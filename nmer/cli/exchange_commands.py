@@ -1,19 +1,59 @@
-"""Commands that copy versions from one store to another in one file: bundle, unbundle."""
+"""Commands that write versions for other programs and other stores: export, bundle, unbundle."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from nmer.cli.options import Json, StorePath
-from nmer.cli.output import print_json, print_table
+from nmer.cli.output import Column, kilobytes, print_json, print_rows
+from storage.exchange.exporter import FORMATS, format_for
 
 if TYPE_CHECKING:
     from storage.bundle import Bundle, Progress
+
+QUICK = 20_000_000
+"""Bytes that are read and written within a second."""
+
+
+def export(
+    ref: Annotated[str, Parameter(help="ch3-water@1, dataset:ch3-water@1, or the .h5 file of either.")],
+    *,
+    format: Annotated[str, Parameter(help=f"One of {', '.join(sorted(FORMATS.names()))}; see docs/exchange.md.")],
+    out: Annotated[Path, Parameter(help="Folder or file to write; it must not exist yet.")],
+    store: StorePath = None,
+    json: Json = False,
+) -> int:
+    """Write a potential or a dataset in a format of other programs.
+
+    A potential comes with 100 reference energies and gradients and a check that compares with them.
+
+    Examples
+    --------
+    nmer export ch3-water@latest --format c --out ch3-water-c
+    """
+    from storage.exchange.exporter import write_export
+    from storage.exchange.subject import subject_of
+
+    subject = subject_of(ref, store)
+    form = format_for(format, subject)
+    written, report = write_export(form, subject, out)
+    check = form.check.format(file=quote(str(out)))
+    if json:
+        files, place = [str(path) for path in written], str(out) if form.folder else "."
+        found = {"ref": ref, "format": format, "files": files, "check": check, "check_in": place}
+        return print_json(found | {"read_back": report})
+    print("\n".join(str(path) for path in written))
+    if report:
+        print(report)
+    if check:
+        print(f"check: cd {quote(str(out))} && {check}" if form.folder else f"check: {check}")
+    return 0
 
 
 def bundle(
@@ -40,8 +80,7 @@ def bundle(
     family, _ = family_of(opened, version, not without_pool)
     with _progress("bundle", sum(v.path.stat().st_size for v in family)) as progress:
         made = write_bundle(opened, version, out, not without_pool, progress)
-    _print(made, [v.ref for v in made.versions], ["" for _ in made.versions], json)
-    return 0
+    return _print(made, [(v.ref, "") for v in made.versions], json)
 
 
 def unbundle(
@@ -66,18 +105,11 @@ def unbundle(
     with _progress("checking", file.stat().st_size if file.is_file() else 0) as progress:
         found = read_bundle(file, progress)
     if listing:
-        _print(found, ["-" for _ in found.versions], ["" for _ in found.versions], json)
-        return 0
+        return _print(found, [("-", "")] * len(found.versions), json)
     opened = Store(store or default_store(), create=True)
     with opened.writing():
         taken = take_in(found, opened)
-    states = ["new" if one.new else "was there" for one in taken]
-    _print(found, [one.now.ref for one in taken], states, json)
-    return 0
-
-
-QUICK = 20_000_000
-"""Bytes that are read and written within a second."""
+    return _print(found, [(one.now.ref, "new" if one.new else "was there") for one in taken], json)
 
 
 @contextmanager
@@ -100,35 +132,19 @@ def _progress(stage: str, size: int) -> Iterator[Progress]:
         line.update(line.total)
 
 
-def _print(found: Bundle, here: list[str], states: list[str], json: bool) -> None:
+def _print(found: Bundle, here: list[tuple[str, str]], json: bool) -> int:
+    """Print a bundle's versions, each with its reference in the store and whether it is new there."""
+    size = found.path.stat().st_size
     rows = [
         {"bundled": v.ref, "ref": ref, "key": v.key, "state": state, "size_bytes": found.files[v.member][0]}
-        for v, ref, state in zip(found.versions, here, states, strict=True)
+        for v, (ref, state) in zip(found.versions, here, strict=True)
     ]
     if json:
-        print_json(
-            {
-                "file": str(found.path),
-                "ref": found.ref,
-                "size_bytes": found.path.stat().st_size,
-                "versions": rows,
-                "missing": list(found.missing),
-            }
-        )
-        return
-    print_table(
-        ("in the bundle", "in the store", "", "kB", "key"),
-        [
-            (
-                str(r["bundled"]),
-                str(r["ref"]),
-                str(r["state"]),
-                f"{int(str(r['size_bytes'])) / 1e3:.0f}",
-                str(r["key"])[:12],
-            )
-            for r in rows
-        ],
-    )
+        about = {"file": str(found.path), "ref": found.ref, "size_bytes": size}
+        return print_json(about | {"versions": rows, "missing": list(found.missing)})
+    columns: dict[str, Column] = {"in the bundle": "bundled", "in the store": "ref", "": "state"}
+    print_rows(rows, columns | {"kB": kilobytes, "key": "key:.12"})
     for ref in found.missing:
         print(f"not in it: {ref}")
-    print(f"{found.path}, {found.path.stat().st_size / 1e6:.1f} MB")
+    print(f"{found.path}, {size / 1e6:.1f} MB")
+    return 0
