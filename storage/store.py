@@ -97,6 +97,11 @@ class Store:
         """Folder of the label ledger and its spool."""
         return self.path / "labels"
 
+    @property
+    def densities(self) -> Path:
+        """Folder of the densities that parameters of V_phys are derived from."""
+        return self.path / "densities"
+
     def scratch(self, key: str) -> Path:
         """Return the folder where the content with this key is being made; a rerun resumes from it."""
         return self.path / "scratch" / key[:16]

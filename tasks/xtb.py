@@ -7,7 +7,10 @@ Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from potentials.arrays import Floats, Ints
 from potentials.errors import InputError, MissingProgramError
@@ -72,6 +75,56 @@ def total_energy(numbers: Ints, x: Floats, charge: int, tolerance: float = 1e-10
     calculator.set("verbosity", 0)
     calculator.set("accuracy", tolerance / ENERGY_THRESHOLD)
     return float(calculator.singlepoint().get("energy"))
+
+
+@dataclass(frozen=True, eq=False)
+class Multipoles:
+    """The charge distribution of GFN2-xTB.
+
+    Attributes
+    ----------
+    dipole
+        (3,), e Angstrom.
+    quadrupole
+        (3, 3), traceless, (3 x x - x^2)/2 at the origin, e Angstrom^2.
+    charges
+        (atoms,), Mulliken's, e.
+    """
+
+    dipole: Floats
+    quadrupole: Floats
+    charges: Floats
+
+
+def multipoles(numbers: Ints, x: Floats, charge: int) -> Multipoles:
+    """Return the charge distribution of one geometry.
+
+    Parameters
+    ----------
+    numbers
+        (atoms,), atomic numbers.
+    x
+        (atoms, 3), Angstrom.
+    charge
+        e.
+
+    Raises
+    ------
+    MissingProgramError
+        If tblite is missing.
+    RuntimeError
+        If the density does not become self-consistent.
+    """
+    check_tblite()
+    from tblite.interface import Calculator
+
+    calculator = Calculator(METHOD, numbers, x / BOHR, float(charge))
+    calculator.set("verbosity", 0)
+    calculator.set("accuracy", ACCURACY)
+    found = calculator.singlepoint()
+    xx, xy2, yy, xz2, yz2, zz = found.get("quadrupole")  # off-diagonal elements count twice
+    quadrupole = np.array([[2 * xx, xy2, xz2], [xy2, 2 * yy, yz2], [xz2, yz2, 2 * zz]]) / 2
+    return Multipoles(found.get("dipole") * BOHR, quadrupole * BOHR**2, found.get("charges"))
 
 
 class Xtb:

@@ -1,6 +1,6 @@
 """ff14SB for pieces of alanine and glycine chains, from the file that OpenMM ships.
 
-A fragment's atoms have the types and charges of their residue atoms (`tasks.sampling.force_fields.residues`); the
+A fragment's atoms have the types and charges of their residue atoms (`recipes.chemistry.residues`); the
 rest of the fragment's total charge is spread evenly over its caps. (The papers do not give their rule.) A cap has
 the type of a hydrogen there: HC on a methyl, H1 on C-alpha, H5 on a carbonyl carbon, H on an amide nitrogen.
 """
@@ -14,10 +14,10 @@ from typing import Any
 
 from potentials.errors import InputError
 from potentials.nmers.fragment import Fragment
+from recipes.chemistry.residues import CAP, residue_atoms
 from recipes.registry import Need
 from tasks.sampling.force_field import ForceField
 from tasks.sampling.force_fields.parameters import Conventions, Given, Parameters, spread
-from tasks.sampling.force_fields.residues import CAP, residue_atoms
 
 FF14SB = "amber14/protein.ff14SB.xml"
 

@@ -20,10 +20,10 @@ from importlib import resources
 
 from potentials.errors import InputError, MissingProgramError
 from potentials.nmers.fragment import Fragment
+from recipes.chemistry.residues import CAP, Name, residue_atoms
 from recipes.registry import Need
 from tasks.sampling.force_field import ForceField
 from tasks.sampling.force_fields.parameters import Conventions, Given, Parameters, spread
-from tasks.sampling.force_fields.residues import CAP, Name, residue_atoms
 
 LIBRARY = "oplsaa2024.lt"
 

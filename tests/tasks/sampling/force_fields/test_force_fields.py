@@ -26,6 +26,7 @@ from potentials.nmers.caps import CAP_LENGTHS
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.units import BOHR, HARTREE
+from recipes.chemistry.residues import residue_atoms
 from recipes.load import load_recipe
 from recipes.schema.recipe import Sampling
 from storage.records import Pool
@@ -44,7 +45,6 @@ from tasks.sampling.force_fields.ff14sb import FF14SB, ff14sb_system
 from tasks.sampling.force_fields.minimum import find_minimum
 from tasks.sampling.force_fields.oplsaa import LIBRARY, TYPE, read_library
 from tasks.sampling.force_fields.parameters import combine
-from tasks.sampling.force_fields.residues import residue_atoms
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.pbmetad.segments import segments
 from tasks.xtb import ACCURACY

@@ -1,0 +1,1 @@
+"""Parameters of V_phys: charges, polarizabilities, dispersion and repulsion of each type of atom, derived."""
