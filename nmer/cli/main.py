@@ -42,6 +42,7 @@ COMMANDS = {
     "Fit": {
         "fit": ("fit_commands:fit", "Fit a PIP to labelled xyz files."),
         "tune": ("tune_command:tune", "Find degree, Gamma and dE by validation."),
+        "physics": ("physics_command:physics", "Derive the parameters of V_phys."),
         "import": ("fit_commands:import_", "Import labelled xyz files as a dataset."),
     },
     "Potentials": {

@@ -13,20 +13,20 @@ from typing import Any, TextIO
 import numpy as np
 from ase.data import atomic_numbers
 
-from potentials.errors import InputError
+from potentials.errors import InputError, MissingProgramError
 from potentials.physics.parameters import COLUMNS, PhysicsParameters
 from potentials.physics.topology import Topology
 from recipes.chemistry.atom_types import type_molecule
 from recipes.physics.table import DerivedPhysics
 from tasks.physics.charges import STIFFNESS, THRESHOLD, Charges, Observed, fit_charges
-from tasks.physics.d4 import d4_dispersion
-from tasks.physics.densities import PER_AREA, SHELLS, Density, Level, density_of, free_atom
+from tasks.physics.d4 import DFTD4, d4_dispersion
+from tasks.physics.densities import PER_AREA, PYSCF, SHELLS, Density, Level, density_of, free_atom
 from tasks.physics.geometries import Geometry, conformations
-from tasks.physics.repulsion import lennard_jones
+from tasks.physics.repulsion import OPENMM, lennard_jones
 from tasks.physics.samples import Sample
 from tasks.physics.xdm import A1, A2, like_pairs, polarizabilities
 from tasks.progress import ProgressLine
-from tasks.xtb import METHOD, multipoles
+from tasks.xtb import METHOD, check_tblite, multipoles
 
 FORMAT = 1
 """Changes when the same molecules give other parameters."""
@@ -111,11 +111,7 @@ def derive_parameters(
     StageError
         If a density does not converge.
     """
-    if level not in LEVELS:
-        raise InputError(f"level '{level[:40]}' is unknown; allowed: {', '.join(LEVELS)}")
-    dispersion = dispersion or DISPERSION[level]
-    if dispersion not in MODELS:
-        raise InputError(f"dispersion '{dispersion[:40]}' is unknown; allowed: {', '.join(MODELS)}")
+    dispersion = check_programs(level, dispersion)
     functional = Level()
     with_density = _densities_needed(samples, level)
     lennard, warnings = _lennard_jones(with_density)
@@ -147,6 +143,29 @@ def derive_parameters(
     geometries = list({place.geometry.name: place.geometry for place in [*with_density, *fitted]}.values())
     facts = _facts(samples, level, dispersion, functional, geometries, charges, warnings)
     return DerivedPhysics(parameters, level, facts)
+
+
+def check_programs(level: str, dispersion: str | None) -> str:
+    """Return the model of the C6 coefficients, if a level and the model are known and their packages installed.
+
+    Raises
+    ------
+    InputError
+        If the level or the model is unknown.
+    MissingProgramError
+        If a package is missing.
+    """
+    if level not in LEVELS:
+        raise InputError(f"level '{level[:40]}' is unknown; allowed: {', '.join(LEVELS)}")
+    dispersion = dispersion or DISPERSION[level]
+    if dispersion not in MODELS:
+        raise InputError(f"dispersion '{dispersion[:40]}' is unknown; allowed: {', '.join(MODELS)}")
+    if level == XTB:
+        check_tblite()
+    lacks = [PYSCF.lack(), OPENMM.lack(), DFTD4.lack() if dispersion != "xdm" else None]
+    if lack := next((one for one in lacks if one), None):
+        raise MissingProgramError(f"V_phys {lack}")
+    return dispersion
 
 
 def origin_of(samples: Sequence[Sample], level: str, dispersion: str | None) -> str:
