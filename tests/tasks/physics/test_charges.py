@@ -146,7 +146,7 @@ def test_a_nearly_planar_molecule_has_plain_charges(formamide) -> None:
 def test_charges_that_are_too_large_are_an_error(formamide, monkeypatch) -> None:
     monkeypatch.setattr(module, "THRESHOLD", 1e-12)
     monkeypatch.setattr(module, "STIFFNESS", 0.0)
-    with pytest.raises(InputError, match="allowed: up to 1.5"):
+    with pytest.raises(InputError, match=r"allowed: up to 1\.5"):
         fit_charges([formamide], alpha_of(formamide.types), THOLE)
 
 
