@@ -22,6 +22,7 @@ os.environ.update(
 from deploy.environment import PREFECT_DEFAULTS
 from recipes.engines import ENGINES
 from recipes.registry import PLUGINS
+from storage.spool import read_spool, spool_files
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("nmer", "flows", "deploy", "tasks", "storage", "recipes", "potentials")
@@ -122,6 +123,21 @@ def sources(*rooms: str, ends: tuple[str, ...] = ("py",)) -> dict[str, str]:
     """Return the text of each file of the code, of some rooms or of all, by its path in the repository."""
     files = [p for room in rooms or ROOMS for end in ends for p in sorted((ROOT / room).rglob(f"*.{end}"))]
     return {str(path.relative_to(ROOT)): path.read_text() for path in files}
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    """Run a command in this process; return its exit code and what it printed to each stream."""
+    from nmer.cli.main import main
+
+    code = main([str(word) for word in words])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def spooled(store: Path) -> list[tuple[str, str]]:
+    """Return configuration and part of each good label in a store's spool; torn lines are left out."""
+    entries = [e for path in spool_files(store / "labels" / "spool") for e in read_spool(path).entries]
+    return [(e["configuration"], e["part"]) for e in entries if e["status"] == "ok"]
 
 
 def until(condition: Callable[[], bool], seconds: float = 240.0) -> bool:

@@ -17,9 +17,10 @@ from distributed import Client
 from deploy import script, watch
 from deploy.machine import BatchMachine, LabelJobs
 from deploy.opening import open_machine
-from tests.conftest import until
+from tests.conftest import spooled, until
 from tests.deploy.test_slurm import Slurm, running, work
-from tests.tasks.labelling.execution.test_chaos import HANGING, in_ledger, label, slow_labels, spooled
+from tests.tasks.labelling.execution.test_chaos import in_ledger, label, slow_labels
+from tests.tasks.labelling.instant.instant import HANGING
 
 pytestmark = pytest.mark.usefixtures("instant")
 

@@ -18,9 +18,8 @@ import psutil
 import pytest
 from distributed import Client
 
-from storage.spool import read_spool, spool_files
 from storage.store import Store
-from tests.conftest import free_port, until
+from tests.conftest import free_port, spooled, until
 
 BIN = Path(sys.executable).parent
 SEED = 20261121
@@ -80,11 +79,6 @@ def role_of(process: psutil.Process) -> str:
         own_session = os.getsid(process.pid) == process.pid
         return "server" if own_session and role in ("worker", "run") else role
     return "gone"
-
-
-def spooled(store: Path) -> list[tuple[str, str]]:
-    entries = [e for path in spool_files(store / "labels" / "spool") for e in read_spool(path).entries]
-    return [(e["configuration"], e["part"]) for e in entries if e["status"] == "ok"]
 
 
 def rows(store: Path) -> set[tuple[str, str]]:

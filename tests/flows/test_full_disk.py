@@ -11,18 +11,12 @@ from pathlib import Path
 import pytest
 
 from potentials.errors import AGAIN
-from storage.spool import read_spool, spool_files
 from storage.store import Store
+from tests.conftest import spooled
 
 
 def resize(disk: Path, kilobytes: int) -> None:
     subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", str(disk)], check=True)
-
-
-def finished(store: Path) -> list[tuple[str, str]]:
-    """Return what the spool has of good parts."""
-    entries = [e for path in spool_files(store / "labels" / "spool") for e in read_spool(path).entries]
-    return [(e["configuration"], e["part"]) for e in entries if e["status"] == "ok"]
 
 
 def check_full(words: list[str], store: Path) -> list[str]:
@@ -58,7 +52,7 @@ def test_a_run_on_a_disk_that_fills_up(
     resize(small_disk, 2000)
 
     def fill() -> None:
-        while len(finished(store)) < 4 and not over.wait(0.02):
+        while len(spooled(store)) < 4 and not over.wait(0.02):
             pass
         with suppress(OSError), ballast.open("wb", buffering=0) as file:
             while not over.is_set():
@@ -71,12 +65,12 @@ def test_a_run_on_a_disk_that_fills_up(
     finally:
         over.set()
         thread.join()
-    before = finished(store)
+    before = spooled(store)
     assert 4 <= len(before) < 66
     ballast.unlink()
     done = subprocess.run(words, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     assert len(Store(store).versions()) == 5
-    every = finished(store)
+    every = spooled(store)
     assert before == [part for part in every if part in before], "what was finished is there once"
     assert len(set(every)) == len(every) == 66

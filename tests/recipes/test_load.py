@@ -110,14 +110,20 @@ THREE = shipped_recipes()["water-water-water"]
     ],
 )
 def test_a_mistake_about_three_fragments(old: str, new: str, words: list[str], tmp_path: Path) -> None:
-    text = THREE.read_text()
+    check_refused(THREE.read_text(), old, new, words, tmp_path)
+
+
+def check_refused(text: str, old: str, new: str, words: list[str], folder: Path) -> None:
+    """Assert that a recipe with one change is refused in one sentence that has some words."""
     assert old in text
-    path = tmp_path / "mine.toml"
+    path = folder / "mine.toml"
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(InputError) as caught:
         load_recipe(str(path))
-    for word in ["mine.toml: ", *words]:
-        assert word in str(caught.value) and "\n" not in str(caught.value)
+    message = str(caught.value)
+    assert message.startswith("mine.toml: ") and "\n" not in message
+    for word in words:
+        assert word in message, message
 
 
 def test_keys_of_three_fragments_are_new_and_those_of_two_are_not() -> None:
@@ -268,16 +274,7 @@ MISTAKES = [
 def test_a_mistake_gets_one_sentence(
     old: str, new: str, words: list[str], tiny_recipe: Path, tmp_path: Path
 ) -> None:
-    text = tiny_recipe.read_text()
-    assert old in text
-    path = tmp_path / "mine.toml"
-    path.write_text(text.replace(old, new, 1))
-    with pytest.raises(InputError) as caught:
-        load_recipe(str(path))
-    message = str(caught.value)
-    assert message.startswith("mine.toml: ") and "\n" not in message
-    for word in words:
-        assert word in message, message
+    check_refused(tiny_recipe.read_text(), old, new, words, tmp_path)
 
 
 def test_unknown_names_list_what_is_allowed() -> None:

@@ -54,6 +54,12 @@ def family(folder: Path, recipe: Recipe | None = None, passed: bool = True) -> S
     return store
 
 
+def two_potentials(folder: Path) -> Store:
+    """Make a store with two potentials, each with its verdict, of one dataset."""
+    family(folder)
+    return family(folder, tiny(fitting={"gamma": 0.01}))
+
+
 def _add(
     store: Store, kind: str, recipe: Recipe, key: str, columns: Any, inputs: list[Version], **facts: Any
 ) -> Version:

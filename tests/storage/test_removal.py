@@ -15,14 +15,12 @@ from storage.ledger import Ledger
 from storage.removal import clear, leftovers, remove, unused
 from storage.store import Store
 from storage.tags import remove_tag, set_tag
-from tests.storage.family import PARTS, family, tiny
+from tests.storage.family import PARTS, family, tiny, two_potentials
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Return a store with two potentials, each with its verdict, of one dataset."""
-    family(tmp_path / "s")
-    return family(tmp_path / "s", tiny(fitting={"gamma": 0.01}))
+    return two_potentials(tmp_path / "s")
 
 
 def refs(store: Store) -> list[str]:

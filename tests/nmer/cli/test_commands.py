@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nmer.cli.main import main
+from tests.conftest import call
 
 Run = tuple[Path, subprocess.CompletedProcess[str]]
 
@@ -32,12 +32,6 @@ test = 4
 [fitting]
 terms = "all"
 """
-
-
-def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    code = main([str(w) for w in words])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_recipes_and_show(capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,7 +164,8 @@ def test_the_installed_command_has_no_traceback_for_bad_input(
 
 
 @pytest.mark.parametrize(
-    "command", ["recipes", "show", "plan", "run", "status", "versions", "lineage", "get", "bias"]
+    "command",
+    ["recipes", "show", "plan", "run", "status", "versions", "lineage", "get", "bias", "export", "cite"],
 )
 def test_every_help_has_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = call(capsys, command, "--help")

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import nmer
-from nmer.cli.main import main
 from potentials.nmers.switching import Switching
 from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
@@ -18,6 +17,7 @@ from storage.configuration import configuration_ids
 from storage.contents import dataset_columns, potential_columns, potential_facts
 from storage.records import Dataset
 from storage.store import Store
+from tests.conftest import call
 
 RECIPE = load_recipe("ch3-water", "paper")
 NMER = RECIPE.build_nmer()
@@ -68,12 +68,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
             facts=potential_facts(potential, RECIPE.nmer),
         )
     return opened.path
-
-
-def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    code = main([str(w) for w in words])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_export_says_how_to_check(capsys: pytest.CaptureFixture[str], store: Path, tmp_path: Path) -> None:
@@ -151,9 +145,3 @@ def test_cite_does_not_guess(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     assert call(capsys, *words)[0] == 0
     code, out, _ = call(capsys, "cite", "dataset:h2@1", "--store", tmp_path / "s")
     assert code == 0 and out == "imported data (t.xyz): no paper is known here; see its own pages\n"
-
-
-@pytest.mark.parametrize("command", ["export", "cite"])
-def test_help_has_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    code, out, _ = call(capsys, command, "--help")
-    assert code == 0 and "Example: nmer" in out and "--json" in out

@@ -9,13 +9,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from nmer.cli.main import main
-
-
-def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    code = main(list(words))
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
+from tests.conftest import call
 
 
 def test_fragment_lists_3_and_5_and_6(capsys: pytest.CaptureFixture[str]) -> None:

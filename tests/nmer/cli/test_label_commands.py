@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from deploy.cluster import local_cluster
-from nmer.cli.main import main
 from recipes.load import load_recipe
 from recipes.schema.recipe import Recipe
 from storage.configuration import configuration_ids
@@ -22,6 +21,7 @@ from storage.records import Selection
 from storage.spool import SpoolWriter
 from storage.store import Store
 from tasks.labelling.protocol import protocol_of
+from tests.conftest import call
 
 pytestmark = pytest.mark.usefixtures("instant")
 DEADLY = 900.0
@@ -82,12 +82,6 @@ def fill(recipe: Path, store: Store) -> None:
         ledger.add(
             entries(loaded, store, range(21, 22), status="failed", reason="its process was ended by SIGKILL")
         )
-
-
-def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    code = main([str(w) for w in words])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_reasons_are_listed_with_counts(capsys: pytest.CaptureFixture[str], recipe: Path, store: Store) -> None:

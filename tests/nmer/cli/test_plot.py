@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmer.cli.main import main
 from potentials.nmers.nmer import NMer
 from recipes.load import expanded_toml, load_recipe
 from recipes.schema.recipe import Recipe, Sampling
@@ -24,6 +23,7 @@ from tasks.sampling.plots import draw_pool, even_edges
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.normal_modes.displacements import sample_normal_modes
 from tasks.sampling.samplers.scan.grid import sample_scan
+from tests.conftest import call
 
 QUICK = """
 [sampling]
@@ -79,12 +79,6 @@ def store(recipe: Recipe, pool: Pool, tmp_path_factory: pytest.TempPathFactory) 
         facts={},
     )
     return opened.path
-
-
-def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    code = main([str(w) for w in words])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def read(text: str) -> list[dict[str, str]]:

@@ -13,13 +13,12 @@ import pytest
 
 from nmer.cli.main import main
 from storage.store import Store
-from tests.storage.family import family, tiny
+from tests.storage.family import two_potentials
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    family(tmp_path / "s")
-    return family(tmp_path / "s", tiny(fitting={"gamma": 0.01}))
+    return two_potentials(tmp_path / "s")
 
 
 def call(capsys: pytest.CaptureFixture[str], store: Store, *words: str) -> tuple[int, str, str]:

@@ -15,6 +15,7 @@ from potentials.pip.potential import Potential
 from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Forms
 from recipes.load import load_recipe
+from tests.numerical import slopes_of
 
 NMER = load_recipe("ch3-water").build_nmer()
 WATERS = NMer("waters", (NMER.fragments[1], NMER.fragments[1]))
@@ -95,17 +96,8 @@ def test_gradients_are_derivatives(case: str) -> None:
     potential, positions = make(case)
     positions = positions[: FEW + 2]
     gradient = potential.energy_and_gradient(positions)[1]
-    h = 1e-4
-    for atom in range(potential.nmer.natoms):
-        for axis in range(3):
-            step = np.zeros((potential.nmer.natoms, 3))
-            step[atom, axis] = h
-            one, two = (
-                np.asarray(potential.energy(positions + s * step)) - potential.energy(positions - s * step)
-                for s in (1, 2)
-            )
-            fourth_order = (8 * one - two) / (12 * h)
-            np.testing.assert_allclose(gradient[:, atom, axis], fourth_order, atol=2e-8, rtol=1e-8)
+    expected = slopes_of(potential.energy, positions, 1e-4, order=4)
+    np.testing.assert_allclose(gradient, expected, atol=2e-8, rtol=1e-8)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -139,8 +131,5 @@ def test_the_polynomial_of_variables_alone() -> None:
     x = variables.values(potential.parameters, variables.distances(positions))
     value, slopes = polynomial.value_and_slopes(x)
     np.testing.assert_allclose(value, potential.energy(positions), atol=1e-12)
-    for v in range(0, 28, 9):
-        step = np.zeros(28)
-        step[v] = 1e-5
-        ahead, behind = (polynomial.value_and_slopes(x + s * step)[0] for s in (1, -1))
-        np.testing.assert_allclose(slopes[:, v], (ahead - behind) / 2e-5, atol=1e-7)
+    expected = slopes_of(lambda other: polynomial.value_and_slopes(other)[0], x, axes=1)
+    np.testing.assert_allclose(slopes, expected, atol=1e-7)

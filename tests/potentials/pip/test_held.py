@@ -28,6 +28,7 @@ from tasks.fitting.fit import fit_potential
 from tasks.labelling.engines.xtb import XtbEngine
 from tasks.labelling.optimize import find_start
 from tasks.xtb import Xtb
+from tests.numerical import slopes_of
 
 KCAL = units.kcal / units.mol
 CAPPED = ["ch3", "ch", "conh", "ch3-water", "conh-water"]
@@ -81,16 +82,9 @@ def test_only_the_direction_of_a_cap_counts(name: str, factor: float) -> None:
 @pytest.mark.parametrize("switching", [None, Switching((1, 0), 0.5, 2.0), Switching((2, 4), 1.0, 2.5)])
 def test_the_gradient_is_the_derivative(name: str, spring: float, switching: Switching | None) -> None:
     """Also where a switching atom is a cap."""
-    held, positions, h = toy(name, switching).held(spring), shaken(name), 1e-4
+    held, positions = toy(name, switching).held(spring), shaken(name)
     gradient = held.energy_and_gradient(positions)[1]
-    for atom in range(nmer(name).natoms):
-        for axis in range(3):
-            step = np.zeros(positions.shape[1:])
-            step[atom, axis] = h
-            one, two = (
-                np.asarray(held.energy(positions + s * step)) - held.energy(positions - s * step) for s in (1, 2)
-            )
-            np.testing.assert_allclose(gradient[:, atom, axis], (8 * one - two) / (12 * h), atol=2e-7)
+    np.testing.assert_allclose(gradient, slopes_of(held.energy, positions, 1e-4, order=4), atol=2e-7)
     assert np.abs(gradient.sum(axis=1)).max() < 1e-9  # no net force
     assert np.abs(np.cross(positions, gradient).sum(axis=1)).max() < 1e-9  # and no torque
 
@@ -192,15 +186,7 @@ def test_dynamics_conserve_energy_and_keep_the_cap(methyl: Potential) -> None:
 
 def frequencies(gradient: Callable[[np.ndarray], np.ndarray], positions: np.ndarray, masses: np.ndarray) -> Any:
     """Return wavenumbers from gradients in kcal/mol/A, imaginary ones negative, cm-1."""
-    n, h = positions.size, 1e-3
-    hessian = np.empty((n, n))
-    for row in range(n):
-        step = np.zeros(n)
-        step[row] = h
-        hessian[row] = (
-            gradient(positions + step.reshape(-1, 3)) - gradient(positions - step.reshape(-1, 3))
-        ).ravel()
-    hessian /= 2 * h
+    hessian = slopes_of(gradient, positions, 1e-3).reshape(positions.size, -1)
     weight = np.repeat(masses, 3) ** -0.5
     value = np.linalg.eigvalsh(0.5 * (hessian + hessian.T) * weight * weight[:, None]) * KCAL
     return np.sign(value) * np.sqrt(np.abs(value)) / (2 * np.pi) * units.s / (speed_of_light * 100)

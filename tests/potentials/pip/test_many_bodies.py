@@ -16,6 +16,7 @@ from potentials.pip.sites import LonePairs
 from potentials.pip.variables import FORMS, Forms
 from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.placement import Placement
+from tests.numerical import slopes_of
 from tests.potentials.pip.test_basis import make
 
 WATERS = make("D1E2_D1E2_D1E2")
@@ -107,15 +108,9 @@ def test_the_gradient_is_the_derivative(case: str, size: float) -> None:
     model, positions = potential(nmer, switching), placed(nmer, size, 20)
     gradient = model.energy_and_gradient(positions)[1]
     h = 1e-4
-    for atom in range(nmer.natoms):
-        for axis in range(3):
-            step = np.zeros((nmer.natoms, 3))
-            step[atom, axis] = h
-            ahead, behind = model.energy(positions + step), model.energy(positions - step)
-            wrong = np.abs((ahead - behind) / (2 * h) - gradient[:, atom, axis])
-            # within a step of the ends of the switching its second derivative jumps
-            edge = np.abs(switching.distances(positions)[:, :, None] - [4.0, 5.0]).min(axis=(1, 2)) < 2 * h
-            assert wrong[~edge].max() < 1e-5
+    # within a step of the ends of the switching its second derivative jumps
+    edge = np.abs(switching.distances(positions)[:, :, None] - [4.0, 5.0]).min(axis=(1, 2)) < 2 * h
+    assert np.abs(slopes_of(model.energy, positions, h) - gradient)[~edge].max() < 1e-5
     assert np.abs(gradient.sum(axis=1)).max() < 1e-10  # no net force
 
 

@@ -11,6 +11,7 @@ from potentials.pip.points import Points
 from potentials.pip.sites import LonePairs, Sites
 from potentials.pip.variables import FORMS, Forms, Variables
 from recipes.load import load_recipe
+from tests.numerical import slopes_of
 
 NMER = load_recipe("ch3-water").build_nmer()
 PAIRS = (LonePairs((5, 6, 7)),)
@@ -59,18 +60,10 @@ def test_derivatives(intra: str, inter: str) -> None:
     np.testing.assert_allclose(known.slopes(parameters, distances, x), by_distance, atol=1e-9)
     pull = RNG.normal(size=x.shape)
     found = known.parameter_gradient(parameters, distances, x, pull)
-    for n in range(len(parameters)):
-        step = np.zeros(len(parameters))
-        step[n] = h
-        difference = known.values(parameters + step, distances) - known.values(parameters - step, distances)
-        assert np.sum(pull * difference) / (2 * h) == pytest.approx(found[n], abs=1e-8)
-    jacobian = known.jacobian(parameters, SHAKEN)
-    for atom in range(NMER.natoms):
-        for axis in range(3):
-            step = np.zeros((NMER.natoms, 3))
-            step[atom, axis] = h
-            ahead, behind = (known.values(parameters, known.distances(SHAKEN + s * step)) for s in (1, -1))
-            np.testing.assert_allclose(jacobian[:, atom, axis], (ahead - behind) / (2 * h), atol=1e-8)
+    expected = slopes_of(lambda p: np.sum(pull * known.values(p, distances)), parameters, h, axes=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8)
+    slopes = slopes_of(lambda x: known.values(parameters, known.distances(x)), SHAKEN, h)
+    np.testing.assert_allclose(np.moveaxis(known.jacobian(parameters, SHAKEN), -1, 1), slopes, atol=1e-8)
 
 
 def test_where_lone_pairs_are() -> None:
@@ -90,13 +83,8 @@ def test_sites_gradient_is_the_chain_rule() -> None:
     pull = RNG.normal(size=(len(SHAKEN), NMER.natoms + 4, 3))
     found = sites.on_atoms(sites.points(SHAKEN), pull.copy())
     assert found.shape == SHAKEN.shape
-    for atom in range(NMER.natoms):
-        for axis in range(3):
-            step = np.zeros((NMER.natoms, 3))
-            step[atom, axis] = 1e-5
-            difference = sites.points(SHAKEN + step) - sites.points(SHAKEN - step)
-            expected = np.sum(pull * difference, axis=(1, 2)) / 2e-5
-            np.testing.assert_allclose(found[:, atom, axis], expected, atol=1e-9)
+    expected = slopes_of(lambda x: np.sum(pull * sites.points(x), axis=(1, 2)), SHAKEN)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 def test_unknown_forms_are_refused() -> None:

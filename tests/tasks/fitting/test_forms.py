@@ -12,6 +12,7 @@ from recipes.schema.recipe import Fitting
 from tasks.fitting.fit import fit_potential, make_problem
 from tasks.fitting.projection import Problem, Slopes
 from tasks.fitting.ridge import weights
+from tests.numerical import slopes_of
 from tests.tasks.fitting.test_fit import NMER, shaken
 
 SETTINGS = Fitting(
@@ -30,11 +31,8 @@ def test_the_objective_is_derived_by_every_parameter(with_gradients: bool) -> No
     problem = Problem(basis, positions, energy, np.ones(60), weights(energy, 40.0), 0.05, slopes)
     found = problem.objective(parameters)[1]
     assert found.shape == parameters.shape and len(basis.variables.shifted) > 0
-    for n in range(len(parameters)):
-        step = np.zeros(len(parameters))
-        step[n] = 1e-4
-        difference = problem.value(parameters + step) - problem.value(parameters - step)
-        assert difference / 2e-4 == pytest.approx(found[n], abs=1e-4 * np.abs(found).max())
+    expected = slopes_of(problem.value, parameters, 1e-4, axes=1)
+    assert expected == pytest.approx(found, abs=1e-4 * np.abs(found).max())
 
 
 def test_starts_and_bounds_are_those_of_k_and_d() -> None:

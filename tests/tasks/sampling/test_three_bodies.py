@@ -26,6 +26,7 @@ from tasks.sampling.plots import draw_pool
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.pbmetad.walker import start_state
 from tasks.sampling.samplers.pbmetad.walkers import walkers
+from tests.numerical import slopes_of
 
 RECIPE = load_recipe("water-water-water")
 NMER = RECIPE.build_nmer()
@@ -86,15 +87,8 @@ def test_walls_act_on_the_mean_distance(nmer: NMer, window: tuple[float, float])
         assert buffer[COM] == pytest.approx(mean, abs=1e-12)
         assert energy == buffer[WALL] == pytest.approx(30.0 * beyond**2, abs=1e-10)
         assert (energy > 0.0) == (window != (0.0, 9.0))
-        numeric, h = np.empty_like(x), 1e-5
-        for index in np.ndindex(x.shape):
-            ends = []
-            for sign in (1.0, -1.0):
-                moved = x.copy()
-                moved[index] += sign * h
-                ends.append(apply_bias(spec.buffer(), 0, moved, np.empty_like(x)))
-            numeric[index] = -(ends[0] - ends[1]) / (2 * h)
-        np.testing.assert_allclose(force, numeric, atol=1e-5)
+        slopes = slopes_of(lambda moved: apply_bias(spec.buffer(), 0, moved, np.empty_like(moved)), x)
+        np.testing.assert_allclose(force, -slopes, atol=1e-5)
         assert np.abs(force.sum(axis=0)).max() < 1e-9
 
 

@@ -19,15 +19,14 @@ from distributed import Client
 
 from deploy.cluster import local_cluster
 from potentials.errors import AGAIN, StoppedError
-from recipes.schema.recipe import Resources
 from storage.configuration import configuration_ids
 from storage.ledger import Ledger
-from storage.spool import read_spool, spool_files
 from tasks.labelling.execution import label_queue
-from tasks.labelling.execution.dispatch import LabelCounts, label_configurations
+from tasks.labelling.execution.dispatch import LabelCounts
 from tasks.labelling.protocol import protocol_of
-from tests.conftest import ROOT
+from tests.conftest import ROOT, spooled
 from tests.tasks.labelling.execution.test_dispatch import DIMER, distances, kill_alone
+from tests.tasks.labelling.execution.test_dispatch import label as label_positions
 from tests.tasks.labelling.instant.instant import DEADLY, GREEDY, HANGING, SETTINGS, SLOW
 
 pytestmark = pytest.mark.usefixtures("instant")
@@ -43,23 +42,8 @@ def slow_labels(count: int) -> list[float]:
 def label(
     folder: Path, client: Client, values: list[float], retry: tuple[str, ...] = (), **more: float
 ) -> LabelCounts:
-    resources = Resources(**{"label_timeout": 30.0, "label_memory": 1.0} | more)  # type: ignore[arg-type]
-    return label_configurations(
-        protocol_of(DIMER, SETTINGS),
-        distances(values),
-        resources,
-        folder / "labels",
-        client,
-        None,
-        folder / "scratch",
-        retry=retry,
-    )
-
-
-def spooled(folder: Path) -> list[Key]:
-    """Return what the spool has of good parts, torn lines left out."""
-    parts = [read_spool(path) for path in spool_files(folder / "labels" / "spool")]
-    return [(e["configuration"], e["part"]) for part in parts for e in part.entries if e["status"] == "ok"]
+    limits = {"label_timeout": 30.0, "label_memory": 1.0} | more
+    return label_positions(folder, client, distances(values), SETTINGS, retry, **limits)
 
 
 def in_ledger(folder: Path, values: list[float]) -> set[Key]:

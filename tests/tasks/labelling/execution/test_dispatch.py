@@ -49,11 +49,17 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 
 def label(
-    folder: Path, client: Client, positions: np.ndarray, settings: Labelling = SETTINGS, **more: object
+    folder: Path,
+    client: Client,
+    positions: np.ndarray,
+    settings: Labelling = SETTINGS,
+    retry: tuple[str, ...] = (),
+    **more: object,
 ) -> LabelCounts:
     resources = Resources(**{"label_timeout": 120.0, "label_memory": 2.0} | more)  # type: ignore[arg-type]
+    protocol, scratch = protocol_of(DIMER, settings), folder / "scratch"
     return label_configurations(
-        protocol_of(DIMER, settings), positions, resources, folder / "labels", client, None, folder / "scratch"
+        protocol, positions, resources, folder / "labels", client, None, scratch, retry=retry
     )
 
 
