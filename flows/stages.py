@@ -17,8 +17,11 @@ from deploy.script import Work
 from flows.artifacts import log_stage, log_start, show_dashboard, show_outcome
 from flows.names import run_name, run_stage
 from flows.progress import show_progress
+from recipes.families import FAMILIES
+from recipes.physics.levels import PREFIX, divided
 from recipes.schema.recipe import Recipe
 from recipes.stages import PARTS, STAGE, StageName, stages_until
+from storage.physics import has_physics
 from storage.store import Store, default_store
 from tasks.plan import resolve
 from tasks.progress import watched_by
@@ -61,6 +64,8 @@ def run_stages(
     path = store or default_store()
     check_recipe(recipe, until)
     opened, keys = Store(path, create=True), dict[str, str]()
+    if "fitting" in stages_until(until):
+        _derive_baseline(recipe, opened)
     plan = resolve(with_scratch(recipe, scratch_of(machine)), opened)
     recipe = plan.recipe
     if "fitting" in stages_until(until):
@@ -88,6 +93,20 @@ def run_stages(
             log_stage(recipe, name, key, took)
     show_outcome(plan, path, until)
     return keys
+
+
+def _derive_baseline(recipe: Recipe, store: Store) -> None:
+    """Derive the parameters of V_phys of a family's name that neither the store nor nmer has."""
+    baseline = recipe.fitting.baseline
+    if baseline is None or "@" in baseline:
+        return
+    name, level = divided(baseline)
+    if name in FAMILIES and not has_physics(store, baseline):
+        from tasks.physics.derive import DENSITY
+        from tasks.physics.task import physics_task
+
+        with store.writing():
+            physics_task(baseline.removeprefix(PREFIX), [name], level or DENSITY, None, store.path)
 
 
 def _part(name: str) -> Any:

@@ -98,6 +98,8 @@ class EngineDeclaration:
         Which of ``t1``, ``d1``, and ``t2`` its coupled-cluster methods report.
     ghosts
         Whether it takes ghost atoms, as counterpoise needs.
+    physics_level
+        Level of the parameters of V_phys that its labels need; empty: that of densities.
     """
 
     name: ClassVar[str]
@@ -108,6 +110,7 @@ class EngineDeclaration:
     papers: ClassVar[tuple[str, ...]] = ()
     diagnostics: ClassVar[tuple[str, ...]] = ()
     ghosts: ClassVar[bool] = False
+    physics_level: ClassVar[str] = ""
 
     @staticmethod
     def check_options(labelling: Any) -> None:

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from potentials.errors import InputError
+from recipes.physics.levels import beneath
 from recipes.schema.labelling import Labelling
 from recipes.schema.patterns import suggestion
 from recipes.schema.recipe import Recipe
@@ -43,6 +44,8 @@ def find_protocol(name: str) -> Labelling:
 def with_protocol(recipe: Recipe, name: str | None) -> Recipe:
     """Return a recipe with the energies of a named protocol; its own flags and thresholds stay.
 
+    A baseline without a version becomes that of the protocol's level; see `recipes.physics.levels`.
+
     Raises
     ------
     InputError
@@ -51,4 +54,7 @@ def with_protocol(recipe: Recipe, name: str | None) -> Recipe:
     if name is None:
         return recipe
     kept = {field: getattr(recipe.labelling, field) for field in Labelling.FLAGS}
-    return recipe.model_copy(update={"labelling": find_protocol(name).model_copy(update=kept)})
+    labelling = find_protocol(name).model_copy(update=kept)
+    baseline = beneath(recipe.fitting.baseline, labelling.engine)
+    fitting = recipe.fitting.model_copy(update={"baseline": baseline})
+    return recipe.model_copy(update={"labelling": labelling, "fitting": fitting})

@@ -80,8 +80,8 @@ def derived_of_version(version: Version) -> DerivedPhysics:
     return DerivedPhysics(rebuilt_physics(version, facts, version.ref), facts["level"], facts["derived"])
 
 
-def find_physics(store: Store | None, ref: str) -> tuple[PhysicsParameters, Version | None]:
-    """Return the parameters that a reference names, with their version; shipped ones have none.
+def find_physics(store: Store | None, ref: str) -> tuple[DerivedPhysics, Version | None]:
+    """Return the parameters that a reference names, with their level and version; shipped ones have no version.
 
     Parameters
     ----------
@@ -103,17 +103,23 @@ def find_physics(store: Store | None, ref: str) -> tuple[PhysicsParameters, Vers
         if store is None:
             raise InputError(f"'{KIND}:{name}' is a version of a store, and no store is given")
         version = store.resolve(f"{KIND}:{name}")
-        return read_physics(version), version
+        return derived_of_version(version), version
     there = [] if store is None else store.versions(KIND, name)
     if there:
-        return read_physics(there[-1]), there[-1]
+        return derived_of_version(there[-1]), there[-1]
     shipped = shipped_physics()
     if name not in shipped:
         have = [] if store is None else [v.ref for v in store.versions(KIND)]
         known = ", ".join([*have, *(f"{KIND}:{one}" for one in shipped)])
         raise InputError(f"there are no physics parameters '{KIND}:{name[:80]}'; there are: {known or 'none'}")
-    found = read_physics_toml(shipped[name]).parameters
-    return replace(found, name=f"{KIND}:{name}"), None
+    found = read_physics_toml(shipped[name])
+    return replace(found, parameters=replace(found.parameters, name=f"{KIND}:{name}")), None
+
+
+def has_physics(store: Store, name: str) -> bool:
+    """Return whether the store has a version of the name, ``physics:polyalanine``, or nmer comes with it."""
+    bare = name.removeprefix(f"{KIND}:")
+    return bool(store.versions(KIND, bare)) or bare in shipped_physics()
 
 
 def version_of_physics(store: Store, ref: str) -> Version:
@@ -130,4 +136,4 @@ def version_of_physics(store: Store, ref: str) -> Version:
 
 def load_physics(store: Store | None, ref: str) -> PhysicsParameters:
     """Return the parameters that a reference names; see `find_physics`."""
-    return find_physics(store, ref)[0]
+    return find_physics(store, ref)[0].parameters

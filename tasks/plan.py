@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
+from recipes.engines import ENGINES
+from recipes.physics.levels import beneath
 from recipes.schema.recipe import Recipe
 from recipes.stages import STAGE
 from storage.keys import pool_key, selection_key_of
-from storage.physics import load_physics
+from storage.physics import find_physics
 from storage.store import Store
 from tasks.labelling.protocol import Protocol, protocol_of
 from tasks.labelling.reference import reference_molecules
@@ -64,10 +66,10 @@ class Plan:
         Raises
         ------
         InputError
-            If neither the store nor the shipped parameters have them.
+            If neither the store nor nmer has them, or they are of another level than the labels.
         """
         name = self.recipe.fitting.baseline
-        return "" if name is None else self.physics or load_physics(store, name).digest
+        return "" if name is None else self.physics or _baseline(self.recipe, store)
 
     def total(self, stage: str) -> int:
         """Return how many frames, configurations, labels, ... a stage makes in all."""
@@ -98,10 +100,8 @@ def resolve(recipe: Recipe, store: Store | None = None) -> Plan:
         protocol = None
     physics = ""
     if recipe.fitting.baseline is not None:
-        with suppress(
-            InputError
-        ):  # an earlier step of the run may make them; `Plan.baseline` says what is missing
-            physics = load_physics(store, recipe.fitting.baseline).digest
+        with suppress(InputError):  # the run may make them; `Plan.baseline` says what is missing
+            physics = _baseline(recipe, store)
     terms = recipe.fitting.build_basis(nmer).n_terms
     return Plan(
         recipe=recipe,
@@ -113,3 +113,17 @@ def resolve(recipe: Recipe, store: Store | None = None) -> Plan:
         terms=min(terms, recipe.fitting.max_terms or terms),
         physics=physics,
     )
+
+
+def _baseline(recipe: Recipe, store: Store | None) -> str:
+    """Return the digest of the parameters of a recipe's baseline; raises InputError as `Plan.baseline` does."""
+    name, engine = str(recipe.fitting.baseline), recipe.labelling.engine
+    derived, _ = find_physics(store, name)
+    rehearsal = {one.physics_level for one in ENGINES if one.physics_level}
+    wanted = ENGINES.get(engine).physics_level
+    if (derived.level if derived.level in rehearsal else "") != wanted:
+        raise InputError(
+            f"fitting.baseline '{name}' has the level {derived.level}, and labels of engine '{engine}' need "
+            f"{wanted or 'that of densities'}; allowed: {beneath(name.partition('@')[0], engine)}"
+        )
+    return derived.parameters.digest

@@ -74,7 +74,7 @@ def test_the_same_content_is_the_same_version(store: Store) -> None:
     for ref, number in (("physics:polyalanine@1", 1), ("polyalanine@latest", 3), ("physics:polyalanine", 3)):
         found, version = find_physics(store, ref)
         assert version is not None and version.number == number
-        assert found.name == f"physics:polyalanine@{number}"
+        assert found.parameters.name == f"physics:polyalanine@{number}"
     assert same(load_physics(store, "physics:polyalanine@1"), derived().parameters)
     again = derived_of_version(store.resolve("physics:polyalanine@1"))
     assert again.facts == FACTS and again.level == "pbe0/aug-cc-pvdz"

@@ -41,6 +41,7 @@ class XtbEngine(Engine):
     options: ClassVar = {"scf_tolerance": (METHOD,)}
     needs = (TBLITE,)
     labels_per_process = 200
+    physics_level = "gfn2-xtb"
 
     @staticmethod
     def cost(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | None:
