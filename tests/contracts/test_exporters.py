@@ -456,8 +456,8 @@ def test_a_json_document_is_the_same_potential_again(potential: PotentialSubject
     )
     factor = p.switching.evaluate(p.nmer.positions[None])[0][0] if p.switching else 1.0
     assert factor * by_hand == pytest.approx(p.energy(p.nmer.positions), abs=1e-10)
-    with pytest.raises(InputError, match="newer format 2"):
-        nmer.load(rewritten(tmp_path / "p.json", '"nmer_potential_format": 1', '"nmer_potential_format": 2'))
+    with pytest.raises(InputError, match="newer format 3"):
+        nmer.load(rewritten(tmp_path / "p.json", '"nmer_potential_format": 1', '"nmer_potential_format": 3'))
 
 
 def rewritten(path: Path, old: str, new: str) -> Path:

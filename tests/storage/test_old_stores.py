@@ -30,6 +30,7 @@ from storage.contents import (
 )
 from storage.ledger import Ledger
 from storage.lineage import lineage
+from storage.physics import write_physics
 from storage.store import Store
 from storage.version import KINDS
 from tests.conftest import sources
@@ -152,8 +153,11 @@ def test_nothing_that_is_stored_is_unpickled_or_executed(room: str) -> None:
 
 def test_every_array_of_a_new_store_says_what_it_is(tmp_path: Path) -> None:
     from tests.storage.bundled import small_family
+    from tests.storage.test_physics import derived
 
     store = small_family(tmp_path)
+    with store.writing():
+        write_physics(store, "toy", derived())
     assert {v.kind for v in store.versions()} == set(KINDS)
     for version in store.versions():
         with h5py.File(version.path) as file:
