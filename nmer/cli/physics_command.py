@@ -59,7 +59,7 @@ def physics(
         raise InputError(f"the name '{name}' is not allowed; allowed: {wanted}; give molecules with --molecule")
     if out is not None:
         check_folder(out.parent)
-    need("prefect", "pyscf", "rdkit", "openmm")
+    need("prefect", "rdkit")
     from tasks.physics.derive import check_programs
     from tasks.physics.samples import read_samples
 

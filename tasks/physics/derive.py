@@ -26,7 +26,7 @@ from tasks.physics.repulsion import OPENMM, lennard_jones
 from tasks.physics.samples import Sample
 from tasks.physics.xdm import A1, A2, like_pairs, polarizabilities
 from tasks.progress import ProgressLine
-from tasks.xtb import METHOD, check_tblite, multipoles
+from tasks.xtb import METHOD, TBLITE, check_tblite, multipoles
 
 FORMAT = 1
 """Changes when the same molecules give other parameters."""
@@ -310,7 +310,7 @@ def _facts(
         for name, value in one.items():
             if isinstance(value, float):
                 errors.setdefault(name, []).append(value)
-    packages = ["numpy", "pyscf", "rdkit", "openmm"] + ["tblite"] * (level == XTB)
+    packages = ["numpy", PYSCF.name, "rdkit", OPENMM.name] + [TBLITE.name] * (level == XTB)
     return {
         "origin": origin_of(samples, level, dispersion),
         "method": LEVELS[level],
@@ -335,7 +335,7 @@ def _facts(
         "residuals": [dict(one) for one in charges.residuals],
         "geometries": [_written(geometry) for geometry in geometries],
         "sources": {k: v for k, v in SOURCES.items() if k not in (*MODELS, *LEVELS) or k in (dispersion, level)},
-        "versions": {name: version(name) for name in packages + ["dftd4"] * (dispersion != "xdm")},
+        "versions": {name: version(name) for name in packages + [DFTD4.name] * (dispersion != "xdm")},
         "warnings": list(warnings),
     }
 
