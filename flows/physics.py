@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect import flow
 
 from storage.store import Store
-from tasks.physics.derive import DENSITY
+from tasks.physics.levels import DENSITY
 from tasks.physics.task import physics_task
 
 

@@ -60,7 +60,7 @@ def physics(
     if out is not None:
         check_folder(out.parent)
     need("prefect", "rdkit")
-    from tasks.physics.derive import check_programs
+    from tasks.physics.levels import check_programs
     from tasks.physics.samples import read_samples
 
     molecules = list(molecule or (name,))

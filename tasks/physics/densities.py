@@ -36,6 +36,9 @@ RADII = {"H": 1.20, "B": 1.92, "C": 1.70, "N": 1.55, "O": 1.52, "F": 1.47, "Si":
          "Cl": 1.75, "Br": 1.85}  # fmt: skip
 """Van der Waals radii, Angstrom (Bondi 1964; Mantina et al. 2009)."""
 
+ANGULAR = 110
+"""Directions over which a free atom's density is averaged."""
+
 BLOCK = 64
 """Points whose integrals are in memory at a time."""
 
@@ -224,7 +227,7 @@ def free_atom(symbol: str, level: Level) -> FreeAtom:
     """Return a free atom by unrestricted Kohn-Sham, in the multiplicity of its ground state."""
     from ase.data import atomic_numbers, ground_state_magnetic_moments
     from pyscf import dft
-    from pyscf.dft import numint
+    from pyscf.dft import LebedevGrid, numint
     from scipy.interpolate import CubicSpline
 
     spin = round(float(ground_state_magnetic_moments[atomic_numbers[symbol]]))
@@ -239,7 +242,7 @@ def free_atom(symbol: str, level: Level) -> FreeAtom:
         raise StageError(f"{level.name}: the Kohn-Sham equations of a free atom of {symbol} do not converge")
     matrix = sum(field.make_rdm1())
     r = np.geomspace(1e-3, 25.0, 600)
-    angular = dft.gen_grid.MakeAngularGrid(110) if hasattr(dft.gen_grid, "MakeAngularGrid") else _lebedev(110)
+    angular = np.asarray(LebedevGrid.MakeAngularGrid(ANGULAR))
     directions, weights = angular[:, :3], angular[:, 3]
     points = (r[:, None, None] * directions[None]).reshape(-1, 3)
     rho = numint.eval_rho(mole, numint.eval_ao(mole, points), matrix).reshape(len(r), -1) @ weights
@@ -251,12 +254,6 @@ def free_atom(symbol: str, level: Level) -> FreeAtom:
 
     volume = np.trapezoid(4 * np.pi * fine**6 * density(fine), np.log(fine))
     return FreeAtom(float(volume), density)
-
-
-def _lebedev(size: int) -> Floats:
-    from pyscf.dft import LebedevGrid
-
-    return np.asarray(LebedevGrid.MakeAngularGrid(size))
 
 
 def surface(symbols: Sequence[str], positions: Floats) -> Floats:

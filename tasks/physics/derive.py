@@ -2,62 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 from ase.data import atomic_numbers
 
-from potentials.errors import InputError, MissingProgramError
+from potentials.errors import StageError
 from potentials.physics.parameters import COLUMNS, PhysicsParameters
 from potentials.physics.topology import Topology
 from recipes.chemistry.atom_types import type_molecule
 from recipes.physics.table import DerivedPhysics
-from tasks.physics.charges import STIFFNESS, THRESHOLD, Charges, Observed, fit_charges
-from tasks.physics.d4 import DFTD4, d4_dispersion
-from tasks.physics.densities import PER_AREA, PYSCF, SHELLS, Density, Level, density_of, free_atom
+from tasks.physics.charges import Observed, fit_charges
+from tasks.physics.d4 import d4_dispersion
+from tasks.physics.densities import Density, Level, density_of, free_atom
 from tasks.physics.geometries import Geometry, conformations
-from tasks.physics.repulsion import OPENMM, lennard_jones
+from tasks.physics.levels import DENSITY, FACTORS, XTB, check_programs, facts_of
+from tasks.physics.repulsion import lennard_jones
 from tasks.physics.samples import Sample
-from tasks.physics.xdm import A1, A2, like_pairs, polarizabilities
+from tasks.physics.xdm import like_pairs, polarizabilities
 from tasks.progress import ProgressLine
-from tasks.xtb import METHOD, TBLITE, check_tblite, multipoles
-
-FORMAT = 1
-"""Changes when the same molecules give other parameters."""
-
-DENSITY, XTB = "pbe0/aug-cc-pvdz", "gfn2-xtb"
-
-LEVELS = {
-    DENSITY: "charges from the electrostatic potential and dipoles of PBE0/aug-cc-pVDZ densities, C6 by XDM",
-    XTB: "charges from GFN2-xTB's dipoles, C6 by its D4 model: for a rehearsal with GFN2-xTB labels",
-}
-"""What the charges are fitted to at each level."""
-
-DISPERSION = {DENSITY: "xdm", XTB: "d4"}
-"""Model of the C6 coefficients of each level."""
-
-MODELS = ("xdm", "d4", "d4s")
-"""Models of the C6 coefficients."""
-
-THOLE = (0.4, 0.055)
-"""Thole's a of charges with dipoles (Fanourgakis and Xantheas 2008) and of dipoles with dipoles."""
-
-SOURCES = {
-    "polarizabilities": "alpha_free V/V_free: Becke and Johnson 2007 (XDM), CRC Handbook, 88th edition",
-    "xdm": "Becke and Johnson, J. Chem. Phys. 127, 154108 (2007)",
-    "d4": "Caldeweyher et al., J. Chem. Phys. 150, 154122 (2019)",
-    "d4s": "Tkachenko et al., J. Phys. Chem. Lett. 15, 10629 (2024)",
-    "vdw_radius": "half of XDM's a1 Rc + a2 of two atoms of the type",
-    "repulsion": "ff14SB: Maier et al., J. Chem. Theory Comput. 11, 3696 (2015); water: TIP3P",
-    DENSITY: "Adamo and Barone, J. Chem. Phys. 110, 6158 (1999)",
-    XTB: "Bannwarth, Ehlert and Grimme, J. Chem. Theory Comput. 15, 1652 (2019)",
-}
+from tasks.xtb import METHOD, multipoles
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,44 +101,20 @@ def derive_parameters(
     else:
         fitted = with_density
         observed = [_of_density(place, density) for place, density in zip(with_density, densities, strict=True)]
-    charges = fit_charges(observed, columns["polarizability"], THOLE)
+    charges = fit_charges(observed, columns["polarizability"], FACTORS)
+    if charges.undecided:
+        warnings.append(f"the data leave {charges.undecided} combinations of charges to the prior")
     columns |= {"charge": charges.values} | lennard
     rows = {t: [columns[column][t] for column in COLUMNS] for t in types}
     rows |= hidden_types(rows)
     table: dict[str, Any] = dict(zip(COLUMNS, np.array(list(rows.values())).T, strict=True))
-    parameters = PhysicsParameters(tuple(rows), **table, thole_charge=THOLE[0], thole_dipole=THOLE[1])
+    a_charge, a_dipole, scale = FACTORS
+    parameters = PhysicsParameters(
+        tuple(rows), **table, thole_charge=a_charge, thole_dipole=a_dipole, scale_15=scale
+    )
     geometries = list({place.geometry.name: place.geometry for place in [*with_density, *fitted]}.values())
-    facts = _facts(samples, level, dispersion, functional, geometries, charges, warnings)
+    facts = facts_of(samples, level, dispersion, functional, geometries, charges, warnings)
     return DerivedPhysics(parameters, level, facts)
-
-
-def check_programs(level: str, dispersion: str | None) -> str:
-    """Return the model of the C6 coefficients, if a level and the model are known and their packages installed.
-
-    Raises
-    ------
-    InputError
-        If the level or the model is unknown.
-    MissingProgramError
-        If a package is missing.
-    """
-    if level not in LEVELS:
-        raise InputError(f"level '{level[:40]}' is unknown; allowed: {', '.join(LEVELS)}")
-    dispersion = dispersion or DISPERSION[level]
-    if dispersion not in MODELS:
-        raise InputError(f"dispersion '{dispersion[:40]}' is unknown; allowed: {', '.join(MODELS)}")
-    if level == XTB:
-        check_tblite()
-    lacks = [PYSCF.lack(), OPENMM.lack(), DFTD4.lack() if dispersion != "xdm" else None]
-    if lack := next((one for one in lacks if one), None):
-        raise MissingProgramError(f"V_phys {lack}")
-    return dispersion
-
-
-def origin_of(samples: Sequence[Sample], level: str, dispersion: str | None) -> str:
-    """Return the sha256 of what parameters are derived from: equal ones need not be derived again."""
-    content = [FORMAT, level, dispersion or DISPERSION.get(level), [asdict(sample) for sample in samples]]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _places(samples: Iterable[Sample], counts: Sequence[int]) -> list[_Place]:
@@ -268,7 +211,10 @@ def _dipoles(places: Sequence[_Place], stream: TextIO | None) -> list[Observed]:
         for done, place in enumerate(places):
             line.update(done)
             charge = place.geometry.molecule.charge
-            one = multipoles(place.numbers, place.geometry.positions, charge)
+            try:
+                one = multipoles(place.numbers, place.geometry.positions, charge)
+            except RuntimeError as error:
+                raise StageError(f"{METHOD} of {place.geometry.name} does not converge: {error}") from None
             found.append(
                 Observed(
                     place.geometry.name,
@@ -293,57 +239,3 @@ def hidden_types(rows: dict[str, list[float]]) -> dict[str, list[float]]:
         if "@" in onemer:
             collected.setdefault(f"{onemer.split('@')[0]}:{label}", []).append(row)
     return {kind: np.mean(found, axis=0).tolist() for kind, found in collected.items() if kind not in rows}
-
-
-def _facts(
-    samples: Sequence[Sample],
-    level: str,
-    dispersion: str,
-    functional: Level,
-    geometries: Sequence[Geometry],
-    charges: Charges,
-    warnings: Sequence[str],
-) -> dict[str, Any]:
-    """Return what is kept beside the parameters."""
-    errors: dict[str, list[float]] = {}
-    for one in charges.residuals:
-        for name, value in one.items():
-            if isinstance(value, float):
-                errors.setdefault(name, []).append(value)
-    packages = ["numpy", PYSCF.name, "rdkit", OPENMM.name] + [TBLITE.name] * (level == XTB)
-    return {
-        "origin": origin_of(samples, level, dispersion),
-        "method": LEVELS[level],
-        "basis": functional.name,
-        "dispersion": dispersion,
-        "fit": {
-            "shells": list(SHELLS),
-            "points_per_area": PER_AREA,
-            "threshold": THRESHOLD,
-            "stiffness": STIFFNESS,
-            "directions_left_to_the_prior": charges.undecided,
-            "prior": "Mulliken charges of GFN2-xTB" if level == XTB else "Hirshfeld charges",
-        },
-        "damping": {"a1": A1, "a2_bohr": A2, "b": "6.67 / (a1 Rc + a2)"},
-        "units": {
-            "dipole": "D",
-            "quadrupole": "D Angstrom",
-            "potential_error": "relative",
-            "potential_rms": "kcal/mol/e",
-        },
-        "rms": {name: float(np.sqrt(np.mean(np.square(found)))) for name, found in errors.items()},
-        "residuals": [dict(one) for one in charges.residuals],
-        "geometries": [_written(geometry) for geometry in geometries],
-        "sources": {k: v for k, v in SOURCES.items() if k not in (*MODELS, *LEVELS) or k in (dispersion, level)},
-        "versions": {name: version(name) for name in packages + [DFTD4.name] * (dispersion != "xdm")},
-        "warnings": list(warnings),
-    }
-
-
-def _written(geometry: Geometry) -> dict[str, Any]:
-    atoms = zip(geometry.molecule.symbols, geometry.positions, strict=True)
-    return {
-        "name": geometry.name,
-        "source": geometry.source,
-        "atoms": "; ".join(f"{symbol} {x:.5f} {y:.5f} {z:.5f}" for symbol, (x, y, z) in atoms),
-    }

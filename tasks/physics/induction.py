@@ -21,8 +21,8 @@ class Induction:
         (atoms, 3), Angstrom.
     polarizability
         (atoms,), Angstrom^3.
-    thole
-        Thole's a of charges with dipoles, and of dipoles with dipoles.
+    factors
+        Thole's a of charges with dipoles, and of dipoles with dipoles; the factor of charges four bonds apart.
 
     Attributes
     ----------
@@ -31,15 +31,16 @@ class Induction:
     """
 
     def __init__(
-        self, topology: Topology, positions: Floats, polarizability: Floats, thole: tuple[float, float]
+        self, topology: Topology, positions: Floats, polarizability: Floats, factors: tuple[float, float, float]
     ) -> None:
         self._x, alpha, n = positions, polarizability, len(positions)
         r = positions[:, None] - positions[None, :]
         d = np.linalg.norm(r, axis=2) + np.eye(n)  # the diagonal is not used
         width = (alpha[:, None] * alpha[None, :]) ** (1 / 6)
-        s1, _ = _damped(d, width, thole[0])
-        self.field = np.where(topology.charged, s1, 0.0)[:, None, :] * r.transpose(0, 2, 1)
-        t1, t2 = _damped(d, width, thole[1])
+        s1, _ = _damped(d, width, factors[0])
+        scale = topology.charged * np.where(topology.scaled, factors[2], 1.0)
+        self.field = (scale * s1)[:, None, :] * r.transpose(0, 2, 1)
+        t1, t2 = _damped(d, width, factors[1])
         apart = ~np.eye(n, dtype=bool)
         t1, t2 = t1 * apart, t2 * apart
         tensor = 3 * t2[..., None, None] * r[..., :, None] * r[..., None, :] - t1[..., None, None] * np.eye(3)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from storage.physics import KIND, derived_of_version, write_physics
 from storage.store import Store
-from tasks.physics.derive import DENSITY, derive_parameters, origin_of
+from tasks.physics.derive import derive_parameters
+from tasks.physics.levels import DENSITY, origin_of
 from tasks.physics.samples import read_samples
 
 
@@ -22,9 +23,9 @@ def make_physics(
     molecules
         What `tasks.physics.samples.read_samples` takes.
     level
-        One of `tasks.physics.derive.LEVELS`.
+        One of `tasks.physics.levels.LEVELS`.
     dispersion
-        One of `tasks.physics.derive.MODELS`; by default that of the level.
+        One of `tasks.physics.levels.MODELS`; by default that of the level.
 
     Raises
     ------

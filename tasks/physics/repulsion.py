@@ -64,7 +64,7 @@ def _named(fragment: Fragment) -> dict[int, tuple[str, str]]:
     """Return the residue and the name of each atom; raises InputError for other molecules."""
     if sorted(fragment.symbols) == ["H", "H", "O"]:
         return {a: ("HOH", "O" if symbol == "O" else "H1") for a, symbol in enumerate(fragment.symbols)}
-    return residue_atoms(fragment, "ff14SB")
+    return residue_atoms(fragment, "Lennard-Jones")
 
 
 @cache

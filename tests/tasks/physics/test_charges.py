@@ -17,7 +17,7 @@ from tasks.physics.geometries import conformations
 from tasks.physics.induction import Induction, traceless
 from tasks.xtb import multipoles
 
-THOLE = (0.4, 0.055)
+FACTORS = (0.4, 0.055, 0.5)
 ALPHA = {"C": 1.4, "H": 0.43, "N": 1.0, "O": 0.8}
 NUMBERS = {"H": 1, "C": 6, "N": 7, "O": 8}
 
@@ -51,14 +51,14 @@ def test_charges_that_made_the_dipoles_and_potentials_are_found_again(dipeptide,
     points *= 9 / np.linalg.norm(points, axis=1)[:, None]
     observed = []
     for x in places:
-        model = Induction(topology, x, np.array([alpha[t] for t in types]), THOLE)
+        model = Induction(topology, x, np.array([alpha[t] for t in types]), FACTORS)
         around = model.potential(points) @ q
         dipole, quadrupole = model.dipole @ q, model.quadrupole @ q
         observed.append(Observed("one", types, topology, x, dipole, quadrupole, q, points, around))
-    assert fit_charges(observed, alpha, THOLE).values == pytest.approx(wanted, abs=1e-9)  # as the prior is right
+    assert fit_charges(observed, alpha, FACTORS).values == pytest.approx(wanted, abs=1e-9)  # as the prior is right
     monkeypatch.setattr(module, "THRESHOLD", 1e-9)
     monkeypatch.setattr(module, "STIFFNESS", 0.0)
-    found = fit_charges([replace(one, prior=np.zeros(len(types))) for one in observed], alpha, THOLE)
+    found = fit_charges([replace(one, prior=np.zeros(len(types))) for one in observed], alpha, FACTORS)
     assert found.values == pytest.approx(wanted, abs=1e-8)
     assert max(r["quadrupole_error"] for r in found.residuals) < 1e-6
 
@@ -70,7 +70,7 @@ def test_every_1mer_is_neutral(dipeptide) -> None:
     for x in places:
         one = multipoles(numbers, x, 0)
         observed.append(Observed("one", types, topology, x, one.dipole, one.quadrupole, one.charges))
-    found = fit_charges(observed, alpha_of(types), THOLE)
+    found = fit_charges(observed, alpha_of(types), FACTORS)
     q = np.array([found.values[t] for t in types])
     totals = np.bincount(topology.onemers, weights=q)
     np.testing.assert_allclose(totals, 0, atol=1e-12)
@@ -90,7 +90,7 @@ def test_induced_dipoles_are_those_of_the_potential(dipeptide) -> None:
     energy = PhysicsPotential(molecule.symbols, topology, types, PhysicsParameters(tuple(names), **rows)).evaluate
     values = np.array([q[t] for t in types])
     for x in places[:2]:
-        model = Induction(topology, x, np.array([alpha[t] for t in types]), THOLE)
+        model = Induction(topology, x, np.array([alpha[t] for t in types]), FACTORS)
         field = np.einsum("aij,j->ai", model.field, values)
         induced = np.einsum("aij,j->ai", model.induced, values)
         shares = energy(x[None]).shares
@@ -101,7 +101,7 @@ def test_the_potential_far_away_is_that_of_the_dipole_and_the_quadrupole(dipepti
     _, types, topology, places = dipeptide
     q, alpha = made_up(types, topology), alpha_of(types)
     values = np.array([q[t] for t in types])
-    model = Induction(topology, places[0], np.array([alpha[t] for t in types]), THOLE)
+    model = Induction(topology, places[0], np.array([alpha[t] for t in types]), FACTORS)
     ways = np.random.default_rng(3).normal(size=(20, 3))
     ways /= np.linalg.norm(ways, axis=1)[:, None]
     far = 400.0
@@ -136,7 +136,7 @@ def formamide():
 
 
 def test_a_nearly_planar_molecule_has_plain_charges(formamide) -> None:
-    found = fit_charges([formamide], alpha_of(formamide.types), THOLE)
+    found = fit_charges([formamide], alpha_of(formamide.types), FACTORS)
     assert max(abs(q) for q in found.values.values()) < 1
     assert found.undecided > 0
     assert found.residuals[0]["dipole_error"] < 0.1
@@ -147,7 +147,7 @@ def test_charges_that_are_too_large_are_an_error(formamide, monkeypatch) -> None
     monkeypatch.setattr(module, "THRESHOLD", 1e-12)
     monkeypatch.setattr(module, "STIFFNESS", 0.0)
     with pytest.raises(InputError, match=r"allowed: up to 1\.5"):
-        fit_charges([formamide], alpha_of(formamide.types), THOLE)
+        fit_charges([formamide], alpha_of(formamide.types), FACTORS)
 
 
 def test_a_charged_chain_is_refused(dipeptide) -> None:
@@ -155,4 +155,4 @@ def test_a_charged_chain_is_refused(dipeptide) -> None:
     n = len(types)
     one = Observed("ion", types, topology, places[0], np.zeros(3), np.zeros((3, 3)), np.zeros(n), charge=1)
     with pytest.raises(InputError, match="neutral"):
-        fit_charges([one], alpha_of(types), THOLE)
+        fit_charges([one], alpha_of(types), FACTORS)

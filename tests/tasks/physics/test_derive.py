@@ -40,7 +40,7 @@ def test_water(water) -> None:
     (residual,) = water.facts["residuals"]
     assert residual["polarizability"] == pytest.approx(1.453, rel=1e-2)  # of the molecule, by Thole's model
     assert residual["dipole"] == pytest.approx(1.85, abs=0.05)
-    assert residual["dipole_error"] < 0.05 and residual["potential_error"] < 0.2
+    assert residual["dipole_error"] < 0.08 and residual["potential_error"] < 0.2
     assert (oxygen["epsilon"], hydrogen["epsilon"]) == (pytest.approx(0.152, abs=1e-3), 0)
 
 

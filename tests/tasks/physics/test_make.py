@@ -5,7 +5,7 @@ import pytest
 from potentials.errors import InputError
 from storage.physics import derived_of_version, read_physics
 from storage.store import Store
-from tasks.physics import derive
+from tasks.physics import levels
 from tasks.physics.make import make_physics
 from tasks.physics.samples import read_samples
 
@@ -34,6 +34,6 @@ def test_molecules_are_read_from_recipes_and_families() -> None:
 
 
 def test_programs_are_checked_before_anything_is_computed(monkeypatch) -> None:
-    monkeypatch.setattr(derive.DFTD4.__class__, "lack", lambda self: f"needs {self.name}")
-    with pytest.raises(derive.MissingProgramError, match="needs pyscf"):
-        derive.check_programs("pbe0/aug-cc-pvdz", None)
+    monkeypatch.setattr(levels.DFTD4.__class__, "lack", lambda self: f"needs {self.name}")
+    with pytest.raises(levels.MissingProgramError, match="needs pyscf"):
+        levels.check_programs("pbe0/aug-cc-pvdz", None)
