@@ -103,7 +103,7 @@ def derive_parameters(
         observed = [_of_density(place, density) for place, density in zip(with_density, densities, strict=True)]
     charges = fit_charges(observed, columns["polarizability"], FACTORS)
     if charges.undecided:
-        warnings.append(f"the data leave {charges.undecided} combinations of charges to the prior")
+        warnings.append(f"combinations of charges that the data leave to the prior: {charges.undecided}")
     columns |= {"charge": charges.values} | lennard
     rows = {t: [columns[column][t] for column in COLUMNS] for t in types}
     rows |= hidden_types(rows)

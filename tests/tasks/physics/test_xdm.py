@@ -28,7 +28,10 @@ def test_volumes_of_free_atoms_are_those_of_an_independent_program() -> None:
         assert free_atom(symbol, Level()).volume == pytest.approx(volume, rel=1e-3)
 
 
-@pytest.mark.parametrize(("molecule", "c6", "alpha"), [(WATER, 43.8, 0.769), (METHANE, 118.4, 1.374)])
+@pytest.mark.parametrize(
+    ("molecule", "c6", "alpha"),
+    [(WATER, 43.8, 0.769), pytest.param(METHANE, 118.4, 1.374, marks=pytest.mark.slow)],
+)
 def test_c6_of_small_molecules(molecule, c6, alpha, tmp_path) -> None:
     symbols, positions = molecule
     density = density_of(symbols, positions, 0, Level(), tmp_path)
