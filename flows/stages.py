@@ -102,7 +102,7 @@ def _derive_baseline(recipe: Recipe, store: Store) -> None:
         return
     name, level = divided(baseline)
     if name in FAMILIES and not has_physics(store, baseline):
-        from tasks.physics.derive import DENSITY
+        from tasks.physics.levels import DENSITY
         from tasks.physics.task import physics_task
 
         with store.writing():
