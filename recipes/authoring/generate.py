@@ -30,6 +30,12 @@ RECIPES = Path(__file__).resolve().parents[1]
 ALKANE = ("ch", "ch3")
 """1-mers with terms up to degree 5; all others have terms up to degree 3."""
 
+BASELINE = "physics:polyalanine"
+"""Parameters of V_phys beneath the PIPs."""
+
+WATER_RADII = (4.5, 6.5)
+"""Radii of the switching with water, Angstrom."""
+
 PAIR = "conh-conh-pair"
 
 PAIR_RADII = (6.0, 8.0)
@@ -83,6 +89,7 @@ def gas_phase_settings(found: FoundNMer) -> Settings:
         "of the 14 gas-phase n-mers of paper I (Zhou, Bull-Vulpe, Pan, Paesani 2025). Energies are "
         f"{energy}. {ORIGIN}",
         title=f"{found.label} (capped), {order}-mer of polyalanine",
+        baseline=BASELINE,
         smoke=Size(
             3000,
             100 if order < 3 else 60,
@@ -123,6 +130,7 @@ def water_settings(nmer: NMer) -> Settings:
         "paper II (Zhou and Paesani 2025, polyalanine in water). Energies are counterpoise-corrected two-body "
         f"energies. {ORIGIN}",
         title=f"{one.name} (capped) with water",
+        baseline=BASELINE,
         smoke=Size(9000, 100, 20, 2, None if small else 60, (1.0, 2.0), 3),
         laptop=Size(
             90_000,
@@ -141,7 +149,8 @@ def water_settings(nmer: NMer) -> Settings:
             None if small else WATER_TERMS,
             (0.1, 0.1) if small else (0.2, 0.3),
         ),
-        switching=((0, one.natoms), (8.0, 10.0)),
+        switching=((0, one.natoms), WATER_RADII),
+        notes=Notes(switching="The papers name the cosine form but not the radii. Beyond r_out V_phys is left."),
         small=small,
     )
 
@@ -154,6 +163,7 @@ def pair_settings(nmer: NMer) -> Settings:
         "the hydrogen bonds of a helix, beyond the n-mers of paper I (Zhou, Bull-Vulpe, Pan, Paesani 2025). "
         f"Energies are counterpoise-corrected two-body energies. {ORIGIN}",
         title="-CONH- with -CONH- (capped), not bonded to each other",
+        baseline=BASELINE,
         smoke=Size(9000, 100, 20, 2, 60, (1.0, 2.0), 3),
         laptop=Size(90_000, 4000, 400, 3, 1000, (0.3, 0.5), 2),
         paper=Size(600_000, 47_000, 2000, 3, PAPER_TERMS, (0.5, 0.5)),

@@ -166,6 +166,7 @@ def own_recipe(nmer: NMer, smiles: tuple[str, ...], force_field: str, why: str) 
         "docs/new.md tells how each number was chosen.",
         title=what,
         **_sizes(terms, bodies, ion, slow),
+        baseline="",
         rules=terms.rules,
         switching=(_keys(nmer), SWITCHING[bodies]) if bodies > 1 else None,
         force_field=force_field,

@@ -86,6 +86,8 @@ class Settings:
         Rules for the terms.
     switching
         The key of each fragment, whose distances switch the potential, and (r_in, r_out) in Angstrom.
+    baseline
+        Parameters of V_phys beneath the PIP; empty: none.
     force_field
         What the frames are sampled with.
     small
@@ -109,6 +111,7 @@ class Settings:
     paper: Size
     rules: tuple[str, ...] = ()
     switching: tuple[tuple[Key, ...], tuple[float, float]] | None = None
+    baseline: str = ""
     force_field: str = str(Sampling.model_fields["force_field"].default)
     small: bool = True
     windows: tuple[tuple[float, float], ...] = ((0, 4), (4, 7), (7, 10))
@@ -172,6 +175,8 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
     if settings.paper.max_terms:
         lines += [_noted(f"max_terms = {settings.paper.max_terms}", "those that lower the error most")]
     lines += ["gamma = 0.0005", _noted("delta_e = 40", "kcal/mol")]
+    if settings.baseline:
+        lines += [_noted(f"baseline = {_toml(settings.baseline)}", "V_phys, subtracted from the labels")]
     if settings.switching:
         keys, (inner, outer) = settings.switching
         several = [list(key) if isinstance(key, tuple) else key for key in keys]

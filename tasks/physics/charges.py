@@ -40,6 +40,9 @@ With more, CH3- becomes nearly neutral and the potential of a peptide is wrong b
 STIFFNESS = 1e-4
 """Weight of a squared deviation of 1 e from the prior."""
 
+STIFFNESS_OF_DIPOLES = 0.03
+"""The same where dipoles alone are known: they hardly decide how a charge is spread over neighbouring atoms."""
+
 LARGEST = 1.5
 """Largest charge of an atom, e; a larger one is an error."""
 
@@ -185,8 +188,9 @@ def _solve(observed: Sequence[Observed], models: Sequence[Induction]) -> tuple[d
     fixed = prior + np.linalg.pinv(constraints, rcond=THRESHOLD) @ (totals - constraints @ prior)
     design, wanted = np.concatenate(matrix), np.concatenate(target)
     u, s, vt = np.linalg.svd(design @ free, full_matrices=False)
+    stiffness = STIFFNESS if any(len(one.points) for one in observed) else STIFFNESS_OF_DIPOLES
     kept = s > THRESHOLD * s.max(initial=0.0)
-    along = np.where(kept, s / (s**2 + STIFFNESS), 0.0) * (u.T @ (wanted - design @ fixed))
+    along = np.where(kept, s / (s**2 + stiffness), 0.0) * (u.T @ (wanted - design @ fixed))
     values = fixed + free @ (vt.T @ along)
     return dict(zip(names, values.tolist(), strict=True)), int(free.shape[1] - kept.sum())
 
