@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from potentials.errors import InputError, MissingProgramError
-from tasks.physics.charges import SOFT, STIFFNESS, THRESHOLD, Charges
+from tasks.physics.charges import SOFT, STIFFNESS, STIFFNESS_OF_DIPOLES, THRESHOLD, Charges
 from tasks.physics.d4 import DFTD4
 from tasks.physics.densities import PER_AREA, PYSCF, SHELLS, Level
 from tasks.physics.geometries import Geometry
@@ -109,7 +109,7 @@ def facts_of(
             "points_per_area": PER_AREA,
             "dipole_weight": SOFT,
             "threshold": THRESHOLD,
-            "stiffness": STIFFNESS,
+            "stiffness": STIFFNESS_OF_DIPOLES if level == XTB else STIFFNESS,
             "directions_left_to_the_prior": charges.undecided,
             "prior": "Mulliken charges of GFN2-xTB" if level == XTB else "Hirshfeld charges",
         },
