@@ -103,9 +103,10 @@ def write_export(form: Format[Subject], subject: Subject, out: Path) -> tuple[li
     if out.exists():
         raise InputError(f"'{out}' exists already; give another path with --out")
     if isinstance(subject, PotentialSubject) and subject.potential.physics and not form.carries_physics:
+        able = ", ".join(sorted(one.name for one in FORMATS if one.carries_physics))
         raise InputError(
             f"format '{form.name}' cannot carry V_phys, over which {subject.potential.name or 'the potential'} "
-            "was fitted, and without it the numbers are not energies; allowed: json"
+            f"was fitted, and without it the numbers are not energies; allowed: {able}"
         )
     texts = form.files(subject)
     try:

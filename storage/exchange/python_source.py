@@ -7,6 +7,7 @@ from typing import Any
 
 from potentials.pip.held import CAP_SPRING
 from storage.exchange.exporter import Files, Format, template
+from storage.exchange.physics_tables import PhysicsTables
 from storage.exchange.subject import PotentialSubject
 from storage.exchange.tables import Tables
 
@@ -17,12 +18,14 @@ CAPS = """Of a cap
 
 def python_files(subject: PotentialSubject) -> Files:
     """Return the module."""
+    physics = subject.potential.physics
     values = {
         "TITLE": subject.title,
         "CAPS": CAPS if subject.potential.nmer.caps else "",
         "CAP_SPRING": repr(CAP_SPRING),
         "SYMBOLS_TUPLE": repr(subject.potential.nmer.symbols),
         "TABLES": json_lines(Tables.of(subject.potential).plain()),
+        "PHYSICS": json_lines({} if physics is None else PhysicsTables.of(physics).plain()),
         "REFERENCES": json_lines(subject.references.plain()),
     }
     return {f"{subject.identifier}.py": template("potential.py.in", values)}
@@ -47,4 +50,5 @@ FORMAT = Format(
     files=python_files,
     suffix=".py",
     check="python {file}",
+    carries_physics=True,
 )

@@ -12,6 +12,7 @@ from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Switching
 from potentials.pip.evaluation import design_matrix, morse
 from potentials.pip.potential import Potential
+from storage.exchange.physics_tables import PhysicsTables
 
 COUNT = 100
 """Reference configurations of every export."""
@@ -39,7 +40,8 @@ class References:
     energy, gradient
         (n,) kcal/mol, and (n, atoms, 3) kcal/mol/Angstrom.
     tolerance
-        Largest deviation that is round-off: 1e-10, or more where a potential's terms are large and cancel.
+        Largest deviation that is round-off: 1e-10, or more where a potential's terms are large and cancel, or
+        where the induced dipoles of many atoms are iterated.
     """
 
     positions: Floats
@@ -120,4 +122,5 @@ def _round_off(potential: Potential, positions: Floats) -> float:
     """Return the tolerance: sums in another order differ by some units in the last place of their summands."""
     design = design_matrix(potential.basis, morse(potential.basis, potential.parameters, positions)[0])
     terms = np.abs(design) @ np.abs(potential.coefficients)
-    return float(max(TOLERANCE, 16 * np.finfo(np.float64).eps * terms.max()))
+    below = 0.0 if potential.physics is None else PhysicsTables.of(potential.physics).round_off(positions)
+    return float(max(TOLERANCE, 16 * np.finfo(np.float64).eps * terms.max(), below))

@@ -62,9 +62,10 @@ class PotentialSubject:
     def title(self) -> str:
         """One line that says what it is, fit for a comment of any language."""
         p, key = self.potential, str(self.attributes.get("key", ""))
+        below = "" if p.physics is None else f", V_phys {p.physics.parameters.name} {p.physics_digest[:12]}"
         return plain(
             f"{p.name or p.nmer.name} ({p.status}), symmetry {p.nmer.symmetry}, degree {p.degree}, "
-            f"{len(p.coefficients)} terms, key {key[:12]}"
+            f"{len(p.coefficients)} terms, key {key[:12]}{below}"
         )
 
     @property
@@ -114,8 +115,13 @@ def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | 
     Raises
     ------
     InputError
-        If there is nothing of that name, or it is neither a potential nor a dataset.
+        If there is nothing of that name, or it is neither a potential nor a dataset, such as the file of a sum.
     """
+    if ref.endswith(".toml"):
+        raise InputError(
+            f"'{ref}' is a TOML file: a sum, as `nmer sum` writes it, is not exported in any format yet; it is "
+            "loaded by nmer.load_sum and used through its calculator() for ASE; allowed: a potential or a dataset"
+        )
     if ref.endswith(".h5"):
         version = read_foreign(Path(ref), "give the file of a potential, or NAME@NUMBER of a store")
         status, training, opened = "candidate", None, None

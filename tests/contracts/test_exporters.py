@@ -30,6 +30,7 @@ from storage.configuration import configuration_ids
 from storage.contents import dataset_columns, dataset_from_version, potential_columns, potential_facts
 from storage.durable import write_text
 from storage.exchange.exporter import FORMATS, Format, format_for, write_export
+from storage.exchange.json_document import LAYOUT
 from storage.exchange.qcschema import BOHR
 from storage.exchange.references import TOLERANCE
 from storage.exchange.subject import DatasetSubject, PotentialSubject, subject_of
@@ -182,7 +183,9 @@ def table() -> list[str]:
         out = f"file, `{form.suffix}`" if form.suffix else "folder"
         inside = " in it" if form.check and form.folder else ""
         needs = ", ".join(need.name for need in form.needs)
-        rows.append(f"| `{form.name}` | {form.kind} | {out} | {form.title} | {check}{inside} | {needs} |")
+        physics = ("yes" if form.carries_physics else "no") if form.kind == "potential" else ""
+        cells = (f"`{form.name}`", form.kind, out, form.title, physics, f"{check}{inside}", needs)
+        rows.append(f"| {' | '.join(cells)} |")
     return rows
 
 
@@ -456,8 +459,9 @@ def test_a_json_document_is_the_same_potential_again(potential: PotentialSubject
     )
     factor = p.switching.evaluate(p.nmer.positions[None])[0][0] if p.switching else 1.0
     assert factor * by_hand == pytest.approx(p.energy(p.nmer.positions), abs=1e-10)
-    with pytest.raises(InputError, match="newer format 3"):
-        nmer.load(rewritten(tmp_path / "p.json", '"nmer_potential_format": 1', '"nmer_potential_format": 3'))
+    newer = f'"nmer_potential_format": {LAYOUT + 1}'
+    with pytest.raises(InputError, match=f"newer format {LAYOUT + 1}"):
+        nmer.load(rewritten(tmp_path / "p.json", '"nmer_potential_format": 1', newer))
 
 
 def rewritten(path: Path, old: str, new: str) -> Path:

@@ -1,4 +1,4 @@
-"""Exports of a potential that was fitted over V_phys: JSON carries it, every other format refuses it."""
+"""Exports of a potential that was fitted over V_phys: the JSON document and its damages."""
 
 from __future__ import annotations
 
@@ -36,12 +36,3 @@ def test_json_carries_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         path.write_text(json.dumps(document | {"physics": document["physics"] | {field: value}}))
         with pytest.raises(InputError, match=said):
             load(path)
-
-
-def test_other_formats_refuse_it(tmp_path: Path) -> None:
-    others = [form for form in FORMATS if form.kind == "potential" and form.name != "json"]
-    assert {form.name for form in others} >= {"c", "python", "lammps", "ipi", "mbx"}
-    for form in others:
-        with pytest.raises(InputError, match=f"format '{form.name}' cannot carry V_phys"):
-            write_export(form, SUBJECT, tmp_path / form.name)
-    assert not list(tmp_path.iterdir())

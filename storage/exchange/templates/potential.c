@@ -190,7 +190,7 @@ static double placed(const double *xyz, double *gradient)
 #endif
 }
 
-double @NAME@(const double *xyz, double *gradient)
+double @PIP@(const double *xyz, double *gradient)
 {
     double own[3 * N_ATOMS];
     if (gradient == NULL)

@@ -14,7 +14,7 @@ extern "C" {
 /* Returns the energy in kcal/mol of the atoms at xyz (x, y, z of each, Angstrom), and writes its derivatives
  * (kcal/mol/Angstrom, the opposite of the forces) to gradient unless that is NULL. Where two atoms that have a
  * variable between them are in one place, it returns NaN. It keeps nothing between calls: threads may share it. @CAPS@ */
-double @NAME@(const double *xyz, double *gradient);
+double @NAME@(const double *xyz, double *gradient);@PHYSICS@
 
 #ifdef __cplusplus
 }
