@@ -39,7 +39,7 @@ def c_files(subject: PotentialSubject) -> Files:
     }
     if physics is not None:
         files[f"{names['FILE']}_physics.c"] = template("physics.c", names)
-        files["physics.h"] = physics_constants(PhysicsTables.of(physics), subject.title)
+        files[f"{names['FILE']}_physics.h"] = physics_constants(PhysicsTables.of(physics), subject.title)
     return files
 
 

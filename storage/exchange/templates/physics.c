@@ -1,15 +1,16 @@
-/* V_phys, the physics beneath the polynomial, and the n-body energy: the sum of both. All numbers are in physics.h.
+/* V_phys, the physics beneath the polynomial, and the n-body energy: the sum of both.
  *
  * V_phys of a group of atoms: charges with Thole's damping of exponent 4 (Burnham, Li, Xantheas and Leslie 1999) and
  * the dipoles that they induce, which are solved for directly; dispersion with the damping of Tang and Toennies (1984);
  * and R^-12. The n-body energy adds up groups with factors. Caps have no part in it.
+ * All numbers are in @FILE@_physics.h.
  */
 #include "@FILE@.h"
 
 #include <math.h>
 #include <stddef.h>
 
-#include "physics.h"
+#include "@FILE@_physics.h"
 
 /* Returns the upper incomplete gamma function of 3/4 and u, from the series of the lower one. Its absolute error is
  * some 1e-16, which is what counts: it is added to 1. */
