@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,16 +12,32 @@ from cyclopts import Parameter
 
 from nmer.cli.options import Json
 from nmer.cli.output import check_folder, print_json, print_rows
+from nmer.cli.recipe_input import PRESETS, checked_text
 from potentials.errors import InputError
+from recipes.authoring.missing import MissingRecipe, missing_recipes, shipped_recipe
 from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import read_molecule
+from recipes.chemistry.pairs import find_pairs
 from recipes.load import shipped_recipes
+from tasks.sampling.force_field import choose_force_field
 
 Draw = Annotated[bool, Parameter(help="Draw each n-mer with its caps marked.")]
 Out = Annotated[str, Parameter(help="Folder of the pictures.")]
+Write = Annotated[
+    Path | None, Parameter(help="Folder for a recipe of each n-mer that no shipped recipe has; nothing is run.")
+]
+Water = Annotated[bool, Parameter(help="With --write: recipes of each 1-mer with a water molecule too.")]
 
 
-def fragment(molecule: str, *, draw: Draw = False, out: Out = "nmers", json: Json = False) -> int:
+def fragment(
+    molecule: str,
+    *,
+    write: Write = None,
+    water: Water = False,
+    draw: Draw = False,
+    out: Out = "nmers",
+    json: Json = False,
+) -> int:
     """List the distinct n-mers of a molecule, up to three bonded 1-mers, and how often each occurs.
 
     1-mers are -CONH-, CH3-, -CH2-, -CH-, and water; cut bonds are closed with caps.
@@ -31,16 +49,25 @@ def fragment(molecule: str, *, draw: Draw = False, out: Out = "nmers", json: Jso
 
     Examples
     --------
-    nmer fragment AceAla9Nme
+    nmer fragment AceGly3Nme --write recipes
     """
     if draw:
         check_folder(Path(out))
+    if water and write is None:
+        raise InputError("--water needs --write and a folder")
     read = read_molecule(molecule)
     found = fragment_molecule(read)
+    written = [] if write is None else _write(missing_recipes(read.name, found, choose_force_field, water), write)
     pictures = _draw(found, Path(out)) if draw else {}
     rows = [_row(nmer, pictures) for nmer in found]
+    counts = Counter(placement.nmer for placement in find_pairs(read, found))
+    pairs = [
+        {"name": name, "count": count, "recipe": name if name in shipped_recipes() else None}
+        for name, count in counts.items()
+    ]
     if json:
-        return print_json({"molecule": read.name, "atoms": read.natoms, "nmers": rows})
+        facts = {"molecule": read.name, "atoms": read.natoms, "nmers": rows, "pairs": pairs}
+        return print_json(facts | {"files": written})
     columns = {"name": "name", "order": "order", "atoms": "atoms", "symmetry": "symmetry", "times": "count"}
     for row, nmer in zip(rows, found, strict=True):
         row |= {"atoms": nmer.nmer.natoms, "elements": _elements(nmer)}
@@ -49,9 +76,52 @@ def fragment(molecule: str, *, draw: Draw = False, out: Out = "nmers", json: Jso
     print(
         f"{read.name}: {read.natoms} atoms, {orders[0]} kinds of 1-mer, {orders[1]} of 2-mer, {orders[2]} of 3-mer"
     )
+    if with_recipe := [f"{pair['count']} {pair['recipe']}" for pair in pairs if pair["recipe"]]:
+        print(f"pairs that are not bonded and have a recipe: {', '.join(with_recipe)}")
+    if write is not None:
+        _print_written(written)
     if pictures:
         print(f"pictures in {Path(out)}")
     return 0
+
+
+def _write(made: tuple[MissingRecipe, ...], folder: Path) -> list[dict[str, Any]]:
+    """Write recipes into a folder and return what each is; nothing is written if one is there already."""
+    from storage.durable import disk_errors, write_text
+
+    check_folder(folder, "--write")
+    paths = {one.nmer.name: folder / f"{one.nmer.name}.toml" for one in made}
+    if there := [str(path) for path in paths.values() if path.exists() or path.is_symlink()]:
+        what = (
+            f"file '{there[0]}' exists and is"
+            if len(there) == 1
+            else f"{len(there)} files, '{there[0]}' first, exist and are"
+        )
+        raise InputError(f"{what} not overwritten; remove what is there, or give another folder with --write")
+    rows = []
+    for one in made:
+        path = paths[one.nmer.name]
+        checked_text(path.name, one.text)
+        terms = {preset: getattr(one.terms, preset) for preset in PRESETS}
+        rows.append(
+            {"name": one.nmer.name, "file": str(path), "force_field": one.force_field, "why": one.why}
+            | {"degree": {preset: count.degree for preset, count in terms.items()}}
+        )
+    with disk_errors(f"--write '{folder}' cannot be written to"):
+        for one in made:
+            write_text(paths[one.nmer.name], one.text)
+    return rows
+
+
+def _print_written(written: list[dict[str, Any]]) -> None:
+    if not written:
+        print("every n-mer has a shipped recipe; nothing was written")
+        return
+    print_rows(
+        written, {"written": "file", "force field": "force_field", "degree": lambda r: r["degree"]["paper"]}
+    )
+    file = shlex.quote(written[0]["file"])
+    print(f"next: nmer plan {file} --preset smoke")
 
 
 def _row(found: FoundNMer, pictures: dict[str, str]) -> dict[str, Any]:
@@ -69,7 +139,7 @@ def _row(found: FoundNMer, pictures: dict[str, str]) -> dict[str, Any]:
         "caps": list(bare.caps),
         "parts": [list(part) for part in bare.parts],
         "occurrences": [{key: value for key, value in one.items() if key != "nmer"} for one in places],
-        "recipe": found.name if found.name in shipped_recipes() else None,
+        "recipe": shipped_recipe(found),
         "picture": pictures.get(found.name),
     }
 

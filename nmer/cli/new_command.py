@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from nmer.cli.options import Json
 from nmer.cli.output import print_json, print_table
+from nmer.cli.recipe_input import checked_text
 from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
@@ -20,14 +21,11 @@ from recipes.authoring.degrees import TermCount
 from recipes.authoring.own import OwnRecipe, own_nmer, own_recipe
 from recipes.chemistry.species import read_species
 from recipes.estimate import estimate
-from recipes.load import load_recipe, shipped_recipes
+from recipes.load import shipped_recipes
 from recipes.schema.patterns import LONGEST_NAME, NAME, shown
 from recipes.schema.recipe import Recipe
 from storage.durable import write_text
-from tasks.run.checks import check_recipe
 from tasks.sampling.force_field import FORCE_FIELDS, choose_force_field
-
-PRESETS = ("smoke", "laptop", "paper")
 
 FromSmiles = Annotated[str, Parameter(name="--from-smiles", help="The molecule or ion as SMILES.")]
 With = Annotated[
@@ -109,17 +107,7 @@ def relaxed(nmer: NMer) -> Floats:
 
 def _write(path: Path, made: OwnRecipe) -> dict[str, Recipe]:
     """Write the recipe and return it with each preset; no file is left if it is invalid."""
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory() as folder:
-        draft = Path(folder) / path.name
-        draft.write_text(made.text, encoding="utf-8")
-        recipes = {preset: load_recipe(str(draft), preset) for preset in PRESETS}
-    for preset, recipe in recipes.items():
-        try:
-            check_recipe(recipe, here=False)
-        except InputError as error:
-            raise InputError(f"{made.nmer.name}, preset {preset}: {error}") from None
+    recipes = checked_text(path.name, made.text)
     try:
         write_text(path, made.text)
     except (PermissionError, NotADirectoryError) as error:

@@ -24,16 +24,17 @@ Column = str | Callable[[Any], object]
 """A column of a table: the key of its values, with a format as in ``energy:.3f``, or a function of the row."""
 
 
-def check_folder(out: Path) -> None:
+def check_folder(out: Path, option: str = "--out") -> None:
     """Raise InputError if files cannot be written into a folder, which may not exist yet; call it first.
 
     Nothing is written.
     """
     there = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists() or path.is_symlink())
+    advice = f"give another folder with {option}"
     if not there.is_dir():
-        raise InputError(f"cannot write into '{out}': '{there}' is not a folder; give another folder with --out")
+        raise InputError(f"cannot write into '{out}': '{there}' is not a folder; {advice}")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"cannot write into '{out}': no permission; give another folder with --out")
+        raise InputError(f"cannot write into '{out}': no permission; {advice}")
 
 
 def save_plots(plots: Iterable[Plot], out: Path, prefix: str = "") -> list[str]:

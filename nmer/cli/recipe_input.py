@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -30,6 +32,8 @@ On = Annotated[
     ),
 ]
 MOST_WORKERS = 10_000
+PRESETS = ("smoke", "laptop", "paper")
+"""The presets of a recipe that a command writes."""
 
 
 def checked_recipe(
@@ -106,3 +110,32 @@ def machine_of(name: str) -> AnyMachine:
     machine = load_machine(name)
     check_machine(name, machine)
     return machine
+
+
+def checked_text(file: str, text: str) -> dict[str, Recipe]:
+    """Return the recipe of a text with each preset, after every check that needs no program.
+
+    Parameters
+    ----------
+    file
+        Name of the file that it is for.
+    text
+        The recipe as TOML.
+
+    Raises
+    ------
+    InputError
+        If a check fails; the sentence names the recipe and the preset.
+    """
+    from tasks.run.checks import check_recipe
+
+    with TemporaryDirectory() as folder:
+        draft = Path(folder) / file
+        draft.write_text(text, encoding="utf-8")
+        recipes = {preset: load_recipe(str(draft), preset) for preset in PRESETS}
+    for preset, recipe in recipes.items():
+        try:
+            check_recipe(recipe, here=False)
+        except InputError as error:
+            raise InputError(f"{recipe.name}, preset {preset}: {error}") from None
+    return recipes

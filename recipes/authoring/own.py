@@ -73,6 +73,16 @@ LARGEST_T1, LARGEST_T1_OF_ANIONS = 0.03, 0.04
 MEMORY = 6
 """Memory of a label's process if no formula gives it, GiB."""
 
+PRESET_NOTES = {
+    "smoke": "Shows every stage, and is not a potential for science; `nmer plan` says how long it takes.",
+    "laptop": "A first potential; `nmer plan` says how long it takes. Labels are those of the protocol "
+    "fno-aug-cc-pvdz.",
+    "paper": "The size of the papers' potentials: their numbers of frames, and as many configurations for each "
+    "term. The papers label with DLPNO-CCSD(T)/aug-cc-pVTZ, this with the open composite near "
+    "CCSD(T)/aug-cc-pVTZ, which is the protocol composite-aug-cc-pvtz.",
+}
+"""Comments on the presets."""
+
 
 @dataclass(frozen=True)
 class OwnRecipe:
@@ -155,25 +165,23 @@ def own_recipe(nmer: NMer, smiles: tuple[str, ...], force_field: str, why: str) 
     ion = any(f.charge for f in fragments)
     anion = any(f.charge < 0 for f in fragments)
     basis = "aug-cc-pVDZ" if anion else "cc-pVDZ"
-    cost = label_cost(nmer, Labelling(method="CCSD(T)", basis=basis))
     what = " with ".join(f.name for f in fragments)
     energies = "those above the molecule's own optimized geometry"
     if bodies > 1:
         energies = f"counterpoise-corrected {BODIES[bodies]}-body energies"
-    slow = FORCE_FIELDS.get(force_field).step_seconds is not None
     settings = Settings(
         comment=f"{what}, from the SMILES {' and '.join(smiles)}. Energies are {energies}. Written by nmer new; "
         "docs/new.md tells how each number was chosen.",
         title=what,
-        **_sizes(terms, bodies, ion, slow),
+        **sizes(terms, bodies, ion, is_slow(force_field)),
         baseline="",
         rules=terms.rules,
         switching=(_keys(nmer), SWITCHING[bodies]) if bodies > 1 else None,
         force_field=force_field,
-        small=cost is not None and cost.cpu_seconds <= SMALL_LABEL,
+        small=is_small(nmer, basis),
         windows=_windows(fragments) if bodies > 1 else (),
         smoke_basis=basis,
-        memory=_memory(nmer),
+        memory=label_memory(nmer),
         max_t1=LARGEST_T1_OF_ANIONS if anion else LARGEST_T1,
         notes=_notes(why, ion, bodies),
     )
@@ -240,8 +248,8 @@ def _windows(fragments: tuple[Fragment, ...]) -> tuple[tuple[float, float], ...]
     return windows_of_three(mean_distance(fragments))
 
 
-def _sizes(terms: TermPlan, bodies: int, ion: bool, slow: bool) -> dict[str, Size]:
-    """Return the size of each preset; a slow force field makes fewer frames."""
+def sizes(terms: TermPlan, bodies: int, ion: bool, slow: bool) -> dict[str, Size]:
+    """Return the size of each preset, for one to three molecules; a slow force field makes fewer frames."""
     frames = (450 if slow else 9000, 27_000 if slow else 90_000, 600_000)
     if bodies == 1:
         frames = (300 if slow else 3000, 15_000 if slow else 60_000, 200_000)
@@ -258,7 +266,18 @@ def _sizes(terms: TermPlan, bodies: int, ion: bool, slow: bool) -> dict[str, Siz
     }
 
 
-def _memory(nmer: NMer) -> int:
+def is_slow(force_field: str) -> bool:
+    """Return whether a force field is so slow that its steps take a noticeable time."""
+    return FORCE_FIELDS.get(force_field).step_seconds is not None
+
+
+def is_small(nmer: NMer, basis: str = "cc-pVDZ") -> bool:
+    """Return whether a canonical CCSD(T) label in a basis takes at most `SMALL_LABEL`."""
+    cost = label_cost(nmer, Labelling(method="CCSD(T)", basis=basis))
+    return cost is not None and cost.cpu_seconds <= SMALL_LABEL
+
+
+def label_memory(nmer: NMer) -> int:
     """Return the memory of a label's process in the paper preset, GiB, with a margin of a third."""
     cost = label_cost(nmer, find_protocol("composite-aug-cc-pvtz"))
     return MEMORY if cost is None else max(3, ceil(cost.memory * 4 / 3))
@@ -280,10 +299,5 @@ def _notes(why: str, ion: bool, bodies: int) -> Notes:
         max_t1="Above the usual 0.02, which common molecules come near or pass; max_t2 stays at 0.2 and "
         "tells better whether one configuration is enough.",
         switching=switching,
-        smoke="Shows every stage, and is not a potential for science; `nmer plan` says how long it takes.",
-        laptop="A first potential; `nmer plan` says how long it takes. Labels are those of the protocol "
-        "fno-aug-cc-pvdz.",
-        paper="The size of the papers' potentials: their numbers of frames, and as many configurations for each "
-        "term. The papers label with DLPNO-CCSD(T)/aug-cc-pVTZ, this with the open composite near "
-        "CCSD(T)/aug-cc-pVTZ, which is the protocol composite-aug-cc-pvtz.",
+        **PRESET_NOTES,
     )

@@ -47,6 +47,37 @@ def test_fragment_refuses_in_one_sentence(capsys: pytest.CaptureFixture[str], tm
         (("CCO",), "O2 (counted from 0) belong to no 1-mer"),
         (("AceXyzNme",), "residue 'Xyz' is unknown"),
         (("CCC", "--draw", "--out", str(tmp_path / "afile")), "cannot write into"),
+        (("CCC", "--write", str(tmp_path / "afile")), "give another folder with --write"),
+        (("CCC", "--water"), "--water needs --write"),
     ):
         code, out, err = call(capsys, "fragment", *words)
         assert code == 2 and not out and expected in err and err.count("\n") == 1
+
+
+def test_fragment_writes_what_is_missing_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    code, out, _ = call(capsys, "fragment", "CCC", "--write", folder, "--water", "--json")
+    facts = json.loads(out)
+    files = {row["name"]: Path(row["file"]) for row in facts["files"]}
+    assert code == 0 and sorted(files.values()) == sorted(folder.iterdir())
+    lacking = {n["name"] for n in facts["nmers"] if n["recipe"] is None}
+    assert set(files) == lacking | {"ch2-water"} and lacking == {"ch2", "ch2-ch3", "ch3-ch2-ch3"}
+    for name, file in files.items():
+        assert call(capsys, "show", file)[0] == 0
+        code, out, _ = call(capsys, "plan", file, "--preset", "smoke", "--store", tmp_path / "s")
+        assert code == 0 and f"{name}, preset smoke" in out
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    files["ch2"].unlink()
+    code, out, err = call(capsys, "fragment", "CCC", "--write", folder)
+    assert (code, out) == (2, "") and "not overwritten" in err and "2 files" in err and err.count("\n") == 1
+    assert not files["ch2"].exists() and all(path.read_bytes() == before[path] for path in folder.iterdir())
+    code, out, _ = call(capsys, "fragment", "AceAla2Nme", "--write", tmp_path / "none")
+    assert code == 0 and "nothing was written" in out and not (tmp_path / "none").exists()
+
+
+def test_fragment_names_pairs_that_have_a_recipe(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "fragment", "AceAla3Nme")
+    assert code == 0 and "3 conh-conh-pair" in out
+    pairs = {p["name"]: p for p in json.loads(call(capsys, "fragment", "AceAla3Nme", "--json")[1])["pairs"]}
+    assert pairs["conh-conh-pair"] == {"name": "conh-conh-pair", "count": 3, "recipe": "conh-conh-pair"}
+    assert all(p["recipe"] is None for name, p in pairs.items() if name != "conh-conh-pair")
