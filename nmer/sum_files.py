@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
+from ase.data import atomic_numbers
 
-from nmer.sums import sum_potential
+from nmer.sums import check_waters, sum_potential
 from potentials.errors import InputError
 from potentials.pip.potential import Potential
 from potentials.systems.manybody import ManyBodyPotential
 from recipes.chemistry.molecules import Molecule
-from storage.durable import replacing
+from storage.durable import disk_errors, write_text
 from storage.store import Store
 
 FORMAT = 1
 """Number of the file's layout; a newer one is refused."""
+
+LARGEST_FILE = 20_000_000
+"""Largest size of a file that is read, bytes; a chain of 10,000 residues has 3,000,000."""
 
 
 def contents_of(model: ManyBodyPotential, molecule: Molecule, waters: int, store: Store) -> dict[str, Any]:
@@ -52,6 +56,12 @@ def contents_of(model: ManyBodyPotential, molecule: Molecule, waters: int, store
     }
 
 
+def check_new(path: Path) -> None:
+    """Raise InputError if something is at a path where a sum is to be written."""
+    if path.exists() or path.is_symlink():
+        raise InputError(f"'{path}' exists already; give another path with --out")
+
+
 def write_sum(path: Path, contents: dict[str, Any]) -> None:
     """Write the contents of a sum as TOML.
 
@@ -60,14 +70,10 @@ def write_sum(path: Path, contents: dict[str, Any]) -> None:
     InputError
         If the file exists, or cannot be written.
     """
-    if path.exists():
-        raise InputError(f"'{path}' exists already; give another path with --out")
+    check_new(path)
     head = "# A sum of n-mer potentials with V_phys beneath, as `nmer sum` made it; nmer.load_sum reads it.\n"
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text(head + tomlkit.dumps(contents), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be written: {error.strerror}") from None
+    with disk_errors(f"'{path}' cannot be written"):
+        write_text(path, head + tomlkit.dumps(contents))
 
 
 def load_sum(path: str | Path, store: str | Path | None = None) -> ManyBodyPotential:
@@ -85,18 +91,15 @@ def load_sum(path: str | Path, store: str | Path | None = None) -> ManyBodyPoten
     InputError
         If the file cannot be read or is of a newer layout, or a potential or V_phys is not the one that is listed.
     """
-    try:
-        found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"'{path}' cannot be read as TOML: {error}") from None
+    found = _read(Path(path))
     number = found.get("format")
-    if not isinstance(number, int) or number > FORMAT or "potentials" not in found:
-        raise InputError(f"'{path}' is not a sum of `nmer sum`; allowed: format up to {FORMAT}")
+    if type(number) is not int or not 1 <= number <= FORMAT or "potentials" not in found:
+        raise InputError(f"'{path}' is not a sum of `nmer sum`; allowed: format 1 to {FORMAT}")
     try:
-        bonds = tuple((int(i), int(j)) for i, j in found["bonds"])
-        molecule = Molecule(str(found["molecule"]), tuple(map(str, found["symbols"])), bonds)
+        molecule = _molecule(found)
         listed = {str(row["nmer"]): (str(row["ref"]), str(row["key"])) for row in found["potentials"]}
         waters, digest = int(found["waters"]), found["physics"].get("digest")
+        check_waters(waters)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"'{path}' is damaged: {repr(error)[:200]}") from None
     opened = Store(store)
@@ -107,5 +110,33 @@ def load_sum(path: str | Path, store: str | Path | None = None) -> ManyBodyPoten
     model = sum_potential(molecule, {name: ref for name, (ref, _) in listed.items()}, waters=waters, store=store)
     have = None if model.parameters is None else model.parameters.digest
     if have != digest:
-        raise InputError(f"'{path}' lists V_phys {str(digest)[:12]}; the potentials have {str(have)[:12]}")
+        listed_one, found_one = (str(one or "none")[:12] for one in (digest, have))
+        raise InputError(f"'{path}' lists V_phys {listed_one}; the potentials have {found_one}")
     return model
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror}") from None
+    if len(content) > LARGEST_FILE:
+        raise InputError(f"'{path}' is larger than a sum can be; allowed: up to {LARGEST_FILE // 1000} kB")
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise InputError(f"'{path}': its tables or lists are nested deeper than those of a sum") from None
+    except ValueError as error:
+        raise InputError(f"'{path}' cannot be read as TOML: {error}") from None
+
+
+def _molecule(found: dict[str, Any]) -> Molecule:
+    """Return the molecule that a file lists; raises ValueError if an element or a bond is none."""
+    symbols = tuple(str(s) for s in found["symbols"])
+    bonds = tuple((int(i), int(j)) for i, j in found["bonds"])
+    if unknown := [s for s in symbols if not 1 <= atomic_numbers.get(s, 0) <= 118]:
+        raise ValueError(f"{unknown[0]} is not an element")
+    if not all(0 <= i < j < len(symbols) for i, j in bonds) or len(set(bonds)) != len(bonds):
+        raise ValueError("a bond is not of two atoms of the molecule, or there twice")
+    return Molecule(str(found["molecule"]), symbols, bonds)

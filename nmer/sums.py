@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from nmer.loading import load
 from potentials.errors import InputError
 from potentials.evaluation import Contribution
+from potentials.nmers.nmer import NMer
 from potentials.physics.model import PhysicsPotential
 from potentials.physics.parameters import PhysicsParameters
 from potentials.pip.potential import Potential
@@ -19,10 +20,14 @@ from recipes.chemistry.atom_types import type_molecule
 from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import Molecule, read_molecule
 from recipes.chemistry.pairs import find_pairs, together
+from recipes.families import FAMILIES
 from recipes.families import family as members_of
 from storage.store import Store
 
 WATER = ("O", "H", "H")
+
+MOST_WATERS = 100_000
+"""Largest number of water molecules."""
 
 
 def sum_potential(
@@ -48,10 +53,11 @@ def sum_potential(
         `recipes.chemistry.molecules.read_molecule`.
     potentials
         The potential of each n-mer, or its reference in the store (``ch-ch3@released``), by the name of the n-mer
-        (``nmer fragment`` lists them). Without them, with `family`, and with `newest`, those that are not given
-        here are the newest versions of the store.
+        (``nmer fragment`` lists them); names that do not occur in the molecule are left out. Without potentials,
+        with `family`, and with `newest`, those that are not given here are the newest versions of the store.
     family
-        Name of the family that the n-mers must belong to, for example ``polyalanine``.
+        Name of the family that the n-mers must belong to, for example ``polyalanine``; with `waters`, dimers must
+        belong to ``polyalanine-water``.
     waters
         Number of water molecules after the molecule's atoms, each as O, H, H. Every 1-mer forms a dimer with every
         water; the potentials are named ``ch3-water``, ``ch-water``, ``conh-water``. The energies of the waters
@@ -74,15 +80,28 @@ def sum_potential(
         If the molecule cannot be fragmented, potentials are missing (all of them are named), they were fitted over
         different V_phys, or the atoms of one differ from those of its n-mer.
     """
+    check_waters(waters)
     whole = read_molecule(molecule) if isinstance(molecule, str) else molecule
     found = fragment_molecule(whole)
     bonded = [*(p for one in found for p in one.placements), *_with_waters(found, whole.natoms, waters)]
     pairs = find_pairs(whole, found)
+    needed, allowed = ([*dict.fromkeys(p.nmer for p in some)] for some in (bonded, pairs))
     given: dict[str, Potential | str] = dict(potentials or {})
+    if family is not None:
+        members = _members(family, waters)
+        if strange := [name for name in needed if name not in members]:
+            raise InputError(f"n-mers {', '.join(strange)} of the molecule are not in the family '{family}'")
+        allowed = [name for name in allowed if name in members]
     if potentials is None or family is not None or newest:
-        given = {**_newest([p.nmer for p in bonded], [p.nmer for p in pairs], family, store), **given}
-    ready = {name: load(p, store) if isinstance(p, str) else p for name, p in given.items()}
-    physics = _physics(whole, waters, ready)
+        missing, further = ([name for name in names if name not in given] for names in (needed, allowed))
+        given |= _newest(missing, further, store)
+    occurring = {p.nmer for p in (*bonded, *pairs)}
+    ready = {name: load(p, store) if isinstance(p, str) else p for name, p in given.items() if name in occurring}
+    for name, place in {p.nmer: p for p in (*bonded, *pairs)}.items():
+        if name in ready:
+            _check_caps(place, ready[name].nmer)
+    onemers = [one.name for one in found if one.order == 1]
+    physics = _physics(whole, waters, [p for name, p in ready.items() if name not in onemers] or ready.values())
     remarks = []
     without = Counter(p.nmer for p in pairs if p.nmer not in ready)
     if without:
@@ -95,30 +114,50 @@ def sum_potential(
         ready,
         (*physics, *contributions),
         remarks=remarks,
+        onemers=onemers,
     )
 
 
-def _newest(
-    needed: Sequence[str], allowed: Sequence[str], family: str | None, store: str | Path | None
-) -> dict[str, str]:
+def check_waters(waters: int) -> None:
+    """Raise InputError if a number of waters is not from 0 to `MOST_WATERS`."""
+    if not 0 <= waters <= MOST_WATERS:
+        raise InputError(f"waters is {waters}; allowed: 0 to {MOST_WATERS}")
+
+
+def _members(family: str, waters: int) -> tuple[str, ...]:
+    """Return the members of a family, and with waters those of its dimers with water."""
+    dimers = f"{family}-water"
+    return (*members_of(family), *(members_of(dimers) if waters and dimers in FAMILIES else ()))
+
+
+def _newest(needed: Sequence[str], allowed: Sequence[str], store: str | Path | None) -> dict[str, str]:
     """Return references to the newest potentials of a store, of those that are needed and those that are there."""
-    names, further = list(dict.fromkeys(needed)), list(dict.fromkeys(allowed))
-    if family is not None:
-        members = members_of(family)
-        if strange := [name for name in names if name not in members]:
-            raise InputError(f"n-mers {', '.join(strange)} of the molecule are not in the family '{family}'")
-        further = [name for name in further if name in members]
     opened = Store(store)
     there = {version.nmer: version.ref for version in opened.versions("potential")}  # the newest last
-    if missing := [name for name in names if name not in there]:
+    if missing := [name for name in needed if name not in there]:
         raise InputError(f"the store at '{opened.path}' has no potentials of {', '.join(missing)}")
-    return {name: there[name] for name in [*names, *further] if name in there}
+    return {name: there[name] for name in (*needed, *allowed) if name in there}
 
 
-def _physics(molecule: Molecule, waters: int, potentials: Mapping[str, Potential]) -> list[Contribution]:
+def _check_caps(place: Placement, nmer: NMer) -> None:
+    """Raise InputError unless an n-mer has its caps where bonds are cut, or says nothing of caps.
+
+    CH3- and -CH- have the same elements in the same order, and other caps; n-mers of files have none.
+    """
+    cut = {n: place.atoms.index(anchor) for n, anchor in enumerate(place.anchors) if anchor >= 0}
+    caps = {cap: anchor for cap, anchor, _ in nmer.caps}
+    if len(nmer.symbols) == len(place.atoms) and caps and caps != cut:
+        given, wanted = (", ".join(map(str, sorted(each))) or "none" for each in (caps, cut))
+        raise InputError(
+            f"the potential of n-mer {place.nmer} has caps in place of its atoms {given}; the molecule has cut "
+            f"bonds at {wanted}"
+        )
+
+
+def _physics(molecule: Molecule, waters: int, potentials: Iterable[Potential]) -> list[Contribution]:
     """Return V_phys of the whole system; nothing if no potential was fitted over it."""
     sets: dict[str, PhysicsParameters] = {
-        p.physics.parameters.digest: p.physics.parameters for p in potentials.values() if p.physics is not None
+        p.physics.parameters.digest: p.physics.parameters for p in potentials if p.physics is not None
     }
     if not sets:
         return []
@@ -133,7 +172,7 @@ def _physics(molecule: Molecule, waters: int, potentials: Mapping[str, Potential
     # the energy of the waters among themselves is that of the water model, which is complete
     atoms = range(n, n + 3 * waters)
     alone = PhysicsPotential(symbols[n:], topology.part(atoms), [typed.types[a] for a in atoms], parameters)
-    return [whole, Subset(alone, atoms, -1.0)]
+    return [whole, Subset(alone, atoms, -1.0, "V_phys of the waters alone")]
 
 
 def _with_waters(found: Sequence[FoundNMer], natoms: int, waters: int) -> list[Placement]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from cyclopts import Parameter
@@ -11,6 +11,14 @@ from cyclopts import Parameter
 from nmer.cli.options import Json, StorePath
 from nmer.cli.output import Column, print_json, print_rows
 from potentials.errors import InputError
+
+if TYPE_CHECKING:
+    from potentials.arrays import Floats
+    from potentials.systems.manybody import ManyBodyPotential
+    from recipes.chemistry.molecules import Molecule
+
+LONGEST_BOND = 1.7
+"""Longest bond of a geometry, in sums of the covalent radii: hot bonds are shorter."""
 
 
 def sum_(
@@ -38,18 +46,21 @@ def sum_(
     --------
     nmer sum AceAla9Nme --family polyalanine --out ala9.toml
     """
-    from nmer.sum_files import contents_of, write_sum
+    from nmer.sum_files import check_new, contents_of, write_sum
     from nmer.sums import sum_potential
     from recipes.chemistry.molecules import read_molecule
     from storage.store import Store
 
-    if not 0 <= waters <= 100_000:
-        raise InputError(f"--waters is {waters}; allowed: 0 to 100000")
     chosen = dict(_pair(text) for text in use)
+    if out is not None:
+        check_new(out)
     whole, opened = read_molecule(molecule), Store(store)
     model = sum_potential(whole, chosen, family=family, waters=waters, store=store, newest=True)
+    if strange := [name for name in chosen if name not in model.counts]:
+        have = ", ".join(model.counts)
+        raise InputError(f"--use names {', '.join(strange)}, which {whole.name} does not have; it has: {have}")
     contents = contents_of(model, whole, waters, opened)
-    energies = _energies(model, at) if at else []
+    energies = _energies(model, whole, at) if at else []
     if out is not None:
         write_sum(out, contents)
     if json:
@@ -71,23 +82,43 @@ def sum_(
 
 def _pair(text: str) -> tuple[str, str]:
     name, equals, ref = text.partition("=")
-    if not (name and equals and ref):
-        raise InputError(f"--use is '{text}'; it takes N-MER=REFERENCE, for example ch=ch@2")
+    if not (name and equals and ref) or ref.endswith((".h5", ".json")):
+        raise InputError(f"--use is '{text}'; it takes N-MER=REFERENCE of the store, for example ch=ch@2")
     return name, ref
 
 
-def _energies(model: Any, path: Path) -> list[dict[str, float]]:
+def _energies(model: ManyBodyPotential, molecule: Molecule, path: Path) -> list[dict[str, float]]:
     """Return the contributions to the energy of each geometry of an xyz file."""
+    from potentials.errors import PolarizationError
+    from recipes.chemistry.places import check_places
     from recipes.xyz_frames import read_frames
 
-    positions = []
+    found = []
     for frame in read_frames(path):
         if tuple(frame.symbols) != model.symbols:
             raise InputError(f"{frame.where}: the atoms are not those of the molecule, in its order")
-        positions.append(frame.positions)
-    found = model.parts(np.array(positions))
-    total = sum(found.values())
-    return [
-        {"energy": float(total[n]), **{name: float(value[n]) for name, value in found.items()}}
-        for n in range(len(positions))
-    ]
+        if frame.cell is not None:
+            raise InputError(f"{frame.where}: the sum is not periodic; allowed: frames without a cell")
+        check_places(frame.where, model.symbols, frame.positions)
+        _check_bonds(frame.where, molecule, frame.positions)
+        try:
+            shares = model.parts(frame.positions)
+        except PolarizationError as error:
+            raise PolarizationError(f"{frame.where}: {error}", error.atoms) from None
+        energy = float(sum(value[0] for value in shares.values()))
+        found.append({"energy": energy, **{name: float(value[0]) for name, value in shares.items()}})
+    return found
+
+
+def _check_bonds(where: str, molecule: Molecule, positions: Floats) -> None:
+    """Raise InputError if a bond is torn: most likely the atoms are in another order."""
+    from ase.data import atomic_numbers, covalent_radii
+
+    for i, j in molecule.bonds:
+        allowed = LONGEST_BOND * sum(float(covalent_radii[atomic_numbers[molecule.symbols[a]]]) for a in (i, j))
+        length = float(np.linalg.norm(positions[i] - positions[j]))
+        if length > allowed:
+            raise InputError(
+                f"{where}: {molecule.atom(i)} and {molecule.atom(j)} (counted from 0), bonded in {molecule.name}, "
+                f"are {length:.2f} A apart; allowed: up to {allowed:.2f} A, and the atoms in the molecule's order"
+            )

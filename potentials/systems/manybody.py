@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -36,6 +36,9 @@ class ManyBodyPotential(EnergyFunction):
         Energies of the whole molecule to be added: V_phys, water.
     remarks
         Phrases on what the sum leaves out.
+    onemers
+        Names of the n-mers that are a single 1-mer: their V_phys is zero, so that it does not matter which V_phys
+        they were fitted over, if any.
 
     Raises
     ------
@@ -51,6 +54,7 @@ class ManyBodyPotential(EnergyFunction):
         potentials: Mapping[str, NMerContribution],
         physics: Sequence[Contribution] = (),
         remarks: Sequence[str] = (),
+        onemers: Collection[str] = (),
     ) -> None:
         names = list(dict.fromkeys(p.nmer for p in placements))
         missing = [name for name in names if name not in potentials]
@@ -59,7 +63,7 @@ class ManyBodyPotential(EnergyFunction):
             raise InputError(f"potentials are missing for the n-mers {', '.join(missing)}; given are: {have}")
         for placement in placements:
             _check_atoms(symbols, placement, potentials[placement.nmer].nmer.symbols)
-        _check_physics({name: potentials[name] for name in names}, physics)
+        _check_physics({name: potentials[name] for name in names if name not in onemers}, physics)
         self._symbols = tuple(symbols)
         self.physics, self.remarks = tuple(physics), tuple(remarks)
         self.potentials = {name: potentials[name] for name in names}
@@ -104,7 +108,7 @@ class ManyBodyPotential(EnergyFunction):
             shares[name] = np.asarray(value).reshape(places.shape[:2]).sum(axis=1)
             placements.add_on_atoms(positions, slope.reshape(places.shape), gradient)
         for contribution in self.physics:
-            name = type(contribution).__name__
+            name = getattr(contribution, "share", type(contribution).__name__)
             if isinstance(contribution, PhysicsPotential):
                 found = contribution.evaluate(positions)
                 slope = found.gradient

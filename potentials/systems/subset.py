@@ -22,10 +22,14 @@ class Subset:
         The system's atoms, counted from 0.
     factor
         The factor; -1 takes away what another contribution has.
+    share
+        What it is called among the parts of a sum.
     """
 
-    def __init__(self, contribution: Contribution, atoms: Sequence[int], factor: float = 1.0) -> None:
-        self.contribution, self.atoms, self.factor = contribution, tuple(atoms), factor
+    def __init__(
+        self, contribution: Contribution, atoms: Sequence[int], factor: float = 1.0, share: str = "Subset"
+    ) -> None:
+        self.contribution, self.atoms, self.factor, self.share = contribution, tuple(atoms), factor, share
 
     def energy_and_gradient(self, positions: ArrayLike) -> tuple[float | Floats, Floats]:
         """Return the energy (kcal/mol) and the gradient (kcal/mol/Angstrom) of (n, atoms, 3) in Angstrom."""

@@ -339,7 +339,35 @@ WORDS = [
     ),
 ]
 
-CASES = [*RECIPES, *TOMLS, *XYZS, *FITS, *MACHINES, *PLUMEDS, *BUNDLES, *STORES, *WORDS]
+EMPTY = {"s/nmer-store.json": '{"nmer_store_format": 1}'}
+SUM = ("sum", "AceAla3Nme", "--store", "s")
+SUMS = [
+    Case("sum-store", ("sum", "AceAla3Nme", "--store", "none"), "there is no store at 'none'"),
+    Case("sum-empty", SUM, "the store at 's' has no potentials of ch3, conh, ch,", EMPTY),
+    Case("sum-molecule", ("sum", "AceXyzNme", "--store", "s"), "residue 'Xyz' is unknown", EMPTY),
+    Case("sum-1-mers", ("sum", "CCO", "--store", "s"), "belong to no 1-mer", EMPTY),
+    Case("sum-family", (*SUM, "--family", "polymer"), "family 'polymer' is unknown", EMPTY),
+    Case(
+        "sum-other-family",
+        ("sum", "AceGly2Nme", "--store", "s", "--family", "polyalanine"),
+        "ch2, conh-ch2",
+        EMPTY,
+    ),
+    Case("sum-use", (*SUM, "--use", "ch"), "--use is 'ch'", EMPTY),
+    Case("sum-use-file", (*SUM, "--use", "ch=/etc/passwd.json"), "N-MER=REFERENCE of the store", EMPTY),
+    Case("sum-use-ref", (*SUM, "--use", "ch=../x@1"), "ch", EMPTY),
+    Case("sum-waters", (*SUM, "--waters", "-1"), "waters is -1", EMPTY),
+    Case("sum-many-waters", (*SUM, "--waters", "10000000000"), "allowed: 0 to 100000", EMPTY),
+    Case("sum-waters-word", (*SUM, "--waters", "many"), "waters", EMPTY),
+    Case("sum-out", (*SUM, "--out", "s"), "exists already", EMPTY),
+]
+FRAGMENTS = [
+    Case("fragment-write-file", ("fragment", "CCC", "--write", "f"), "--write", {"f": "x"}),
+    Case("fragment-write-there", ("fragment", "CCC", "--write", "d"), "not overwritten", {"d/ch2.toml": "x"}),
+    Case("fragment-water", ("fragment", "CCC", "--water"), "--water needs --write"),
+]
+
+CASES = [*RECIPES, *TOMLS, *XYZS, *FITS, *MACHINES, *PLUMEDS, *BUNDLES, *STORES, *WORDS, *SUMS, *FRAGMENTS]
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int]]:

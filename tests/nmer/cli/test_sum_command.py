@@ -1,0 +1,121 @@
+"""`nmer sum`: what is printed, as JSON, at geometries of a file, and into a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nmer
+from recipes.chemistry.molecules import read_molecule
+from recipes.families import FAMILIES
+from storage.store import Store
+from tests.conftest import call
+from tests.nmer.polyalanine import PAIR, potential, store_of
+
+CHAIN = read_molecule("AceAla3Nme").embedded()
+AT = np.array(CHAIN.positions)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return store_of(tmp_path_factory.mktemp("sums") / "store")
+
+
+def xyz(path: Path, *frames: np.ndarray, symbols: tuple[str, ...] = CHAIN.symbols) -> Path:
+    lines = []
+    for frame in frames:
+        lines += [f"{len(symbols)}", "frame"]
+        lines += [f"{s} {x:.10f} {y:.10f} {z:.10f}" for s, (x, y, z) in zip(symbols, frame, strict=True)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_sum_tells_what_it_is_made_of_and_writes_it(
+    capsys: pytest.CaptureFixture[str], store: Store, tmp_path: Path
+) -> None:
+    out = tmp_path / "sum.toml"
+    words = ("sum", "AceAla3Nme", "--family", "polyalanine", "--store", store.path)
+    code, told, err = call(capsys, *words, "--out", out)
+    assert (code, err) == (0, "")
+    for word in ("conh-ch-conh@1", "AceAla3Nme: 42 atoms", "V_phys: physics:toy@1", "V_phys alone", str(out)):
+        assert word in told
+    assert next(line for line in told.splitlines() if line.startswith(PAIR)).split()[1:4] == [
+        "3",
+        f"{PAIR}@1",
+        "candidate",
+    ]
+    model = nmer.sum_potential("AceAla3Nme", family="polyalanine", store=store.path)
+    assert nmer.load_sum(out, store.path).energy(AT) == pytest.approx(model.energy(AT), abs=1e-9)
+    before = out.read_bytes()
+    code, told, err = call(capsys, *words, "--out", out)
+    assert (code, told) == (2, "") and "exists already" in err and out.read_bytes() == before
+
+
+def test_sum_gives_the_parts_at_geometries(
+    capsys: pytest.CaptureFixture[str], store: Store, tmp_path: Path
+) -> None:
+    frames = (AT, AT + np.random.default_rng(1).normal(scale=0.03, size=AT.shape))
+    file = xyz(tmp_path / "frames.xyz", *frames)
+    words = ("sum", "AceAla3Nme", "--store", store.path, "--at", file)
+    facts = json.loads(call(capsys, *words, "--json")[1])
+    model = nmer.sum_potential("AceAla3Nme", store=store.path)
+    assert facts["molecule"] == "AceAla3Nme" and len(facts["energies"]) == 2
+    for row, frame in zip(facts["energies"], frames, strict=True):
+        expected = {name: value[0] for name, value in model.parts(np.round(frame, 10)).items()}
+        assert row.pop("energy") == pytest.approx(sum(expected.values()), abs=1e-9)
+        assert row == pytest.approx(expected, abs=1e-9) and "V_phys dispersion" in row and PAIR in row
+    told = call(capsys, *words)[1]
+    assert f"{model.energy(AT):.3f}" in told and "kcal/mol" in told
+
+
+def test_sum_takes_given_versions_and_waters(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    store = store_of(tmp_path / "store", [*FAMILIES["polyalanine"], *FAMILIES["polyalanine-water"]])
+    store_of(store.path, ["ch"], seed=2)
+    words = ("sum", "AceAla3Nme", "--family", "polyalanine", "--waters", "2", "--store", store.path, "--json")
+    newest, chosen = (json.loads(call(capsys, *words, *more)[1]) for more in ((), ("--use", "ch=ch@1")))
+    for facts, ref in ((newest, "ch@2"), (chosen, "ch@1")):
+        rows = {row["nmer"]: row for row in facts["potentials"]}
+        assert rows["ch"]["ref"] == ref and rows["conh-water"]["occurrences"] == 8 and facts["waters"] == 2
+    np.testing.assert_array_equal(store.potential("ch@1").coefficients, potential("ch").coefficients)
+
+
+def test_sum_refuses_in_one_sentence_and_writes_nothing(
+    capsys: pytest.CaptureFixture[str], store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    swapped = (*CHAIN.symbols[1:], CHAIN.symbols[0])
+    xyz(tmp_path / "other.xyz", AT, symbols=swapped)
+    xyz(tmp_path / "near.xyz", np.zeros_like(AT))
+    xyz(tmp_path / "order.xyz", AT[[*range(20), *range(21, 42), 20]])  # hydrogens in another order
+    cell = 'Lattice="30 0 0 0 30 0 0 0 30" Properties=species:S:1:pos:R:3 pbc="T T T"'
+    (tmp_path / "cell.xyz").write_text(xyz(tmp_path / "cell.xyz", AT).read_text().replace("frame", cell))
+    (tmp_path / "empty.xyz").write_text("")
+    before = sorted(tmp_path.iterdir())
+    for words, said in (
+        (("AceAla3Nme", "--use", "ch"), "--use is 'ch'"),
+        (("AceAla3Nme", "--use", "ch=x.json"), "--use is 'ch=x.json'; it takes N-MER=REFERENCE of the store"),
+        (("AceAla3Nme", "--use", "ch2=ch@1"), "--use names ch2, which AceAla3Nme does not have; it has: ch3"),
+        (("AceAla3Nme", "--use", "ch=ch3@1"), "caps"),
+        (("AceAla3Nme", "--use", "ch=ch@9"), "'ch@9' is not in the store"),
+        (("AceAla3Nme", "--waters", "-1"), "waters is -1"),
+        (("AceAla3Nme", "--waters", "1"), "has no potentials of ch3-water, conh-water, ch-water"),
+        (("AceGly2Nme",), "has no potentials of ch2"),
+        (("AceGly2Nme", "--family", "polyalanine"), "are not in the family 'polyalanine'"),
+        (("AceAla3Nme", "--family", "nylon"), "family 'nylon' is unknown"),
+        (("AceAla3Nme", "--at", "none.xyz"), "none.xyz"),
+        (("AceAla3Nme", "--at", "empty.xyz"), "empty.xyz"),
+        (("AceAla3Nme", "--at", "other.xyz"), "other.xyz"),
+        (("AceAla3Nme", "--at", "near.xyz"), "near.xyz"),
+        (("AceAla3Nme", "--at", "order.xyz"), "bonded in AceAla3Nme"),
+        (("AceAla3Nme", "--at", "cell.xyz"), "not periodic"),
+        (("AceAla3Nme", "--out", "other.xyz"), "exists already"),
+        (("AceAla3Nme", "--out", "other.xyz/sum.toml"), "cannot be written"),
+        (("AceAla3Nme", "--store", "other.xyz"), "not a store"),
+    ):
+        more = () if "--store" in words else ("--store", store.path)
+        code, out, err = call(capsys, "sum", *words, *more)
+        assert (code, out) == (2, "") and said in err and err.count("\n") == 1, (words, code, out, err)
+    assert sorted(tmp_path.iterdir()) == before
