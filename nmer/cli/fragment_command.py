@@ -11,10 +11,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from nmer.cli.options import Json
-from nmer.cli.output import check_folder, print_json, print_rows
-from nmer.cli.recipe_input import PRESETS, checked_text
+from nmer.cli.output import Column, check_folder, print_json, print_rows
+from nmer.cli.recipe_input import checked_text
 from potentials.errors import InputError
-from recipes.authoring.missing import MissingRecipe, missing_recipes, shipped_recipe
+from recipes.authoring.molecule import NMerRecipe, molecule_recipes, shipped_recipe
 from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import read_molecule
 from recipes.chemistry.pairs import find_pairs
@@ -26,6 +26,13 @@ Out = Annotated[str, Parameter(help="Folder of the pictures.")]
 Write = Annotated[
     Path | None, Parameter(help="Folder for a recipe of each n-mer that no shipped recipe has; nothing is run.")
 ]
+Baseline = Annotated[
+    str,
+    Parameter(
+        help="With --write: parameters of V_phys beneath all fits, physics:NAME; n-mers with a shipped recipe get "
+        "a copy of it over these."
+    ),
+]
 Water = Annotated[bool, Parameter(help="With --write: recipes of each 1-mer with a water molecule too.")]
 
 
@@ -34,6 +41,7 @@ def fragment(
     *,
     write: Write = None,
     water: Water = False,
+    baseline: Baseline = "",
     draw: Draw = False,
     out: Out = "nmers",
     json: Json = False,
@@ -53,14 +61,17 @@ def fragment(
     """
     if draw:
         check_folder(Path(out))
-    if water and write is None:
-        raise InputError("--water needs --write and a folder")
+    if write is None and (water or baseline):
+        raise InputError(f"{'--water' if water else '--baseline'} needs --write and a folder")
     read = read_molecule(molecule)
     found = fragment_molecule(read)
-    written = [] if write is None else _write(missing_recipes(read.name, found, choose_force_field, water), write)
+    counts = Counter(placement.nmer for placement in find_pairs(read, found))
+    written = []
+    if write is not None:
+        made = molecule_recipes(read.name, found, choose_force_field, water, baseline, counts)
+        written = _write(made, write)
     pictures = _draw(found, Path(out)) if draw else {}
     rows = [_row(nmer, pictures) for nmer in found]
-    counts = Counter(placement.nmer for placement in find_pairs(read, found))
     pairs = [
         {"name": name, "count": count, "recipe": name if name in shipped_recipes() else None}
         for name, count in counts.items()
@@ -79,13 +90,13 @@ def fragment(
     if with_recipe := [f"{pair['count']} {pair['recipe']}" for pair in pairs if pair["recipe"]]:
         print(f"pairs that are not bonded and have a recipe: {', '.join(with_recipe)}")
     if write is not None:
-        _print_written(written)
+        _print_written(molecule, written)
     if pictures:
         print(f"pictures in {Path(out)}")
     return 0
 
 
-def _write(made: tuple[MissingRecipe, ...], folder: Path) -> list[dict[str, Any]]:
+def _write(made: tuple[NMerRecipe, ...], folder: Path) -> list[dict[str, Any]]:
     """Write recipes into a folder and return what each is; nothing is written if one is there already."""
     from storage.durable import disk_errors, write_text
 
@@ -98,14 +109,14 @@ def _write(made: tuple[MissingRecipe, ...], folder: Path) -> list[dict[str, Any]
             else f"{len(there)} files, '{there[0]}' first, exist and are"
         )
         raise InputError(f"{what} not overwritten; remove what is there, or give another folder with --write")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for one in made:
         path = paths[one.nmer.name]
-        checked_text(path.name, one.text)
-        terms = {preset: getattr(one.terms, preset) for preset in PRESETS}
+        recipes = checked_text(path.name, one.text)
         rows.append(
             {"name": one.nmer.name, "file": str(path), "force_field": one.force_field, "why": one.why}
-            | {"degree": {preset: count.degree for preset, count in terms.items()}}
+            | {"degree": {preset: recipe.fitting.degree for preset, recipe in recipes.items()}}
+            | {"baseline": recipes["paper"].fitting.baseline}
         )
     with disk_errors(f"--write '{folder}' cannot be written to"):
         for one in made:
@@ -113,15 +124,19 @@ def _write(made: tuple[MissingRecipe, ...], folder: Path) -> list[dict[str, Any]
     return rows
 
 
-def _print_written(written: list[dict[str, Any]]) -> None:
+def _print_written(molecule: str, written: list[dict[str, Any]]) -> None:
     if not written:
         print("every n-mer has a shipped recipe; nothing was written")
         return
-    print_rows(
-        written, {"written": "file", "force field": "force_field", "degree": lambda r: r["degree"]["paper"]}
-    )
-    file = shlex.quote(written[0]["file"])
-    print(f"next: nmer plan {file} --preset smoke")
+    columns: dict[str, Column] = {"written": "file", "force field": "force_field"}
+    print_rows(written, columns | {"degree": lambda r: r["degree"]["paper"], "over": "baseline"})
+    baseline = written[0]["baseline"]
+    if baseline and "@" not in baseline:
+        print(f"next: nmer physics {baseline.removeprefix('physics:')} --molecule {shlex.quote(molecule)}")
+    else:
+        print(f"next: nmer plan {shlex.quote(written[0]['file'])} --preset smoke")
+    if not baseline:
+        print("without V_phys; shipped recipes of larger n-mers have one, and a sum needs one for all: --baseline")
 
 
 def _row(found: FoundNMer, pictures: dict[str, str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from recipes.families import FAMILIES
 from tests.conftest import call
 
 
@@ -49,9 +50,13 @@ def test_fragment_refuses_in_one_sentence(capsys: pytest.CaptureFixture[str], tm
         (("CCC", "--draw", "--out", str(tmp_path / "afile")), "cannot write into"),
         (("CCC", "--write", str(tmp_path / "afile")), "give another folder with --write"),
         (("CCC", "--water"), "--water needs --write"),
+        (("CCC", "--baseline", "physics:x"), "--baseline needs --write"),
+        (("CCC", "--write", str(tmp_path / "new"), "--baseline", "mine"), "physics:NAME"),
+        (("CCC", "--write", str(tmp_path / "new"), "--baseline", 'physics:a"b'), "physics:NAME"),
     ):
         code, out, err = call(capsys, "fragment", *words)
         assert code == 2 and not out and expected in err and err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["afile"]
 
 
 def test_fragment_writes_what_is_missing_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -81,3 +86,10 @@ def test_fragment_names_pairs_that_have_a_recipe(capsys: pytest.CaptureFixture[s
     pairs = {p["name"]: p for p in json.loads(call(capsys, "fragment", "AceAla3Nme", "--json")[1])["pairs"]}
     assert pairs["conh-conh-pair"] == {"name": "conh-conh-pair", "count": 3, "recipe": "conh-conh-pair"}
     assert all(p["recipe"] is None for name, p in pairs.items() if name != "conh-conh-pair")
+
+
+def test_fragment_writes_all_n_mers_over_one_baseline(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ("fragment", "AceAla2Nme", "--write", tmp_path / "own", "--baseline", "physics:mine")
+    code, out, _ = call(capsys, *words)
+    assert code == 0 and "next: nmer physics mine --molecule AceAla2Nme" in out
+    assert sorted(path.stem for path in (tmp_path / "own").iterdir()) == sorted(FAMILIES["polyalanine"])

@@ -1,18 +1,24 @@
 """Recipes for the n-mers of a molecule that no shipped recipe has: ``nmer fragment MOLECULE --write DIR``.
 
+With a baseline, the n-mers that have a shipped recipe get a copy of it over the same V_phys, because only
+potentials over one V_phys can be added up; pools and labels do not depend on it.
+
 Degrees and numbers of terms are those of `plan_terms`. Frames and configurations are those of polyalanine's n-mers
 of the same number of 1-mers, with fewer frames where the force field is slow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+
+import tomlkit
 
 from potentials.errors import InputError, printable
 from potentials.nmers.nmer import NMer
 from recipes.authoring.degrees import TermPlan, plan_terms
-from recipes.authoring.generate import water_beside
+from recipes.authoring.generate import WATER_RADII, water_beside
 from recipes.authoring.own import PRESET_NOTES, is_slow, is_small, label_memory, sizes
 from recipes.authoring.writing import Notes, Settings, Size, recipe_text
 from recipes.chemistry.fragmentation import FoundNMer
@@ -32,22 +38,20 @@ LABELS = {
 SMOKE_CHOSEN = {3: 40}
 """Largest number of terms of the smoke preset, where it has fewer configurations, by the number of 1-mers."""
 
-WATER_RADII = (8.0, 10.0)
-"""Radii of the switching of a dimer with water, Angstrom."""
+WATER_RADII_ALONE = (8.0, 10.0)
+"""Radii of the switching of a dimer with water without V_phys, Angstrom."""
 
 ORIGIN = "Written by nmer fragment; docs/fragments.md tells how each number was chosen."
 
 
 @dataclass(frozen=True)
-class MissingRecipe:
-    """A recipe for an n-mer that no shipped recipe has.
+class NMerRecipe:
+    """A recipe for an n-mer of a molecule.
 
     Attributes
     ----------
     nmer
         The n-mer.
-    terms
-        The terms of each preset.
     force_field, why
         What its frames are sampled with, and why.
     text
@@ -55,7 +59,6 @@ class MissingRecipe:
     """
 
     nmer: NMer
-    terms: TermPlan
     force_field: str
     why: str
     text: str
@@ -73,10 +76,15 @@ def shipped_recipe(found: FoundNMer) -> str | None:
     return found.name if not others and same == (bare.symbols, bare.bonds, bare.caps) else None
 
 
-def missing_recipes(
-    molecule: str, found: Sequence[FoundNMer], choose: ForceFieldChoice, water: bool = False
-) -> tuple[MissingRecipe, ...]:
-    """Return a recipe for each n-mer that no shipped recipe has.
+def molecule_recipes(
+    molecule: str,
+    found: Sequence[FoundNMer],
+    choose: ForceFieldChoice,
+    water: bool = False,
+    baseline: str = "",
+    pairs: Collection[str] = (),
+) -> tuple[NMerRecipe, ...]:
+    """Return a recipe for each n-mer that no shipped recipe has; with a baseline, for each n-mer.
 
     Parameters
     ----------
@@ -88,33 +96,56 @@ def missing_recipes(
         Chooses the force field.
     water
         Whether each 1-mer with a water molecule needs a recipe too.
+    baseline
+        Parameters of V_phys that all are fitted over, ``physics:NAME``; empty: none.
+    pairs
+        Names of its pairs that are not bonded; those that have a shipped recipe get a copy if there is a baseline.
 
     Raises
     ------
     InputError
         If an n-mer has too many terms, or the name of a shipped recipe and other bonds.
     """
-    made = []
+    made, shipped = [], shipped_recipes()
     for one in found:
         if shipped_recipe(one) is None:
-            if one.name in shipped_recipes():
+            if one.name in shipped:
                 raise InputError(
                     f"the n-mer {one.name} of '{molecule}' has other bonds than that of the shipped recipe "
                     f"{one.name}; no recipe of the same name can be written"
                 )
-            made.append(_recipe(one.nmer, choose, lambda *known, one=one: _covalent(one, molecule, *known)))
-        dimer = f"{one.name}-water"
-        if water and one.order == 1 and one.name != "water" and dimer not in shipped_recipes():
-            nmer = NMer(dimer, (one.fragment, water_beside(one.fragment)))
-            made.append(_recipe(nmer, choose, lambda *known, nmer=nmer: _with_water(nmer, molecule, *known)))
-    return tuple(made)
+            terms, (force_field, why) = plan_terms(one.nmer), choose(one.nmer)
+            settings = _covalent(one, molecule, terms, force_field, why)
+            made.append(_recipe(one.nmer, replace(settings, baseline=baseline)))
+        elif baseline:
+            made.append(_copy(one.name, baseline))
+        if water and one.order == 1 and one.name != "water":
+            dimer = f"{one.name}-water"
+            if dimer not in shipped:
+                nmer = NMer(dimer, (one.fragment, water_beside(one.fragment)))
+                terms, (force_field, why) = plan_terms(nmer), choose(nmer)
+                settings = _with_water(nmer, molecule, terms, force_field, why, bool(baseline))
+                made.append(_recipe(nmer, replace(settings, baseline=baseline)))
+            elif baseline:
+                made.append(_copy(dimer, baseline))
+    return (*made, *(_copy(name, baseline) for name in sorted(set(pairs) & set(shipped)) if baseline))
 
 
-def _recipe(
-    nmer: NMer, choose: ForceFieldChoice, settings: Callable[[TermPlan, str, str], Settings]
-) -> MissingRecipe:
-    terms, (force_field, why) = plan_terms(nmer), choose(nmer)
-    return MissingRecipe(nmer, terms, force_field, why, recipe_text(nmer, settings(terms, force_field, why)))
+def _recipe(nmer: NMer, settings: Settings) -> NMerRecipe:
+    return NMerRecipe(nmer, settings.force_field, settings.notes.force_field, recipe_text(nmer, settings))
+
+
+def _copy(name: str, baseline: str) -> NMerRecipe:
+    """Return a shipped recipe over another V_phys."""
+    text, recipe = shipped_recipes()[name].read_text(encoding="utf-8"), load_recipe(name)
+    line = f"baseline = {tomlkit.item(baseline).as_string()}"
+    changed, count = re.subn(r"(?m)^baseline = \S+", lambda _: line, text)
+    if not count:
+        changed = text.replace("[fitting]\n", f"[fitting]\n{line}\n", 1)
+    comment = "# The shipped recipe, but for the V_phys beneath the fit. Written by nmer fragment.\n#\n"
+    return NMerRecipe(
+        recipe.build_nmer(), recipe.sampling.force_field, "as in the shipped recipe", comment + changed
+    )
 
 
 def _covalent(found: FoundNMer, molecule: str, terms: TermPlan, force_field: str, why: str) -> Settings:
@@ -148,8 +179,8 @@ def _covalent(found: FoundNMer, molecule: str, terms: TermPlan, force_field: str
     )
 
 
-def _with_water(nmer: NMer, molecule: str, terms: TermPlan, force_field: str, why: str) -> Settings:
-    """Return the settings of a 1-mer with water."""
+def _with_water(nmer: NMer, molecule: str, terms: TermPlan, force_field: str, why: str, beneath: bool) -> Settings:
+    """Return the settings of a 1-mer with water, over V_phys or not."""
     one, size = nmer.fragments[0], sizes(terms, 2, ion=False, slow=is_slow(force_field))
     return Settings(
         comment=f"The {one.name} 1-mer of {_shown(molecule)}, closed with caps where bonds are cut, with one "
@@ -159,14 +190,14 @@ def _with_water(nmer: NMer, molecule: str, terms: TermPlan, force_field: str, wh
         laptop=size["laptop"],
         paper=size["paper"],
         rules=terms.rules,
-        switching=((0, one.natoms), WATER_RADII),
+        switching=((0, one.natoms), WATER_RADII if beneath else WATER_RADII_ALONE),
         force_field=force_field,
         small=is_small(nmer),
         windows=windows_of(mean_distance(nmer.fragments)),
         memory=label_memory(nmer),
         notes=Notes(
             force_field=why,
-            switching="Full up to r_in, nothing from r_out on.",
+            switching=f"Full up to r_in, {'V_phys alone' if beneath else 'nothing'} from r_out on.",
             **PRESET_NOTES,
         ),
     )
