@@ -31,16 +31,18 @@ THRESHOLD = 3e-2
 Without it a formamide 1e-4 Angstrom from planar gets charges of 5 e.
 """
 
-SOFT = 0.3
+SOFT = 1.0
 """Weight of a dipole's error of 1 D against a potential's error of its own rms; their squares are added up.
 
-With more, CH3- becomes nearly neutral and the potential of a peptide is wrong by 0.3 of its rms, not by 0.18.
+Groups that V_phys alone joins are 4 A and more apart, where dipoles count. With 0.3, the potential near a peptide is
+wrong by 0.19 of its rms, not by 0.32, but by charges of 0.15 e on hydrocarbon H that spoil the chain's energies
+(docs/physics.md).
 """
 
-STIFFNESS = 1e-4
+STIFFNESS = 1e-2
 """Weight of a squared deviation of 1 e from the prior."""
 
-STIFFNESS_OF_DIPOLES = 0.03
+STIFFNESS_OF_DIPOLES = 1 / 3
 """The same where dipoles alone are known: they hardly decide how a charge is spread over neighbouring atoms."""
 
 LARGEST = 1.5

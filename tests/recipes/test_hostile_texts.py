@@ -107,6 +107,7 @@ WHOLE["fitting"] |= {
     "lone_pairs": [{"atoms": [5, 6, 7]}],
     "terms": "intermolecular",
     "optimizer": "variable-projection",
+    "baseline": "physics:polyalanine",
 }
 WHOLE["resources"]["scratch"] = "/tmp"
 
