@@ -57,7 +57,7 @@ def test_charges_that_made_the_dipoles_and_potentials_are_found_again(dipeptide,
         observed.append(Observed("one", types, topology, x, dipole, quadrupole, q, points, around))
     assert fit_charges(observed, alpha, FACTORS).values == pytest.approx(wanted, abs=1e-9)  # as the prior is right
     monkeypatch.setattr(module, "THRESHOLD", 1e-9)
-    monkeypatch.setattr(module, "STIFFNESS_OF_DIPOLES", 0.0)
+    monkeypatch.setattr(module, "STIFFNESS", 0.0)
     found = fit_charges([replace(one, prior=np.zeros(len(types))) for one in observed], alpha, FACTORS)
     assert found.values == pytest.approx(wanted, abs=1e-8)
     assert max(r["quadrupole_error"] for r in found.residuals) < 1e-6
