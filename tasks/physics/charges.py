@@ -34,8 +34,8 @@ Without it a formamide 1e-4 Angstrom from planar gets charges of 5 e.
 SOFT = 1.0
 """Weight of a dipole's error of 1 D against a potential's error of its own rms; their squares are added up.
 
-Groups that V_phys alone joins are 4 A and more apart, where dipoles count. With 0.3, the potential near a peptide is
-wrong by 0.19 of its rms, not by 0.32, but by charges of 0.15 e on hydrocarbon H that spoil the chain's energies
+Groups that V_phys alone joins are 4 A and more apart, where dipoles count. With 0.3, the potential near a peptide
+is wrong by 0.19 of its rms, not by 0.32, but by charges of 0.15 e on hydrocarbon H that spoil the chain's energies
 (docs/physics.md).
 """
 
