@@ -44,8 +44,11 @@ BASINS = {
 JITTER = 5.0
 """Standard deviation of a torsion, degrees."""
 
-NEAREST = 1.7
-"""Atoms four or more bonds apart are no nearer in a conformation, Angstrom."""
+NEAREST, FROM_CARBON = 1.7, 2.2
+"""Atoms four or more bonds apart are no nearer in a conformation, and a hydrogen on carbon no nearer, Angstrom.
+
+R^-12 is too steep for contacts that are nearer: 29 kcal/mol for O and H-C at 1.9 A.
+"""
 
 PAIR = "conh-conh-pair"
 
@@ -143,7 +146,11 @@ def conformations(molecule: Molecule, count: int, seed: int = 5) -> tuple[list[s
     start = np.array(molecule.embedded().positions)
     mol.AddConformer(Chem.Conformer(mol.GetNumAtoms()))
     place, properties = mol.GetConformer(), AllChem.MMFFGetMoleculeProperties(mol)
-    apart = distances(molecule.natoms, molecule.bonds) >= 4
+    least = np.where(distances(molecule.natoms, molecule.bonds) >= 4, NEAREST, 0.0)
+    for h, symbol in enumerate(molecule.symbols):
+        if symbol == "H" and molecule.symbols[molecule.neighbours[h][0]] == "C":
+            others = [a for a in range(molecule.natoms) if least[h, a] > 0 and molecule.symbols[a] != "H"]
+            least[h, others] = least[others, h] = FROM_CARBON
     rng, names, found = np.random.default_rng(seed), list[str](), list[Floats]()
     for fold in itertools.cycle([*BASINS, "mixed"]):
         place.SetPositions(start)
@@ -161,7 +168,7 @@ def conformations(molecule: Molecule, count: int, seed: int = 5) -> tuple[list[s
             if field.Minimize(maxIts=500) == 0:
                 break
         x = np.array(place.GetPositions())
-        if np.linalg.norm(x[:, None] - x[None, :], axis=2)[apart].min() > NEAREST:
+        if (np.linalg.norm(x[:, None] - x[None, :], axis=2) >= least).all():
             names.append(fold)
             found.append(x)
         if len(found) == count:

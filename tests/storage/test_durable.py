@@ -86,7 +86,7 @@ WRITES = re.compile(
 )
 IN_SCRATCH = {
     "nmer/cli/bias_command.py": "replacing",
-    "nmer/cli/new_command.py": "a draft in a temporary folder",
+    "nmer/cli/recipe_input.py": "a draft in a temporary folder",
     "nmer/cli/store_commands.py": "replacing",
     "recipes/authoring/generate.py": "the recipes of this checkout",
     "storage/bundle.py": "replacing, and members in a scratch folder",
@@ -99,6 +99,7 @@ IN_SCRATCH = {
     "tasks/labelling/engines/program.py": "a program's output",
     "tasks/labelling/engines/psi4_program.py": "a program's input",
     "tasks/labelling/execution/process.py": "a program's output",
+    "tasks/physics/densities.py": "replacing",
     "tasks/sampling/bias/plumed_engine.py": "a program's input",
     "tasks/sampling/engine.py": "a program's input",
     "tasks/sampling/samplers/pbmetad/segments.py": "replacing",

@@ -34,6 +34,7 @@ from storage.physics import write_physics
 from storage.store import Store
 from storage.verify.whole import files_of, verify
 from storage.xyz import Labelled
+from storage.xyz_options import Reading
 from tasks.fitting.baseline import physics_of
 from tasks.fitting.fit import fit_potential, make_problem
 from tasks.fitting.of_files import fit_files, write_fit
@@ -234,7 +235,8 @@ def test_a_fit_of_files_takes_parameters(tmp_path: Path) -> None:
     positions = np.concatenate([np.repeat(water[None], 80, 0), np.repeat(water[None], 80, 0)], axis=1)
     positions += rng.normal(scale=0.05, size=positions.shape)
     positions[:, 3:, 2] += rng.uniform(2.8, 5.0, (80, 1))
-    data = Labelled(symbols, positions, np.zeros(80))
+    reading = Reading("a.xyz", 80, "energy", "kcal/mol", "--unit")
+    data = Labelled(symbols, positions, np.zeros(80), None, reading)
     model = nmer_of(data, "A1B2_A1B2")
     settings = Fitting(degree=2, terms="intermolecular", optimizer="fixed", k=0.9, ensemble=0)
     found = fit_files(model, data, None, settings, 2, PARAMETERS)
@@ -246,7 +248,7 @@ def test_a_fit_of_files_takes_parameters(tmp_path: Path) -> None:
     write_fit(found, tmp_path / "out")
     again = potential_of_file(tmp_path / "out" / "potential.h5")
     np.testing.assert_array_equal(again.energy(positions), found.predicted)
-    single = Labelled(symbols[:3], positions[:, :3], np.zeros(80))
+    single = Labelled(symbols[:3], positions[:, :3], np.zeros(80), None, reading)
     with pytest.raises(InputError, match="is zero"):
         fit_files(
             nmer_of(single, "A1B2"), single, None, settings.model_copy(update={"terms": "all"}), 0, PARAMETERS
