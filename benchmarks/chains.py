@@ -44,7 +44,7 @@ BASINS = {
 JITTER = 5.0
 """Standard deviation of a torsion, degrees."""
 
-NEAREST, FROM_CARBON = 1.7, 2.2
+NEAREST, FROM_CARBON = 1.7, 2.4
 """Atoms four or more bonds apart are no nearer in a conformation, and a hydrogen on carbon no nearer, Angstrom.
 
 R^-12 is too steep for contacts that are nearer: 29 kcal/mol for O and H-C at 1.9 A.

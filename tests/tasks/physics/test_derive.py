@@ -58,7 +58,7 @@ def test_the_rehearsal_has_the_charges_of_xtb_and_the_c6_of_d4(water, folder) ->
     found = derive_parameters([WATER], "gfn2-xtb", folder=folder)
     (residual,) = found.facts["residuals"]
     assert residual["dipole"] == pytest.approx(2.3, abs=0.1)
-    assert residual["dipole_error"] < 1e-3
+    assert residual["dipole_error"] < 0.05
     assert of(found, "water:O")["polarizability"] == of(water, "water:O")["polarizability"]
     total = sum(d4_dispersion(np.array([8, 1, 1]), conformations(WATER.molecule, 1)[0].positions, 0, "d4")[0])
     assert total.sum() / 13.779 == pytest.approx(44.5, rel=1e-2)

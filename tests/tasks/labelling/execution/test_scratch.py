@@ -181,7 +181,7 @@ HOME_MADE = re.compile(r"\.tmp\"|getpid\(\)\}|gethostname\(\)\}")
 ALLOWED = {
     "storage/durable.py": "makes the names",
     "storage/removal.py": "finds what is left",
-    "storage/store.py": "says who holds a lock",
+    "storage/file_system.py": "says who holds a lock",
     "storage/spool.py": "a file for good, made exclusively",
 }
 
