@@ -11,6 +11,9 @@ from potentials.arrays import Floats, Ints
 from potentials.compiled import njit
 from potentials.errors import InputError
 
+MOSTLY_ON = 0.5
+"""A potential is mostly switched on where its factor is at least this."""
+
 Key = int | tuple[int, ...]
 """The reference point of a body: an atom, or the mean position of several equivalent atoms."""
 

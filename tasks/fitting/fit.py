@@ -10,6 +10,7 @@ import numpy as np
 from potentials.arrays import Floats
 from potentials.errors import InputError, StageError
 from potentials.nmers.nmer import NMer
+from potentials.nmers.switching import MOSTLY_ON
 from potentials.physics.nbody import PhysicsOfNMer
 from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
@@ -168,7 +169,10 @@ def fit_potential(
         whole, found[best], settings.parameter_bounds(whole.basis), settings.max_iterations, settings.optimizer
     )
     coefficients = whole.coefficients(k, final=True)
-    sigma = held_out_sigma(whole.part(~held), rest, k)
+    judged, on = rest, rest.factor >= MOSTLY_ON
+    if physics is not None and on.any():
+        judged = rest.part(on)  # what V_phys leaves beyond, the PIP cannot describe, and its spread is nearly zero
+    sigma = held_out_sigma(whole.part(~held), judged, k)
     full = Posterior.of_normal(whole.normal(k).matrix, settings.gamma)
     leverage, gradient_leverage = row_variances(whole, full, k)
     potential = replace(_potential(nmer, settings, whole.basis, k, coefficients, full, sigma), physics=physics)

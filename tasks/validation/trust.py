@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from potentials.arrays import Floats
+from potentials.nmers.switching import MOSTLY_ON
 from potentials.pip.potential import Potential
 from storage.records import TEST, TRAIN, Dataset
 from tasks.holes import Hole, find_holes
@@ -25,7 +26,8 @@ class Trust:
     uncertainty
         Median uncertainty of the test set's predictions, kcal/mol; None where the potential has no ensemble.
     ratio
-        Root mean square of error over uncertainty on the test set: 1 if the uncertainty is right.
+        Root mean square of error over uncertainty on the test set: 1 if the uncertainty is right. Over V_phys only
+        where the PIP is mostly switched on.
     holes
         The lowest place that each search found.
     """
@@ -86,6 +88,8 @@ def examine(potential: Potential, dataset: Dataset, predicted: Floats) -> Trust:
         spread = np.asarray(potential.uncertainty(dataset.positions[test]))
         error = np.abs(predicted - dataset.energy)[test]
         uncertainty, known = float(np.median(spread)), spread > 0.0
+        if potential.physics is not None and potential.switching is not None:
+            known &= potential.switching.evaluate(dataset.positions[test])[0] >= MOSTLY_ON
         if known.any():
             ratio = float(np.sqrt(np.mean(np.square(error[known] / spread[known]))))
     holes = find_holes(potential.nmer, lambda x: np.asarray(potential.energy(x)), train.positions, train.energy)

@@ -107,6 +107,25 @@ def test_the_gradient_is_that_of_the_energy_also_where_the_pip_is_switched_off()
     assert set(held.shares) == {"correction", "physics", "cap_energy"}
 
 
+def test_what_vphys_leaves_where_the_pip_ends_does_not_inflate_its_uncertainty() -> None:
+    """A PIP's spread vanishes with its switching; errors that stay there say nothing about its coefficients."""
+    settings = load_recipe("ch3-water").fitting
+    assert settings.switching is not None
+    switching = settings.switching.build()
+    rng, apart = np.random.default_rng(7), shaken(600, 3)
+    apart[:, 5:, 1] += rng.uniform(0.0, 4.0, (600, 1))
+    factor = switching.evaluate(apart)[0]
+    assert ((factor > 0) & (factor < 1e-3)).any() and (factor == 1).sum() > 80
+    switched = replace(PLANTED, switching=switching)
+    energy = np.asarray(switched.energy(apart)) + rng.normal(scale=0.05, size=600)
+    chosen = SETTINGS.model_copy(update={"switching": settings.switching, "ensemble": 64})
+    found = fit_potential(NMER, apart, energy, chosen, baseline=PHYSICS)
+    near = factor >= 0.5
+    error = np.asarray(found.potential.energy(apart) - switched.energy(apart))[near]
+    spread = np.asarray(found.potential.uncertainty(apart))[near]
+    assert 0.2 < np.sqrt(np.mean(np.square(error / spread))) < 2
+
+
 def test_a_covalent_nmer_counts_from_the_minima_of_its_pieces() -> None:
     rng = np.random.default_rng(3)
     minima = tuple(np.array(p.fragment.positions) + rng.normal(scale=0.1, size=(p.fragment.natoms, 3))
