@@ -127,7 +127,9 @@ class PyscfEngine(PyscfBasedEngine):
         if job.method == "MP2":
             from pyscf.mp import mp2
 
-            raw["mp2"] = float(mp2.RMP2(field, frozen=raw["frozen_orbitals"]).kernel(with_t2=False)[0])
+            perturbed = mp2.RMP2(field, frozen=raw["frozen_orbitals"])
+            some = perturbed.nmo > perturbed.nocc  # without virtual orbitals PySCF fails where memory is short
+            raw["mp2"] = float(perturbed.kernel(with_t2=False)[0]) if some else 0.0
             return raw
         from pyscf.cc import ccsd
 

@@ -17,7 +17,6 @@ from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
 from recipes.schema.sampling import Bias, CVFamilyModel, Sampling
 from storage.keys import pool_key, stage_digest
-from tasks.run.checks import check_sampling
 from tasks.sampling.bias.cvs import cv_families
 from tasks.sampling.bias.driver import drive
 from tasks.sampling.bias.kernel import apply_bias
@@ -27,6 +26,7 @@ from tasks.sampling.bias.plumed_output import hill_tables, plumed_input, write_h
 from tasks.sampling.bias.recording import Recording
 from tasks.sampling.bias.specification import BiasSpec, window_bias
 from tasks.sampling.engine import install_bias, run_recorded, simulation
+from tasks.sampling.sampler import check_samplers
 from tasks.sampling.samplers.pbmetad.segments import read_frames, read_hills
 from tasks.sampling.samplers.pbmetad.walker import bias_spec, run_walker
 from tasks.sampling.samplers.pbmetad.walkers import run_walkers, walkers, write_runs
@@ -231,9 +231,8 @@ def test_plumed_as_the_engine_refuses_hills_wider_than_the_period() -> None:
     spec = window_bias(NMER, wide, 500.0, (0.0, 4.0))
     with pytest.raises(InputError, match="cannot have torsion hills of 1 rad"):
         PlumedBias(spec, 0.5, np.empty((0, 3)))
-    settings = Sampling(engine="plumed", bias=wide)
     with pytest.raises(InputError, match="cannot have torsion hills of 1 rad"):
-        check_sampling(load_recipe("ch3-water").model_copy(update={"sampling": settings}))
+        check_samplers(NMER, Sampling(engine="plumed", bias=wide))
 
 
 @pytest.mark.parametrize(
