@@ -48,6 +48,7 @@ def test_the_shipped_file_is_what_the_command_writes() -> None:
     assert set(by_name) == {f"{name}-laptop" for name in (*members, *FAMILIES)}
     for name in (*members, *FAMILIES):
         assert by_name[f"{name}-laptop"]["tags"] == ["nmer", name, "laptop"]
+        assert "store" not in by_name[f"{name}-laptop"]["parameters"]  # that of whoever runs it
     for name in members:
         assert Recipe(**by_name[f"{name}-laptop"]["parameters"]["recipe"]) == load_recipe(name, "laptop")
     for name, family in FAMILIES.items():
