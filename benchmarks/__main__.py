@@ -20,6 +20,8 @@ def main() -> None:
     parser.add_argument("--store", help="store with fitted potentials, for chains")
     chosen = parser.parse_args()
     os.environ.update(dict.fromkeys(THREADS, "1"))  # before NumPy is imported
+    if chosen.store is not None and chosen.name != "chains":
+        parser.error("--store is for chains")
     options = {} if chosen.store is None else {"store": chosen.store}
     found = importlib.import_module(f"benchmarks.{chosen.name}").figures(**options)
     print(

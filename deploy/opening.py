@@ -109,6 +109,11 @@ class Clusters(ExitStack):
         self._machine, self._work, self._show = machine, work, show
         self._address: str | None = None
 
+    def __exit__(self, *_: object) -> None:
+        """Close the clusters; the run's error is its own, and does not pass through them."""
+        self._address = None
+        super().__exit__(None, None, None)
+
     def scheduler(self) -> str:
         """Return the address of the scheduler that samples and labels; the first call opens the cluster.
 

@@ -56,12 +56,6 @@ def contents_of(model: ManyBodyPotential, molecule: Molecule, waters: int, store
     }
 
 
-def check_new(path: Path) -> None:
-    """Raise InputError if something is at a path where a sum is to be written."""
-    if path.exists() or path.is_symlink():
-        raise InputError(f"'{path}' exists already; give another path with --out")
-
-
 def write_sum(path: Path, contents: dict[str, Any]) -> None:
     """Write the contents of a sum as TOML.
 
@@ -70,7 +64,8 @@ def write_sum(path: Path, contents: dict[str, Any]) -> None:
     InputError
         If the file exists, or cannot be written.
     """
-    check_new(path)
+    if path.exists() or path.is_symlink():
+        raise InputError(f"'{path}' exists already; give another path with --out")
     head = "# A sum of n-mer potentials with V_phys beneath, as `nmer sum` made it; nmer.load_sum reads it.\n"
     with disk_errors(f"'{path}' cannot be written"):
         write_text(path, head + tomlkit.dumps(contents))
@@ -84,7 +79,7 @@ def load_sum(path: str | Path, store: str | Path | None = None) -> ManyBodyPoten
     path
         The file.
     store
-        The store that has the potentials, as for `nmer.load`.
+        Folder of the store that has the potentials, as for `nmer.load`.
 
     Raises
     ------
@@ -98,7 +93,7 @@ def load_sum(path: str | Path, store: str | Path | None = None) -> ManyBodyPoten
     try:
         molecule = _molecule(found)
         listed = {str(row["nmer"]): (str(row["ref"]), str(row["key"])) for row in found["potentials"]}
-        waters, digest = int(found["waters"]), found["physics"].get("digest")
+        waters, digest = _whole(found["waters"]), found["physics"].get("digest")
         check_waters(waters)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"'{path}' is damaged: {repr(error)[:200]}") from None
@@ -131,10 +126,17 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"'{path}' cannot be read as TOML: {error}") from None
 
 
+def _whole(value: Any) -> int:
+    """Return a whole number; raises ValueError if it is something else."""
+    if type(value) is not int:
+        raise ValueError(f"{value!r} is not a whole number")
+    return value
+
+
 def _molecule(found: dict[str, Any]) -> Molecule:
     """Return the molecule that a file lists; raises ValueError if an element or a bond is none."""
     symbols = tuple(str(s) for s in found["symbols"])
-    bonds = tuple((int(i), int(j)) for i, j in found["bonds"])
+    bonds = tuple((_whole(i), _whole(j)) for i, j in found["bonds"])
     if unknown := [s for s in symbols if not 1 <= atomic_numbers.get(s, 0) <= 118]:
         raise ValueError(f"{unknown[0]} is not an element")
     if not all(0 <= i < j < len(symbols) for i, j in bonds) or len(set(bonds)) != len(bonds):

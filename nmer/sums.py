@@ -22,6 +22,7 @@ from recipes.chemistry.molecules import Molecule, read_molecule
 from recipes.chemistry.pairs import find_pairs, together
 from recipes.families import FAMILIES
 from recipes.families import family as members_of
+from storage.quality import LABELS
 from storage.store import Store
 
 WATER = ("O", "H", "H")
@@ -65,7 +66,7 @@ def sum_potential(
     contributions
         Energies of the whole system to add, such as that of the waters.
     store
-        The store of the references, as for `nmer.load`.
+        Folder of the store of the references, as for `nmer.load`.
     newest
         Whether the newest versions of the store are taken for n-mers that `potentials` lacks.
 
@@ -77,12 +78,17 @@ def sum_potential(
     Raises
     ------
     InputError
-        If the molecule cannot be fragmented, potentials are missing (all of them are named), they were fitted over
-        different V_phys, or the atoms of one differ from those of its n-mer.
+        If the molecule cannot be fragmented or has water in it, potentials are missing (all of them are named),
+        they were fitted over different V_phys, or the atoms of one differ from those of its n-mer.
     """
     check_waters(waters)
     whole = read_molecule(molecule) if isinstance(molecule, str) else molecule
     found = fragment_molecule(whole)
+    if any(one.name == "water" for one in found):
+        raise InputError(
+            f"molecule '{whole.name}' has water molecules in it; allowed: the molecule without them, and their "
+            "number as waters, which then follow its atoms as O, H, H"
+        )
     bonded = [*(p for one in found for p in one.placements), *_with_waters(found, whole.natoms, waters)]
     pairs = find_pairs(whole, found)
     needed, allowed = ([*dict.fromkeys(p.nmer for p in some)] for some in (bonded, pairs))
@@ -101,21 +107,40 @@ def sum_potential(
         if name in ready:
             _check_caps(place, ready[name].nmer)
     onemers = [one.name for one in found if one.order == 1]
-    physics = _physics(whole, waters, [p for name, p in ready.items() if name not in onemers] or ready.values())
-    remarks = []
+    system = with_waters(whole, waters)
+    physics = _physics(system, waters, [p for name, p in ready.items() if name not in onemers] or ready.values())
+    remarks = _levels(ready)
     without = Counter(p.nmer for p in pairs if p.nmer not in ready)
     if without:
         beneath = "V_phys alone" if physics else "nothing"
         listed = ", ".join(f"{name} {count}" for name, count in without.items())
         remarks.append(f"pairs that are not bonded and have {beneath}: {listed}")
     return ManyBodyPotential(
-        (*whole.symbols, *(waters * WATER)),
+        system.symbols,
         [*bonded, *(p for p in pairs if p.nmer in ready)],
         ready,
         (*physics, *contributions),
         remarks=remarks,
         onemers=onemers,
     )
+
+
+def with_waters(molecule: Molecule, waters: int) -> Molecule:
+    """Return a molecule with water molecules after its atoms, without a geometry."""
+    n = molecule.natoms
+    solvent = [(n + 3 * k, n + 3 * k + h) for k in range(waters) for h in (1, 2)]
+    return Molecule(molecule.name, (*molecule.symbols, *(waters * WATER)), (*molecule.bonds, *solvent))
+
+
+def _levels(potentials: Mapping[str, Potential]) -> list[str]:
+    """Return a remark if the labels of the potentials, where that is known, are of different levels."""
+    of: dict[str, list[str]] = {}
+    for name, potential in potentials.items():
+        for remark in potential.remarks:
+            if remark.startswith(LABELS):
+                of.setdefault(remark.removeprefix(LABELS), []).append(name)
+    listed = "; ".join(f"{level} ({', '.join(names)})" for level, names in of.items())
+    return [f"labels of different levels: {listed}"] if len(of) > 1 else []
 
 
 def check_waters(waters: int) -> None:
@@ -154,24 +179,21 @@ def _check_caps(place: Placement, nmer: NMer) -> None:
         )
 
 
-def _physics(molecule: Molecule, waters: int, potentials: Iterable[Potential]) -> list[Contribution]:
-    """Return V_phys of the whole system; nothing if no potential was fitted over it."""
+def _physics(system: Molecule, waters: int, potentials: Iterable[Potential]) -> list[Contribution]:
+    """Return V_phys of a system whose last molecules are waters; nothing if no potential was fitted over it."""
     sets: dict[str, PhysicsParameters] = {
         p.physics.parameters.digest: p.physics.parameters for p in potentials if p.physics is not None
     }
     if not sets:
         return []
     parameters = next(iter(sets.values()))  # the sum refuses several
-    n = molecule.natoms
-    solvent = [(n + 3 * k, n + 3 * k + h) for k in range(waters) for h in (1, 2)]
-    symbols = (*molecule.symbols, *(waters * WATER))
-    typed, topology = type_molecule(Molecule(molecule.name, symbols, (*molecule.bonds, *solvent)))
-    whole = PhysicsPotential(symbols, topology, typed.types, parameters)
+    typed, topology = type_molecule(system)
+    whole = PhysicsPotential(system.symbols, topology, typed.types, parameters)
     if not waters:
         return [whole]
     # the energy of the waters among themselves is that of the water model, which is complete
-    atoms = range(n, n + 3 * waters)
-    alone = PhysicsPotential(symbols[n:], topology.part(atoms), [typed.types[a] for a in atoms], parameters)
+    atoms = range(system.natoms - 3 * waters, system.natoms)
+    alone = PhysicsPotential(waters * WATER, topology.part(atoms), [typed.types[a] for a in atoms], parameters)
     return [whole, Subset(alone, atoms, -1.0, "V_phys of the waters alone")]
 
 

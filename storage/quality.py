@@ -11,6 +11,9 @@ from potentials.errors import InputError
 from recipes.schema.labelling import Labelling
 from storage.version import Version
 
+LABELS = "labels "
+"""Begin of the phrase on the level of the labels."""
+
 
 def remarks(verdict: Version | None, dataset: Version | None) -> tuple[str, ...]:
     """Return phrases on a potential: its RMSDs, and the level of theory of its labels.
@@ -31,5 +34,5 @@ def remarks(verdict: Version | None, dataset: Version | None) -> tuple[str, ...]
     with suppress(InputError, KeyError, ValidationError, tomllib.TOMLDecodeError):  # data from files have no level
         if dataset is not None:
             section = tomllib.loads(dataset.attributes()["recipe"])["labelling"]
-            found.append(f"labels {Labelling.model_validate(section).level}")
+            found.append(f"{LABELS}{Labelling.model_validate(section).level}")
     return tuple(found)

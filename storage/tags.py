@@ -72,9 +72,10 @@ def read_tags(store: Path) -> tuple[Tag, ...]:
     """
     path = store / FILE
     with disk_errors(f"'{path}' cannot be read"):
-        if not path.exists():
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
             return ()
-        content = path.read_bytes()
     try:
         values = json.loads(content)
         check_format(values["nmer_tags_format"], TAGS_FORMAT, f"'{path}'", "nmer_tags_format")

@@ -124,6 +124,7 @@ def _baseline(recipe: Recipe, store: Store | None) -> str:
     if (derived.level if derived.level in rehearsal else "") != wanted:
         raise InputError(
             f"fitting.baseline '{name}' has the level {derived.level}, and labels of engine '{engine}' need "
-            f"{wanted or 'that of densities'}; allowed: {beneath(name.partition('@')[0], engine)}"
+            f"{wanted or 'that of densities'}; allowed: parameters of that level, such as a version of "
+            f"{beneath(name.partition('@')[0], engine)}"
         )
     return derived.parameters.digest

@@ -19,6 +19,7 @@ from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import read_molecule
 from recipes.chemistry.pairs import find_pairs
 from recipes.load import shipped_recipes
+from recipes.physics.table import shipped_physics
 from tasks.sampling.force_field import choose_force_field
 
 Draw = Annotated[bool, Parameter(help="Draw each n-mer with its caps marked.")]
@@ -131,7 +132,7 @@ def _print_written(molecule: str, written: list[dict[str, Any]]) -> None:
     columns: dict[str, Column] = {"written": "file", "force field": "force_field"}
     print_rows(written, columns | {"degree": lambda r: r["degree"]["paper"], "over": "baseline"})
     baseline = written[0]["baseline"]
-    if baseline and "@" not in baseline:
+    if baseline and "@" not in baseline and baseline.removeprefix("physics:") not in shipped_physics():
         print(f"next: nmer physics {baseline.removeprefix('physics:')} --molecule {shlex.quote(molecule)}")
     else:
         print(f"next: nmer plan {shlex.quote(written[0]['file'])} --preset smoke")

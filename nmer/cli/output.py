@@ -47,6 +47,13 @@ def save_plots(plots: Iterable[Plot], out: Path, prefix: str = "") -> list[str]:
         raise InputError(f"cannot write into '{out}': {error.strerror}; give another folder with --out") from None
 
 
+def check_new(out: Path) -> None:
+    """Raise InputError if a file is at a path already, or its folder cannot be written to."""
+    if out.exists() or out.is_symlink():
+        raise InputError(f"'{out}' exists already; give another path with --out")
+    check_folder(out.parent)
+
+
 class _Printable:
     """A stream that passes only `printable` text on."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from nmer.cli.options import Json, StorePath
-from nmer.cli.output import print_json, print_table
+from nmer.cli.output import check_new, print_json, print_table
 from nmer.cli.packages import need
 from potentials.errors import InputError
 
@@ -37,7 +37,8 @@ def physics(
     """Derive the parameters of V_phys of some molecules: charges, polarizabilities, C6, radii, and repulsion.
 
     Densities of small molecules are computed, which takes minutes each, and kept in the store. An interrupted
-    command continues when it is given again. The result is a version, physics:NAME@1.
+    command continues when it is given again. The result is a version, physics:NAME@1; at the level gfn2-xtb
+    physics:NAME-gfn2-xtb@1, which runs with GFN2-xTB labels look for.
 
     Parameters
     ----------
@@ -50,20 +51,24 @@ def physics(
     nmer physics polyalanine
     nmer physics methanol-water --molecule CO --molecule O
     """
-    from nmer.cli.output import check_folder
+    from recipes.families import FAMILIES
+    from recipes.load import shipped_recipes
+    from recipes.physics.levels import named_at
     from storage.attributes import allowed_name
     from storage.file_system import network_note
     from storage.store import Store, default_store
 
     if wanted := allowed_name("nmer", name):
         raise InputError(f"the name '{name}' is not allowed; allowed: {wanted}; give molecules with --molecule")
+    if not molecule and name not in FAMILIES and name not in shipped_recipes():
+        raise InputError(f"'{name}' is no family ({', '.join(FAMILIES)}); give molecules with --molecule")
+    molecules, name = list(molecule or (name,)), named_at(name, level)
     if out is not None:
-        check_folder(out.parent)
+        check_new(out)
     need("prefect", "rdkit")
     from tasks.physics.levels import check_programs
     from tasks.physics.samples import read_samples
 
-    molecules = list(molecule or (name,))
     read_samples(molecules)
     check_programs(level, dispersion)
     opened = Store(Path(store or default_store()), create=True)
@@ -94,17 +99,15 @@ def _report(store: Any, ref: str, out: Path | None) -> dict[str, Any]:
     """Return what is printed, and write the TOML file."""
     from potentials.physics.parameters import COLUMNS
     from recipes.physics.table import physics_toml
-    from storage.durable import write_text
+    from storage.durable import disk_errors, write_text
     from storage.physics import derived_of_version
 
     version = store.resolve(ref)
     derived = derived_of_version(version)
     parameters = derived.parameters
     if out is not None:
-        try:
+        with disk_errors(f"--out '{out}' cannot be written"):
             write_text(out, physics_toml(derived, version.nmer))
-        except OSError as error:
-            raise InputError(f"--out '{out}' cannot be written: {error.strerror}") from None
     rows = {
         kind: {column: float(getattr(parameters, column)[n]) for column in COLUMNS}
         for n, kind in enumerate(parameters.types)

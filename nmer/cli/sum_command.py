@@ -9,7 +9,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from nmer.cli.options import Json, StorePath
-from nmer.cli.output import Column, print_json, print_rows
+from nmer.cli.output import Column, check_new, print_json, print_rows
 from potentials.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def sum_(
     --------
     nmer sum AceAla9Nme --family polyalanine --out ala9.toml
     """
-    from nmer.sum_files import check_new, contents_of, write_sum
-    from nmer.sums import sum_potential
+    from nmer.sum_files import contents_of, write_sum
+    from nmer.sums import sum_potential, with_waters
     from recipes.chemistry.molecules import read_molecule
     from storage.store import Store
 
@@ -60,7 +60,7 @@ def sum_(
         have = ", ".join(model.counts)
         raise InputError(f"--use names {', '.join(strange)}, which {whole.name} does not have; it has: {have}")
     contents = contents_of(model, whole, waters, opened)
-    energies = _energies(model, whole, at) if at else []
+    energies = _energies(model, with_waters(whole, waters), at) if at else []
     if out is not None:
         write_sum(out, contents)
     if json:
@@ -104,7 +104,7 @@ def _energies(model: ManyBodyPotential, molecule: Molecule, path: Path) -> list[
         try:
             shares = model.parts(frame.positions)
         except PolarizationError as error:
-            raise PolarizationError(f"{frame.where}: {error}", error.atoms) from None
+            raise InputError(f"{frame.where}: {error}") from None
         energy = float(sum(value[0] for value in shares.values()))
         found.append({"energy": energy, **{name: float(value[0]) for name, value in shares.items()}})
     return found

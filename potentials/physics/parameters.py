@@ -76,12 +76,20 @@ class PhysicsParameters:
                 raise InputError(f"physics parameters: '{name}' needs {len(self.types)} finite numbers")
             if name != "charge" and (values < 0).any():
                 raise InputError(f"physics parameters: '{name}' of '{self.types[values.argmin()]}' is negative")
+        if bad := [t for n, t in enumerate(self.types) if self.c6[n] > 0 and not self._damped(n)]:
+            raise InputError(
+                f"physics parameters: type '{bad[0]}' has a c6; allowed: with a dispersion_polarizability and a "
+                "vdw_radius above 0"
+            )
         if len(set(self.types)) != len(self.types):
             raise InputError("physics parameters: a type is there twice")
         if not (self.thole_charge > 0 and self.thole_dipole > 0):
             raise InputError("physics parameters: Thole's a must be positive")
         if not 0 <= self.scale_15 <= 1:
             raise InputError(f"physics parameters: scale_15 is {self.scale_15}; allowed: from 0 to 1")
+
+    def _damped(self, row: int) -> bool:
+        return bool(self.dispersion_polarizability[row] > 0 and self.vdw_radius[row] > 0)
 
     @cached_property
     def digest(self) -> str:

@@ -6,6 +6,7 @@ Those of another level would compare two different electrostatics.
 
 from __future__ import annotations
 
+from potentials.errors import InputError
 from recipes.engines import ENGINES
 
 PREFIX = "physics:"
@@ -26,6 +27,21 @@ def beneath(baseline: str | None, engine: str) -> str | None:
     level = ENGINES.get(engine).physics_level
     name = divided(baseline)[0]
     return f"{PREFIX}{name}-{level}" if level else f"{PREFIX}{name}"
+
+
+def named_at(name: str, level: str) -> str:
+    """Return the name of parameters that are derived at a level: that of a rehearsal ends with it.
+
+    Raises
+    ------
+    InputError
+        If the name ends with another level.
+    """
+    bare, own = divided(name)
+    rehearsal = level if any(engine.physics_level == level for engine in ENGINES) else ""
+    if own and own != rehearsal:
+        raise InputError(f"the name '{name}' is for --level {own}, not {level}; allowed at this level: {bare}")
+    return f"{bare}-{rehearsal}" if rehearsal else bare
 
 
 def divided(baseline: str) -> tuple[str, str]:

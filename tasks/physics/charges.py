@@ -45,6 +45,9 @@ STIFFNESS = 1e-2
 STIFFNESS_OF_DIPOLES = 1 / 3
 """The same where dipoles alone are known: they hardly decide how a charge is spread over neighbouring atoms."""
 
+EXACT = 1e-10
+"""Largest charge of a 1-mer that is round-off, e."""
+
 LARGEST = 1.5
 """Largest charge of an atom, e; a larger one is an error."""
 
@@ -186,14 +189,16 @@ def _solve(observed: Sequence[Observed], models: Sequence[Induction]) -> tuple[d
             target.append(weight * one.potential)
     prior /= seen
     constraints, totals = np.array(list(rules)), np.array(list(rules.values()))
-    free = null_space(constraints, rcond=THRESHOLD)
-    fixed = prior + np.linalg.pinv(constraints, rcond=THRESHOLD) @ (totals - constraints @ prior)
+    free = null_space(constraints)
+    fixed = prior + np.linalg.pinv(constraints) @ (totals - constraints @ prior)
     design, wanted = np.concatenate(matrix), np.concatenate(target)
     u, s, vt = np.linalg.svd(design @ free, full_matrices=False)
     stiffness = STIFFNESS if any(len(one.points) for one in observed) else STIFFNESS_OF_DIPOLES
     kept = s > THRESHOLD * s.max(initial=0.0)
     along = np.where(kept, s / (s**2 + stiffness), 0.0) * (u.T @ (wanted - design @ fixed))
     values = fixed + free @ (vt.T @ along)
+    if (charged := np.abs(constraints @ values - totals).max(initial=0.0)) > EXACT:
+        raise InputError(f"the charges of its types leave a 1-mer with {charged:.1g} e; allowed: neutral 1-mers")
     return dict(zip(names, values.tolist(), strict=True)), int(free.shape[1] - kept.sum())
 
 

@@ -2,8 +2,8 @@
 
 Both come from the same dynamic polarizabilities, so both are used together: D4 gives hydrogen less than XDM does.
 
-Caldeweyher et al., J. Chem. Phys. 150, 154122 (2019). D4S: Tkachenko, Dittmer, Tomann, Kohn, J. Phys. Chem. Lett.
-15, 10629 (2024).
+Caldeweyher et al., J. Chem. Phys. 150, 154122 (2019). D4S: Tkachenko, Dittmer, Tomann, Head-Gordon,
+J. Phys. Chem. Lett. 15, 10629 (2024).
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ from potentials.arrays import Floats, Ints
 from potentials.errors import MissingProgramError
 from potentials.units import BOHR, HARTREE
 from recipes.registry import Need
-
-MODELS = ("d4", "d4s")
-"""In D4S the width of the weights depends on the pair of elements."""
 
 DFTD4 = Need("dftd4", "pip install 'nmer[d4]'")
 
@@ -31,7 +28,7 @@ def d4_dispersion(numbers: Ints, positions: Floats, charge: int = 0, model: str 
     charge
         Total charge, e.
     model
-        One of `MODELS`.
+        ``d4`` or ``d4s``; in the latter the width of the weights depends on the pair of elements.
 
     Returns
     -------

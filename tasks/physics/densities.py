@@ -136,11 +136,6 @@ def density_of(symbols: Sequence[str], positions: Floats, charge: int, level: Le
     return made
 
 
-def known(symbols: Sequence[str], positions: Floats, charge: int, level: Level, folder: Path) -> bool:
-    """Return whether the density of a geometry has a file."""
-    return (folder / f"{density_key(symbols, positions, charge, level)}.npz").is_file()
-
-
 def _mole(symbols: Sequence[str], positions: Floats, charge: int, spin: int, level: Level) -> Any:
     if lack := PYSCF.lack():
         raise MissingProgramError(f"the density {lack}")

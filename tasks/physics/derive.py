@@ -232,7 +232,10 @@ def _dipoles(places: Sequence[_Place], stream: TextIO | None) -> list[Observed]:
 
 
 def hidden_types(rows: dict[str, list[float]]) -> dict[str, list[float]]:
-    """Return the types of atoms whose neighbour a cut bond hides: the mean over the neighbours."""
+    """Return the types of atoms whose neighbour a cut bond hides: the mean over the neighbours.
+
+    The mean is neutral because every neighbour's 1-mer has the same labels.
+    """
     collected: dict[str, list[list[float]]] = {}
     for kind, row in rows.items():
         onemer, _, label = kind.rpartition(":")

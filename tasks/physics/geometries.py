@@ -51,7 +51,8 @@ class Geometry:
 def conformations(molecule: Molecule, count: int, seed: int = SEED) -> list[Geometry]:
     """Return geometries of a molecule: for a peptide `FOLDS` first, then those of distance geometry.
 
-    Torsions about bonds that are not in rings are held where they are, and the rest is relaxed by MMFF94. The same
+    Torsions about bonds that are not in rings are held within 10 degrees, and the rest is relaxed by MMFF94: a
+    fold's name says where its geometry began. The same
     seed gives the same geometries.
 
     Parameters
@@ -101,7 +102,7 @@ def conformations(molecule: Molecule, count: int, seed: int = SEED) -> list[Geom
 
 
 def _relax(mol: Any, conformer: int, held: Any) -> str:
-    """Relax a conformer with torsions held where they are; return in words what was done."""
+    """Relax a conformer with torsions held within 10 degrees; return in words what was done."""
     from rdkit.Chem import AllChem, rdMolTransforms
 
     if not AllChem.MMFFHasAllMoleculeParams(mol):
@@ -113,4 +114,4 @@ def _relax(mol: Any, conformer: int, held: Any) -> str:
         forces.MMFFAddTorsionConstraint(*torsion, False, angle - 10, angle + 10, 20.0)
     forces.Initialize()
     forces.Minimize(maxIts=STEPS)
-    return "MMFF94" + (", torsions held" if held else "")
+    return "MMFF94" + (", torsions held within 10 degrees" if held else "")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from potentials.errors import InputError, MissingProgramError
+from potentials.physics.parameters import PhysicsParameters
 from tasks.physics.charges import SOFT, STIFFNESS, STIFFNESS_OF_DIPOLES, THRESHOLD, Charges
 from tasks.physics.d4 import DFTD4
 from tasks.physics.densities import PER_AREA, PYSCF, SHELLS, Level
@@ -21,14 +22,14 @@ from tasks.physics.samples import Sample
 from tasks.physics.xdm import A1, A2
 from tasks.xtb import TBLITE, check_tblite
 
-FORMAT = 1
+FORMAT = 2
 """Changes when the same molecules give other parameters."""
 
 DENSITY, XTB = "pbe0/aug-cc-pvdz", "gfn2-xtb"
 
 LEVELS = {
     DENSITY: "charges from the electrostatic potential and dipoles of PBE0/aug-cc-pVDZ densities, C6 by XDM",
-    XTB: "charges from GFN2-xTB's dipoles, C6 by its D4 model: for a rehearsal with GFN2-xTB labels",
+    XTB: "charges from GFN2-xTB's dipoles, C6 of D4 by dftd4: for a rehearsal with GFN2-xTB labels",
 }
 """What the charges are fitted to at each level."""
 
@@ -38,9 +39,17 @@ DISPERSION = {DENSITY: "xdm", XTB: "d4"}
 MODELS = ("xdm", "d4", "d4s")
 """Models of the C6 coefficients."""
 
-FACTORS = (0.4, 0.055, 0.5)
-"""Thole's a of charges with dipoles (Fanourgakis and Xantheas 2008) and of dipoles with dipoles, and the factor of
-charges four bonds apart: `PhysicsParameters.thole_charge`, `thole_dipole` and `scale_15`."""
+FACTORS = (PhysicsParameters.thole_charge, PhysicsParameters.thole_dipole, PhysicsParameters.scale_15)
+"""Thole's a of charges with dipoles and of dipoles with dipoles (Burnham, Anick, Mankoo and Reiter 2008), and the
+factor of charges four bonds apart."""
+
+APPROXIMATIONS = {
+    "densities": "density fitting, PySCF's grid of level 3; free atoms without fitting, spherically averaged",
+    "damping": "a1 and a2 are those of aug-cc-pVTZ, for damped C6, C8 and C10; here C6 alone is damped",
+    "vdw_radius": "the distance of unlike atoms is the sum of halves, not XDM's own for the pair",
+    "hidden types": "the mean over the neighbours that a cut bond may hide",
+}
+"""Where the parameters are less than their sources, kept beside them."""
 
 SOURCES = {
     "polarizabilities": "alpha_free V/V_free: Becke and Johnson 2007 (XDM), CRC Handbook, 88th edition",
@@ -113,14 +122,21 @@ def facts_of(
             "directions_left_to_the_prior": charges.undecided,
             "prior": "Mulliken charges of GFN2-xTB" if level == XTB else "Hirshfeld charges",
         },
+        "approximations": APPROXIMATIONS,
         "damping": {"a1": A1, "a2_bohr": A2, "b": "6.67 / (a1 Rc + a2)"},
         "units": {
             "dipole": "D",
-            "quadrupole": "D Angstrom",
+            "dipole_error": "D",
+            "quadrupole_error": "D Angstrom",
+            "polarizability": "Angstrom^3",
             "potential_error": "relative",
             "potential_rms": "kcal/mol/e",
         },
-        "rms": {name: float(np.sqrt(np.mean(np.square(found)))) for name, found in errors.items()},
+        "rms": {
+            name: float(np.sqrt(np.mean(np.square(found))))
+            for name, found in errors.items()
+            if name.endswith("_error") or name == "dipole"
+        },
         "residuals": [dict(one) for one in charges.residuals],
         "geometries": [_written(geometry) for geometry in geometries],
         "sources": {k: v for k, v in SOURCES.items() if k not in (*MODELS, *LEVELS) or k in (dispersion, level)},

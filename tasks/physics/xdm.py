@@ -24,7 +24,9 @@ FREE_POLARIZABILITY = {
 """Angstrom^3 (CRC Handbook, 88th edition)."""
 
 A1, A2 = 0.4186, 2.6791 / BOHR
-"""Kannemann and Becke's damping, for PBE0/aug-cc-pVTZ: no unit, and bohr."""
+"""Of the van der Waals distance a1 Rc + a2, for PBE0/aug-cc-pVTZ, from postg's table: no unit, and bohr.
+
+The form: Kannemann and Becke, J. Chem. Theory Comput. 6, 1081 (2010)."""
 
 LEAST = 1e-12
 """Spin density (bohr^-3) below which a point is left out."""

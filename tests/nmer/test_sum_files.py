@@ -109,6 +109,10 @@ def changed(file: Path, *path: Any, value: Any) -> None:
         (("waters",), -1, "waters is -1"),
         (("waters",), 10**12, "waters is 10"),
         (("waters",), "many", "is damaged"),
+        (("waters",), 1.5, "1.5 is not a whole number"),
+        (("waters",), float("inf"), "inf is not a whole number"),
+        (("waters",), True, "True is not a whole number"),
+        (("bonds", 0), [0, 1.5], "1.5 is not a whole number"),
         (("waters",), 1, "missing for the n-mers ch3-water"),
     ],
 )

@@ -347,3 +347,18 @@ def test_waters_among_themselves_are_left_to_their_own_model(tmp_path: Path) -> 
         step[atom, coordinate] = 1e-4
         slope = (float(model.energy(x + step)) - float(model.energy(x - step))) / 2e-4
         assert slope == pytest.approx(gradient[atom, coordinate], abs=2e-6)
+
+
+def test_labels_of_different_levels_are_told() -> None:
+    """Approximations of one level may be added up on purpose, but not without a word."""
+    of = {name: "labels CCSD(T)/cc-pVDZ" if name == "ch" else "labels GFN2-xTB" for name in POTENTIALS}
+    mixed = {name: replace(p, remarks=(of[name],)) for name, p in POTENTIALS.items()}
+    model = nmer.sum_potential("AceAla2Nme", mixed)
+    (told,) = (remark for remark in model.remarks if "levels" in remark)
+    assert "CCSD(T)/cc-pVDZ (ch)" in told and "GFN2-xTB (ch3" in told
+    assert not any("levels" in r for r in nmer.sum_potential("AceAla2Nme", POTENTIALS).remarks)
+
+
+def test_a_molecule_with_water_in_it_is_refused() -> None:
+    with pytest.raises(nmer.InputError, match="has water molecules in it; allowed: the molecule without them"):
+        nmer.sum_potential("CC.O", POTENTIALS)

@@ -20,8 +20,6 @@ from recipes.schema.patterns import check_basis_name, check_functional_name
 if TYPE_CHECKING:
     from recipes.schema.labelling import Labelling
 
-    pass
-
 Surface = Callable[[Floats], tuple[float, Floats]]
 """(atoms, 3) in Angstrom -> energy in hartree and gradient (atoms, 3) in hartree/Angstrom."""
 

@@ -104,6 +104,7 @@ def label_configurations(
         ledger.record_protocol(protocol.id, protocol.settings)
         work, failed = work_left(ledger, protocol, list(geometries), limits, retry)
         size = batch_size(engine.labels_per_process, len(work), sum(client.ncores().values()))
+        wanted = list(work)
         tasks = (
             LabelTask(
                 labels=tuple(
@@ -116,7 +117,7 @@ def label_configurations(
                 spool=ledger.spool,
                 scratch=scratch.resolve(),
             )
-            for batch in (list(work)[start : start + size] for start in range(0, len(work), size))
+            for batch in (wanted[start : start + size] for start in range(0, len(wanted), size))
         )
         already = len(geometries) - len(work)
         queue = LabelQueue(ledger, client, protocol.parts, limits, progress, already - failed, failed)

@@ -125,6 +125,13 @@ class BiasSpec:
     biasfactor: float
     walls: Walls | None = None
 
+    def __post_init__(self) -> None:
+        """Raise ValueError unless every variable has a family and every family a grid: the kernel trusts it."""
+        if len(self.family) != len(self.cvs) or set(self.family) != set(range(len(self.grids))):
+            raise ValueError(
+                f"{len(self.cvs)} variables of the families {self.family} do not fit {len(self.grids)} grids"
+            )
+
     @property
     def members(self) -> list[list[int]]:
         """The numbers of each family's variables."""

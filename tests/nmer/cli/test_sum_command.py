@@ -101,6 +101,7 @@ def test_sum_refuses_in_one_sentence_and_writes_nothing(
         (("AceAla3Nme", "--use", "ch=ch3@1"), "caps"),
         (("AceAla3Nme", "--use", "ch=ch@9"), "'ch@9' is not in the store"),
         (("AceAla3Nme", "--waters", "-1"), "waters is -1"),
+        (("CC.O",), "'CC.O' has water molecules in it"),
         (("AceAla3Nme", "--waters", "1"), "has no potentials of ch3-water, conh-water, ch-water"),
         (("AceGly2Nme",), "has no potentials of ch2"),
         (("AceGly2Nme", "--family", "polyalanine"), "are not in the family 'polyalanine'"),
@@ -112,7 +113,7 @@ def test_sum_refuses_in_one_sentence_and_writes_nothing(
         (("AceAla3Nme", "--at", "order.xyz"), "bonded in AceAla3Nme"),
         (("AceAla3Nme", "--at", "cell.xyz"), "not periodic"),
         (("AceAla3Nme", "--out", "other.xyz"), "exists already"),
-        (("AceAla3Nme", "--out", "other.xyz/sum.toml"), "cannot be written"),
+        (("AceAla3Nme", "--out", "other.xyz/sum.toml"), "cannot write into"),
         (("AceAla3Nme", "--store", "other.xyz"), "not a store"),
     ):
         more = () if "--store" in words else ("--store", store.path)

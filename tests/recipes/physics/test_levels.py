@@ -8,7 +8,7 @@ import pytest
 
 from potentials.errors import InputError
 from recipes.load import load_recipe
-from recipes.physics.levels import beneath, divided
+from recipes.physics.levels import beneath, divided, named_at
 from recipes.physics.table import read_physics_toml, shipped_physics
 from recipes.protocols import with_protocol
 from storage.physics import has_physics, load_physics
@@ -25,6 +25,14 @@ def test_a_baseline_without_a_version_has_the_level_of_the_labels() -> None:
     recipe = load_recipe("ch-conh", "laptop")
     assert recipe.fitting.baseline == "physics:polyalanine"
     assert with_protocol(recipe, "gfn2-xtb").fitting.baseline == "physics:polyalanine-gfn2-xtb"
+
+
+def test_parameters_of_a_rehearsal_are_named_after_their_level() -> None:
+    assert named_at("polyalanine", "pbe0/aug-cc-pvdz") == "polyalanine"
+    for name in ("polyalanine", "polyalanine-gfn2-xtb"):
+        assert named_at(name, "gfn2-xtb") == "polyalanine-gfn2-xtb"
+    with pytest.raises(InputError, match="is for --level gfn2-xtb"):
+        named_at("polyalanine-gfn2-xtb", "pbe0/aug-cc-pvdz")
 
 
 @pytest.mark.parametrize("name", sorted(shipped_physics()))
@@ -48,5 +56,5 @@ def test_labels_over_parameters_of_another_level_are_refused(tmp_path: Path) -> 
     assert resolve(rehearsal, store).physics == load_physics(store, "physics:polyalanine-gfn2-xtb").digest
     for one, labels in ((recipe, rehearsal), (rehearsal, recipe)):
         mixed = one.model_copy(update={"labelling": labels.labelling})
-        with pytest.raises(InputError, match=r"level .* allowed: physics:polyalanine"):
+        with pytest.raises(InputError, match=r"level .* a version of physics:polyalanine"):
             resolve(mixed, store).baseline(store)

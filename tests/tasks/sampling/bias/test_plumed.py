@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nmer.cli.main import main
+from potentials.errors import InputError
 from tasks.sampling.bias.driver import drive, write_hills
 from tasks.sampling.bias.plumed_input import read_plumed
 from tests.numerical import slopes_of
@@ -73,6 +74,31 @@ def test_default_units_centres_dihedrals_and_walls(tmp_path: Path) -> None:
         return float(drive(plumed, path, masses, np.arange(30), 1.0).bias[-1])
 
     assert slopes_of(last_bias, positions[-1]) == pytest.approx(-found.forces[-1], rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("t: TORSION", "t: RMSD", "plumed.dat, line 3: action 'RMSD' is not supported; allowed: UNITS, COM"),
+        ("BIASFACTOR=8", "BIASFACTOR=8 WALKERS_MPI", "line 4: keyword 'WALKERS_MPI' of PBMETAD is not supported"),
+        ("PF0=d PF1=t", "PF0=d", "must contain every argument of ARG exactly once"),
+        ("SIGMA=0.02,0.3", "SIGMA=0.02", "SIGMA=0.02 has 1 values; 2 are needed"),
+        ("ARG=d AT", "ARG=q AT", "ARG=q is not a variable defined above; allowed: d, t"),
+        ("ATOMS=1,2,3,4", "ATOMS=1,2,3", "TORSION needs a label and 4 atoms"),
+        ("ATOMS=1-3 ", "ATOMS=1:3 ", "ATOMS=1:3 cannot be read"),
+        ("PRINT ARG=d", "PRINT ARG=z", "PRINT ARG=z is not known"),
+        ("... PBMETAD\n", "", "does not end with '...'"),
+        ("c: COM", "UNITS LENGTH=inch\nc: COM", "LENGTH=inch is not supported; allowed: nm, A, Bohr"),
+        ("HEIGHT=2.0", "HEIGHT=tall", "HEIGHT=tall is not a number"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(old: str, new: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "plumed.dat"
+    assert old in SMALL
+    path.write_text(SMALL.replace(old, new, 1))
+    with pytest.raises(InputError) as caught:
+        read_plumed(path)
+    assert words in str(caught.value)
 
 
 def test_the_bias_command_is_a_driver(

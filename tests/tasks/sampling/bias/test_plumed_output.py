@@ -257,3 +257,12 @@ def test_pools_of_which_the_frames_changed_have_a_new_key(sampling: dict[str, ob
     grids = window_bias(NMER, settings.bias, 300.0, (0.0, 4.0)).grids
     if any(grid.wraps and grid.points % 2 == 0 for grid in grids):
         assert new or settings.sampler == "normal-modes"
+
+
+def test_a_bias_needs_a_grid_for_each_family() -> None:
+    """A specification cut to some variables is cut to their grids as well."""
+    spec = short_spec()
+    cut = replace(spec, cvs=spec.cvs[:7], family=spec.family[:7], grids=spec.grids[:7])
+    assert plumed_input(cut, 100).count("PF") == 14
+    with pytest.raises(ValueError, match="do not fit 10 grids"):
+        replace(spec, cvs=spec.cvs[:7], family=spec.family[:7])

@@ -24,9 +24,9 @@ from recipes.load import load_recipe
 from recipes.schema.recipe import Sampling
 from storage.records import Pool
 from tasks.progress import ProgressLine
-from tasks.sampling.bias.kernel import CAPACITY, LENGTH, RING, STRIDE
+from tasks.sampling.bias.kernel import CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias
 from tasks.sampling.bias.specification import window_bias
-from tasks.sampling.engine import install_bias, run, run_recorded, simulation
+from tasks.sampling.engine import install_bias, install_python_bias, run, run_recorded, simulation
 from tasks.sampling.frames import com_distance
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.samplers.pbmetad.segments import read_state, segments
@@ -58,6 +58,28 @@ def test_every_water_is_tip4p(tmp_path: Path) -> None:
             run(program, 0, first=True)
             parts.append(program.get_thermo("pe"))
     assert parts[0] - parts[1] - parts[2] == pytest.approx(expected, abs=5e-4)
+
+
+def test_the_compiled_callback_is_bitwise_the_python_one(tmp_path: Path) -> None:
+    ends = []
+    for compiled in (True, False):
+        buffer = window_bias(
+            NMER, SMALL.bias.model_copy(update={"pace": 20, "height": 0.5}), 500.0, (0.0, 4.0)
+        ).buffer()
+        force = np.empty((NMER.natoms, 3))
+
+        def python(step: int, x: np.ndarray, buffer: np.ndarray = buffer, force: np.ndarray = force) -> np.ndarray:
+            apply_bias(buffer, step, np.ascontiguousarray(x[: NMER.natoms]), force)
+            return force
+
+        with simulation(NMER, tmp_path / "data", temperature=500, timestep=0.5, damping=100, seed=3) as program:
+            install_bias(program, buffer) if compiled else install_python_bias(program, python)
+            run(program, 400, first=True)
+            run(program, 200)
+            ends.append((program.numpy.extract_atom("x")[: NMER.natoms].copy(), buffer))
+    np.testing.assert_array_equal(ends[0][0], ends[1][0])
+    np.testing.assert_array_equal(ends[0][1], ends[1][1])
+    assert ends[0][1][HILLS] == 30 * 20
 
 
 def test_a_pool_has_its_frames_in_their_windows_with_exact_caps(tmp_path: Path) -> None:
