@@ -60,6 +60,24 @@ class Placements:
         lengths = np.array([p.lengths for p in placements], dtype=np.float64)
         return cls(atoms, np.where(anchors < 0, atoms, anchors), lengths)
 
+    @classmethod
+    def together(cls, bodies: Sequence[Placements]) -> Placements:
+        """Return the placements of n-mers whose bodies are at the given placements, in their order."""
+        return cls(
+            np.concatenate([one.atoms for one in bodies], axis=1),
+            np.concatenate([one.anchors for one in bodies], axis=1),
+            np.concatenate([one.lengths for one in bodies], axis=1),
+        )
+
+    def rows(self, which: Ints) -> Placements:
+        """Return some of the occurrences."""
+        return Placements(self.atoms[which], self.anchors[which], self.lengths[which])
+
+    def columns(self, which: Sequence[int]) -> Placements:
+        """Return some of the atoms of every occurrence."""
+        chosen = list(which)
+        return Placements(self.atoms[:, chosen], self.anchors[:, chosen], self.lengths[:, chosen])
+
     @property
     def caps(self) -> Bools:
         """Which of `atoms` are caps."""
