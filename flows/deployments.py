@@ -67,11 +67,15 @@ def of_recipe(recipe: Recipe, plan: Plan, version: str) -> dict[str, Any]:
 
 
 def of_family(name: str, recipes: Sequence[Recipe], plan: Plan, version: str) -> dict[str, Any]:
-    """Return the deployment of a family, as ``prefect.yaml`` has it."""
+    """Return the deployment of a family, as ``prefect.yaml`` has it.
+
+    A deployment is known by its name alone: a family that is called like one of its recipes has a longer one.
+    """
     parameters = {"name": name, "recipes": [_content(recipe) for recipe in recipes]}
     title = f"The {len(recipes)} n-mers of {name}, one after the other"
     about = {"description": title, "entrypoint": FAMILY, "parameters": parameters}
-    return _deployment(name, recipes[0].preset, about, plan, version)
+    own = f"{name}-family" if any(recipe.name == name for recipe in recipes) else name
+    return _deployment(own, recipes[0].preset, about, plan, version) | {"tags": tags_of(name, recipes[0].preset)}
 
 
 def _deployment(name: str, preset: str | None, about: dict[str, Any], plan: Plan, version: str) -> dict[str, Any]:

@@ -40,10 +40,12 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "conh-conh-pair",
     ),
     "polyalanine-water": ("ch-water", "ch3-water", "conh-water"),
+    "water": ("water", "water-water", "water-water-water"),
 }
 """Members of each family, in the order in which they are trained.
 
 Polyalanine has the 14 n-mers of paper I, and the pair of -CONH- that are not bonded; with water the 3 of paper II.
+Water is a model of its own, of one, two and three molecules.
 """
 
 PUBLISHED = {

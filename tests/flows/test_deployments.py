@@ -45,14 +45,16 @@ def test_the_shipped_file_is_what_the_command_writes() -> None:
     shipped = yaml.safe_load((ROOT / "deploy" / "prefect.yaml").read_text())
     by_name = {entry["name"]: entry for entry in shipped["deployments"]}
     members = [name for family in FAMILIES.values() for name in family]
-    assert set(by_name) == {f"{name}-laptop" for name in (*members, *FAMILIES)}
-    for name in (*members, *FAMILIES):
-        assert by_name[f"{name}-laptop"]["tags"] == ["nmer", name, "laptop"]
-        assert "store" not in by_name[f"{name}-laptop"]["parameters"]  # that of whoever runs it
+    families = {name: f"{name}-family-laptop" if name in members else f"{name}-laptop" for name in FAMILIES}
+    deployed = {name: f"{name}-laptop" for name in members}
+    assert set(by_name) == {*deployed.values(), *families.values()} and len(by_name) == len(shipped["deployments"])
+    for name, deployment in [*deployed.items(), *families.items()]:
+        assert by_name[deployment]["tags"] == ["nmer", name, "laptop"]
+        assert "store" not in by_name[deployment]["parameters"]  # that of whoever runs it
     for name in members:
         assert Recipe(**by_name[f"{name}-laptop"]["parameters"]["recipe"]) == load_recipe(name, "laptop")
     for name, family in FAMILIES.items():
-        recipes = [Recipe(**r) for r in by_name[f"{name}-laptop"]["parameters"]["recipes"]]
+        recipes = [Recipe(**r) for r in by_name[families[name]]["parameters"]["recipes"]]
         assert recipes == [load_recipe(member, "laptop") for member in family]
 
 

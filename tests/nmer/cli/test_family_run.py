@@ -63,9 +63,9 @@ def test_bad_input_is_said_before_anything_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for words, expected in (
-        ((), "give a recipe, or --all and a family (polyalanine, polyalanine-water), and not both"),
+        ((), "give a recipe, or --all and a family (polyalanine, polyalanine-water, water), and not both"),
         (("ch", "--all", "polyalanine"), "and not both"),
-        (("--all", "polyglycine"), "family 'polyglycine' is unknown; allowed: polyalanine, polyalanine-water"),
+        (("--all", "polyglycine"), "is unknown; allowed: polyalanine, polyalanine-water, water"),
         (("--all", "polyalanine", "--preset", "huge"), "preset 'huge' is unknown"),
         (("--all", "polyalanine", "--protocol", "magic"), "protocol 'magic' is unknown"),
         (("--all", "polyalanine", "--workers", "0"), "--workers 0 must be from 1 to 10,000"),

@@ -9,7 +9,7 @@ from nmer.cli.main import main
     ("words", "said"),
     [
         (["AceAla9Nme"], "--molecule"),
-        (["nothing-there"], "is no family (polyalanine, polyalanine-water); give molecules with --molecule"),
+        (["nothing-there"], "is no family (polyalanine, polyalanine-water, water); give molecules with"),
         (["mine", "--molecule", "conh-water"], "has caps"),
         (["mine", "--molecule", "C" * 40], "smaller molecules"),
         (["mine", "--molecule", "O", "--level", "mp2"], "gfn2-xtb"),

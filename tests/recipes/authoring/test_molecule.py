@@ -97,7 +97,7 @@ def test_an_n_mer_of_a_ring_with_the_name_of_a_shipped_recipe_is_refused() -> No
 
 
 def test_a_name_with_line_ends_stays_in_its_comment() -> None:
-    found = fragment_molecule(read_molecule("O"))
+    found = fragment_molecule(read_molecule("CC"))
     (made,) = molecule_recipes("a\nb = 1\x1b[2J" + "x" * 200, found, choose_force_field)
     assert r"a b = 1\x1b[2Jxx" in made.text and "\x1b" not in made.text and "\nb = 1" not in made.text
 

@@ -18,6 +18,7 @@ from recipes.authoring.own import MOST_ATOMS, OwnRecipe, own_nmer, own_recipe
 from recipes.chemistry.molecules import lowest_conformer
 from recipes.chemistry.placing import GAP, beside, central_atom, windows_of, windows_of_three
 from recipes.chemistry.species import read_species
+from recipes.families import FAMILIES
 from recipes.load import expanded_toml, load_recipe, shipped_recipes
 from tasks.sampling.bias.cvs import cv_families
 from tasks.sampling.force_field import check_force_field, choose_force_field
@@ -238,9 +239,9 @@ def test_three_that_make_no_potential(smiles: tuple[str, ...], message: str) -> 
         own_nmer("mine", *(read_species(text) for text in smiles), relax=relaxed)
 
 
-@pytest.mark.parametrize("name", ["water-water", "water-water-water"])
+@pytest.mark.parametrize("name", FAMILIES["water"])
 def test_the_recipes_of_water_are_what_nmer_new_decides(name: str) -> None:
-    """But for their geometries, and the windows of three."""
+    """But for geometries, the degree of one, the windows of three, and V_phys with shorter radii."""
     count = name.count("water")
     nmer = own_nmer(name, *[read_species("water")] * count, relax=relaxed)
     made = own_recipe(nmer, ("O",) * count, *choose_force_field(nmer)).text
@@ -248,8 +249,18 @@ def test_the_recipes_of_water_are_what_nmer_new_decides(name: str) -> None:
     ours, theirs = (tomllib.loads(text) for text in (made, shipped))
     for section in ("nmer", "title"):
         ours.pop(section), theirs.pop(section)
+    if count == 1:
+        parts = [theirs, *(theirs["presets"][preset] for preset in ("laptop", "paper"))]
+        assert [part["fitting"].pop("degree") for part in parts] == [8, 6, 8]
+        for part in (ours, *(ours["presets"][preset] for preset in ("laptop", "paper"))):
+            part["fitting"].pop("degree")
     if count == 3:
         assert theirs["sampling"].pop("windows") == [[0, 3.5], [3.5, 4.5], [4.5, 5.5]]
         ours["sampling"].pop("windows")
+    if count > 1:
+        radii = theirs["fitting"].pop("switching")
+        assert (radii.pop("r_in"), radii.pop("r_out")) == (4.5, 6.5)
+        assert ours["fitting"].pop("switching")["atoms"] == radii["atoms"]
+    assert theirs["fitting"].pop("baseline") == "physics:polyalanine"
     assert ours == theirs
     assert load_recipe(name).build_nmer().symmetry == nmer.symmetry
