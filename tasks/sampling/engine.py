@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib.metadata
-import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +13,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from potentials.arrays import Floats
-from potentials.errors import MissingProgramError, StageError
+from potentials.errors import StageError
 from potentials.nmers.nmer import NMer
 from recipes.schema.sampling import AtomType
+from tasks.mpi import load_mpi
 from tasks.sampling.bias.kernel import lammps_callback
 from tasks.sampling.force_field import FORCE_FIELDS, ForceFunction, nmer_parameters
 from tasks.sampling.force_fields.lammps_input import force_field_commands, lammps_data, motion_commands
@@ -28,31 +25,6 @@ from tasks.sampling.force_fields.parameters import Parameters
 
 class ExplosionError(StageError):
     """LAMMPS lost atoms, a number is not finite, or a calculator gave no forces."""
-
-
-@cache
-def load_mpi() -> None:
-    """Load the MPI library that the LAMMPS wheel links to, from where the mpich wheel installed it.
-
-    LAMMPS runs in one process here: UCX_TLS keeps MPI from opening network ports.
-
-    Raises
-    ------
-    InputError
-        If it is not installed.
-    """
-    candidates = [Path(sys.prefix) / "lib" / "libmpi.so.12"]
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        files = importlib.metadata.files("mpich") or []
-        candidates = [Path(str(f.locate())).resolve() for f in files if f.name == "libmpi.so.12"] + candidates
-    for path in candidates:
-        if path.exists():
-            os.environ.setdefault("UCX_TLS", "self,sm")
-            ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
-            return
-    raise MissingProgramError(
-        "sampling.engine 'native' needs libmpi.so.12 for LAMMPS; install it with: pip install mpich"
-    )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Simulation with potentials: the sum in programs that move atoms."""
