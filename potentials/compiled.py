@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property, update_wrapper
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -87,17 +88,18 @@ class Compiled:
 
 
 class FromNumba:
-    """A function of numba's own that compiled functions call by name; numba is imported when one is compiled."""
+    """A function that compiled functions call by name, of numba or of a module that imports numba.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    The module is imported when a function that calls it is compiled.
+    """
+
+    def __init__(self, name: str, module: str = "numba") -> None:
+        self._name, self._module = name, module
 
     @property
     def dispatcher(self) -> Any:
         """The function."""
-        import numba
-
-        return getattr(numba, self._name)
+        return getattr(import_module(self._module), self._name)
 
 
 carray: Any = FromNumba("carray")
@@ -159,9 +161,12 @@ def _stamps(function: Callable[..., Any]) -> tuple[tuple[str, float, int], ...]:
         seen[id(one)] = one
         for name in one.__code__.co_names:
             called = one.__globals__.get(name)
-            called = getattr(called, "_function", getattr(called, "py_func", None))
-            if called is not None:
-                waiting.append(called)
+            if isinstance(called, FromNumba):
+                called = called.dispatcher
+            for attribute in ("_function", "py_func", "_defn"):  # of `Compiled`, of numba's, of an intrinsic
+                if hasattr(called, attribute):
+                    waiting.append(getattr(called, attribute))
+                    break
     files = sorted({one.__code__.co_filename for one in seen.values()})
     return tuple((Path(file).name, (found := os.stat(file)).st_mtime, found.st_size) for file in files)
 

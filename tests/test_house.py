@@ -202,7 +202,7 @@ def test_tests_mirror_the_folders() -> None:
 
 
 def test_potentials_need_only_the_scientific_stack() -> None:
-    allowed = {"numpy", "numba", "scipy", "ase", "potentials"} | set(sys.stdlib_module_names)
+    allowed = {"numpy", "numba", "llvmlite", "scipy", "ase", "potentials"} | set(sys.stdlib_module_names)
     for module in modules().values():
         assert module.room != "potentials" or module.packages <= allowed, module.name
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
+from threading import Lock
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,41 +13,52 @@ from numpy.typing import ArrayLike
 from potentials.arrays import Floats
 from potentials.energy_function import EnergyFunction
 from potentials.errors import InputError
-from potentials.evaluation import Contribution, Evaluation, NMerContribution
-from potentials.physics.model import PhysicsPotential
+from potentials.evaluation import Contribution, Evaluation, NMerContribution, evaluated, together
 from potentials.physics.parameters import PhysicsParameters
 from potentials.pip.potential import Potential
+from potentials.systems.cell import Cell
+from potentials.systems.corrections import NO_CELL, Corrections, is_compiled
+from potentials.systems.near import Near
 from potentials.systems.placement import Placement, Placements
+from potentials.systems.system import BondTree
 
 
 class ManyBodyPotential(EnergyFunction):
     """V = sum over the n-mers' occurrences of their corrections + V_phys(whole).
 
     The correction of an n-mer is its n-body energy without V_phys' part; see `Potential.correction`. Caps are
-    placed on the cut bonds, every n-mer is evaluated once for all its occurrences, and the gradients of caps are
-    transferred exactly to the atoms at both ends of the cut bonds.
+    placed on the cut bonds, and the gradients of caps are transferred exactly to the atoms at both ends of the cut
+    bonds. All occurrences are evaluated in one compiled call, eight at a time.
 
     Parameters
     ----------
     symbols
-        Element of each of the molecule's atoms.
+        Element of each of the system's atoms.
     placements
-        Every occurrence of an n-mer, those with water included.
+        Every occurrence of an n-mer that is always there: of bonded n-mers, or of all pairs.
     potentials
         The potential of each n-mer by its name.
     physics
-        Energies of the whole molecule to be added: V_phys, water.
+        Energies of the whole system to be added: V_phys, water.
     remarks
         Phrases on what the sum leaves out.
     onemers
         Names of the n-mers that are a single 1-mer: their V_phys is zero, so that it does not matter which V_phys
         they were fitted over, if any.
+    near
+        The n-mers that are found by distance, in every configuration anew; None: there are none.
+    cell
+        The periodic cell; None in vacuum.
+    bonds
+        Bonds along which molecules are made whole in a cell; every atom may then be given at any image.
+    threads
+        Number of threads that evaluate n-mers.
 
     Raises
     ------
     InputError
-        If a potential is missing, its elements differ from those of an occurrence, or the potentials were fitted
-        over different V_phys, or over one that is not among the `physics`.
+        If a potential is missing, its elements differ from those of an occurrence, the potentials were fitted over
+        different V_phys, or over one that is not among the `physics`, or an energy cannot be had in a cell.
     """
 
     def __init__(
@@ -55,8 +69,14 @@ class ManyBodyPotential(EnergyFunction):
         physics: Sequence[Contribution] = (),
         remarks: Sequence[str] = (),
         onemers: Collection[str] = (),
+        near: Near | None = None,
+        cell: Cell | None = None,
+        bonds: Sequence[tuple[int, int]] = (),
+        threads: int = 1,
     ) -> None:
-        names = list(dict.fromkeys(p.nmer for p in placements))
+        always = list(dict.fromkeys(p.nmer for p in placements))
+        found = [kind.nmer for kind in near.kinds] if near is not None else []
+        names = [*always, *(name for name in found if name not in always)]
         missing = [name for name in names if name not in potentials]
         if missing:
             have = ", ".join(potentials) or "none"
@@ -64,61 +84,173 @@ class ManyBodyPotential(EnergyFunction):
         for placement in placements:
             _check_atoms(symbols, placement, potentials[placement.nmer].nmer.symbols)
         _check_physics({name: potentials[name] for name in names if name not in onemers}, physics)
+        if threads < 1:
+            raise InputError(f"threads is {threads}; allowed: 1 or more")
         self._symbols = tuple(symbols)
         self.physics, self.remarks = tuple(physics), tuple(remarks)
+        self.near, self.cell, self.threads = near, cell, threads
         self.potentials = {name: potentials[name] for name in names}
         """The potential of each n-mer."""
         self.counts = {name: sum(p.nmer == name for p in placements) for name in names}
-        """How often each n-mer occurs."""
+        """How often each n-mer occurs, without those that are found by distance."""
         self._members = [
-            (name, potentials[name], Placements.of([p for p in placements if p.nmer == name])) for name in names
+            (name, potentials[name], Placements.of([p for p in placements if p.nmer == name])) for name in always
         ]
+        self._tree = BondTree.of(len(symbols), bonds)
+        self._physics: list[Any] = list(self.physics)
+        self._start()
+
+    def _start(self) -> None:
+        """Make what belongs to one sequence of configurations: neighbour lists and intermediate results."""
+        self._lock = Lock()
+        self._search = self.near.search() if self.near is not None else None
+        self._lists = -1
+        self._compiled = [name for name, potential in self.potentials.items() if is_compiled(potential)]
+        self._fixed = {name: placements for name, _, placements in self._members}
+        chosen = [cast(Potential, self.potentials[name]) for name in self._compiled]
+        places = [
+            self._fixed.get(p, Placements.none(q.nmer.natoms)) for p, q in zip(self._compiled, chosen, strict=True)
+        ]
+        self._corrections = Corrections(chosen, places, self.threads) if chosen else None
+
+    def trajectory(self) -> ManyBodyPotential:
+        """Return the same sum for configurations that follow one another, such as the steps of a simulation.
+
+        Its neighbour lists, and the induced dipoles of the steps before, are its own. Each trajectory, and each
+        replica that is simulated by itself, needs one.
+        """
+        found = copy(self)
+        found._physics = [c.trajectory() if hasattr(c, "trajectory") else c for c in self.physics]
+        found._start()
+        return found
 
     def __repr__(self) -> str:
         """Return three lines: the atoms, how often each n-mer occurs, the potentials and their status."""
-        occurrences = ", ".join(f"{name} {count}" for name, count in self.counts.items())
+        occurrences = [f"{name} {count}" for name, count in self.counts.items() if count]
+        if self.near is not None:
+            occurrences.append(f"found by distance: {', '.join(kind.nmer for kind in self.near.kinds)}")
         known = [
             f"{name}: {getattr(potential, 'name', '') or type(potential).__name__}"
             + (f" ({potential.status})" if hasattr(potential, "status") else "")
-            for name, potential, _ in self._members
+            for name, potential in self.potentials.items()
         ]
         physics = [type(contribution).__name__ for contribution in self.physics]
+        where = "" if self.cell is None else " in a periodic cell"
         return (
-            f"{type(self).__name__} of {len(self.symbols)} atoms, {sum(self.counts.values())} occurrences of "
-            f"{len(self.counts)} n-mers\n  {occurrences}\n  {'; '.join([*known, *physics])}"
+            f"{type(self).__name__} of {len(self.symbols)} atoms{where}, {sum(self.counts.values())} occurrences "
+            f"of {len(self.counts)} n-mers\n  {', '.join(occurrences)}\n  {'; '.join([*known, *physics])}"
         )
 
     @property
     def parameters(self) -> PhysicsParameters | None:
         """The parameters of V_phys that is added; None if there is none."""
-        return next((c.parameters for c in self.physics if isinstance(c, PhysicsPotential)), None)
+        return next((p for p in map(physics_of, self.physics) if p), None)
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """Element of each of the molecule's atoms."""
         return self._symbols
 
-    def evaluate(self, positions: Floats) -> Evaluation:
-        """Return energies, gradients and virials of (n, atoms, 3) in Angstrom; the shares are those of `parts`."""
+    def evaluate(self, positions: Floats, vectors: Floats | None = None) -> Evaluation:
+        """Return energies, gradients and virials; the shares are those of `parts`.
+
+        Parameters
+        ----------
+        positions
+            (m, atoms, 3), Angstrom. In a cell every atom may be at any image.
+        vectors
+            (3, 3) or (m, 3, 3), the cell's vectors in place of those of `cell`, Angstrom.
+
+        Raises
+        ------
+        InputError
+            If two atoms are in one place, there is no cell but vectors, or the cell is too small.
+        """
+        cells = self._cells(len(positions), vectors)
+        with self._lock:
+            if len(cells) == 0 and self._search is None:
+                return self._evaluate(positions, cells)
+            found = []
+            for n, one in enumerate(positions):
+                here = cells[n] if len(cells) else None
+                found.append(self._evaluate(self._tree.whole(one, here)[None], cells[n : n + 1]))
+        return found[0] if len(found) == 1 else together(found, positions.shape)
+
+    def _cells(self, configurations: int, vectors: Floats | None) -> Floats:
+        """Return the cell of each configuration, (m, 3, 3), or (0, 3, 3) without a cell."""
+        if self.cell is None:
+            if vectors is not None:
+                raise InputError("vectors of a cell are given for a sum in vacuum; allowed: a sum made for a cell")
+            return NO_CELL
+        rows = np.array(self.cell.vectors if vectors is None else vectors, dtype=np.float64)
+        if rows.shape not in ((3, 3), (configurations, 3, 3)) or not np.isfinite(rows).all():
+            raise InputError(f"the cell's vectors have shape {rows.shape}; allowed: (3, 3), finite, one a row")
+        return np.broadcast_to(rows, (configurations, 3, 3))
+
+    def _evaluate(self, whole: Floats, cells: Floats) -> Evaluation:
+        """Return the energies of whole molecules: of one configuration if n-mers are found by distance."""
         shares: dict[str, Floats] = {}
-        gradient = np.zeros_like(positions)
-        for name, potential, placements in self._members:
-            places = placements.positions(positions)
-            value, slope = _correction(potential, places.reshape(-1, *places.shape[2:]))
-            shares[name] = np.asarray(value).reshape(places.shape[:2]).sum(axis=1)
-            placements.add_on_atoms(positions, slope.reshape(places.shape), gradient)
-        for contribution in self.physics:
-            name = getattr(contribution, "share", type(contribution).__name__)
-            if isinstance(contribution, PhysicsPotential):
-                found = contribution.evaluate(positions)
-                slope = found.gradient
+        gradient, virial = np.zeros(whole.shape), np.zeros((len(whole), 3, 3))
+        places = self._find(whole, cells)
+        if self._corrections is not None:
+            energies, gradient, virial = self._corrections.evaluate(whole, cells)
+            shares |= dict(zip(self._compiled, energies.T, strict=True))
+        for name, (placements, shifts) in places.items():
+            if name not in shares:
+                shares[name] = self._singly(name, placements, shifts, whole, gradient, virial)
+        for contribution, evaluator in zip(self.physics, self._physics, strict=True):
+            found = evaluated(evaluator, whole, cells)
+            gradient += found.gradient
+            virial += cast(Floats, found.virial)
+            if physics_of(contribution):
                 shares |= {f"V_phys {share}": energy for share, energy in found.shares.items()}
             else:
-                value, slope = contribution.energy_and_gradient(positions)
-                shares[name] = shares.get(name, 0.0) + np.asarray(value)
-            gradient += slope
-        energy = np.sum([np.zeros(len(positions)), *shares.values()], axis=0)
-        return Evaluation(energy, gradient, shares, np.einsum("nai,naj->nij", gradient, positions))
+                name = getattr(contribution, "share", type(contribution).__name__)
+                shares[name] = shares.get(name, 0.0) + found.energy
+        return Evaluation(np.sum([np.zeros(len(whole)), *shares.values()], axis=0), gradient, shares, virial)
+
+    def _find(self, whole: Floats, cells: Floats) -> dict[str, tuple[Placements, Floats | None]]:
+        """Return where each n-mer is that is not compiled; find those near each other for all others."""
+        places: dict[str, tuple[Placements, Floats | None]] = {name: (p, None) for name, p in self._fixed.items()}
+        if self._search is not None and self.near is not None:
+            vectors = cells[0] if len(cells) else None
+            lists = self._search.find(whole[0], vectors)
+            if lists != self._lists and self._corrections is not None:
+                every = self._fixed | self._search.placements
+                self._corrections.place([every[name] for name in self._compiled])
+                self._lists = lists
+            for kind in self.near.kinds:
+                placements = self._search.placements[kind.nmer]
+                shifts = None
+                if vectors is not None and kind.nmer not in self._compiled:
+                    of_body = self.near.shifts(kind, placements, whole[0], vectors)
+                    sizes = np.diff(self.near.slots(kind))
+                    shifts = np.repeat(of_body, sizes, axis=1)
+                places[kind.nmer] = placements, shifts
+        return {name: place for name, place in places.items() if name not in self._compiled}
+
+    def _singly(
+        self,
+        name: str,
+        placements: Placements,
+        shifts: Floats | None,
+        whole: Floats,
+        gradient: Floats,
+        virial: Floats,
+    ) -> Floats:
+        """Add a potential that is not compiled, such as one with virtual sites; return its energies, (m,)."""
+        places = placements.positions(whole)
+        if shifts is not None:
+            places = places + shifts
+        value, slope = _correction(self.potentials[name], places.reshape(-1, *places.shape[2:]))
+        slope = slope.reshape(places.shape)
+        on_atoms = np.zeros(whole.shape)
+        placements.add_on_atoms(whole, slope, on_atoms)
+        gradient += on_atoms
+        virial += np.einsum("nai,naj->nij", on_atoms, whole)
+        if shifts is not None:
+            virial += np.einsum("noai,oaj->nij", slope, shifts)
+        return np.asarray(np.reshape(value, places.shape[:2]).sum(axis=1))
 
     def parts(self, positions: ArrayLike) -> dict[str, Floats]:
         """Return each contribution to the energy, (n,), kcal/mol: they add up to it.
@@ -129,7 +261,10 @@ class ManyBodyPotential(EnergyFunction):
         return dict(self.evaluate(self.as_batch(positions)[0]).shares)
 
     def energies(self, positions: ArrayLike) -> dict[str, Floats]:
-        """Return the corrections of each n-mer's occurrences, (n, occurrences), kcal/mol."""
+        """Return the corrections of each n-mer's occurrences, (n, occurrences), kcal/mol.
+
+        Those of n-mers that are found by distance are left out.
+        """
         batch, _ = self.as_batch(positions)
         found = {}
         for name, potential, placements in self._members:
@@ -137,6 +272,12 @@ class ManyBodyPotential(EnergyFunction):
             value = _correction(potential, places.reshape(-1, *places.shape[2:]))[0]
             found[name] = np.asarray(value).reshape(places.shape[:2])
         return found
+
+
+def physics_of(contribution: object) -> PhysicsParameters | None:
+    """Return the parameters of a contribution that is V_phys of the whole; None of any other."""
+    parameters = getattr(contribution, "parameters", None)
+    return parameters if isinstance(parameters, PhysicsParameters) else None
 
 
 def _correction(potential: NMerContribution, positions: Floats) -> tuple[float | Floats, Floats]:
@@ -151,7 +292,7 @@ def _check_physics(potentials: Mapping[str, NMerContribution], physics: Sequence
     over: dict[str, list[str]] = {}
     for name, potential in potentials.items():
         over.setdefault(getattr(potential, "physics_digest", ""), []).append(name)
-    added = [c.parameters.digest for c in physics if isinstance(c, PhysicsPotential)]
+    added = [p.digest for p in map(physics_of, physics) if p]
     if len(over) > 1:
         told = "; ".join(f"{', '.join(n)} over {d[:12] or 'none'}" for d, n in over.items())
         raise InputError(f"potentials that were fitted over different V_phys cannot be added up: {told}")

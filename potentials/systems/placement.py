@@ -61,6 +61,12 @@ class Placements:
         return cls(atoms, np.where(anchors < 0, atoms, anchors), lengths)
 
     @classmethod
+    def none(cls, natoms: int) -> Placements:
+        """Return no occurrences of an n-mer with so many atoms."""
+        nobody = np.zeros((0, natoms), dtype=np.int64)
+        return cls(nobody, nobody, np.zeros((0, natoms)))
+
+    @classmethod
     def together(cls, bodies: Sequence[Placements]) -> Placements:
         """Return the placements of n-mers whose bodies are at the given placements, in their order."""
         return cls(
