@@ -16,11 +16,62 @@ The others return pairs in an order of their own.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from potentials.arrays import Floats, Ints
 from potentials.compiled import njit
 from potentials.errors import InputError
-from potentials.systems.cell import check_width, widths
+
+
+def widths(vectors: ArrayLike) -> Floats:
+    """Return the distances between opposite faces of a cell, (3,), Angstrom.
+
+    Half the smallest is the largest distance up to which rounding fractional coordinates gives the nearest image.
+
+    Parameters
+    ----------
+    vectors
+        (3, 3), the cell's vectors, Angstrom, one a row.
+    """
+    return np.asarray(1.0 / np.linalg.norm(np.linalg.inv(np.asarray(vectors)), axis=0))
+
+
+def nearest_images(differences: Floats, vectors: Floats | None) -> Floats:
+    """Return difference vectors, (..., 3), Angstrom, after their fractional coordinates were rounded.
+
+    The result is the shortest image wherever that is shorter than half the cell's smallest width; `Cell.nearest`
+    is for every length.
+
+    Parameters
+    ----------
+    differences
+        Angstrom.
+    vectors
+        (3, 3), the cell's vectors, Angstrom, one a row; None without a cell.
+    """
+    if vectors is None:
+        return differences
+    return np.asarray(differences - np.rint(differences @ np.linalg.inv(vectors)) @ vectors)
+
+
+def check_cutoff(vectors: ArrayLike, cutoff: float, what: str = "the cut-off") -> None:
+    """Raise InputError unless a cell is at least twice a cut-off wide, measured between opposite faces.
+
+    Parameters
+    ----------
+    vectors
+        (3, 3), the cell's vectors, Angstrom, one a row.
+    cutoff
+        Angstrom.
+    what
+        What is cut off there, in the message.
+    """
+    width = float(widths(vectors).min())
+    if width < 2 * cutoff * (1 - 1e-12):
+        raise InputError(
+            f"the cell is {width:.3f} A wide, and {what} ends at {cutoff:g} A; allowed: cells at least twice as "
+            "wide between opposite faces"
+        )
 
 
 def pairs_within(points: Floats, vectors: Floats | None, cutoff: float) -> tuple[Ints, Ints]:
@@ -83,7 +134,7 @@ def _pairs(one: Floats, other: Floats, vectors: Floats | None, cutoff: float, sa
         rows, images = np.diag(high - low), 0
     else:
         rows, low, images = np.asarray(vectors, dtype=np.float64), np.zeros(3), 1
-        check_width(rows, cutoff, "the cut-off")
+        check_cutoff(rows, cutoff)
     across = widths(rows)
     most = max(3, int(np.ceil((4 * len(other)) ** (1 / 3))))
     bins = np.clip(np.floor(across / cutoff), 1, most).astype(np.int64)

@@ -10,7 +10,6 @@ from itertools import pairwise, product
 import numpy as np
 from ase.geometry.cell import complete_cell
 from ase.geometry.minkowski_reduction import minkowski_reduce
-from numpy.typing import ArrayLike
 
 from potentials.arrays import Bools, Floats
 from potentials.errors import InputError
@@ -97,57 +96,6 @@ class Cell:
             lengths[rows, first] = np.inf
             gap[here] = lengths.min(axis=1) - shortest
         return found.reshape(vectors.shape), gap.reshape(vectors.shape[:-1])
-
-
-def widths(vectors: ArrayLike) -> Floats:
-    """Return the distances between opposite faces of a cell, (3,), Angstrom.
-
-    Half the smallest is the largest distance up to which rounding fractional coordinates gives the nearest image.
-
-    Parameters
-    ----------
-    vectors
-        (3, 3), the cell's vectors, Angstrom, one a row.
-    """
-    return np.asarray(1.0 / np.linalg.norm(np.linalg.inv(np.asarray(vectors)), axis=0))
-
-
-def nearest_images(differences: Floats, vectors: Floats | None) -> Floats:
-    """Return difference vectors, (..., 3), Angstrom, after their fractional coordinates were rounded.
-
-    The result is the shortest image wherever that is shorter than half the cell's smallest width; `Cell.nearest`
-    is for every length.
-
-    Parameters
-    ----------
-    differences
-        Angstrom.
-    vectors
-        (3, 3), the cell's vectors, Angstrom, one a row; None without a cell.
-    """
-    if vectors is None:
-        return differences
-    return np.asarray(differences - np.rint(differences @ np.linalg.inv(vectors)) @ vectors)
-
-
-def check_width(vectors: ArrayLike, cutoff: float, what: str) -> None:
-    """Raise InputError unless a cell is at least twice a cut-off wide, measured between opposite faces.
-
-    Parameters
-    ----------
-    vectors
-        (3, 3), the cell's vectors, Angstrom, one a row.
-    cutoff
-        Angstrom.
-    what
-        What is cut off there, in the message.
-    """
-    width = float(widths(vectors).min())
-    if width < 2 * cutoff * (1 - 1e-12):
-        raise InputError(
-            f"the cell is {width:.3f} A wide, and {what} ends at {cutoff:g} A; allowed: cells at least twice as "
-            "wide between opposite faces"
-        )
 
 
 class AmbiguousImagesError(InputError):

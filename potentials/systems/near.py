@@ -18,9 +18,8 @@ import numpy as np
 from potentials.arrays import Floats, Ints
 from potentials.compiled import njit
 from potentials.errors import InputError
-from potentials.neighbours import pairs_between, pairs_within
+from potentials.neighbours import check_cutoff, nearest_images, pairs_between, pairs_within, widths
 from potentials.nmers.switching import Switching
-from potentials.systems.cell import check_width, nearest_images, widths
 from potentials.systems.placement import Placements
 
 SKIN = 1.0
@@ -210,7 +209,7 @@ class NearSearch:
             return False
         before, stretch = self._points, 1.0
         if vectors is not None and self._vectors is not None and not np.array_equal(vectors, self._vectors):
-            check_width(vectors, self._reach, "an n-mer")
+            check_cutoff(vectors, self._reach, "an n-mer")
             deformation = np.linalg.inv(self._vectors) @ vectors
             before, stretch = before @ deformation, float(np.linalg.svd(deformation, compute_uv=False).min())
         moved = nearest_images(points - before, vectors)
@@ -221,7 +220,7 @@ class NearSearch:
         self._skin = self.near.skin
         if vectors is not None and self._sets:
             for kind in self.near.kinds:
-                check_width(vectors, kind.switching.r_out, f"n-mer {kind.nmer}")
+                check_cutoff(vectors, kind.switching.r_out, f"n-mer {kind.nmer}")
             # up to half the width there is one image; beyond, the lists would not be complete
             self._skin = min(self._skin, max(0.0, float(widths(vectors).min()) / 2 - self._reach))
         self.placements = {kind.nmer: self._candidates(kind, points, vectors) for kind in self.near.kinds}

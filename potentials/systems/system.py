@@ -12,10 +12,8 @@ from ase.data import atomic_numbers, covalent_radii
 from potentials.arrays import Floats, Ints
 from potentials.errors import InputError
 from potentials.graph import components, neighbours
-from potentials.neighbours import pairs_within
-from potentials.systems.cell import Cell, check_width, nearest_images
-
-__all__ = ["LONGEST_BOND", "BondTree", "System", "check_width"]
+from potentials.neighbours import check_cutoff, nearest_images, pairs_within
+from potentials.systems.cell import Cell
 
 LONGEST_BOND = 1.6
 """A bond that is longer than this times the sum of the covalent radii is torn."""
@@ -243,3 +241,9 @@ class BondTree:
             at = placed[..., parents, :]
             placed[..., atoms, :] = at + nearest_images(placed[..., atoms, :] - at, vectors)
         return placed
+
+
+def check_width(cell: Cell | None, cutoff: float, what: str) -> None:
+    """Raise InputError unless a cell is at least twice a cut-off wide; see `check_cutoff`."""
+    if cell is not None:
+        check_cutoff(cell.vectors, cutoff, what)

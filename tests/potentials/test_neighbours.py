@@ -7,8 +7,8 @@ import pytest
 
 from potentials.arrays import Floats
 from potentials.errors import InputError
-from potentials.neighbours import pairs_between, pairs_within
-from potentials.systems.cell import Cell, check_width, nearest_images, widths
+from potentials.neighbours import check_cutoff, nearest_images, pairs_between, pairs_within, widths
+from potentials.systems.cell import Cell
 
 CELLS = {
     "vacuum": None,
@@ -51,7 +51,7 @@ def test_a_cell_narrower_than_twice_the_cut_off_is_refused() -> None:
     np.testing.assert_allclose(widths(skewed), [20 * 8 / np.hypot(18, 8), 8.0, 20.0])
     with pytest.raises(InputError, match=r"is 8\.000 A wide, and the cut-off ends at 4.1 A"):
         pairs_within(np.zeros((2, 3)), skewed, 4.1)
-    check_width(np.eye(3) * 8.0, 4.0, "n-mer x")
+    check_cutoff(np.eye(3) * 8.0, 4.0)
     with pytest.raises(InputError, match="not finite"):
         pairs_within(np.array([[0.0, np.nan, 0.0]]), None, 4.0)
 

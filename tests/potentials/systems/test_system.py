@@ -10,7 +10,7 @@ import pytest
 
 from potentials.errors import InputError
 from potentials.systems.cell import Cell
-from potentials.systems.system import System
+from potentials.systems.system import System, check_width
 
 VECTORS = np.array([[14.0, 0.0, 0.0], [3.0, 13.0, 0.0], [-2.0, 4.0, 15.0]])
 CELL = Cell(tuple(map(tuple, VECTORS)), (True, True, True))
@@ -97,3 +97,10 @@ def test_a_molecule_that_is_bonded_to_its_own_image_cannot_be_made_whole() -> No
 
 def test_ions_are_molecules_of_one_atom() -> None:
     assert System(("Na", "Cl"), np.array([[0.0, 0.0, 0.0], [3.0, 0.0, 0.0]]), ()).molecules == ((0,), (1,))
+
+
+def test_a_cell_is_measured_against_a_cut_off() -> None:
+    check_width(None, 100.0, "V_phys")
+    check_width(CELL, 6.0, "V_phys")
+    with pytest.raises(InputError, match=r"the cell is 12\.\d+ A wide, and V_phys ends at 7 A; allowed: cells"):
+        check_width(CELL, 7.0, "V_phys")
