@@ -105,48 +105,6 @@ class FromNumba:
 carray: Any = FromNumba("carray")
 
 
-class AtAddress:
-    """A C function that compiled functions call by its address: ``function(address, values)``, values as a tuple.
-
-    Parameters
-    ----------
-    signature
-        Types of what it returns and takes, as numba writes them.
-    """
-
-    def __init__(self, signature: str) -> None:
-        self._signature = signature
-
-    @cached_property
-    def dispatcher(self) -> Any:
-        """The function for numba, which is imported here."""
-        from numba.core.cgutils import ir
-        from numba.core.sigutils import normalize_signature
-        from numba.core.types import intp, none
-        from numba.extending import intrinsic
-
-        takes, gives = normalize_signature(self._signature)
-
-        def call(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            kinds = [context.get_value_type(kind) for kind in takes]
-            result = ir.VoidType() if gives == none else context.get_value_type(gives)
-            function = builder.inttoptr(values[0], ir.FunctionType(result, kinds).as_pointer())
-            given = zip(signature.args[1].types, takes, strict=True)
-            found = builder.call(
-                function,
-                [
-                    context.cast(builder, builder.extract_value(values[1], n), one, other)
-                    for n, (one, other) in enumerate(given)
-                ],
-            )
-            return context.get_dummy_value() if gives == none else found
-
-        def function(context: Any, address: Any, values: Any) -> Any:
-            return gives(intp, values), call
-
-        return intrinsic(function)
-
-
 def _stamps(function: Callable[..., Any]) -> tuple[tuple[str, float, int], ...]:
     """Return name, time and size of the files of a function and of all that it calls.
 
@@ -175,7 +133,7 @@ def _compile_called(function: Callable[..., Any]) -> None:
     """Replace the `Compiled` functions that a function calls by name with numba's."""
     names = function.__globals__
     for name in function.__code__.co_names:
-        if isinstance(names.get(name), (Compiled, FromNumba, AtAddress)):
+        if isinstance(names.get(name), (Compiled, FromNumba)):
             names[name] = names[name].dispatcher
 
 
@@ -287,3 +245,45 @@ class _Lenient:
         """Save compiled code if there is room."""
         with suppress(Exception):
             self._cache.save_overload(*values)
+
+
+class AtAddress(FromNumba):
+    """A C function that compiled functions call by its address: ``function(address, values)``, values as a tuple.
+
+    Parameters
+    ----------
+    signature
+        Types of what it returns and takes, as numba writes them.
+    """
+
+    def __init__(self, signature: str) -> None:
+        self._signature = signature
+
+    @property
+    def dispatcher(self) -> Any:
+        """The function for numba, which is imported here."""
+        from numba.core.cgutils import ir
+        from numba.core.sigutils import normalize_signature
+        from numba.core.types import intp, none
+        from numba.extending import intrinsic
+
+        takes, gives = normalize_signature(self._signature)
+
+        def call(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            kinds = [context.get_value_type(kind) for kind in takes]
+            result = ir.VoidType() if gives == none else context.get_value_type(gives)
+            function = builder.inttoptr(values[0], ir.FunctionType(result, kinds).as_pointer())
+            given = zip(signature.args[1].types, takes, strict=True)
+            found = builder.call(
+                function,
+                [
+                    context.cast(builder, builder.extract_value(values[1], n), one, other)
+                    for n, (one, other) in enumerate(given)
+                ],
+            )
+            return context.get_dummy_value() if gives == none else found
+
+        def function(context: Any, address: Any, values: Any) -> Any:
+            return gives(intp, values), call
+
+        return intrinsic(function)

@@ -26,7 +26,7 @@ class WithAddress(Protocol):
     """A potential that C can evaluate."""
 
     def c_address(self) -> tuple[int, int]:
-        """Return the addresses of a function and of its data.
+        """Return the addresses of a function and of its data; raises InputError if it has none.
 
         ``double f(void *data, const double *positions, double *gradient, double *virial)`` of (n, 3), (n, 3) and
         (3, 3) in Angstrom and kcal/mol returns the energy, or NaN where it has none.
@@ -48,11 +48,12 @@ class Attached:
         self._error: Exception | None = None
         self._memory: Ints = kernel.shared_memory(len(potential.symbols))
         self._bytes = ctypes.create_string_buffer(name.encode())
-        self.compiled = not periodic and isinstance(potential, WithAddress)
+        address = None if periodic else _address_of(potential)
+        self.compiled = address is not None
         program.command(f"fix {name} all external pf/callback 1 1")
         program.command(f"fix_modify {name} energy yes virial yes")
-        if self.compiled:
-            self._install()
+        if address is not None:
+            self._install(address)
         else:
             program.set_fix_external_callback(name, self._evaluate, None)
 
@@ -77,11 +78,10 @@ class Attached:
                 else "the potential has no energy at a step of LAMMPS: the geometry is outside of its range"
             )
 
-    def _install(self) -> None:
+    def _install(self, address: tuple[int, int]) -> None:
         """Give LAMMPS the compiled callback, and that the addresses which it needs."""
         program, memory, library = self._program, self._memory, self._program.lib
-        assert isinstance(self._potential, WithAddress)
-        memory[kernel.FUNCTION], memory[kernel.DATA] = self._potential.c_address()
+        memory[kernel.FUNCTION], memory[kernel.DATA] = address
         memory[kernel.PROGRAM] = _address(program.lmp)
         memory[kernel.NAME] = ctypes.addressof(self._bytes)
         for place, function in (
@@ -126,6 +126,16 @@ class Attached:
         low, high, xy, yz, xz, *_ = self._program.extract_box()
         x, y, z = np.subtract(high, low)
         return np.array([[x, 0.0, 0.0], [xy, y, 0.0], [xz, yz, z]])
+
+
+def _address_of(potential: Evaluable) -> tuple[int, int] | None:
+    """Return the addresses of a potential; None if it is evaluated by Python."""
+    if not isinstance(potential, WithAddress):
+        return None
+    try:
+        return potential.c_address()
+    except InputError:
+        return None
 
 
 def _address(thing: Any) -> int:
