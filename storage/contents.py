@@ -18,6 +18,7 @@ from potentials.nmers.switching import Switching
 from potentials.physics.nbody import PhysicsOfNMer
 from potentials.pip.basis import BasisOptions
 from potentials.pip.potential import Potential
+from potentials.pip.ranges import SortedDistances
 from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Forms
 from recipes.schema.recipe import NMerModel
@@ -201,6 +202,11 @@ def potential_columns(potential: Potential) -> dict[str, Column]:
     if potential.ensemble is not None:
         meaning = "coefficients of an ensemble of fits (member, term); their spread is the uncertainty"
         more["ensemble"] = Column(potential.ensemble, "kcal/mol", meaning, _FIT)
+    if potential.ranges is not None:
+        meaning = "lowest means of the 1, 2, ... shortest distances of each kind, and highest of the longest"
+        more["ranges"] = Column(potential.ranges, "Angstrom", meaning, "training part of the dataset in `inputs`")
+        kinds = SortedDistances.of(potential.nmer).kinds
+        more["ranges_names"] = Column(kinds, "1", "kind of distance each range belongs to", _BASIS)
     if potential.physics is not None:
         below = "V_phys, the baseline of the fit"
         more["physics_atoms"] = Column(potential.physics.types, "1", "type of each atom; none for a cap", below)
@@ -286,9 +292,8 @@ def potential_from_version(version: Version, status: str, remarks: Sequence[str]
     """Read a potential; its status (candidate or released) comes from the gates' verdict, and so may `remarks`."""
     facts = version.attributes()["facts"]
     nmer = NMerModel.model_validate(facts["nmer"]).build(version.nmer)
-    selected, ensemble = (
-        version.column(name) if version.has_column(name) else None for name in ("selected", "ensemble")
-    )
+    optional = ("selected", "ensemble", "ranges")
+    selected, ensemble, ranges = (version.column(n) if version.has_column(n) else None for n in optional)
     # a potential of the first format has no options: Morse variables of atoms
     given = facts.get("options", {"rules": (), "forms": {}, "lone_pairs": ()})
     kept, rules = read_terms(facts["filter"], given["rules"], nmer)
@@ -307,6 +312,7 @@ def potential_from_version(version: Version, status: str, remarks: Sequence[str]
         d=version.column("d") if version.has_column("d") else np.empty(0),
         remarks=tuple(remarks),
         physics=_physics(version, facts.get("physics"), nmer),
+        ranges=ranges,
     )
 
 

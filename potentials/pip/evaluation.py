@@ -19,6 +19,7 @@ from potentials.arrays import Floats, Ints
 from potentials.compiled import njit
 from potentials.pip.basis import Basis
 from potentials.pip.kernels import (
+    matrix_product,
     polynomial_of_blocks,
     polynomial_one_by_one,
     potential_of_blocks,
@@ -172,6 +173,28 @@ def design_matrix(basis: Basis, x: Floats) -> Floats:
                 _add_products(values, turned, last, term, sums)
         design[chunk] = sums.T
     return design
+
+
+def polynomials(basis: Basis, x: Floats, coefficients: Floats) -> Floats:
+    """Return the values of several polynomials of the same terms.
+
+    Parameters
+    ----------
+    basis
+        The terms.
+    x
+        (n, variables).
+    coefficients
+        (n_terms, polynomials), kcal/mol.
+
+    Returns
+    -------
+    (n, polynomials), kcal/mol.
+    """
+    values = np.empty((len(x), coefficients.shape[1]))
+    for chunk in _chunks(len(x)):
+        matrix_product(design_matrix(basis, x[chunk]), coefficients, values[chunk])
+    return values
 
 
 def morse(basis: Basis, k: Floats, positions: Floats) -> tuple[Floats, Floats]:

@@ -18,11 +18,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from potentials.arrays import Floats
+from potentials.arrays import Bools, Floats
 from potentials.energy_function import EnergyFunction
 from potentials.errors import InputError
 from potentials.evaluation import Evaluable, Evaluation
 from potentials.nmers.nmer import NMer
+from potentials.pip.ranges import MARGIN
 
 CAP_SPRING = 350.0
 """K of a cap's spring, kcal/mol/Angstrom^2: about a C-H bond, 3,000 cm-1, so the time step need not change."""
@@ -37,6 +38,9 @@ class NMerPotential(Evaluable, Protocol):
 
     def uncertainty(self, positions: ArrayLike) -> float | Floats:
         """Return the uncertainty of the energy, kcal/mol."""
+
+    def extrapolates(self, positions: ArrayLike, margin: float = MARGIN) -> bool | Bools:
+        """Return whether a geometry is outside of the training data."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,12 @@ class HeldCaps(EnergyFunction):
         batch, single = self.as_batch(positions)
         placed = self.potential.nmer.place_caps(self._off_anchors(batch))
         return self.potential.uncertainty(placed[0] if single else placed)
+
+    def extrapolates(self, positions: ArrayLike, margin: float = MARGIN) -> bool | Bools:
+        """Return whether a geometry is outside of the training data; see `Potential.extrapolates`."""
+        batch, single = self.as_batch(positions)
+        placed = self.potential.nmer.place_caps(self._off_anchors(batch))
+        return self.potential.extrapolates(placed[0] if single else placed, margin)
 
     def springs(self, positions: ArrayLike) -> tuple[float | Floats, Floats]:
         """Return the energy of the springs alone and its gradient, in the shapes of `energy_and_gradient`."""

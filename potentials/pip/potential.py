@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from potentials.arrays import Floats
+from potentials.arrays import Bools, Floats
 from potentials.energy_function import EnergyFunction
 from potentials.errors import InputError
 from potentials.evaluation import Evaluation
@@ -18,9 +18,9 @@ from potentials.nmers.switching import Switching
 from potentials.physics.nbody import PhysicsOfNMer
 from potentials.physics.parameters import PhysicsParameters
 from potentials.pip.basis import Basis, BasisOptions
-from potentials.pip.evaluation import Polynomial, design_matrix, morse
+from potentials.pip.evaluation import Polynomial, morse, polynomials
 from potentials.pip.held import CAP_SPRING, HeldCaps
-from potentials.pip.kernels import matrix_product
+from potentials.pip.ranges import MARGIN, Ranges, check_ranges
 
 if TYPE_CHECKING:
     from potentials.calculator import PotentialCalculator
@@ -63,12 +63,14 @@ class Potential(EnergyFunction):
         Further facts about its quality, such as the level of its labels and its RMSDs; one phrase each.
     physics
         V_phys' n-body energy, the baseline of the fit, which is not switched; None if it was fitted without.
+    ranges
+        (2, distances), the range of the training data, Angstrom, of `training_ranges`; None where it is not known.
 
     Raises
     ------
     InputError
-        If the numbers of k or coefficients do not match, one is not finite, a switching atom does not exist, or
-        V_phys is that of other atoms.
+        If the numbers of k, coefficients or ranges do not match, one is not finite, a switching atom does not
+        exist, or V_phys is that of other atoms.
     """
 
     nmer: NMer
@@ -85,9 +87,10 @@ class Potential(EnergyFunction):
     d: Floats = field(default_factory=lambda: np.empty(0))
     remarks: tuple[str, ...] = ()
     physics: PhysicsOfNMer | None = None
+    ranges: Floats | None = None
 
     def __post_init__(self) -> None:
-        for name in ("k", "d", "coefficients", "ensemble"):
+        for name in ("k", "d", "coefficients", "ensemble", "ranges"):
             if getattr(self, name) is None:
                 continue
             values = np.array(getattr(self, name), dtype=np.float64)
@@ -109,6 +112,8 @@ class Potential(EnergyFunction):
             raise InputError(
                 f"a potential with forms {self.options.forms} has {shifts} d; {self.d.size} were given"
             )
+        if self.ranges is not None:
+            check_ranges(self.nmer, self.ranges)
         if self.k.shape != (len(self.basis.pair_names),) or self.coefficients.shape != (self.basis.n_terms,):
             raise InputError(
                 f"a potential of {self.nmer.symmetry}, degree {self.degree}, has {len(self.basis.pair_names)} k "
@@ -233,19 +238,69 @@ class Potential(EnergyFunction):
         InputError
             If the potential has no ensemble, or the positions are not valid for `energy`.
         """
+        batch, single = self.as_batch(positions)
+        spread = np.sqrt(np.mean(np.square(self.deviations(batch)), axis=1))
+        return float(spread[0]) if single else spread
+
+    def deviations(self, positions: ArrayLike) -> Floats:
+        """Return how far the energy of each member of the ensemble is from the potential's.
+
+        A member's coefficients are the same at all occurrences of the n-mer: its deviations add up with their
+        signs. `uncertainty` is the root mean square over the members. The errors raised are the same.
+
+        Parameters
+        ----------
+        positions
+            (atoms, 3) or (n, atoms, 3), Angstrom.
+
+        Returns
+        -------
+        (n, members), kcal/mol.
+        """
         if self.ensemble is None:
             raise InputError(
                 "this potential has no ensemble of coefficients; set fitting.ensemble and fit it again"
             )
-        batch, single = self.as_batch(positions)
+        batch, _ = self.as_batch(positions)
         factor = np.ones(len(batch)) if self.switching is None else self.switching.evaluate(batch)[0]
-        spread = np.zeros(len(batch))
+        off = np.zeros((len(batch), len(self.ensemble)))
         inside = np.flatnonzero(factor)
-        design = design_matrix(self.basis, morse(self.basis, self.parameters, batch[inside])[0])
-        off = np.empty((len(design), len(self.ensemble)))
-        matrix_product(design, self._deviations, off)
-        spread[inside] = factor[inside] * np.sqrt(np.mean(np.square(off), axis=1))
-        return float(spread[0]) if single else spread
+        x, _ = morse(self.basis, self.parameters, batch[inside])
+        off[inside] = factor[inside, None] * polynomials(self.basis, x, self._deviations)
+        return off
+
+    def extrapolates(self, positions: ArrayLike, margin: float = MARGIN) -> bool | Bools:
+        """Return whether a geometry is outside of the range of the training data.
+
+        It is outside if a distance, or the mean of several of one kind, is shorter or longer than in all training
+        configurations by more than a margin (`potentials.pip.ranges`). Inside, see `uncertainty`.
+
+        Parameters
+        ----------
+        positions
+            (atoms, 3) or (n, atoms, 3), Angstrom.
+        margin
+            A distance may be outside by the factor (longest / shortest)^margin, at least by 1 %, at most by 15 %.
+
+        Returns
+        -------
+        A bool, or (n,).
+
+        Raises
+        ------
+        InputError
+            If the range is not known, as for older potentials, or the positions are not valid for `energy`.
+        """
+        batch, single = self.as_batch(positions)
+        outside = self.training.extrapolates(batch, margin)
+        return bool(outside[0]) if single else outside
+
+    @cached_property
+    def training(self) -> Ranges:
+        """The range of the training data; raises InputError if it is not known."""
+        if self.ranges is None:
+            raise InputError("this potential does not have the range of its training data; fit it again")
+        return Ranges(self.nmer, self.switching, self.ranges)
 
     def held(self, spring: float = 0.0) -> HeldCaps:
         """Return the potential with held caps, with a spring (kcal/mol/Angstrom^2) or none; see `HeldCaps`."""

@@ -80,6 +80,7 @@ def document(subject: PotentialSubject) -> dict[str, Any]:
         "coefficients": p.coefficients.tolist(),
         "terms": monomials_of_terms(p),
         "ensemble": ensemble,
+        **({} if p.ranges is None else {"ranges": p.ranges.tolist()}),
         "tables": Tables.of(p).plain(),
         "caps": [list(cap) for cap in p.nmer.caps],
         **({} if p.physics is None else {"physics": _written_physics(p.physics)}),
@@ -169,7 +170,7 @@ def _check_texts(path: Path, found: dict[str, Any]) -> None:
 
 
 def _potential(found: dict[str, Any]) -> Potential:
-    given, ensemble = found["nmer"], found["ensemble"]
+    given, ensemble, ranges = found["nmer"], found["ensemble"], found.get("ranges")
     nmer = NMer(given["name"], tuple(map(_fragment, given["fragments"])), given["symmetry"])
     kept, rules = read_terms(found["filter"], found["rules"], nmer)
     return Potential(
@@ -186,6 +187,7 @@ def _potential(found: dict[str, Any]) -> Potential:
         options=read_options(rules, found),
         d=np.array(found["d"], dtype=np.float64),
         physics=_read_physics(found.get("physics"), nmer),
+        ranges=None if ranges is None else np.array(ranges),
     )
 
 

@@ -28,7 +28,7 @@ from storage.version import Version, open_version
 STAGE_OF = {stage.makes: stage for stage in STAGE.values()}
 
 FINITE = (
-    *("positions", "energy", "sub_energies", "predicted", "k", "coefficients", "ensemble", "d", "cvs"),
+    *("positions", "energy", "sub_energies", "predicted", "k", "coefficients", "ensemble", "ranges", "d", "cvs"),
     *COLUMNS,
     *(f"physics_{name}" for name in COLUMNS),
 )

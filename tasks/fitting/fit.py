@@ -14,6 +14,7 @@ from potentials.nmers.switching import MOSTLY_ON
 from potentials.physics.nbody import PhysicsOfNMer
 from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
+from potentials.pip.ranges import training_ranges
 from recipes.schema.recipe import Fitting
 from tasks.fitting.baseline import Baseline, checked, remainder
 from tasks.fitting.forward import choose_terms
@@ -175,7 +176,9 @@ def fit_potential(
     sigma = held_out_sigma(whole.part(~held), judged, k)
     full = Posterior.of_normal(whole.normal(k).matrix, settings.gamma)
     leverage, gradient_leverage = row_variances(whole, full, k)
-    potential = replace(_potential(nmer, settings, whole.basis, k, coefficients, full, sigma), physics=physics)
+    potential = _potential(nmer, settings, whole.basis, k, coefficients, full, sigma)
+    ranges = training_ranges(nmer, potential.switching, positions)
+    potential = replace(potential, physics=physics, ranges=ranges)
     errors = whole.residuals(k, coefficients)
     return FitResult(
         potential=potential,

@@ -22,6 +22,7 @@ from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Switching
 from potentials.pip.basis import Basis, BasisOptions
 from potentials.pip.potential import Potential
+from potentials.pip.ranges import training_ranges
 from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Forms
 from recipes.load import expanded_toml, load_recipe
@@ -78,6 +79,7 @@ def potential_file(kind: str, folder: Path) -> Path:
         selected=selected,
         options=options,
         d=rng.uniform(0.5, 1.5, len(basis.variables.shifted)),
+        ranges=training_ranges(NMER, None, NMER.positions[None]) if some else None,
     )
     path = folder / f"{kind}.h5"
     write_version(
@@ -451,6 +453,9 @@ def test_a_json_document_is_the_same_potential_again(potential: PotentialSubject
         p.name,
     )
     assert found.nmer == p.nmer
+    assert (found.ranges is None) == (p.ranges is None)
+    if p.ranges is not None:
+        np.testing.assert_array_equal(found.ranges, p.ranges)
     document = json.loads((tmp_path / "p.json").read_text())
     x = p.basis.variables.values(p.parameters, p.basis.variables.distances(p.nmer.positions[None]))[0]
     by_hand = sum(

@@ -10,6 +10,7 @@ import numpy as np
 from potentials.nmers.switching import Switching
 from potentials.pip.basis import Basis, BasisOptions
 from potentials.pip.potential import Potential
+from potentials.pip.ranges import training_ranges
 from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Forms
 from recipes.load import load_recipe
@@ -43,6 +44,7 @@ def read_back(path: Path, potential: Potential, first_layout: bool = False) -> P
 def test_one_of_the_first_layout_is_what_it_was(tmp_path: Path) -> None:
     found = read_back(tmp_path / "1.h5", PLAIN, first_layout=True)
     assert found.options == BasisOptions() and found.selected is None and found.ensemble is None
+    assert found.ranges is None
     assert found.energy(NMER.positions) == PLAIN.energy(NMER.positions) != 0.0
 
 
@@ -58,10 +60,12 @@ def test_every_choice_comes_back(tmp_path: Path) -> None:
         selected=tuple(range(5, 65, 3)),
         options=OPTIONS,
         d=rng.uniform(1.0, 2.0, len(whole.variables.shifted)),
+        ranges=training_ranges(NMER, None, NMER.positions + rng.normal(scale=0.1, size=(20, NMER.natoms, 3))),
     )
     found = read_back(tmp_path / "1.h5", potential)
     assert (found.options, found.selected) == (OPTIONS, potential.selected)
     np.testing.assert_array_equal(found.d, potential.d)
+    np.testing.assert_array_equal(found.ranges, potential.ranges)
     np.testing.assert_array_equal(found.energy_and_gradient(NMER.positions)[1],
                                   potential.energy_and_gradient(NMER.positions)[1])  # fmt: skip
     assert found.energy(NMER.positions) != replace(found, d=found.d + 0.1).energy(NMER.positions)

@@ -140,3 +140,5 @@ def test_a_potential_with_chosen_terms_and_an_ensemble_comes_back(tmp_path: Path
     assert back.selected == potential.selected
     np.testing.assert_array_equal(back.energy(TEST), potential.energy(TEST))
     np.testing.assert_array_equal(back.uncertainty(TEST), potential.uncertainty(TEST))
+    assert not np.asarray(back.extrapolates(TRAIN, margin=0.0)).any()
+    assert np.asarray(back.extrapolates(1.5 * TRAIN)).all()
