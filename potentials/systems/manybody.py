@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from potentials.arrays import Floats
-from potentials.energy_function import EnergyFunction
 from potentials.errors import InputError
 from potentials.evaluation import Contribution, Evaluation, NMerContribution, evaluated, together
 from potentials.physics.parameters import PhysicsParameters
@@ -21,9 +20,10 @@ from potentials.systems.corrections import NO_CELL, Corrections, is_compiled
 from potentials.systems.near import Near
 from potentials.systems.placement import Placement, Placements
 from potentials.systems.system import BondTree
+from potentials.systems.trust import Occurrences, TrustedEnergy
 
 
-class ManyBodyPotential(EnergyFunction):
+class ManyBodyPotential(TrustedEnergy):
     """V = sum over the n-mers' occurrences of their corrections + V_phys(whole).
 
     The correction of an n-mer is its n-body energy without V_phys' part; see `Potential.correction`. Caps are
@@ -191,13 +191,20 @@ class ManyBodyPotential(EnergyFunction):
         """Return the energies of whole molecules: of one configuration if n-mers are found by distance."""
         shares: dict[str, Floats] = {}
         gradient, virial = np.zeros(whole.shape), np.zeros((len(whole), 3, 3))
-        places = self._find(whole, cells)
+        if (
+            self._search is not None
+            and self._search.find(whole[0], cells[0] if len(cells) else None) != self._lists
+        ):
+            every, self._lists = self._fixed | self._search.placements, self._search.builds
+            if self._corrections is not None:
+                self._corrections.place([every[name] for name in self._compiled])
         if self._corrections is not None:
             energies, gradient, virial = self._corrections.evaluate(whole, cells)
             shares |= dict(zip(self._compiled, energies.T, strict=True))
-        for name, (placements, shifts) in places.items():
-            if name not in shares:
-                shares[name] = self._singly(name, placements, shifts, whole, gradient, virial)
+        if len(self._compiled) < len(self.potentials):
+            for name, (placements, shifts) in self._places(whole, cells).items():
+                if name not in shares:
+                    shares[name] = self._singly(name, placements, shifts, whole, gradient, virial)
         for contribution, evaluator in zip(self.physics, self._physics, strict=True):
             found = evaluated(evaluator, whole, cells)
             gradient += found.gradient
@@ -209,25 +216,19 @@ class ManyBodyPotential(EnergyFunction):
                 shares[name] = shares.get(name, 0.0) + found.energy
         return Evaluation(np.sum([np.zeros(len(whole)), *shares.values()], axis=0), gradient, shares, virial)
 
-    def _find(self, whole: Floats, cells: Floats) -> dict[str, tuple[Placements, Floats | None]]:
-        """Return where each n-mer is that is not compiled; find those near each other for all others."""
+    def _places(self, whole: Floats, cells: Floats) -> dict[str, tuple[Placements, Floats | None]]:
+        """Return where each n-mer is, and the lattice vectors to the images of its atoms; those near are found."""
         places: dict[str, tuple[Placements, Floats | None]] = {name: (p, None) for name, p in self._fixed.items()}
         if self._search is not None and self.near is not None:
             vectors = cells[0] if len(cells) else None
-            lists = self._search.find(whole[0], vectors)
-            if lists != self._lists and self._corrections is not None:
-                every = self._fixed | self._search.placements
-                self._corrections.place([every[name] for name in self._compiled])
-                self._lists = lists
+            self._search.find(whole[0], vectors)
             for kind in self.near.kinds:
-                placements = self._search.placements[kind.nmer]
-                shifts = None
-                if vectors is not None and kind.nmer not in self._compiled:
+                placements, shifts = self._search.placements[kind.nmer], None
+                if vectors is not None:
                     of_body = self.near.shifts(kind, placements, whole[0], vectors)
-                    sizes = np.diff(self.near.slots(kind))
-                    shifts = np.repeat(of_body, sizes, axis=1)
+                    shifts = np.repeat(of_body, np.diff(self.near.slots(kind)), axis=1)
                 places[kind.nmer] = placements, shifts
-        return {name: place for name, place in places.items() if name not in self._compiled}
+        return places
 
     def _singly(
         self,
@@ -272,6 +273,18 @@ class ManyBodyPotential(EnergyFunction):
             value = _correction(potential, places.reshape(-1, *places.shape[2:]))[0]
             found[name] = np.asarray(value).reshape(places.shape[:2])
         return found
+
+    def occurrences(self, positions: Floats) -> list[Occurrences]:
+        """Return the geometries of all occurrences in configurations (m, atoms, 3), one entry an n-mer."""
+        cells = self._cells(len(positions), None)
+        found: dict[str, list[Occurrences]] = {}
+        with self._lock:
+            for n, one in enumerate(positions):
+                whole = self._tree.whole(one, cells[n] if len(cells) else None)[None]
+                for name, (placements, shifts) in self._places(whole, cells[n : n + 1]).items():
+                    here = Occurrences.of(name, self.potentials[name], placements, shifts, whole[0], n)
+                    found.setdefault(name, []).append(here)
+        return [Occurrences.together(parts) for parts in found.values()]
 
 
 def physics_of(contribution: object) -> PhysicsParameters | None:
