@@ -287,3 +287,27 @@ class AtAddress(FromNumba):
             return gives(intp, values), call
 
         return intrinsic(function)
+
+
+class Pointer(FromNumba):
+    """A function of compiled code that returns an address, a whole number, as a pointer, which `carray` takes."""
+
+    def __init__(self) -> None:
+        super().__init__("pointer")
+
+    @property
+    def dispatcher(self) -> Any:
+        """The function for numba, which is imported here."""
+        from numba.core.types import intp, voidptr
+        from numba.extending import intrinsic
+
+        def convert(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return builder.inttoptr(values[0], context.get_value_type(voidptr))
+
+        def function(context: Any, address: Any) -> Any:
+            return voidptr(intp), convert
+
+        return intrinsic(function)
+
+
+pointer: Any = Pointer()

@@ -242,6 +242,17 @@ class Isolated:
             (parameters.thole_charge, parameters.thole_dipole, parameters.scale_15),
         )
 
+    @property
+    def arrays(self) -> tuple[Floats | Ints, ...]:
+        """The arrays that `evaluate` takes, from ``atoms`` to ``soft``, pairs of arrays one after the other."""
+        atoms, kind, tables, *excluded, soft, _ = self._system
+        return (atoms, kind, tables, *(one for pair in excluded for one in pair), soft)
+
+    @property
+    def factors(self) -> tuple[float, float, float]:
+        """Thole's a of charges and of dipoles, and the factor of scaled pairs."""
+        return self._system[-1]
+
     def work(self, *, direct: bool = False) -> Work:
         """Return arrays for `evaluate`; with `direct`, for a direct solution."""
         return Work.of(len(self.symbols), 3 * len(self.soft) if direct else 0)

@@ -58,7 +58,7 @@ class PhysicsPotential(EnergyFunction):
             )
         self._symbols, self.topology, self.types = tuple(symbols), topology, tuple(types)
         self.parameters = parameters
-        self._system = Isolated(symbols, topology, types, parameters)
+        self.system = Isolated(symbols, topology, types, parameters)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -77,9 +77,9 @@ class PhysicsPotential(EnergyFunction):
         PolarizationError
             If the induced dipoles of a configuration have no stable solution.
         """
-        work = self._system.work(direct=len(self._system.soft) <= DIRECT)
-        return self._system.evaluate(positions, work, TOLERANCE, np.zeros((0, 0)), 0)[0]
+        work = self.system.work(direct=len(self.system.soft) <= DIRECT)
+        return self.system.evaluate(positions, work, TOLERANCE, np.zeros((0, 0)), 0)[0]
 
     def trajectory(self, tolerance: float = ALONG) -> Trajectory:
         """Return V_phys of configurations that follow one another; see `Trajectory`."""
-        return Trajectory(self._system, tolerance)
+        return Trajectory(self.system, tolerance)

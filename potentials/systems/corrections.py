@@ -57,8 +57,8 @@ class Corrections:
         self._kinds = _kinds(potentials, programs)
         starts = self._kinds.starts
         sizes = np.diff(starts, axis=0)
-        largest = [int(sizes[:, column].max(initial=1)) for column in (ATOMS, VARIABLES, NODES, KEYS)]
-        self._rooms = [Room.of(*largest) for _ in range(threads)]
+        self._largest = [int(sizes[:, column].max(initial=1)) for column in (ATOMS, VARIABLES, NODES, KEYS)]
+        self._rooms = [Room.of(*self._largest) for _ in range(threads)]
         self._costs = [len(p.leaves) + 20 * p_.nmer.natoms for p, p_ in zip(programs, potentials, strict=True)]
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self.place(placements)
@@ -77,6 +77,12 @@ class Corrections:
             counts, joined("atoms", np.int64), joined("anchors", np.int64), joined("lengths", np.float64)
         )
         self._jobs: tuple[int, list[Ints]] = (0, [])
+
+    @property
+    def arrays(self) -> tuple[Kinds, Places, Ints, Room]:
+        """What the compiled loop takes for one configuration, evaluated by one thread; nothing of it is shared."""
+        jobs = np.array([(kind, 0, count) for kind, count in enumerate(self._places.counts)], dtype=np.int64)
+        return self._kinds, self._places, jobs.reshape(-1, 3), Room.of(*self._largest)
 
     def evaluate(self, positions: Floats, vectors: Floats = NO_CELL) -> tuple[Floats, Floats, Floats]:
         """Return energies, gradients and virials.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from threading import Lock
 from typing import Any, cast
@@ -13,10 +14,13 @@ from numpy.typing import ArrayLike
 from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.evaluation import Contribution, Evaluation, NMerContribution, evaluated, together
+from potentials.physics.model import PhysicsPotential
 from potentials.physics.parameters import PhysicsParameters
 from potentials.pip.potential import Potential
+from potentials.systems.belonging import check_atoms, check_physics, physics_of
 from potentials.systems.cell import Cell
 from potentials.systems.corrections import NO_CELL, Corrections, is_compiled
+from potentials.systems.in_c import InC
 from potentials.systems.near import Near
 from potentials.systems.placement import Placement, Placements
 from potentials.systems.system import BondTree
@@ -82,8 +86,8 @@ class ManyBodyPotential(TrustedEnergy):
             have = ", ".join(potentials) or "none"
             raise InputError(f"potentials are missing for the n-mers {', '.join(missing)}; given are: {have}")
         for placement in placements:
-            _check_atoms(symbols, placement, potentials[placement.nmer].nmer.symbols)
-        _check_physics({name: potentials[name] for name in names if name not in onemers}, physics)
+            check_atoms(symbols, placement, potentials[placement.nmer].nmer.symbols)
+        check_physics({name: potentials[name] for name in names if name not in onemers}, physics)
         if threads < 1:
             raise InputError(f"threads is {threads}; allowed: 1 or more")
         self._symbols = tuple(symbols)
@@ -98,6 +102,7 @@ class ManyBodyPotential(TrustedEnergy):
         ]
         self._tree = BondTree.of(len(symbols), bonds)
         self._physics: list[Any] = list(self.physics)
+        self._along = False
         self._start()
 
     def _start(self) -> None:
@@ -105,6 +110,7 @@ class ManyBodyPotential(TrustedEnergy):
         self._lock = Lock()
         self._search = self.near.search() if self.near is not None else None
         self._lists = -1
+        self._in_c: InC | None = None
         self._compiled = [name for name, potential in self.potentials.items() if is_compiled(potential)]
         self._fixed = {name: placements for name, _, placements in self._members}
         chosen = [cast(Potential, self.potentials[name]) for name in self._compiled]
@@ -121,7 +127,10 @@ class ManyBodyPotential(TrustedEnergy):
         """
         found = copy(self)
         found._physics = [c.trajectory() if hasattr(c, "trajectory") else c for c in self.physics]
+        found._along = True
         found._start()
+        with suppress(InputError):  # otherwise Python calls several compiled functions
+            found.c_address()
         return found
 
     def __repr__(self) -> str:
@@ -198,23 +207,31 @@ class ManyBodyPotential(TrustedEnergy):
             every, self._lists = self._fixed | self._search.placements, self._search.builds
             if self._corrections is not None:
                 self._corrections.place([every[name] for name in self._compiled])
+        if self._along and self._in_c is not None and len(whole) == 1:
+            in_c = self._in_c.evaluate(whole[0])
+            if in_c is not None:  # otherwise the reason is found below
+                return in_c
+        energy = np.zeros(len(whole))
         if self._corrections is not None:
             energies, gradient, virial = self._corrections.evaluate(whole, cells)
-            shares |= dict(zip(self._compiled, energies.T, strict=True))
+            shares |= zip(self._compiled, energies.T, strict=True)
+            energy += energies.sum(axis=1)
         if len(self._compiled) < len(self.potentials):
             for name, (placements, shifts) in self._places(whole, cells).items():
                 if name not in shares:
                     shares[name] = self._singly(name, placements, shifts, whole, gradient, virial)
+                    energy += shares[name]
         for contribution, evaluator in zip(self.physics, self._physics, strict=True):
             found = evaluated(evaluator, whole, cells)
             gradient += found.gradient
             virial += cast(Floats, found.virial)
+            energy += found.energy
             if physics_of(contribution):
-                shares |= {f"V_phys {share}": energy for share, energy in found.shares.items()}
+                shares |= {f"V_phys {share}": part for share, part in found.shares.items()}
             else:
                 name = getattr(contribution, "share", type(contribution).__name__)
                 shares[name] = shares.get(name, 0.0) + found.energy
-        return Evaluation(np.sum([np.zeros(len(whole)), *shares.values()], axis=0), gradient, shares, virial)
+        return Evaluation(energy, gradient, shares, virial)
 
     def _places(self, whole: Floats, cells: Floats) -> dict[str, tuple[Placements, Floats | None]]:
         """Return where each n-mer is, and the lattice vectors to the images of its atoms; those near are found."""
@@ -253,6 +270,28 @@ class ManyBodyPotential(TrustedEnergy):
             virial += np.einsum("noai,oaj->nij", slope, shifts)
         return np.asarray(np.reshape(value, places.shape[:2]).sum(axis=1))
 
+    def c_address(self) -> tuple[int, int]:
+        """Return the addresses of a C function of this sum in vacuum and of its data; see `systems.in_c`.
+
+        The data belong to this object, and their induced dipoles to one trajectory: use that of `trajectory`.
+
+        Raises
+        ------
+        InputError
+            If the sum needs Python: in a cell, with n-mers found by distance, virtual sites, or other energies.
+        """
+        if self._in_c is None:
+            physics = [c for c in self.physics if isinstance(c, PhysicsPotential)]
+            compiled = len(self._compiled) == len(self.potentials) and len(physics) == len(self.physics) < 2
+            if self.cell is not None or self.near is not None or not compiled or self._corrections is None:
+                raise InputError(
+                    "C evaluates a sum in vacuum, of PIPs without virtual sites at fixed places and V_phys"
+                )
+            self._in_c = InC(
+                len(self.symbols), self._corrections, self._compiled, physics[0].system if physics else None
+            )
+        return self._in_c.address
+
     def parts(self, positions: ArrayLike) -> dict[str, Floats]:
         """Return each contribution to the energy, (n,), kcal/mol: they add up to it.
 
@@ -287,43 +326,8 @@ class ManyBodyPotential(TrustedEnergy):
         return [Occurrences.together(parts) for parts in found.values()]
 
 
-def physics_of(contribution: object) -> PhysicsParameters | None:
-    """Return the parameters of a contribution that is V_phys of the whole; None of any other."""
-    parameters = getattr(contribution, "parameters", None)
-    return parameters if isinstance(parameters, PhysicsParameters) else None
-
-
 def _correction(potential: NMerContribution, positions: Floats) -> tuple[float | Floats, Floats]:
     if not isinstance(potential, Potential):
         return potential.energy_and_gradient(positions)
     found = potential.correction(positions)
     return found.energy, found.gradient
-
-
-def _check_physics(potentials: Mapping[str, NMerContribution], physics: Sequence[Contribution]) -> None:
-    """Raise InputError unless all potentials were fitted over the V_phys that is added, or over none."""
-    over: dict[str, list[str]] = {}
-    for name, potential in potentials.items():
-        over.setdefault(getattr(potential, "physics_digest", ""), []).append(name)
-    added = [p.digest for p in map(physics_of, physics) if p]
-    if len(over) > 1:
-        told = "; ".join(f"{', '.join(n)} over {d[:12] or 'none'}" for d, n in over.items())
-        raise InputError(f"potentials that were fitted over different V_phys cannot be added up: {told}")
-    for digest, names in over.items():
-        if added != ([digest] if digest else []):
-            given = ", ".join(d[:12] for d in added) or "none"
-            raise InputError(
-                f"the potentials of {', '.join(names)} were fitted over V_phys {digest[:12] or 'none'}, which is "
-                f"what must be added for the whole molecule; given is {given}"
-            )
-
-
-def _check_atoms(symbols: Sequence[str], placement: Placement, wanted: Sequence[str]) -> None:
-    found = [
-        "H" if anchor >= 0 else symbols[a] for a, anchor in zip(placement.atoms, placement.anchors, strict=True)
-    ]
-    if list(wanted) != found:
-        raise InputError(
-            f"the potential of n-mer {placement.nmer} is for the atoms {' '.join(wanted)}; the molecule has "
-            f"{' '.join(found)} there"
-        )
