@@ -26,6 +26,7 @@ COMMANDS = {
         "show": ("recipe_commands:show", "Show a recipe with every default written out."),
         "new": ("new_command:new", "Write a recipe for a molecule of your own."),
         "fragment": ("fragment_command:fragment", "List the n-mers of a molecule."),
+        "system": ("system_command:system", "Put water around molecules."),
     },
     "Run": {
         "plan": ("recipe_commands:plan", "Show what a run would do and cost."),

@@ -15,7 +15,7 @@ from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.graph import neighbours
 from potentials.systems.cell import make_whole
-from recipes.chemistry.places import Pair, check_places, nearer, without_hydrogens
+from recipes.chemistry.places import Pair, check_places, lacking_hydrogens, nearer
 from recipes.chemistry.rdkit_files import OTHERS, implicit_hydrogens, read_rdkit_file
 from recipes.xyz_frames import read_frames
 
@@ -212,12 +212,8 @@ def _check_file(path: Path, molecule: Molecule, bare: list[int]) -> None:
     """Raise InputError if atoms of a file coincide, or hydrogens are missing."""
     positions = np.array(molecule.positions)
     check_places(f"file '{path}'", molecule.symbols, positions)
-    bare = bare or without_hydrogens(molecule.symbols, positions, molecule.bonds)
-    if not bare:
-        return
-    several = ", ".join(molecule.atom(a) for a in bare[:5]) + (f" and {len(bare) - 5} more" if bare[5:] else "")
-    what = "has no hydrogens" if "H" not in molecule.symbols else f"lacks hydrogens on {several} (counted from 0)"
-    raise InputError(f"file '{path}' {what}; add them first, for example with: obabel FILE -O FILE.pdb -h")
+    if lack := lacking_hydrogens(molecule.symbols, positions, molecule.bonds, bare):
+        raise InputError(f"file '{path}' {lack}")
 
 
 def embed(mol: Any, name: str, seed: int) -> Floats:

@@ -9,7 +9,7 @@ recipe. Other pairs are used where their potential is given.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from potentials.graph import distances
@@ -45,22 +45,42 @@ def find_pairs(molecule: Molecule, found: Sequence[FoundNMer]) -> tuple[Placemen
     found
         Its n-mers, as `recipes.chemistry.fragmentation.fragment_molecule` returns them.
     """
+    return tuple(together(name, *ends) for name, ends, allowed in _pairs(molecule, found) if allowed)
+
+
+def forbidden_pairs(
+    molecule: Molecule, found: Sequence[FoundNMer]
+) -> tuple[tuple[str, tuple[str, int], tuple[str, int]], ...]:
+    """Return the pairs of 1-mers of a molecule that are too near along it to have a potential of their own.
+
+    Each is the name of the pair, and for both 1-mers, in the order of the name, the name and the number among its
+    occurrences. Parameters are those of `find_pairs`.
+    """
+    number = {p: n for nmer in found if nmer.order == 1 for n, p in enumerate(nmer.placements)}
+    return tuple(
+        (name, (one.nmer, number[one]), (other.nmer, number[other]))
+        for name, (one, other), allowed in _pairs(molecule, found)
+        if not allowed
+    )
+
+
+def _pairs(
+    molecule: Molecule, found: Sequence[FoundNMer]
+) -> Iterator[tuple[str, tuple[Placement, Placement], bool]]:
+    """Yield the name of every pair of 1-mers, both in the order of the name, and whether it may be a pair."""
     ones = [placement for nmer in found if nmer.order == 1 for placement in nmer.placements]
     atoms = [[a for a, anchor in zip(one.atoms, one.anchors, strict=True) if anchor < 0] for one in ones]
     owner = {a: number for number, members in enumerate(atoms) for a in members}
     steps = distances(len(ones), [(owner[i], owner[j]) for i, j in molecule.bonds if owner[i] != owner[j]])
     bonds = distances(molecule.natoms, molecule.bonds)
-    pairs = []
     for i, j in combinations(range(len(ones)), 2):
         first, second = sorted((ones[i], ones[j]), key=lambda one: one.nmer)
         name = pair_name(first.nmer, second.nmer)
+        allowed = True
         if steps[i, j] >= 0:  # in one molecule
-            if steps[i, j] < HYDROGEN_BONDED.get(name, LEAST_STEPS):
-                continue
-            if min(bonds[a, b] for a in atoms[i] for b in atoms[j]) < LEAST_BONDS:
-                continue
-        pairs.append(together(name, first, second))
-    return tuple(pairs)
+            allowed = steps[i, j] >= HYDROGEN_BONDED.get(name, LEAST_STEPS)
+            allowed = allowed and min(bonds[a, b] for a in atoms[i] for b in atoms[j]) >= LEAST_BONDS
+        yield name, (first, second), allowed
 
 
 def together(name: str, *placements: Placement) -> Placement:

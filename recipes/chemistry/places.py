@@ -109,6 +109,24 @@ def _near_pairs(positions: Floats, limit: float) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(i[near], j[near], strict=True)]
 
 
+def lacking_hydrogens(symbols: Sequence[str], positions: Floats, bonds: Bonds, bare: Sequence[int] = ()) -> str:
+    """Return which atoms lack hydrogens, and what to do, as the end of a sentence; empty if none does.
+
+    Parameters
+    ----------
+    symbols, positions, bonds
+        As `without_hydrogens` takes them.
+    bare
+        Atoms that are known to lack them.
+    """
+    bare = bare or without_hydrogens(symbols, positions, bonds)
+    if not bare:
+        return ""
+    several = ", ".join(f"{symbols[a]}{a}" for a in bare[:5]) + (f" and {len(bare) - 5} more" if bare[5:] else "")
+    what = "has no hydrogens" if "H" not in symbols else f"lacks hydrogens on {several} (counted from 0)"
+    return f"{what}; add them first, for example with: obabel FILE -O FILE.pdb -h"
+
+
 def without_hydrogens(symbols: Sequence[str], positions: Floats, bonds: Bonds) -> list[int]:
     """Return the atoms that lack hydrogens, as far as their surroundings show.
 

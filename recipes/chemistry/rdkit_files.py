@@ -36,8 +36,15 @@ _NO_REASON = re.compile(
 )
 
 
-def read_rdkit_file(path: Path) -> Any:
+def read_rdkit_file(path: Path, by_distance: bool = True) -> Any:
     """Return the rdkit molecule of a PDB, mol, or SD file exactly as written.
+
+    Parameters
+    ----------
+    path
+        The file.
+    by_distance
+        Whether atoms of a PDB file that are near to each other are bonded.
 
     Raises
     ------
@@ -46,14 +53,15 @@ def read_rdkit_file(path: Path) -> Any:
     """
     from rdkit import Chem
 
-    text = _text(path)
+    text = text_of(path)
     kind = path.suffix.lower()[1:]
     if kind == "pdb":
         _check_columns(path, text)
+    options = {"proximityBonding": by_distance} if kind == "pdb" else {}
     read = Chem.MolFromPDBBlock if kind == "pdb" else Chem.MolFromMolBlock
     with rdkit_log() as log:
         try:
-            mol = read(text, sanitize=False, removeHs=False)
+            mol = read(text, sanitize=False, removeHs=False, **options)
         except (RuntimeError, ValueError) as error:  # raised by rdkit for a few headers
             mol = None
             log.write(str(error))
@@ -91,7 +99,8 @@ def implicit_hydrogens(mol: Any) -> list[int]:
     return [atom.GetIdx() for atom in copy.GetAtoms() if atom.GetNumImplicitHs()]
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of a file; raises InputError if it cannot be read, is too large, or is not text."""
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
