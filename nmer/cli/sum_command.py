@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import numpy as np
 from cyclopts import Parameter
@@ -13,9 +16,13 @@ from nmer.cli.output import Column, check_new, print_json, print_rows
 from potentials.errors import InputError
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from potentials.arrays import Floats
     from potentials.systems.manybody import ManyBodyPotential
     from recipes.chemistry.molecules import Molecule
+
+Result = TypeVar("Result")
 
 LONGEST_BOND = 1.7
 """Longest bond of a geometry, in sums of the covalent radii: hot bonds are shorter."""
@@ -31,7 +38,11 @@ def sum_(
     ] = (),
     waters: Annotated[int, Parameter(help="Number of water molecules after the molecule's atoms.")] = 0,
     at: Annotated[
-        Path | None, Parameter(help="xyz file of geometries, atoms in the molecule's order: print their energies.")
+        Path | None,
+        Parameter(
+            help="xyz file of geometries, atoms in the molecule's order: print their energies, and how far these "
+            "can be trusted."
+        ),
     ] = None,
     out: Annotated[Path | None, Parameter(help="TOML file that lists what the sum was made of.")] = None,
     store: StorePath = None,
@@ -60,11 +71,12 @@ def sum_(
         have = ", ".join(model.counts)
         raise InputError(f"--use names {', '.join(strange)}, which {whole.name} does not have; it has: {have}")
     contents = contents_of(model, whole, waters, opened)
-    energies = _energies(model, with_waters(whole, waters), at) if at else []
+    unknown: list[str] = []
+    energies = _energies(model, with_waters(whole, waters), at, unknown) if at else []
     if out is not None:
         write_sum(out, contents)
     if json:
-        return print_json(contents | {"energies": energies})
+        return print_json(contents | {"energies": energies, "unknown": unknown})
     columns: dict[str, Column] = {"n-mer": "nmer", "occurrences": "occurrences", "potential": "ref"}
     columns |= {"status": "status", "quality": lambda r: "; ".join(r["remarks"]) or None}
     print_rows(contents["potentials"], columns)
@@ -73,8 +85,9 @@ def sum_(
     print("\n".join([f"{whole.name}: {len(model.symbols)} atoms", named, *model.remarks]))
     if energies:
         rows = [{"geometry": number, **row} for number, row in enumerate(energies, 1)]
-        print_rows(rows, {"geometry": "geometry"} | {name: f"{name}:.3f" for name in energies[0]})
-        print("kcal/mol; n-mers and pairs: corrections over V_phys")
+        values: dict[str, Column] = {n: f"{n}:.3f" for n in energies[0] if n != "extrapolates"}
+        print_rows(rows, {"geometry": "geometry"} | values | {"extrapolates": _extrapolating})
+        print("\n".join(["kcal/mol; n-mers and pairs: corrections over V_phys", *unknown]))
     if out is not None:
         print(out)
     return 0
@@ -87,8 +100,13 @@ def _pair(text: str) -> tuple[str, str]:
     return name, ref
 
 
-def _energies(model: ManyBodyPotential, molecule: Molecule, path: Path) -> list[dict[str, float]]:
-    """Return the contributions to the energy of each geometry of an xyz file."""
+def _energies(
+    model: ManyBodyPotential, molecule: Molecule, path: Path, unknown: list[str]
+) -> list[dict[str, Any]]:
+    """Return the energy of each geometry of an xyz file, how far it can be trusted, and the contributions.
+
+    What the potentials do not know of their fit is None; a sentence that says why is added to `unknown`.
+    """
     from potentials.errors import PolarizationError
     from recipes.chemistry.places import check_places
     from recipes.xyz_frames import read_frames
@@ -105,9 +123,30 @@ def _energies(model: ManyBodyPotential, molecule: Molecule, path: Path) -> list[
             shares = model.parts(frame.positions)
         except PolarizationError as error:
             raise InputError(f"{frame.where}: {error}") from None
-        energy = float(sum(value[0] for value in shares.values()))
-        found.append({"energy": energy, **{name: float(value[0]) for name, value in shares.items()}})
+        row: dict[str, Any] = {"energy": float(sum(value[0] for value in shares.values()))}
+        row["uncertainty"] = _known(model.uncertainty, frame.positions, unknown)
+        outside = _known(model.extrapolations, frame.positions, unknown)
+        row["extrapolates"] = None if outside is None else [asdict(one) for one in outside]
+        found.append(row | {name: float(value[0]) for name, value in shares.items()})
     return found
+
+
+def _known(ask: Callable[[ArrayLike], Result], positions: Floats, unknown: list[str]) -> Result | None:
+    """Return what a sum tells about valid positions; None if a potential does not know, see `_energies`."""
+    try:
+        return ask(positions)
+    except InputError as error:
+        if str(error) not in unknown:
+            unknown.append(str(error))
+        return None
+
+
+def _extrapolating(row: dict[str, Any]) -> str | None:
+    """Return which n-mers are outside of the training data of their potentials, and at how many occurrences."""
+    if row["extrapolates"] is None:
+        return None
+    counts = Counter(one["nmer"] for one in row["extrapolates"])
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "no"
 
 
 def _check_bonds(where: str, molecule: Molecule, positions: Floats) -> None:

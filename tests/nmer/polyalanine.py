@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -60,13 +60,14 @@ def store_of(
     names: Iterable[str] = FAMILIES["polyalanine"],
     beneath: PhysicsParameters | None = PARAMETERS,
     seed: int = 1,
+    change: Callable[[Potential], Potential] = lambda model: model,
 ) -> Store:
-    """Add a version of each potential to a store, which is made if it is not there."""
+    """Add a version of each potential, changed or not, to a store, which is made if it is not there."""
     store = Store(folder, create=True)
     digest = "" if beneath is None else beneath.digest
     with store.writing():
         for name in names:
-            recipe, model = load_recipe(name), potential(name, beneath, seed)
+            recipe, model = load_recipe(name), change(potential(name, beneath, seed))
             store.add(
                 "potential",
                 name,

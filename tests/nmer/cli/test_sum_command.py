@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import nmer
+from potentials.pip.potential import Potential
+from potentials.pip.ranges import training_ranges
 from recipes.chemistry.molecules import read_molecule
 from recipes.families import FAMILIES
 from storage.store import Store
@@ -22,6 +25,14 @@ AT = np.array(CHAIN.positions)
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store_of(tmp_path_factory.mktemp("sums") / "store")
+
+
+def with_members_and_range(model: Potential) -> Potential:
+    """Return a potential with an ensemble, and the range of training data about all occurrences in the chain."""
+    sizes = np.random.default_rng(1).normal(scale=0.02, size=(4, len(model.coefficients)))
+    whole = nmer.sum_potential(CHAIN, {name: potential(name) for name in FAMILIES["polyalanine"]})
+    places = next(one for one in whole.occurrences(AT[None]) if one.nmer == model.nmer.name).geometries
+    return replace(model, ensemble=model.coefficients + sizes, ranges=training_ranges(model.nmer, None, places))
 
 
 def xyz(path: Path, *frames: np.ndarray, symbols: tuple[str, ...] = CHAIN.symbols) -> Path:
@@ -66,9 +77,31 @@ def test_sum_gives_the_parts_at_geometries(
     for row, frame in zip(facts["energies"], frames, strict=True):
         expected = {name: value[0] for name, value in model.parts(np.round(frame, 10)).items()}
         assert row.pop("energy") == pytest.approx(sum(expected.values()), abs=1e-9)
+        assert row.pop("uncertainty") is row.pop("extrapolates") is None
         assert row == pytest.approx(expected, abs=1e-9) and "V_phys dispersion" in row and PAIR in row
     told = call(capsys, *words)[1]
     assert f"{model.energy(AT):.3f}" in told and "kcal/mol" in told
+    for lack, said in zip(("have no ensemble of", "do not have the range"), facts["unknown"], strict=True):
+        assert lack in said and "conh-ch-conh" in said and said in told
+
+
+def test_sum_tells_how_far_the_energies_can_be_trusted(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    names = [*FAMILIES["polyalanine"]]
+    store = store_of(tmp_path / "store", names, change=with_members_and_range)
+    torn = AT.copy()
+    torn[-1] = AT[-2] + 0.3 * (AT[-1] - AT[-2])
+    file = xyz(tmp_path / "frames.xyz", AT, torn)
+    words = ("sum", "AceAla3Nme", "--store", store.path, "--at", file)
+    facts = json.loads(call(capsys, *words, "--json")[1])
+    model = nmer.sum_potential("AceAla3Nme", store=store.path)
+    near, far = facts["energies"]
+    assert facts["unknown"] == [] and near["extrapolates"] == []
+    assert near["uncertainty"] == pytest.approx(model.uncertainty(AT), abs=1e-6)
+    assert {one["nmer"] for one in far["extrapolates"]} >= {"ch3", "conh-ch3"}
+    assert all(len(AT) - 1 in one["atoms"] for one in far["extrapolates"])
+    told = [line.split() for line in call(capsys, *words)[1].splitlines()]
+    assert any(line[:1] == ["1"] and line[-1] == "no" for line in told)
+    assert any(line[:1] == ["2"] and "ch3" in line for line in told)
 
 
 def test_sum_takes_given_versions_and_waters(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
