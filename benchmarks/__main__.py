@@ -9,7 +9,7 @@ import os
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
-NAMES = ("physics", "chains")
+NAMES = ("physics", "chains", "systems")
 """Modules of this folder with a function ``figures()`` that returns numbers by name."""
 
 
