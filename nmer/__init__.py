@@ -18,19 +18,34 @@ if TYPE_CHECKING:
     from nmer.sums import sum_potential
     from potentials.errors import InputError, StageError
     from potentials.pip.potential import Potential
+    from potentials.systems.system import System
+    from recipes.chemistry.systems import read_system
     from storage.store import Store
 
     __version__: str
 
-__all__ = ["InputError", "Potential", "StageError", "Store", "__version__", "load", "load_sum", "sum_potential"]
+__all__ = [
+    "InputError",
+    "Potential",
+    "StageError",
+    "Store",
+    "System",
+    "__version__",
+    "load",
+    "load_sum",
+    "read_system",
+    "sum_potential",
+]
 
 _WHERE = {
     "InputError": "potentials.errors",
     "Potential": "potentials.pip.potential",
     "StageError": "potentials.errors",
     "Store": "storage.store",
+    "System": "potentials.systems.system",
     "load": "nmer.loading",
     "load_sum": "nmer.sum_files",
+    "read_system": "recipes.chemistry.systems",
     "sum_potential": "nmer.sums",
 }
 """The module of each name, imported at the first use, so that `import nmer` and `nmer --help` are fast."""

@@ -58,6 +58,13 @@ def components(count: int, edges: Edges | Ints) -> Ints:
     return np.asarray(np.argsort(np.argsort(first))[place], dtype=np.int64)
 
 
+def members(count: int, edges: Edges | Ints) -> tuple[tuple[int, ...], ...]:
+    """Return the nodes of each connected component, in ascending order; components as `components` orders them."""
+    number = components(count, edges)
+    ends = np.cumsum(np.bincount(number))[:-1]
+    return tuple(tuple(nodes.tolist()) for nodes in np.split(np.argsort(number, kind="stable"), ends))
+
+
 def distances(count: int, edges: Edges | Ints) -> Ints:
     """Return the number of edges between each two nodes along the shortest path, (count, count); -1: no path."""
     from scipy.sparse.csgraph import shortest_path

@@ -85,7 +85,7 @@ class ManyBodyPotential(TrustedEnergy):
         if missing:
             have = ", ".join(potentials) or "none"
             raise InputError(f"potentials are missing for the n-mers {', '.join(missing)}; given are: {have}")
-        for placement in placements:
+        for placement in (*placements, *([near.example(kind) for kind in near.kinds] if near else [])):
             check_atoms(symbols, placement, potentials[placement.nmer].nmer.symbols)
         check_physics({name: potentials[name] for name in names if name not in onemers}, physics)
         if threads < 1:

@@ -20,7 +20,7 @@ from potentials.compiled import njit
 from potentials.errors import InputError
 from potentials.neighbours import check_cutoff, nearest_images, pairs_between, pairs_within, widths
 from potentials.nmers.switching import Switching
-from potentials.systems.placement import Placements
+from potentials.systems.placement import Placement, Placements
 
 SKIN = 1.0
 """Distance beyond r_out up to which candidates are listed, Angstrom."""
@@ -109,6 +109,16 @@ class Near:
     def slots(self, kind: NearKind) -> tuple[int, ...]:
         """Return where the atoms of each body begin among those of the n-mer, and the end."""
         return tuple(int(n) for n in np.cumsum([0, *(self.bodies[name].atoms.shape[1] for name in kind.bodies)]))
+
+    def example(self, kind: NearKind) -> Placement:
+        """Return the placement of an n-mer of a kind, whose bodies are the first ones of their names."""
+        numbers = [kind.bodies[:n].count(name) for n, name in enumerate(kind.bodies)]
+        one = Placements.together(
+            [self.bodies[name].rows(np.array([n])) for name, n in zip(kind.bodies, numbers, strict=True)]
+        )
+        anchors = np.where(one.caps, one.anchors, -1)
+        atoms, ends, lengths = (tuple(column[0].tolist()) for column in (one.atoms, anchors, one.lengths))
+        return Placement(kind.nmer, atoms, ends, lengths)
 
     def shifts(self, kind: NearKind, placements: Placements, whole: Floats, vectors: Floats | None) -> Floats:
         """Return the lattice vectors that take every body next to the first one of its n-mer.

@@ -11,7 +11,7 @@ from ase.data import atomic_numbers, covalent_radii
 
 from potentials.arrays import Floats, Ints
 from potentials.errors import InputError
-from potentials.graph import components, neighbours
+from potentials.graph import members, neighbours
 from potentials.neighbours import check_cutoff, nearest_images, pairs_within
 from potentials.systems.cell import Cell
 
@@ -98,10 +98,7 @@ class System:
     @cached_property
     def molecules(self) -> tuple[tuple[int, ...], ...]:
         """The atoms of each molecule in ascending order; molecules in the order of their first atoms."""
-        number = components(self.natoms, self.bonds)
-        order = np.argsort(number, kind="stable")
-        ends = np.cumsum(np.bincount(number))[:-1]
-        return tuple(tuple(int(a) for a in atoms) for atoms in np.split(order, ends))
+        return members(self.natoms, self.bonds)
 
     @cached_property
     def tree(self) -> BondTree:

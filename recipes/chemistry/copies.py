@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from potentials.arrays import Ints
+from potentials.graph import members
 from potentials.physics.topology import Topology
 from potentials.systems.placement import Placement
 from potentials.systems.system import System
@@ -52,17 +53,18 @@ class SystemNMers:
     forbidden: dict[str, Ints]
 
 
-def copies_of(system: System) -> tuple[Copies, ...]:
+def copies_of(system: Molecule | System) -> tuple[Copies, ...]:
     """Return the distinct molecules of a system in the order of their first occurrence."""
     place = np.empty(system.natoms, dtype=np.int64)
     owner = np.empty(system.natoms, dtype=np.int64)
-    for number, atoms in enumerate(system.molecules):
+    molecules = members(system.natoms, system.bonds)
+    for number, atoms in enumerate(molecules):
         place[list(atoms)], owner[list(atoms)] = np.arange(len(atoms)), number
-    bonds: list[list[tuple[int, int]]] = [[] for _ in system.molecules]
+    bonds: list[list[tuple[int, int]]] = [[] for _ in molecules]
     for i, j in system.bonds:
         bonds[owner[i]].append((int(place[i]), int(place[j])))
     found: dict[tuple[tuple[str, ...], tuple[tuple[int, int], ...]], list[tuple[int, ...]]] = {}
-    for atoms, joined in zip(system.molecules, bonds, strict=True):
+    for atoms, joined in zip(molecules, bonds, strict=True):
         found.setdefault((tuple(system.symbols[a] for a in atoms), tuple(joined)), []).append(atoms)
     return tuple(
         Copies(Molecule(formula(symbols), symbols, joined), np.array(places, dtype=np.int64))
@@ -77,13 +79,13 @@ def formula(symbols: Sequence[str]) -> str:
     return "".join(f"{s}{counts[s] if counts[s] > 1 else ''}" for s in [*first, *sorted(set(counts) - set(first))])
 
 
-def fragment_system(system: System, one_mers: Sequence[OneMer] = ONE_MERS) -> SystemNMers:
+def fragment_system(system: Molecule | System, one_mers: Sequence[OneMer] = ONE_MERS) -> SystemNMers:
     """Return the distinct n-mers of a system's molecules, up to three bonded 1-mers, and where each occurs.
 
     Parameters
     ----------
     system
-        The system.
+        The system, or its atoms and bonds.
     one_mers
         The kinds of 1-mer.
 
@@ -121,7 +123,7 @@ def fragment_system(system: System, one_mers: Sequence[OneMer] = ONE_MERS) -> Sy
     return SystemNMers(nmers, {name: np.concatenate(rows) for name, rows in forbidden.items()})
 
 
-def type_system(system: System, one_mers: Sequence[OneMer] = ONE_MERS) -> tuple[TypedAtoms, Topology]:
+def type_system(system: Molecule | System, one_mers: Sequence[OneMer] = ONE_MERS) -> tuple[TypedAtoms, Topology]:
     """Return the types of a system's atoms and the topology of V_phys; see `type_molecule`."""
     types = np.empty(system.natoms, dtype=object)
     local, counts = np.empty(system.natoms, dtype=np.int64), np.zeros(system.natoms, dtype=np.int64)
@@ -131,10 +133,10 @@ def type_system(system: System, one_mers: Sequence[OneMer] = ONE_MERS) -> tuple[
         local[one.places] = typed.onemers
         counts[one.places] = max(typed.onemers) + 1
     onemers, first = np.empty(system.natoms, dtype=np.int64), 0
-    for atoms in system.molecules:
-        members = list(atoms)
-        onemers[members] = first + local[members]
-        first += int(counts[members[0]])
+    for atoms in members(system.natoms, system.bonds):
+        chosen = list(atoms)
+        onemers[chosen] = first + local[chosen]
+        first += int(counts[chosen[0]])
     found = TypedAtoms(tuple(str(t) for t in types), tuple(int(n) for n in onemers))
     return found, Topology(system.natoms, system.bonds, found.onemers)
 

@@ -39,14 +39,15 @@ PARAMETERS = chain_parameters()
 
 @cache
 def potential(name: str, beneath: PhysicsParameters | None = PARAMETERS, seed: int = 1) -> Potential:
-    """Return a potential of degree 1 of a shipped recipe's n-mer, with the recipe's switching."""
+    """Return a potential of the lowest degree of a shipped recipe's n-mer, with the recipe's switching."""
     recipe = load_recipe(name)
     nmer, switching = recipe.build_nmer(), recipe.fitting.switching
     terms = "all" if switching is None else "intermolecular"
-    basis, rng = Basis.build(nmer, 1, terms), np.random.default_rng(seed)
+    degree = max(1, len(nmer.fragments) - 1)
+    basis, rng = Basis.build(nmer, degree, terms), np.random.default_rng(seed)
     return Potential(
         nmer,
-        1,
+        degree,
         terms,
         np.full(len(basis.pair_names), 0.8),
         SMALL * rng.normal(size=basis.n_terms),
