@@ -3,7 +3,8 @@
 The potentials have random coefficients, which decide no time, over V_phys with the shipped parameters. Those of
 chains have the papers' numbers of terms, or at most 1,000. Waters have PIPs of degrees 6, 4 and 3; two of them
 are near up to 6.5 A, three up to 4.5 A, and V_phys' pairs end at 9 A. Atoms swing by about 0.04 A with periods of
-10 to 50 fs, in steps of 0.5 fs. One thread where nothing else is said; processor time of chains, wall time of cells.
+10 to 50 fs, in steps of 0.5 fs. One thread where nothing else is said; processor time of chains, wall time
+of cells.
 """
 
 from __future__ import annotations

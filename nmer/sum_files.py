@@ -9,7 +9,7 @@ from typing import Any
 import tomlkit
 from ase.data import atomic_numbers
 
-from nmer.sums import check_waters, sum_potential
+from nmer.sums import check_waters, sum_potential, with_waters
 from potentials.errors import InputError
 from potentials.pip.potential import Potential
 from potentials.systems.manybody import ManyBodyPotential
@@ -108,6 +108,12 @@ def load_sum(path: str | Path, store: str | Path | None = None) -> ManyBodyPoten
         listed_one, found_one = (str(one or "none")[:12] for one in (digest, have))
         raise InputError(f"'{path}' lists V_phys {listed_one}; the potentials have {found_one}")
     return model
+
+
+def molecule_of_sum(path: Path) -> Molecule:
+    """Return the molecule of a file that `load_sum` reads, its waters included, without a geometry."""
+    found = _read(path)
+    return with_waters(_molecule(found), found["waters"])
 
 
 def _read(path: Path) -> dict[str, Any]:

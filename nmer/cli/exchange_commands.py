@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from nmer.cli.options import Json, StorePath
 from nmer.cli.output import Column, kilobytes, print_json, print_rows
+from potentials.errors import InputError
 from storage.exchange.exporter import FORMATS, format_for
 
 if TYPE_CHECKING:
@@ -22,26 +23,45 @@ QUICK = 20_000_000
 
 
 def export(
-    ref: Annotated[str, Parameter(help="ch3-water@1, dataset:ch3-water@1, or the .h5 file of either.")],
+    ref: Annotated[
+        str,
+        Parameter(help="ch3-water@1, dataset:ch3-water@1, the .h5 file of either, or a sum's .toml file."),
+    ],
     *,
     format: Annotated[str, Parameter(help=f"One of {', '.join(sorted(FORMATS.names()))}; see docs/exchange.md.")],
     out: Annotated[Path, Parameter(help="Folder or file to write; it must not exist yet.")],
+    at: Annotated[
+        Path | None,
+        Parameter(help="xyz file with a geometry of a sum's molecule; a chain needs none."),
+    ] = None,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
-    """Write a potential or a dataset in a format of other programs.
+    """Write a potential, a sum or a dataset in a format of other programs.
 
-    A potential comes with 100 reference energies and gradients and a check that compares with them.
+    A potential or sum comes with reference energies and gradients and a check that compares with them.
 
     Examples
     --------
     nmer export ch3-water@latest --format c --out ch3-water-c
+
+    nmer export ala9.toml --format c --out ala9-c
     """
     from storage.exchange.exporter import write_export
-    from storage.exchange.subject import subject_of
+    from storage.exchange.subject import DatasetSubject, PotentialSubject, subject_of
+    from storage.exchange.sum_subject import SumSubject
 
-    subject = subject_of(ref, store)
-    form = format_for(format, subject)
+    subject: PotentialSubject | DatasetSubject | SumSubject
+    if ref.endswith(".toml"):
+        from nmer.sum_export import sum_subject
+
+        format_for(format, SumSubject)
+        subject = sum_subject(Path(ref), store, at)
+    elif at is not None:
+        raise InputError("--at is for the file of a sum, which has no geometry; allowed: --at with a .toml file")
+    else:
+        subject = subject_of(ref, store)
+    form = format_for(format, type(subject))
     written, report = write_export(form, subject, out)
     check = form.check.format(file=quote(str(out)))
     if json:

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import numpy as np
 from cyclopts import Parameter
 
 from nmer.cli.options import Json, StorePath
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from recipes.chemistry.molecules import Molecule
 
 Result = TypeVar("Result")
-
-LONGEST_BOND = 1.7
-"""Longest bond of a geometry, in sums of the covalent radii: hot bonds are shorter."""
 
 
 def sum_(
@@ -107,25 +103,18 @@ def _energies(
 
     What the potentials do not know of their fit is None; a sentence that says why is added to `unknown`.
     """
+    from nmer.geometries import read_geometries
     from potentials.errors import PolarizationError
-    from recipes.chemistry.places import check_places
-    from recipes.xyz_frames import read_frames
 
     found = []
-    for frame in read_frames(path):
-        if tuple(frame.symbols) != model.symbols:
-            raise InputError(f"{frame.where}: the atoms are not those of the molecule, in its order")
-        if frame.cell is not None:
-            raise InputError(f"{frame.where}: the sum is not periodic; allowed: frames without a cell")
-        check_places(frame.where, model.symbols, frame.positions)
-        _check_bonds(frame.where, molecule, frame.positions)
+    for where, positions in read_geometries(path, molecule):
         try:
-            shares = model.parts(frame.positions)
+            shares = model.parts(positions)
         except PolarizationError as error:
-            raise InputError(f"{frame.where}: {error}") from None
+            raise InputError(f"{where}: {error}") from None
         row: dict[str, Any] = {"energy": float(sum(value[0] for value in shares.values()))}
-        row["uncertainty"] = _known(model.uncertainty, frame.positions, unknown)
-        outside = _known(model.extrapolations, frame.positions, unknown)
+        row["uncertainty"] = _known(model.uncertainty, positions, unknown)
+        outside = _known(model.extrapolations, positions, unknown)
         row["extrapolates"] = None if outside is None else [asdict(one) for one in outside]
         found.append(row | {name: float(value[0]) for name, value in shares.items()})
     return found
@@ -147,17 +136,3 @@ def _extrapolating(row: dict[str, Any]) -> str | None:
         return None
     counts = Counter(one["nmer"] for one in row["extrapolates"])
     return ", ".join(f"{name} {count}" for name, count in counts.items()) or "no"
-
-
-def _check_bonds(where: str, molecule: Molecule, positions: Floats) -> None:
-    """Raise InputError if a bond is torn: most likely the atoms are in another order."""
-    from ase.data import atomic_numbers, covalent_radii
-
-    for i, j in molecule.bonds:
-        allowed = LONGEST_BOND * sum(float(covalent_radii[atomic_numbers[molecule.symbols[a]]]) for a in (i, j))
-        length = float(np.linalg.norm(positions[i] - positions[j]))
-        if length > allowed:
-            raise InputError(
-                f"{where}: {molecule.atom(i)} and {molecule.atom(j)} (counted from 0), bonded in {molecule.name}, "
-                f"are {length:.2f} A apart; allowed: up to {allowed:.2f} A, and the atoms in the molecule's order"
-            )

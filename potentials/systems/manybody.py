@@ -160,6 +160,11 @@ class ManyBodyPotential(TrustedEnergy):
         """Element of each of the molecule's atoms."""
         return self._symbols
 
+    @property
+    def placements(self) -> dict[str, Placements]:
+        """Where each n-mer occurs, without those that are found by distance."""
+        return {name: places for name, _, places in self._members}
+
     def evaluate(self, positions: Floats, vectors: Floats | None = None) -> Evaluation:
         """Return energies, gradients and virials; the shares are those of `parts`.
 

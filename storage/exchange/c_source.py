@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from recipes.registry import Need
 from storage.exchange.c_constants import coefficients, physics_constants, reference_values
+from storage.exchange.c_sum import sum_files
 from storage.exchange.exporter import Files, Format, template
 from storage.exchange.physics_tables import PhysicsTables
 from storage.exchange.subject import PotentialSubject
+from storage.exchange.sum_subject import SumSubject
 from storage.exchange.tables import Tables
 
 CAPS = """Caps are atoms
@@ -61,6 +63,11 @@ def c_names(subject: PotentialSubject) -> dict[str, str]:
     }
 
 
+def files_of_sum(subject: SumSubject) -> Files:
+    """Return the files of a sum over a molecule."""
+    return sum_files(subject, CHECK)
+
+
 FORMAT = Format(
     name="c",
     title="self-contained C99: coefficients, a kernel, a check",
@@ -69,4 +76,5 @@ FORMAT = Format(
     check=CHECK,
     needs=(GCC,),
     carries_physics=True,
+    of_sum=files_of_sum,
 )

@@ -14,6 +14,7 @@ from recipes.registry import Need, Registry
 from recipes.schema.patterns import shown
 from storage.durable import replacing
 from storage.exchange.subject import DatasetSubject, PotentialSubject
+from storage.exchange.sum_subject import SumSubject
 
 Subject = TypeVar("Subject", PotentialSubject, DatasetSubject)
 
@@ -47,6 +48,8 @@ class Format(Generic[Subject]):
         Packages and programs without which the check does not run; keys of ``storage/papers.toml``.
     carries_physics
         Whether it can express the V_phys that a potential was fitted over; other formats refuse such a potential.
+    of_sum
+        Makes the texts of a sum over a molecule; None: the format is not for sums.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Format(Generic[Subject]):
     needs: tuple[Need, ...] = ()
     papers: tuple[str, ...] = ()
     carries_physics: bool = False
+    of_sum: Callable[[SumSubject], Files] | None = None
 
     @property
     def folder(self) -> bool:
@@ -68,30 +72,42 @@ class Format(Generic[Subject]):
     @property
     def kind(self) -> str:
         """The kind of version it takes: ``potential`` or ``dataset``."""
-        return "potential" if self.takes is PotentialSubject else "dataset"
+        return kind_of(self.takes)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """All kinds of subjects that it takes."""
+        return (self.kind,) if self.of_sum is None else (self.kind, kind_of(SumSubject))
+
+
+def kind_of(subject: type[PotentialSubject | DatasetSubject | SumSubject]) -> str:
+    """Return the kind of a subject, as messages call it."""
+    return {PotentialSubject: "potential", DatasetSubject: "dataset", SumSubject: "sum"}[subject]
 
 
 FORMATS: Registry[Format[Any]] = Registry("format", "storage.exchange", "FORMAT")
 """The formats that the files of this folder declare, by name."""
 
 
-def format_for(name: str, subject: PotentialSubject | DatasetSubject) -> Format[Any]:
-    """Return the format of a name.
+def format_for(name: str, takes: type[PotentialSubject | DatasetSubject | SumSubject]) -> Format[Any]:
+    """Return the format of a name for a kind of subject.
 
     Raises
     ------
     InputError
         If there is no such format, or it is not for such a subject.
     """
-    of_kind = {form.name: form for form in FORMATS if isinstance(subject, form.takes)}
+    kind = kind_of(takes)
+    of_kind = {form.name: form for form in FORMATS if kind in form.kinds}
     if name in of_kind:
         return of_kind[name]
-    kind = "potential" if isinstance(subject, PotentialSubject) else "dataset"
     what = f"is for a {FORMATS.get(name).kind}, not a {kind}" if name in FORMATS else "is unknown"
     raise InputError(f"format {shown(name)} {what}; allowed for a {kind}: {', '.join(of_kind)}")
 
 
-def write_export(form: Format[Subject], subject: Subject, out: Path) -> tuple[list[Path], str]:
+def write_export(
+    form: Format[Any], subject: PotentialSubject | DatasetSubject | SumSubject, out: Path
+) -> tuple[list[Path], str]:
     """Write an export; return its files, and the result of reading it back.
 
     Raises
@@ -108,14 +124,18 @@ def write_export(form: Format[Subject], subject: Subject, out: Path) -> tuple[li
             f"format '{form.name}' cannot carry V_phys, over which {subject.potential.name or 'the potential'} "
             f"was fitted, and without it the numbers are not energies; allowed: {able}"
         )
-    texts = form.files(subject)
+    if isinstance(subject, SumSubject):
+        assert form.of_sum is not None
+        texts, read_back = form.of_sum(subject), None
+    else:
+        texts, read_back = form.files(subject), form.read_back
     try:
         with replacing(out) as temporary:
             if form.folder:
                 temporary.mkdir()
             for name, text in texts.items():
                 (temporary / name if form.folder else temporary).write_text(text, encoding="utf-8")
-            said = form.read_back(temporary, subject) if form.read_back else ""
+            said = read_back(temporary, subject) if read_back else ""
     except OSError as error:
         raise InputError(f"'{out}' cannot be written: {error.strerror}") from None
     return ([out / name for name in texts] if form.folder else [out]), said

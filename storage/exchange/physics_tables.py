@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 
 from potentials.arrays import Floats
 from potentials.physics.isolated import DIRECT
+from potentials.physics.model import PhysicsPotential
 from potentials.physics.nbody import PhysicsOfNMer, onemers_of
+from potentials.physics.parameters import PhysicsParameters
 from potentials.physics.thole import WIDEST
 from potentials.physics.topology import Topology
 from potentials.units import COULOMB
@@ -48,7 +51,7 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class PhysicsTables:
-    """V_phys' n-body energy of an n-mer as arrays.
+    """V_phys' n-body energy of an n-mer, or V_phys of a molecule, as arrays.
 
     Attributes
     ----------
@@ -79,18 +82,50 @@ class PhysicsTables:
     @classmethod
     def of(cls, physics: PhysicsOfNMer) -> PhysicsTables:
         """Return the tables of V_phys of an n-mer."""
-        parameters, nmer = physics.parameters, physics.nmer
-        real = np.flatnonzero([bool(t) for t in physics.types])
-        row = np.zeros(nmer.natoms, dtype=np.int64)
-        row[real] = parameters.rows([physics.types[a] for a in real])
-        charge, polarizability, width = np.zeros(nmer.natoms), np.zeros(nmer.natoms), np.full(nmer.natoms, WIDEST)
+        nmer = physics.nmer
+        whole = Topology(nmer.natoms, nmer.bonds, onemers_of(nmer))
+        groups = [(atoms, factor, whole.part(atoms)) for atoms, factor in physics.groups]
+        return cls._of(physics.types, groups, physics.parameters, physics.reference)
+
+    @classmethod
+    def of_systems(
+        cls, natoms: int, systems: Sequence[tuple[Sequence[int], int, PhysicsPotential]]
+    ) -> PhysicsTables:
+        """Return the tables of a sum of V_phys of some of a molecule's atoms, each with a factor.
+
+        Parameters
+        ----------
+        natoms
+            Number of the molecule's atoms.
+        systems
+            The atoms, the factor, and V_phys of these atoms; all have the same parameters.
+        """
+        types = [""] * natoms
+        for atoms, _, model in systems:
+            for atom, name in zip(atoms, model.types, strict=True):
+                types[atom] = name
+        groups = [(tuple(atoms), factor, model.topology) for atoms, factor, model in systems]
+        return cls._of(types, groups, systems[0][2].parameters, 0.0)
+
+    @classmethod
+    def _of(
+        cls,
+        types: Sequence[str],
+        chosen: Sequence[tuple[tuple[int, ...], int, Topology]],
+        parameters: PhysicsParameters,
+        reference: float,
+    ) -> PhysicsTables:
+        natoms = len(types)
+        real = np.flatnonzero([bool(t) for t in types])
+        row = np.zeros(natoms, dtype=np.int64)
+        row[real] = parameters.rows([types[a] for a in real])
+        charge, polarizability, width = np.zeros(natoms), np.zeros(natoms), np.full(natoms, WIDEST)
         charge[real], polarizability[real] = parameters.charge[row[real]], parameters.polarizability[row[real]]
         soft = polarizability > 0
         width[soft] = polarizability[soft] ** (-2 / 3)
-        whole = Topology(nmer.natoms, nmer.bonds, onemers_of(nmer))
         groups = []
-        for atoms, factor in physics.groups:
-            topology, pairs = whole.part(atoms), np.ix_(row[list(atoms)], row[list(atoms)])
+        for atoms, factor, topology in chosen:
+            pairs = np.ix_(row[list(atoms)], row[list(atoms)])
             on = np.where(topology.scaled, parameters.scale_15, 1.0) * topology.charged
             c6 = np.where(topology.charged, parameters.pair_c6[pairs], 0.0)
             r12 = np.where(topology.repelling, parameters.pair_r12[pairs], 0.0)
@@ -99,7 +134,7 @@ class PhysicsTables:
                 groups.append(Group(atoms, factor, on, c6, b, r12))
         return cls(
             parameters.digest,
-            physics.reference,
+            reference,
             COULOMB,
             parameters.thole_charge,
             parameters.thole_dipole,

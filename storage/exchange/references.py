@@ -87,7 +87,8 @@ def references_of(potential: Potential, training: Floats | None = None) -> Refer
         _move_apart(potential.nmer, switching, last, np.concatenate([inside, outside]))
     energy, gradient = potential.held().energy_and_gradient(positions)
     placed = potential.nmer.place_caps(positions)
-    return References(positions, np.asarray(energy), gradient, _round_off(potential, placed))
+    below = 0.0 if potential.physics is None else PhysicsTables.of(potential.physics).round_off(placed)
+    return References(positions, np.asarray(energy), gradient, max(round_off(potential, placed), below))
 
 
 def with_caps_placed(potential: Potential, references: References) -> References:
@@ -118,9 +119,11 @@ def _move_apart(nmer: NMer, switching: Switching, positions: Floats, distances: 
     positions[:, moving] += (shift.min(axis=1)[:, None] * unit)[:, None, :]
 
 
-def _round_off(potential: Potential, positions: Floats) -> float:
-    """Return the tolerance: sums in another order differ by some units in the last place of their summands."""
+def round_off(potential: Potential, positions: Floats) -> float:
+    """Return by how much two right evaluations of a PIP may differ, kcal/mol and kcal/mol/Angstrom.
+
+    Sums in another order differ by some units in the last place of their summands.
+    """
     design = design_matrix(potential.basis, morse(potential.basis, potential.parameters, positions)[0])
     terms = np.abs(design) @ np.abs(potential.coefficients)
-    below = 0.0 if potential.physics is None else PhysicsTables.of(potential.physics).round_off(positions)
-    return float(max(TOLERANCE, 16 * np.finfo(np.float64).eps * terms.max(), below))
+    return float(max(TOLERANCE, 16 * np.finfo(np.float64).eps * terms.max()))

@@ -27,6 +27,12 @@ LONGEST_IDENTIFIER = 100
 """Characters of a name that become one of C and of files."""
 
 
+def identifier_of(name: str) -> str:
+    """Return a name as C, Python and files allow it."""
+    letters = "".join(c if c.isascii() and c.isalnum() else "_" for c in name[:LONGEST_IDENTIFIER])
+    return letters if letters[:1].isalpha() else f"p{letters}"
+
+
 @dataclass(frozen=True, eq=False)
 class PotentialSubject:
     """A potential to export.
@@ -71,9 +77,7 @@ class PotentialSubject:
     @property
     def identifier(self) -> str:
         """A name that C and Python allow: ``ch3_water_2``."""
-        name = (self.potential.name or "potential")[:LONGEST_IDENTIFIER]
-        letters = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
-        return letters if letters[:1].isalpha() else f"p{letters}"
+        return identifier_of(self.potential.name or "potential")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,13 +119,8 @@ def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | 
     Raises
     ------
     InputError
-        If there is nothing of that name, or it is neither a potential nor a dataset, such as the file of a sum.
+        If there is nothing of that name, or it is neither a potential nor a dataset.
     """
-    if ref.endswith(".toml"):
-        raise InputError(
-            f"'{ref}' is a TOML file: a sum, as `nmer sum` writes it, is not exported in any format yet; it is "
-            "loaded by nmer.load_sum and used through its calculator() for ASE; allowed: a potential or a dataset"
-        )
     if ref.endswith(".h5"):
         version = read_foreign(Path(ref), "give the file of a potential, or NAME@NUMBER of a store")
         status, training, opened = "candidate", None, None

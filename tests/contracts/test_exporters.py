@@ -186,7 +186,7 @@ def table() -> list[str]:
         inside = " in it" if form.check and form.folder else ""
         needs = ", ".join(need.name for need in form.needs)
         physics = ("yes" if form.carries_physics else "no") if form.kind == "potential" else ""
-        cells = (f"`{form.name}`", form.kind, out, form.title, physics, f"{check}{inside}", needs)
+        cells = (f"`{form.name}`", ", ".join(form.kinds), out, form.title, physics, f"{check}{inside}", needs)
         rows.append(f"| {' | '.join(cells)} |")
     return rows
 
@@ -434,12 +434,12 @@ def test_qcschema_records_are_the_sub_calculations_that_were_labelled(name: str,
 def test_each_kind_has_its_formats(plain: PotentialSubject, dataset: DatasetSubject) -> None:
     for name in of_kind("potential"):
         with pytest.raises(InputError, match=f"format '{name}' is for a potential, not a dataset"):
-            format_for(name, dataset)
+            format_for(name, type(dataset))
     with pytest.raises(InputError, match=r"format 'c\+' is unknown; allowed for a potential: c, "):
-        format_for("c+", plain)
+        format_for("c+", type(plain))
     for name in of_kind("dataset"):
         with pytest.raises(InputError, match=f"format '{name}' is for a dataset, not a potential"):
-            format_for(name, plain)
+            format_for(name, type(plain))
 
 
 def test_a_json_document_is_the_same_potential_again(potential: PotentialSubject, tmp_path: Path) -> None:

@@ -198,10 +198,3 @@ def test_formats_that_cannot_carry_physics_refuse_it(tmp_path: Path, capsys: pyt
     said = capsys.readouterr().err
     assert "format 'mbx' cannot carry V_phys, over which toy@1 was fitted" in said
     assert "allowed: c, ipi, json, lammps, python" in said and not (tmp_path / "out").exists()
-
-
-def test_the_file_of_a_sum_is_refused_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export", "ala9.toml", "--format", "c", "--out", str(tmp_path / "out")]) == 2
-    said = capsys.readouterr().err
-    assert "not exported in any format yet; it is loaded by nmer.load_sum" in said and said.count("\n") == 1
-    assert not (tmp_path / "out").exists()
