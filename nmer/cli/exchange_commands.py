@@ -44,7 +44,6 @@ def export(
     Examples
     --------
     nmer export ch3-water@latest --format c --out ch3-water-c
-
     nmer export ala9.toml --format c --out ala9-c
     """
     from storage.exchange.exporter import write_export
