@@ -6,6 +6,7 @@ the ledger keeps a rollback journal instead: slower, and just as safe.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -135,10 +136,12 @@ def take_lock(path: Path, busy: str, wait: float = 0.0) -> FileLock:
     except Timeout:
         raise InputError(f"{busy} {_read_holder(path)}; wait for it to end") from None
     try:
+        _holder(path).unlink(missing_ok=True)  # that of a killed process may be another user's
         _holder(path).write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
-    except OSError:
-        lock.release()
-        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # the lock holds without the name
+            lock.release()
+            raise
     return lock
 
 

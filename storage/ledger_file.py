@@ -135,14 +135,19 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     ------
     InputError
         If it is not a ledger that this version can read.
+    StoppedError
+        If its disk is full, and the last transactions of a killed writer are not in the file yet.
     """
     try:
         if not path.exists():
             return _empty()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    database = _connect(path, f"{path.resolve().as_uri()}?{_way_of_reading(path)}", uri=True)
-    with _closed_if_refused(database, path):
+    database = _connect_as(path, _way_of_reading(path))
+    if not _can_be_shared(database) and not _journal_of(path):
+        database.close()
+        database = _connect_as(path, "immutable=1")
+    with _closed_if_refused(database, path), full_disk_in_words(path):
         number = _format(database, path)
         if number == 0:
             _refuse_foreign(database, path)
@@ -159,6 +164,28 @@ def _connect(path: Path, name: str, uri: bool = False) -> sqlite3.Connection:
         return sqlite3.connect(name, timeout=PATIENCE, uri=uri)
     except sqlite3.OperationalError as error:
         raise InputError(f"{path}: is not readable as a label ledger: {error}") from None
+
+
+def _connect_as(path: Path, way: str) -> sqlite3.Connection:
+    return _connect(path, f"{path.resolve().as_uri()}?{way}", uri=True)
+
+
+def _can_be_shared(database: sqlite3.Connection) -> bool:
+    """Return whether the index that readers and writers share is there or can be made: a full disk has no room."""
+    try:
+        database.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError as error:
+        kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        return kind not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    except sqlite3.DatabaseError:  # damaged; the next statement says so
+        return True
+    return True
+
+
+def _journal_of(path: Path) -> bool:
+    """Return whether there are transactions that are not in the file itself."""
+    beside = (path.with_name(path.name + ending) for ending in ("-wal", "-journal"))
+    return any(file.exists() and file.stat().st_size > 0 for file in beside)
 
 
 def _empty() -> sqlite3.Connection:

@@ -242,6 +242,14 @@ def test_what_cannot_be_opened_as_a_store(name: str, store: Path, tmp_path: Path
     assert not list(tmp_path.glob("*.zip")) and not list(tmp_path.glob("*.json"))
 
 
+def test_what_a_killed_process_of_another_user_left_does_not_stop_a_writer(store: Path) -> None:
+    (store / ".lock-holder").write_text("process 77 on somewhere-else\n")
+    (store / ".lock-holder").chmod(0o444)
+    ((code, out, err),) = run([["tag", "tiny-water@1", "draft", "--store", str(store)]])
+    assert (code, err) == (0, "") and "draft" in out
+    assert not (store / ".lock-holder").exists()
+
+
 def test_a_store_that_is_not_there(tmp_path: Path) -> None:
     store = tmp_path / "nothing"
     words = [w for w in readers(store, tmp_path) if w[0] != "status"]

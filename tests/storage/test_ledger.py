@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,42 @@ def test_a_full_disk_is_said_in_one_sentence_and_costs_nothing(small_disk: Path)
     with Ledger.open(folder) as ledger:
         ledger.add(many[: kept + 200])
         assert ledger.counts(ids, "p", ["AB"]).done == kept + 200
+
+
+def fill(disk: Path) -> None:
+    """Leave no byte free on a disk."""
+    with suppress(OSError), (disk / "more").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    assert shutil.disk_usage(disk).free == 0
+
+
+def test_a_full_disk_does_not_stop_a_reader(small_disk: Path) -> None:
+    folder = small_disk / "labels"
+    with Ledger.open(folder) as ledger:
+        ledger.add([entry("c")])
+    fill(small_disk)
+    with Ledger.read(folder) as ledger:
+        assert ledger.counts(["c"], "p", ["AB"]).done == 1
+    with pytest.raises(StoppedError, match=r"ledger.sqlite: (its disk is full|it cannot be written)"):
+        Ledger.open(folder)
+    with Ledger.read(folder) as ledger:
+        assert ledger.counts(["c"], "p", ["AB"]).done == 1
+    assert not (folder / "ledger.lock-holder").exists()
+
+
+def test_what_a_killed_writer_left_is_not_overlooked_on_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
+    folder, there = tmp_path / "labels", small_disk / "labels"
+    with Ledger.open(folder) as ledger:
+        ledger.add([entry("c")])
+        shutil.copytree(folder, there, ignore=shutil.ignore_patterns("*-shm"))  # as a kill leaves it
+    assert (there / "ledger.sqlite-wal").stat().st_size > 0
+    fill(small_disk)
+    with pytest.raises(StoppedError, match=r"ledger.sqlite: (its disk is full|it cannot be written)"):
+        Ledger.read(there)
+    (small_disk / "more").unlink()
+    with Ledger.read(there) as ledger:
+        assert ledger.counts(["c"], "p", ["AB"]).done == 1
 
 
 def test_details_and_protocols_come_back(tmp_path: Path) -> None:
