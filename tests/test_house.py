@@ -60,7 +60,7 @@ FOLDERS = {
     },
     "storage": {"exchange", "exchange/templates", "verify"},
     "recipes": {"authoring", "chemistry", "physics", "schema"},
-    "potentials": {"nmers", "physics", "pip", "systems", "water"},
+    "potentials": {"nmers", "physics", "physics/periodic", "pip", "systems", "water"},
 }
 """The folders that a room may have."""
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from potentials.arrays import Floats, Ints
 from potentials.compiled import njit
-from potentials.errors import InputError, PolarizationError
+from potentials.errors import InputError
 from potentials.evaluation import Evaluation
-from potentials.physics.catastrophe import unstable_pair
+from potentials.physics.catastrophe import catastrophe, unstable_pair
 from potentials.physics.pairs import ALPHA, COLUMNS, STIFFNESS, add_induced, permanent, tensor_product
 from potentials.physics.parameters import PhysicsParameters
 from potentials.physics.solver import (
@@ -291,13 +291,9 @@ class Isolated:
                 if len(same):
                     raise InputError(f"atoms {i} and {i + 1 + same[0]} are in one place")
             raise InputError("two atoms are in one place")
-        atoms = self._system[0]
-        i, j, lowest = unstable_pair(work.x, work.tensor, atoms[ALPHA], work.vectors[STEP])
-        apart = float(np.linalg.norm(positions[i] - positions[j]))
-        reason = f"did not converge in {MOST} iterations" if status == SLOW else "have no stable solution"
-        raise PolarizationError(
-            f"polarization catastrophe: the induced dipoles of configuration {number} {reason}; atoms {i} "
-            f"({self.symbols[i]}) and {j} ({self.symbols[j]}) are {apart:.3f} A apart, and the lowest eigenvalue "
-            f"of 1 - alpha T is {lowest:.3g}; allowed: geometries where it is positive",
-            (i, j),
-        )
+
+        def product(dipole: Floats, field: Floats) -> None:
+            tensor_product(work.x, work.tensor, dipole, field)
+
+        found = unstable_pair(product, self._system[0][ALPHA], work.vectors[STEP], positions)
+        raise catastrophe(self.symbols, number, found, slow=status == SLOW)

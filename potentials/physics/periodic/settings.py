@@ -1,0 +1,122 @@
+"""Cut-offs, Ewald's parameter and the mesh of V_phys in a cell, from an accuracy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft
+
+from potentials.arrays import Floats
+from potentials.errors import InputError
+
+FEWEST = 8
+"""Fewest mesh points along an axis."""
+
+MOST = 400
+"""Most mesh points along an axis."""
+
+REAL, MESH, POWER = 0.85, 0.067, 5.6
+"""Relative error of forces: REAL exp(-(kappa cutoff)^2) and MESH (kappa spacing)^POWER, of liquid water."""
+
+WIDEST = 1e-8
+"""Largest part of Thole's damping that may be left at the cut-off."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the sums of V_phys in a cell end.
+
+    Attributes
+    ----------
+    cutoff
+        Distance within which charges and dipoles interact in real space, Angstrom.
+    switch, dispersion_cutoff
+        Where dispersion and repulsion begin to be switched off, and where they are 0, Angstrom.
+    kappa
+        Ewald's parameter, 1/Angstrom.
+    spacing
+        Largest distance of mesh points, Angstrom.
+    """
+
+    cutoff: float
+    switch: float
+    dispersion_cutoff: float
+    kappa: float
+    spacing: float
+
+    def points(self, vectors: Floats) -> tuple[int, int, int]:
+        """Return the mesh points along each axis of a cell.
+
+        Raises
+        ------
+        InputError
+            If they are more than `MOST`.
+        """
+        a, b, c = (
+            fft.next_fast_len(max(FEWEST, math.ceil(length / self.spacing)), real=True)
+            for length in np.linalg.norm(vectors, axis=1)
+        )
+        if max(a, b, c) > MOST:
+            raise InputError(
+                f"the cell needs {a} x {b} x {c} mesh points at a cut-off of {self.cutoff:.4g} A; allowed: {MOST} "
+                "along an axis; use a longer cut-off or a lower accuracy"
+            )
+        return a, b, c
+
+
+def settings(cutoff: float, electrostatic_cutoff: float, switching: float, accuracy: float) -> Settings:
+    """Return the settings for a relative error of the forces.
+
+    Half of it is allowed for the real-space sum, which decides kappa, and half for the mesh, which decides its
+    spacing. The errors were measured for 256 waters: see docs/systems.md.
+
+    Parameters
+    ----------
+    cutoff
+        Where dispersion and repulsion are 0, Angstrom.
+    electrostatic_cutoff
+        Of the real-space sum, Angstrom.
+    switching
+        Width of the switching of dispersion and repulsion, Angstrom.
+    accuracy
+        Relative error of the forces.
+
+    Raises
+    ------
+    InputError
+        If a number is not allowed.
+    """
+    for name, value in (("cutoff", cutoff), ("electrostatic_cutoff", electrostatic_cutoff)):
+        if not (math.isfinite(value) and value > 0):
+            raise InputError(f"{name} is {value}; allowed: a positive number of Angstrom")
+    if not 0 < switching <= cutoff:
+        raise InputError(f"switching is {switching}; allowed: above 0, up to the cut-off of {cutoff:g} A")
+    if not 1e-9 <= accuracy <= 1e-2:
+        raise InputError(f"accuracy is {accuracy}; allowed: 1e-9 to 1e-2")
+    kappa = math.sqrt(math.log(REAL / (0.5 * accuracy))) / electrostatic_cutoff
+    spacing = (0.5 * accuracy / MESH) ** (1 / POWER) / kappa
+    return Settings(electrostatic_cutoff, cutoff - switching, cutoff, kappa, spacing)
+
+
+def check_damping(cutoff: float, polarizability: Floats, thole: float) -> None:
+    """Raise InputError if Thole's damping reaches beyond the real-space cut-off.
+
+    Parameters
+    ----------
+    cutoff
+        Angstrom.
+    polarizability
+        (n,), of the atoms, Angstrom^3.
+    thole
+        The smallest of Thole's a.
+    """
+    largest = float(np.max(polarizability, initial=0.0))
+    if largest > 0:
+        needed = (math.log(1 / WIDEST) / thole) ** 0.25 * largest ** (1 / 3)
+        if needed > cutoff:
+            raise InputError(
+                f"Thole's damping of a polarizability of {largest:.4g} A^3 reaches {needed:.4g} A; allowed: an "
+                f"electrostatic cut-off of at least that, here {cutoff:.4g} A"
+            )
