@@ -318,9 +318,9 @@ class ManyBodyPotential(TrustedEnergy):
             found[name] = np.asarray(value).reshape(places.shape[:2])
         return found
 
-    def occurrences(self, positions: Floats) -> list[Occurrences]:
-        """Return the geometries of all occurrences in configurations (m, atoms, 3), one entry an n-mer."""
-        cells = self._cells(len(positions), None)
+    def occurrences(self, positions: Floats, vectors: Floats | None = None) -> list[Occurrences]:
+        """Return the geometries of all occurrences, one entry an n-mer; the arguments are those of `evaluate`."""
+        cells = self._cells(len(positions), vectors)
         found: dict[str, list[Occurrences]] = {}
         with self._lock:
             for n, one in enumerate(positions):

@@ -232,16 +232,18 @@ class TrustedEnergy(EnergyFunction):
     """An energy that is the sum of potentials, and can tell its uncertainty and where it extrapolates."""
 
     @abstractmethod
-    def occurrences(self, positions: Floats) -> list[Occurrences]:
+    def occurrences(self, positions: Floats, vectors: Floats | None = None) -> list[Occurrences]:
         """Return the geometries of all occurrences in configurations (m, atoms, 3), one entry an n-mer."""
 
-    def uncertainty(self, positions: ArrayLike) -> float | Floats:
+    def uncertainty(self, positions: ArrayLike, vectors: Floats | None = None) -> float | Floats:
         """Return the uncertainty of the sum by the ensembles of its potentials, whose formula the module has.
 
         Parameters
         ----------
         positions
             (atoms, 3) or (n, atoms, 3), Angstrom.
+        vectors
+            (3, 3) or (n, 3, 3), the cell's vectors in place of those of the sum, Angstrom.
 
         Returns
         -------
@@ -253,16 +255,18 @@ class TrustedEnergy(EnergyFunction):
             If a potential has no ensemble, or the positions are not valid for `energy`.
         """
         batch, single = self.as_batch(positions)
-        shares = uncertainties(self.occurrences(batch), len(batch)).values()
+        shares = uncertainties(self.occurrences(batch, vectors), len(batch)).values()
         total = np.sqrt(np.sum([np.zeros(len(batch)), *map(np.square, shares)], axis=0))
         return float(total[0]) if single else total
 
-    def uncertainties(self, positions: ArrayLike) -> dict[str, Floats]:
+    def uncertainties(self, positions: ArrayLike, vectors: Floats | None = None) -> dict[str, Floats]:
         """Return the uncertainty of each n-mer's part, (n,), kcal/mol; see `uncertainty`."""
         batch, _ = self.as_batch(positions)
-        return uncertainties(self.occurrences(batch), len(batch))
+        return uncertainties(self.occurrences(batch, vectors), len(batch))
 
-    def extrapolates(self, positions: ArrayLike, margin: float = MARGIN) -> bool | Bools:
+    def extrapolates(
+        self, positions: ArrayLike, margin: float = MARGIN, vectors: Floats | None = None
+    ) -> bool | Bools:
         """Return whether a potential extrapolates at an occurrence of its n-mer; see `Potential.extrapolates`.
 
         Parameters
@@ -271,6 +275,8 @@ class TrustedEnergy(EnergyFunction):
             (atoms, 3) or (n, atoms, 3), Angstrom.
         margin
             See `potentials.pip.ranges`.
+        vectors
+            See `uncertainty`.
 
         Returns
         -------
@@ -282,9 +288,11 @@ class TrustedEnergy(EnergyFunction):
             If a potential does not have the range of its training data, or the positions are not valid.
         """
         batch, single = self.as_batch(positions)
-        outside = extrapolates(self.occurrences(batch), len(batch), margin)
+        outside = extrapolates(self.occurrences(batch, vectors), len(batch), margin)
         return bool(outside[0]) if single else outside
 
-    def extrapolations(self, positions: ArrayLike, margin: float = MARGIN) -> tuple[Extrapolation, ...]:
+    def extrapolations(
+        self, positions: ArrayLike, margin: float = MARGIN, vectors: Floats | None = None
+    ) -> tuple[Extrapolation, ...]:
         """Return where `extrapolates` finds an occurrence outside: its configuration, atoms, and distances."""
-        return extrapolations(self.occurrences(self.as_batch(positions)[0]), margin)
+        return extrapolations(self.occurrences(self.as_batch(positions)[0], vectors), margin)

@@ -11,7 +11,9 @@ from potentials.errors import InputError
 from potentials.nmers.switching import Switching
 from potentials.pip.potential import Potential
 from potentials.pip.ranges import training_ranges
+from potentials.systems.cell import Cell
 from potentials.systems.manybody import ManyBodyPotential
+from potentials.systems.near import Near, NearKind
 from potentials.systems.placement import Placement, Placements
 from tests.potentials.pip.test_basis import make
 from tests.potentials.pip.test_many_bodies import BENT, potential
@@ -30,6 +32,7 @@ def with_ranges(model: Potential, places: tuple[Placement, ...], training: np.nd
     return replace(model, ranges=training_ranges(model.nmer, model.switching, geometries))
 
 
+CELL = np.array([[12.0, 0.0, 0.0], [1.0, 12.0, 0.0], [0.0, -1.0, 12.0]])
 ENSEMBLES = {"ch3": with_members(POTENTIALS["ch3"], 5, 1), "ch3-ch3": with_members(POTENTIALS["ch3-ch3"], 7, 2)}
 KNOWN = {"ch3": with_ranges(POTENTIALS["ch3"], METHYL), "ch3-ch3": with_ranges(POTENTIALS["ch3-ch3"], WHOLE)}
 
@@ -118,3 +121,41 @@ def test_potentials_that_cannot_tell_are_named() -> None:
             ask(SHAKEN)
     with pytest.raises(InputError, match=r"positions have shape \(7, 3\)"):
         total(KNOWN).extrapolates(ETHANE[:7])
+
+
+def waters(two: Potential, cell: bool) -> ManyBodyPotential:
+    """Return three waters, of which two are near each other across the face of the cell."""
+    atoms = np.arange(9).reshape(3, 3)
+    near = Near(
+        {"water": Placements(atoms, atoms, np.zeros(atoms.shape))},
+        (NearKind("two", ("water", "water"), two.switching),),  # type: ignore[arg-type]
+    )
+    box = Cell(tuple(map(tuple, CELL)), (True,) * 3) if cell else None
+    bonds = [(3 * n, 3 * n + h) for n in range(3) for h in (1, 2)]
+    return ManyBodyPotential(("O", "H", "H") * 3, (), {"two": two}, near=near, cell=box, bonds=bonds)
+
+
+def test_pairs_across_the_cell_count_as_those_in_vacuum() -> None:
+    nmer, switching = make("D1E2_D1E2"), Switching((0, 3), 4.0, 5.0)
+    places = np.array([[0.5, 3.0, 3.0], [3.5, 3.0, 3.0], [-2.4, 3.2, 3.0]])
+    x = (places[:, None] + BENT).reshape(-1, 3)
+    training = np.concatenate([BENT, BENT + np.array([3.0, 0.0, 0.0])])
+    training = training + np.random.default_rng(1).normal(scale=0.1, size=(40, 6, 3))
+    model = with_members(potential(nmer, switching), 4, 3)
+    model = replace(model, ranges=training_ranges(nmer, switching, training))
+    moved = x.copy()
+    moved[6:] += CELL[0]
+    moved[1] -= CELL[2]  # one atom alone at another image
+    vacuum, periodic = waters(model, cell=False), waters(model, cell=True)
+    expected = np.asarray(model.deviations(np.stack([x[:6], np.concatenate([x[:3], x[6:]])]))).sum(axis=0)
+    u = float(np.sqrt(np.mean(expected**2)))
+    assert vacuum.uncertainty(x) == pytest.approx(u, rel=1e-10)
+    assert periodic.uncertainty(moved) == pytest.approx(u, rel=1e-10)
+    assert vacuum.extrapolates(x) is periodic.extrapolates(moved) is False
+    closer = CELL - np.array([[0.9, 0.0, 0.0], [0.0] * 3, [0.0] * 3])
+    assert periodic.extrapolates(x, vectors=closer) is False  # the third water is near at its own place
+    moved[1] += CELL[2] - closer[2]
+    assert periodic.extrapolates(moved, vectors=closer) is True  # and is pushed nearer by the smaller cell
+    (found,) = periodic.extrapolations(moved, vectors=closer)
+    assert found.nmer == "two" and found.atoms == (0, 1, 2, 6, 7, 8) and found.mean < found.limit
+    assert periodic.uncertainty(moved, closer) != pytest.approx(u, rel=0.01)
