@@ -12,6 +12,7 @@ from potentials.errors import InputError
 from potentials.evaluation import Contribution
 from potentials.physics.model import PhysicsPotential
 from potentials.physics.parameters import PhysicsParameters
+from potentials.physics.periodic.model import CUTOFF
 from potentials.pip.potential import Potential
 from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.placement import Placement
@@ -40,6 +41,7 @@ def sum_potential(
     store: str | Path | None = None,
     newest: bool = False,
     threads: int = 1,
+    cutoff: float = CUTOFF,
 ) -> ManyBodyPotential:
     """Return the sum of n-mer potentials over all occurrences of the n-mers in a system, with V_phys beneath.
 
@@ -79,7 +81,9 @@ def sum_potential(
     newest
         Whether the newest versions of the store are taken for n-mers that `potentials` lacks.
     threads
-        Number of threads that evaluate n-mers.
+        Number of threads of an evaluation.
+    cutoff
+        Distance at which dispersion and repulsion of V_phys end in a cell, Angstrom; charges have no end.
 
     Returns
     -------
@@ -115,6 +119,7 @@ def sum_potential(
             store=store,
             newest=newest,
             threads=threads,
+            cutoff=cutoff,
         )
     whole = read_molecule(molecule) if isinstance(molecule, str) else molecule
     found = fragment_molecule(whole)

@@ -13,6 +13,7 @@ from potentials.arrays import Ints
 from potentials.errors import InputError
 from potentials.evaluation import Contribution
 from potentials.physics.model import PhysicsPotential
+from potentials.physics.periodic.model import PeriodicPhysics
 from potentials.pip.potential import Potential
 from potentials.systems.cell import Cell
 from potentials.systems.manybody import ManyBodyPotential
@@ -44,6 +45,7 @@ def sum_of_system(
     store: str | Path | None,
     newest: bool,
     threads: int,
+    cutoff: float,
 ) -> ManyBodyPotential:
     """Return the sum of a system; see `nmer.sum_potential`.
 
@@ -81,6 +83,8 @@ def sum_of_system(
         cell,
         () if own or WATER not in ones else [int(a) for a in ones[WATER].atoms.ravel()],
         [p for name, p in ready.items() if name not in onemers] or list(ready.values()),
+        cutoff,
+        threads,
     )
     remarks = levels(ready) + without_potential(
         {name: count for name, count in missing_pairs.items() if name not in ready}, bool(beneath)
@@ -132,7 +136,12 @@ def _kind(name: str, bodies: tuple[str, ...], potential: Potential, found: Syste
 
 
 def _physics(
-    molecule: Molecule, cell: Cell | None, without: Sequence[int], potentials: Iterable[Potential]
+    molecule: Molecule,
+    cell: Cell | None,
+    without: Sequence[int],
+    potentials: Iterable[Potential],
+    cutoff: float,
+    threads: int,
 ) -> list[Contribution]:
     """Return V_phys of all minus that of some atoms; nothing if no potential was fitted over it."""
     parameters = next((p.physics.parameters for p in potentials if p.physics is not None), None)
@@ -140,7 +149,19 @@ def _physics(
         return []
     typed, topology = type_system(molecule)
     if cell is not None:
-        raise InputError("V_phys in a cell is not available")
+        vectors = np.array(cell.vectors)
+        return [
+            PeriodicPhysics(
+                molecule.symbols,
+                topology,
+                typed.types,
+                parameters,
+                vectors,
+                cutoff,
+                without=without,
+                threads=threads,
+            )
+        ]
     whole = PhysicsPotential(molecule.symbols, topology, typed.types, parameters)
     if not without:
         return [whole]
