@@ -10,21 +10,28 @@ import tomlkit
 from ase.data import atomic_numbers
 
 from nmer.sums import check_waters, sum_potential, with_waters
+from nmer.system_sums import sum_of_system
 from potentials.errors import InputError
 from potentials.pip.potential import Potential
+from potentials.systems.cell import Cell
 from potentials.systems.manybody import ManyBodyPotential
 from recipes.chemistry.molecules import Molecule
 from storage.durable import disk_errors, write_text
 from storage.store import Store
 
-FORMAT = 1
-"""Number of the file's layout; a newer one is refused."""
+FORMAT = 2
+"""Number of the newest layout, that of systems; a newer one is refused."""
+
+OF_MOLECULES = 1
+"""Number of the layout for molecules in vacuum."""
 
 LARGEST_FILE = 20_000_000
 """Largest size of a file that is read, bytes; a chain of 10,000 residues has 3,000,000."""
 
 
-def contents_of(model: ManyBodyPotential, molecule: Molecule, waters: int, store: Store) -> dict[str, Any]:
+def contents_of(
+    model: ManyBodyPotential, molecule: Molecule, waters: int, store: Store, water: str | None = None
+) -> dict[str, Any]:
     """Return what a sum was made of: the molecule, V_phys, and each potential with its key.
 
     Parameters
@@ -32,24 +39,36 @@ def contents_of(model: ManyBodyPotential, molecule: Molecule, waters: int, store
     model
         The sum, of potentials of the store.
     molecule, waters
-        What it is the sum of.
+        What it is the sum of; a system's molecules are all in `molecule`.
     store
         The store.
+    water
+        The model of a system's waters; None for a molecule in vacuum.
     """
+    near = set() if model.near is None else {kind.nmer for kind in model.near.kinds}
     potentials = []
     for name, potential in model.potentials.items():
         assert isinstance(potential, Potential)
         version = store.resolve(potential.name)
         row = {"nmer": name, "ref": version.ref, "key": version.key, "occurrences": model.counts[name]}
+        if water is not None:
+            row["near"] = name in near  # found by distance, in every configuration anew
         potentials.append(row | {"status": potential.status, "remarks": list(potential.remarks)})
     parameters = model.parameters
     physics = {} if parameters is None else {"name": parameters.name, "digest": parameters.digest}
+    of_system: dict[str, Any] = {}
+    if water is not None:
+        of_system = {
+            "water": water,
+            "cell": [] if model.cell is None else [list(row) for row in model.cell.vectors],
+        }
     return {
-        "format": FORMAT,
+        "format": OF_MOLECULES if water is None else FORMAT,
         "molecule": molecule.name,
         "symbols": list(molecule.symbols),
         "bonds": [list(bond) for bond in molecule.bonds],
-        "waters": waters,
+        "waters": waters if water is None else 0,
+        **of_system,
         "physics": physics,
         "remarks": list(model.remarks),
         "potentials": potentials,
@@ -95,6 +114,7 @@ def load_sum(path: str | Path, store: str | Path | None = None) -> ManyBodyPoten
         listed = {str(row["nmer"]): (str(row["ref"]), str(row["key"])) for row in found["potentials"]}
         waters, digest = _whole(found["waters"]), found["physics"].get("digest")
         check_waters(waters)
+        water, cell = (str(found["water"]), _cell(found["cell"])) if number == FORMAT else (None, None)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"'{path}' is damaged: {repr(error)[:200]}") from None
     opened = Store(store)
@@ -102,7 +122,11 @@ def load_sum(path: str | Path, store: str | Path | None = None) -> ManyBodyPoten
         version = opened.resolve(ref)
         if version.kind != "potential" or version.key != key:
             raise InputError(f"'{path}' lists {ref} with the key {key[:12]}; the store's has {version.key[:12]}")
-    model = sum_potential(molecule, {name: ref for name, (ref, _) in listed.items()}, waters=waters, store=store)
+    refs: dict[str, Potential | str] = {name: ref for name, (ref, _) in listed.items()}
+    if water is None:
+        model = sum_potential(molecule, refs, waters=waters, store=store)
+    else:
+        model = sum_of_system(molecule, cell, refs, water, store=store)
     have = None if model.parameters is None else model.parameters.digest
     if have != digest:
         listed_one, found_one = (str(one or "none")[:12] for one in (digest, have))
@@ -137,6 +161,13 @@ def _whole(value: Any) -> int:
     if type(value) is not int:
         raise ValueError(f"{value!r} is not a whole number")
     return value
+
+
+def _cell(rows: Any) -> Cell | None:
+    """Return the cell that a file lists; raises ValueError or TypeError if it is none."""
+    if not rows:
+        return None
+    return Cell(tuple((float(x), float(y), float(z)) for x, y, z in rows), (True, True, True))
 
 
 def _molecule(found: dict[str, Any]) -> Molecule:

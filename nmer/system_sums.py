@@ -13,13 +13,14 @@ from potentials.arrays import Ints
 from potentials.errors import InputError
 from potentials.evaluation import Contribution
 from potentials.physics.model import PhysicsPotential
-from potentials.physics.periodic.model import PeriodicPhysics
+from potentials.physics.periodic.model import CUTOFF, PeriodicPhysics
 from potentials.pip.potential import Potential
 from potentials.systems.cell import Cell
 from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.near import Near, NearKind
 from potentials.systems.placement import Placements
 from potentials.systems.subset import Subset
+from potentials.water.model import WATER_MODELS, water_model
 from recipes.chemistry.copies import SystemNMers, fragment_system, type_system
 from recipes.chemistry.molecules import Molecule
 from recipes.chemistry.pairs import pair_name
@@ -40,12 +41,12 @@ def sum_of_system(
     potentials: Mapping[str, Potential | str] | None,
     water: str,
     *,
-    family: str | None,
-    contributions: Sequence[Contribution],
-    store: str | Path | None,
-    newest: bool,
-    threads: int,
-    cutoff: float,
+    family: str | None = None,
+    contributions: Sequence[Contribution] = (),
+    store: str | Path | None = None,
+    newest: bool = False,
+    threads: int = 1,
+    cutoff: float = CUTOFF,
 ) -> ManyBodyPotential:
     """Return the sum of a system; see `nmer.sum_potential`.
 
@@ -56,6 +57,8 @@ def sum_of_system(
     cell
         Its cell.
     """
+    if water not in (allowed := (OWN, *WATER_MODELS, NONE)):
+        raise InputError(f"water is '{water[:40]}'; allowed: {', '.join(allowed)}")
     found = fragment_system(molecule)
     ones = {one.name: Placements.of(one.placements) for one in found.nmers if one.order == 1}
     own = water == OWN
@@ -172,6 +175,6 @@ def _physics(
 
 def _water(water: str, ones: Mapping[str, Placements], natoms: int, cell: Cell | None) -> list[Contribution]:
     """Return the model of the waters, if it is one that is complete in itself."""
-    if water in (OWN, NONE):
+    if water in (OWN, NONE) or WATER not in ones:
         return []
-    raise InputError(f"water is '{water[:40]}'; allowed: {OWN}, {NONE}")
+    return [water_model(water, ones[WATER].atoms, natoms, cell)]

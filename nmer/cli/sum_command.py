@@ -33,6 +33,13 @@ def sum_(
         Parameter(help="A potential in place of the newest: --use ch=ch@2; may be given several times."),
     ] = (),
     waters: Annotated[int, Parameter(help="Number of water molecules after the molecule's atoms.")] = 0,
+    water: Annotated[
+        str | None,
+        Parameter(
+            help="Model of the waters of a file with several molecules, which then is read with its cell: own, "
+            "q-TIP4P/F, or none."
+        ),
+    ] = None,
     at: Annotated[
         Path | None,
         Parameter(
@@ -52,28 +59,41 @@ def sum_(
     Examples
     --------
     nmer sum AceAla9Nme --family polyalanine --out ala9.toml
+    nmer sum dipeptide.pdb --water own --out dipeptide.toml
     """
     from nmer.sum_files import contents_of, write_sum
     from nmer.sums import sum_potential, with_waters
     from recipes.chemistry.molecules import read_molecule
+    from recipes.chemistry.systems import molecule_of, read_system
     from storage.store import Store
 
     chosen = dict(_pair(text) for text in use)
     if out is not None:
         check_new(out)
-    whole, opened = read_molecule(molecule), Store(store)
-    model = sum_potential(whole, chosen, family=family, waters=waters, store=store, newest=True)
+    system = None if water is None or waters else read_system(molecule)
+    whole, opened = read_molecule(molecule) if system is None else molecule_of(system), Store(store)
+    model = sum_potential(
+        whole if system is None else system,
+        chosen,
+        family=family,
+        waters=waters,
+        water=water,
+        store=store,
+        newest=True,
+    )
     if strange := [name for name in chosen if name not in model.counts]:
         have = ", ".join(model.counts)
         raise InputError(f"--use names {', '.join(strange)}, which {whole.name} does not have; it has: {have}")
-    contents = contents_of(model, whole, waters, opened)
+    contents = contents_of(
+        model, whole if system else with_waters(whole, waters if water else 0), waters, opened, water
+    )
     unknown: list[str] = []
     energies = _energies(model, with_waters(whole, waters), at, unknown) if at else []
     if out is not None:
         write_sum(out, contents)
     if json:
         return print_json(contents | {"energies": energies, "unknown": unknown})
-    columns: dict[str, Column] = {"n-mer": "nmer", "occurrences": "occurrences", "potential": "ref"}
+    columns: dict[str, Column] = {"n-mer": "nmer", "occurrences": _times, "potential": "ref"}
     columns |= {"status": "status", "quality": lambda r: "; ".join(r["remarks"]) or None}
     print_rows(contents["potentials"], columns)
     physics = contents["physics"]
@@ -87,6 +107,11 @@ def sum_(
     if out is not None:
         print(out)
     return 0
+
+
+def _times(row: dict[str, Any]) -> str | int:
+    """Return how often an n-mer occurs, if that is the same in every configuration."""
+    return "by distance" if row.get("near") else int(row["occurrences"])
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -107,7 +132,7 @@ def _energies(
     from potentials.errors import PolarizationError
 
     found = []
-    for where, positions in read_geometries(path, molecule):
+    for where, positions in read_geometries(path, molecule, model.cell):
         try:
             shares = model.parts(positions)
         except PolarizationError as error:

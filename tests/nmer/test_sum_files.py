@@ -11,9 +11,12 @@ import pytest
 import tomlkit
 
 import nmer
-from nmer.sum_files import FORMAT, LARGEST_FILE, contents_of, load_sum, write_sum
+from nmer.sum_files import FORMAT, LARGEST_FILE, OF_MOLECULES, contents_of, load_sum, write_sum
 from nmer.sums import sum_potential
+from potentials.systems.cell import Cell
 from recipes.chemistry.molecules import read_molecule
+from recipes.chemistry.solvation import WATER
+from recipes.chemistry.systems import molecule_of
 from storage.store import Store
 from tests.nmer.polyalanine import PAIR, PARAMETERS, chain_parameters, store_of
 
@@ -41,13 +44,56 @@ def test_the_same_sum_is_made_from_the_file(file: Path, store: Store) -> None:
     assert again.energy(AT) == pytest.approx(energy, abs=1e-9)
     np.testing.assert_allclose(again.energy_and_gradient(AT)[1], gradient, rtol=0, atol=1e-9)
     listed = tomllib.loads(file.read_text())
-    assert listed["format"] == FORMAT and listed["physics"] == {
-        "name": "physics:toy@1",
-        "digest": PARAMETERS.digest,
-    }
+    assert (
+        listed["format"] == OF_MOLECULES
+        and "water" not in listed
+        and listed["physics"]
+        == {
+            "name": "physics:toy@1",
+            "digest": PARAMETERS.digest,
+        }
+    )
     rows = {row["nmer"]: row for row in listed["potentials"]}
     assert rows[PAIR]["occurrences"] == 3 and rows["ch"]["ref"] == "ch@1" and rows["ch"]["status"] == "candidate"
     assert {name: row["key"] for name, row in rows.items()} == {v.nmer: v.key for v in store.versions("potential")}
+
+
+def test_a_system_has_its_cell_and_its_model_of_water_in_the_file(tmp_path: Path) -> None:
+    """V_phys in a cell would need a larger one; without it a small one is enough."""
+    names = ("water", "water-water", "water-water-water")
+    kept = store_of(tmp_path / "store", names, None)
+    rng = np.random.default_rng(0)
+    places = rng.permutation(np.array([(x, y, z) for x in (1, 8, 15) for y in (1, 8, 15) for z in (1, 8, 15)]))[:6]
+    one = np.array(WATER[1])
+    positions = np.concatenate([one + p for p in places])
+    bonds = tuple((3 * n, 3 * n + h) for n in range(6) for h in (1, 2))
+    cell = Cell(((21.0, 0.0, 0.0), (0.0, 21.5, 0.0), (1.0, 0.0, 22.0)), (True, True, True))
+    system = nmer.System(("O", "H", "H") * 6, positions, bonds, cell)
+    for water in ("own", "q-TIP4P/F"):
+        path = tmp_path / f"{water[:1]}.toml"
+        model = sum_potential(system, water=water, store=kept.path)
+        write_sum(path, contents_of(model, molecule_of(system), 0, kept, water))
+        again = load_sum(path, kept.path)
+        assert again.cell == cell and again.counts == model.counts
+        energy, gradient = model.energy_and_gradient(positions)
+        assert abs(float(energy)) > 1e-3 and again.energy(positions) == pytest.approx(energy, abs=1e-12)
+        np.testing.assert_allclose(again.energy_and_gradient(positions)[1], gradient, rtol=0, atol=1e-12)
+    listed = tomllib.loads((tmp_path / "o.toml").read_text())
+    assert listed["format"] == FORMAT and listed["water"] == "own" and listed["cell"][2] == [1.0, 0.0, 22.0]
+    assert [(row["nmer"], row["near"]) for row in listed["potentials"]] == [
+        ("water", False),
+        ("water-water", True),
+        ("water-water-water", True),
+    ]
+    for change, message in (
+        ({"cell": [[1.0, 0.0]]}, "is damaged"),
+        ({"cell": [[0.0, 0.0, 0.0]] * 3}, "is damaged"),
+        ({"water": "TIP3P"}, "water is 'TIP3P'; allowed: own"),
+    ):
+        bad = tmp_path / "bad.toml"
+        bad.write_text(tomlkit.dumps(listed | change))
+        with pytest.raises(nmer.InputError, match=message):
+            load_sum(bad, kept.path)
 
 
 def test_a_newer_version_does_not_change_what_the_file_says(file: Path, tmp_path: Path) -> None:

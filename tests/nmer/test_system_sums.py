@@ -19,6 +19,7 @@ from potentials.pip.potential import Potential
 from potentials.systems.cell import Cell
 from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.system import System
+from potentials.water.model import water_model
 from recipes.chemistry.molecules import Molecule
 from recipes.chemistry.solvation import WATER
 from recipes.families import FAMILIES
@@ -124,6 +125,28 @@ def test_own_water_is_that_of_all_its_n_mers_over_v_phys_of_everything(store: Pa
     assert all(shares[name][0] == pytest.approx(left_out[name][0], abs=1e-10) for name in same)
 
 
+@pytest.mark.parametrize("periodic", [False, True])
+def test_a_model_of_water_that_is_complete_replaces_v_phys_of_the_waters(store: Path, periodic: bool) -> None:
+    """A sum of chain, dimers with water, and q-TIP4P/F of the waters, which are in any order."""
+    cell = Cell(tuple(map(tuple, 22.0 * np.eye(3))), (True, True, True)) if periodic else None
+    parts = [water_at(PLACES[1], 1, (1, 0, 2)), SOLUTE, *(water_at(place, 5) for place in (PLACES[0], PLACES[3]))]
+    whole = system(parts, cell)
+    names = [*CHAIN_NAMES, *NEAR_NAMES]
+    bare = "none" if periodic else None
+    given = potentials(names, bare)
+    model = nmer.sum_potential(whole, given, water="q-TIP4P/F")
+    rest = nmer.sum_potential(whole, given, water="none")
+    x = whole.positions
+    shares = model.parts(x)
+    waters = np.array([[1, 0, 2], [25, 26, 27], [28, 29, 30]])
+    alone = water_model("q-TIP4P/F", waters, whole.natoms, cell).evaluate(x[None])
+    assert not set(WATERS) & set(shares) and ("V_phys of the waters alone" in shares) is not periodic
+    assert shares["q-TIP4P/F"][0] == pytest.approx(alone.energy[0], abs=1e-9)
+    assert model.energy(x) == pytest.approx(float(rest.energy(x)) + alone.energy[0], abs=1e-9)
+    gradient = model.energy_and_gradient(x)[1]
+    np.testing.assert_allclose(gradient, rest.energy_and_gradient(x)[1] + alone.gradient[0], atol=1e-9)
+
+
 def test_missing_potentials_are_all_named_and_wrong_ones_refused(store: Path) -> None:
     whole = system([SOLUTE, *(water_at(place, n) for n, place in enumerate(PLACES))])
     given = potentials([*CHAIN_NAMES, *NEAR_NAMES, *WATERS])
@@ -140,7 +163,7 @@ def test_missing_potentials_are_all_named_and_wrong_ones_refused(store: Path) ->
         nmer.sum_potential(whole, given | {"ch-water": given["ch3-water"]})
     with pytest.raises(nmer.InputError, match=r"is for the atoms C O N H H H O H H; the molecule has"):
         nmer.sum_potential(whole, given | {"ch-water": given["conh-water"]})
-    with pytest.raises(nmer.InputError, match="water is 'TIP3P'; allowed: own, none"):
+    with pytest.raises(nmer.InputError, match="water is 'TIP3P'; allowed: own, q-TIP4P/F, none"):
         nmer.sum_potential(whole, given, water="TIP3P")
     with pytest.raises(nmer.InputError, match="waters is 2, and the system has its own waters"):
         nmer.sum_potential(whole, given, waters=2)

@@ -13,6 +13,8 @@ import nmer
 from potentials.pip.potential import Potential
 from potentials.pip.ranges import training_ranges
 from recipes.chemistry.molecules import read_molecule
+from recipes.chemistry.solvation import WATER
+from recipes.chemistry.system_files import system_text
 from recipes.families import FAMILIES
 from storage.store import Store
 from tests.conftest import call
@@ -153,3 +155,34 @@ def test_sum_refuses_in_one_sentence_and_writes_nothing(
         code, out, err = call(capsys, "sum", *words, *more)
         assert (code, out) == (2, "") and said in err and err.count("\n") == 1, (words, code, out, err)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_file_of_a_system_is_summed_with_its_waters(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A dipeptide among waters in vacuum, and the sum that its file makes again."""
+    names = (*FAMILIES["polyalanine"], *FAMILIES["polyalanine-water"], *FAMILIES["water"])
+    kept = store_of(tmp_path / "store", names)
+    chain = nmer.read_system("AceAlaNme")
+    water = np.array(WATER[1])
+    at = np.concatenate([chain.positions, water + np.array([0.0, 0.0, 9.0]), water + np.array([0.0, 2.9, 9.5])])
+    bonds = (*chain.bonds, *((22 + o, 22 + o + h) for o in (0, 3) for h in (1, 2)))
+    system = nmer.System((*chain.symbols, *"OHHOHH"), at, bonds)
+    file = tmp_path / "wet.pdb"
+    file.write_text(system_text(system, ".pdb"))
+    frames = xyz(tmp_path / "wet.xyz", nmer.read_system(file).positions, symbols=system.symbols)
+    words = ("sum", file, "--water", "own", "--family", "polyalanine", "--store", kept.path, "--at", frames)
+    code, told, err = call(capsys, *words, "--out", tmp_path / "wet.toml")
+    assert (code, err) == (0, "") and "wet.pdb: 28 atoms" in told
+    assert next(x for x in told.splitlines() if x.startswith("water-water ")).split()[1:3] == ["by", "distance"]
+    code, told, _ = call(capsys, *words, "--json")
+    found = json.loads(told)
+    model = nmer.load_sum(tmp_path / "wet.toml", kept.path)
+    assert found["energies"][0]["energy"] == pytest.approx(
+        model.energy(nmer.read_system(file).positions), abs=1e-8
+    )
+    assert abs(found["energies"][0]["water-water"]) > 1e-6 and found["water"] == "own" and found["cell"] == []
+    code, _, err = call(capsys, "sum", file, "--store", kept.path)
+    assert code == 2 and "has water molecules in it" in err and "nmer.read_system" in err
+    boxed = tmp_path / "boxed.xyz"
+    boxed.write_text(frames.read_text().replace("frame", 'Lattice="30 0 0 0 30 0 0 0 30"'))
+    code, _, err = call(capsys, *words[:-1], boxed)
+    assert code == 2 and "the sum is not periodic; allowed: frames without a cell" in err
