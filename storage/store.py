@@ -87,7 +87,12 @@ class Store:
     def _check_free(self) -> None:
         # left by a process that was killed while it made the store
         inside = self.path.iterdir() if self.path.is_dir() else ()
-        if self.path.is_file() or any(not p.match(f".{MARKER}.*.tmp") for p in inside):
+        if self.path.is_file():
+            raise InputError(
+                f"'{self.path}' is not a store of ours but a file; give a folder with --store, into which "
+                "'nmer unbundle FILE' takes bundles"
+            )
+        if any(not p.match(f".{MARKER}.*.tmp") for p in inside):
             raise InputError(
                 f"'{self.path}' is not a store of ours (it has no {MARKER}); "
                 "give an empty or new folder with --store"

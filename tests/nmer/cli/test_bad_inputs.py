@@ -266,7 +266,7 @@ BUNDLES = [
 
 STORES = [
     Case("store-none", ("versions", "--store", "none"), "there is no store at 'none'"),
-    Case("store-file", ("versions", "--store", "f"), "'f' is not a store of ours", {"f": "x"}),
+    Case("store-file", ("versions", "--store", "f"), "'f' is not a store of ours but a file", {"f": "x"}),
     Case("store-foreign", ("versions", "--store", "d"), "'d' is not a store of ours", {"d/letter": "dear"}),
     *(
         Case(
