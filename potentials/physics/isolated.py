@@ -15,6 +15,7 @@ from potentials.physics.catastrophe import catastrophe, unstable_pair
 from potentials.physics.pairs import ALPHA, COLUMNS, STIFFNESS, add_induced, permanent, tensor_product
 from potentials.physics.parameters import PhysicsParameters
 from potentials.physics.solver import (
+    DEPTH,
     MOST,
     NEGATIVE,
     PRODUCT,
@@ -104,8 +105,8 @@ def evaluate(
     tolerance
         Root mean square of the dipoles' residual at which the iterations end, e Angstrom.
     past, known
-        (3, 3 n), dipoles of the steps before, the latest first, and how many are known; the configurations are the
-        next ones. (0, 0) if they do not follow one another: each then starts without a past.
+        (DEPTH, 3 n), dipoles of the steps before, the latest first, and how many are known; the configurations are
+        the next ones. (0, 0) if they do not follow one another: each then starts without a past.
     work
         Of `Work.of`; with a matrix (3 soft, 3 soft) the dipoles are solved for directly.
     shares, gradient, virial
@@ -154,10 +155,10 @@ def evaluate(
             x, atoms, uncharged, scaled, factors[2], factors[0], factors[1], dipole, work.block, slope
         )  # fmt: skip
         if len(past):
-            past[2] = past[1]
-            past[1] = past[0]
+            for step in range(DEPTH - 1, 0, -1):
+                past[step] = past[step - 1]
             past[0] = dipole
-            known = min(known + 1, 3)
+            known = min(known + 1, DEPTH)
         virial[c] = 0.0
         for a in range(n):
             for axis in range(3):

@@ -9,6 +9,7 @@ from potentials.energy_function import EnergyFunction
 from potentials.errors import NmerError
 from potentials.evaluation import Evaluation
 from potentials.physics.isolated import Isolated
+from potentials.physics.solver import DEPTH
 
 ALONG = 1e-6
 """Root mean square of the dipoles' residual at which the iterations of a trajectory end, e Angstrom."""
@@ -17,7 +18,7 @@ ALONG = 1e-6
 class Trajectory(EnergyFunction):
     """V_phys of configurations that follow one another, such as the steps of a simulation.
 
-    The first dipoles of a step are predicted from the last three (Kolafa 2004), so that few iterations are needed.
+    The first dipoles of a step are predicted from the last four, so that few iterations are needed.
     The energy is wrong by the square of the dipoles' error only, the gradient by its first power. The past belongs
     to this object: every trajectory, and every thread, has its own.
 
@@ -37,7 +38,7 @@ class Trajectory(EnergyFunction):
     def __init__(self, system: Isolated, tolerance: float = ALONG) -> None:
         self._system, self.tolerance = system, tolerance
         self._work = system.work()
-        self._past, self._known = np.zeros((3, 3 * len(system.symbols))), 0
+        self._past, self._known = np.zeros((DEPTH, 3 * len(system.symbols))), 0
         self.iterations = 0
 
     @property

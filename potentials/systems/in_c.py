@@ -18,6 +18,7 @@ from potentials.arrays import Floats, Ints
 from potentials.compiled import carray, cfunc, njit, pointer
 from potentials.evaluation import Evaluation
 from potentials.physics.isolated import SHARES, Isolated, Work, evaluate
+from potentials.physics.solver import DEPTH
 from potentials.physics.trajectory import ALONG
 from potentials.pip.program_kernels import OPTIONS
 from potentials.systems.corrections import NO_CELL, Corrections
@@ -154,7 +155,7 @@ class InC:
         work = (np.zeros(0),) * 8 if physics is None else tuple(physics.work())
         self._natoms, self._names, self._physics = natoms, tuple(names), physics is not None
         state = np.array([natoms, physics is not None, 0], dtype=np.int64)
-        past = np.zeros((3, 3 * natoms))
+        past = np.zeros((DEPTH, 3 * natoms))
         self._arrays: tuple[np.ndarray, ...] = (
             state, jobs, numbers, np.zeros((1, len(places.counts))), NO_CELL, np.zeros((1, 4)), np.zeros(0), past,
             *kinds, *places, *room, *system, *work,

@@ -10,6 +10,7 @@ from potentials.physics.periodic.listing import Rows
 from potentials.physics.periodic.mesh import NONE, Mesh
 from potentials.physics.periodic.threads import Runner
 from potentials.physics.solver import (
+    DEPTH,
     DIRECTION,
     MOST,
     NEGATIVE,
@@ -40,7 +41,7 @@ class Dipoles:
         self.stiffness = np.divide(1.0, alpha, out=np.zeros(n), where=alpha > 0)
         self.soft: Ints = np.flatnonzero(alpha > 0)
         self.field, self.dipole, self.vectors = np.zeros(3 * n), np.zeros(3 * n), np.zeros((4, 3 * n))
-        self.past, self.known, self.iterations = np.zeros((3, 3 * n)), 0, 0
+        self.past, self.known, self.iterations = np.zeros((DEPTH, 3 * n)), 0, 0
         self._potential = np.zeros((4, n))
         self._products = np.zeros((0, 3 * n))
 
@@ -73,8 +74,8 @@ class Dipoles:
                 return NEGATIVE
             steps += 1
         if remember:
-            self.past[1:] = self.past[:2]
+            self.past[1:] = self.past[:-1]
             self.past[0] = self.dipole
-            self.known = min(self.known + 1, 3)
+            self.known = min(self.known + 1, DEPTH)
         self.iterations = steps
         return steps

@@ -147,7 +147,7 @@ class PeriodicPhysics(EnergyFunction):
 class PeriodicTrajectory(EnergyFunction):
     """V_phys in a cell of configurations that follow one another, such as the steps of a simulation.
 
-    The first dipoles of a step are predicted from the last three (Kolafa 2004), and the list of near pairs is kept
+    The first dipoles of a step are predicted from the last four, and the list of near pairs is kept
     while no atom moved far. Past and list belong to this object: every trajectory, and every thread, has its own.
 
     Parameters
