@@ -16,10 +16,10 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from potentials.arrays import Floats, Ints
-from potentials.compiled import njit
 from potentials.errors import InputError
 from potentials.neighbours import check_cutoff, nearest_images, pairs_between, pairs_within, widths
 from potentials.nmers.switching import Switching
+from potentials.systems.near_kernels import farthest, means, triples
 from potentials.systems.placement import Placement, Placements
 
 SKIN = 1.0
@@ -167,6 +167,7 @@ class NearSearch:
         self.builds = 0
         self._points: Floats | None = None
         self._vectors: Floats | None = None
+        self._inverse: Floats = np.empty((0, 3))
         self._skin = 0.0
 
     @cached_property
@@ -180,6 +181,27 @@ class NearSearch:
                     found[one] = slice(at, at + len(self.near.bodies[one[0]].atoms))
                     at = found[one].stop
         return found
+
+    @cached_property
+    def _key_atoms(self) -> tuple[Ints, Ints] | None:
+        """The atoms of all key points, concatenated, and where those of each begin; None if one is a cap."""
+        rows: list[Ints] = []
+        for name, key in self._sets:
+            chosen = self.near.bodies[name].columns(key)
+            if chosen.caps.any():
+                return None
+            rows += list(chosen.atoms)
+        begins = np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64)
+        return np.concatenate([np.empty(0, dtype=np.int64), *rows]), begins
+
+    def _points_of(self, whole: Floats) -> Floats:
+        """Return all key points, (points, 3), Angstrom."""
+        if self._key_atoms is None:
+            return np.concatenate([_keys(self.near.bodies[name], key, whole) for name, key in self._sets])
+        atoms, begins = self._key_atoms
+        points = np.empty((len(begins) - 1, 3))
+        means(np.ascontiguousarray(whole), atoms, begins, points)
+        return points
 
     @cached_property
     def _reach(self) -> float:
@@ -202,9 +224,7 @@ class NearSearch:
             If the cell is not at least twice r_out wide, or excluded bodies of one molecule are nearer than r_out
             at other images, so that the molecule is near to its own image.
         """
-        points = np.concatenate(
-            [np.empty((0, 3)), *(_keys(self.near.bodies[name], key, whole) for name, key in self._sets)]
-        )
+        points = self._points_of(whole)
         if not self._holds(points, vectors):
             self._build(points, vectors)
         return self.builds
@@ -217,14 +237,15 @@ class NearSearch:
         """
         if self._points is None or (vectors is None) != (self._vectors is None):
             return False
-        before, stretch = self._points, 1.0
+        before, stretch, inverse = self._points, 1.0, self._inverse
         if vectors is not None and self._vectors is not None and not np.array_equal(vectors, self._vectors):
             check_cutoff(vectors, self._reach, "an n-mer")
             deformation = np.linalg.inv(self._vectors) @ vectors
             before, stretch = before @ deformation, float(np.linalg.svd(deformation, compute_uv=False).min())
-        moved = nearest_images(points - before, vectors)
-        farthest = float(np.sqrt((moved**2).sum(axis=1).max(initial=0.0)))
-        return 2 * farthest <= stretch * (self._reach + self._skin) - self._reach
+            inverse = np.asarray(np.linalg.inv(vectors), dtype=np.float64)
+        rows = np.empty((0, 3)) if vectors is None else np.ascontiguousarray(vectors)
+        moved = farthest(points, np.ascontiguousarray(before), rows, inverse)
+        return bool(2 * moved <= stretch * (self._reach + self._skin) - self._reach)
 
     def _build(self, points: Floats, vectors: Floats | None) -> None:
         self._skin = self.near.skin
@@ -235,6 +256,9 @@ class NearSearch:
             self._skin = min(self._skin, max(0.0, float(widths(vectors).min()) / 2 - self._reach))
         self.placements = {kind.nmer: self._candidates(kind, points, vectors) for kind in self.near.kinds}
         self._points, self._vectors = points, None if vectors is None else np.array(vectors)
+        self._inverse = (
+            np.empty((0, 3)) if vectors is None else np.asarray(np.linalg.inv(vectors), dtype=np.float64)
+        )
         self.builds += 1
 
     def _candidates(self, kind: NearKind, points: Floats, vectors: Floats | None) -> Placements:
@@ -251,7 +275,7 @@ class NearSearch:
         if len(kind.bodies) == 3:
             alike = len(set(kind.bodies)) == 1
             third = members if alike else near(0, 2)
-            members = _triples(*members, *third, *(members if alike else near(1, 2)), len(sets[0]), len(sets[1]))
+            members = triples(*members, *third, *(members if alike else near(1, 2)), len(sets[0]), len(sets[1]))
         elif len(kind.excluded):
             members = self._without(kind, sets, members, cutoff, vectors)
         return Placements.together(
@@ -281,39 +305,3 @@ class NearSearch:
 def _keys(placements: Placements, key: tuple[int, ...], whole: Floats) -> Floats:
     """Return the mean position of some of the atoms of each occurrence, (occurrences, 3)."""
     return np.asarray(placements.columns(key).positions(whole[None])[0].mean(axis=1))
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _triples(
-    a01: Ints, b01: Ints, a02: Ints, c02: Ints, b12: Ints, c12: Ints, n: int, m: int
-) -> tuple[Ints, Ints, Ints]:
-    """Return the triples whose three pairs are in the lists of pairs, each of which is sorted."""
-    rows02, rows12 = np.zeros(n + 1, np.int64), np.zeros(m + 1, np.int64)
-    for a in a02:
-        rows02[a + 1] += 1
-    for b in b12:
-        rows12[b + 1] += 1
-    for a in range(n):
-        rows02[a + 1] += rows02[a]
-    for b in range(m):
-        rows12[b + 1] += rows12[b]
-    first, second, third = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64)
-    for turn in range(2):
-        count = 0
-        for pair in range(len(a01)):
-            a, b = a01[pair], b01[pair]
-            p, q = rows02[a], rows12[b]
-            while p < rows02[a + 1] and q < rows12[b + 1]:
-                if c02[p] < c12[q]:
-                    p += 1
-                elif c02[p] > c12[q]:
-                    q += 1
-                else:
-                    if turn == 1:
-                        first[count], second[count], third[count] = a, b, c02[p]
-                    count += 1
-                    p += 1
-                    q += 1
-        if turn == 0:
-            first, second, third = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
-    return first, second, third

@@ -10,6 +10,7 @@ import numpy as np
 from ase.data import atomic_numbers, covalent_radii
 
 from potentials.arrays import Floats, Ints
+from potentials.compiled import njit
 from potentials.errors import InputError
 from potentials.graph import members, neighbours
 from potentials.neighbours import check_cutoff, nearest_images, pairs_within
@@ -185,40 +186,32 @@ class BondTree:
     Attributes
     ----------
     atoms, parents
-        Every atom but the first of each molecule, and the bonded atom that is placed before it; nearer to the
-        molecule's first atom come first.
-    begins
-        Where each number of bonds from the first atom begins among them, and the end.
+        Every atom but the first of each molecule, and the bonded atom that is placed before it, which is nearer to
+        the molecule's first atom.
     """
 
     atoms: Ints
     parents: Ints
-    begins: tuple[int, ...]
 
     @classmethod
     def of(cls, natoms: int, bonds: Sequence[tuple[int, int]]) -> BondTree:
         """Return the tree of given bonds."""
         joined = neighbours(natoms, bonds)
         seen = [False] * natoms
-        levels: list[list[tuple[int, int]]] = []
+        found: list[tuple[int, int]] = []
         for first in range(natoms):
-            edge, depth = ([] if seen[first] else [first]), 0
+            edge = [] if seen[first] else [first]
             seen[first] = True
             while edge:
-                reached = []
+                begin = len(found)
                 for a in edge:
                     for b in joined[a]:
                         if not seen[b]:
                             seen[b] = True
-                            reached.append((b, a))
-                if reached and depth == len(levels):
-                    levels.append([])
-                if reached:
-                    levels[depth] += reached
-                edge, depth = [b for b, _ in reached], depth + 1
-        flat = np.array([pair for level in levels for pair in level], dtype=np.int64).reshape(-1, 2)
-        ends = np.cumsum([0, *(len(level) for level in levels)])
-        return cls(flat[:, 0].copy(), flat[:, 1].copy(), tuple(int(end) for end in ends))
+                            found.append((b, a))
+                edge = [b for b, _ in found[begin:]]
+        flat = np.array(found, dtype=np.int64).reshape(-1, 2)
+        return cls(flat[:, 0].copy(), flat[:, 1].copy())
 
     def whole(self, positions: Floats, vectors: Floats | None) -> Floats:
         """Return positions, (..., atoms, 3), with every atom at the image nearest to the one it is bonded to.
@@ -232,12 +225,27 @@ class BondTree:
         """
         if vectors is None:
             return positions
-        placed = np.array(positions, dtype=np.float64)
-        for begin, end in zip(self.begins[:-1], self.begins[1:], strict=True):
-            atoms, parents = self.atoms[begin:end], self.parents[begin:end]
-            at = placed[..., parents, :]
-            placed[..., atoms, :] = at + nearest_images(placed[..., atoms, :] - at, vectors)
+        placed = np.array(positions, dtype=np.float64, order="C")
+        rows = np.ascontiguousarray(vectors, dtype=np.float64)
+        _join(placed.reshape(-1, *placed.shape[-2:]), rows, np.linalg.inv(rows), self.atoms, self.parents)
         return placed
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _join(placed: Floats, rows: Floats, inverse: Floats, atoms: Ints, parents: Ints) -> None:
+    """Move each atom of (m, atoms, 3) to the image nearest to its parent, which comes before it."""
+    for m in range(len(placed)):
+        for n in range(len(atoms)):
+            a, p = atoms[n], parents[n]
+            dx = placed[m, a, 0] - placed[m, p, 0]
+            dy = placed[m, a, 1] - placed[m, p, 1]
+            dz = placed[m, a, 2] - placed[m, p, 2]
+            i = np.rint(dx * inverse[0, 0] + dy * inverse[1, 0] + dz * inverse[2, 0])
+            j = np.rint(dx * inverse[0, 1] + dy * inverse[1, 1] + dz * inverse[2, 1])
+            k = np.rint(dx * inverse[0, 2] + dy * inverse[1, 2] + dz * inverse[2, 2])
+            if i != 0.0 or j != 0.0 or k != 0.0:
+                for axis in range(3):
+                    placed[m, a, axis] -= i * rows[0, axis] + j * rows[1, axis] + k * rows[2, axis]
 
 
 def check_width(cell: Cell | None, cutoff: float, what: str) -> None:
