@@ -241,7 +241,7 @@ def test_three_that_make_no_potential(smiles: tuple[str, ...], message: str) -> 
 
 @pytest.mark.parametrize("name", FAMILIES["water"])
 def test_the_recipes_of_water_are_what_nmer_new_decides(name: str) -> None:
-    """But for geometries, the degree of one, the windows of three, and V_phys with shorter radii."""
+    """But for geometries, degree and Gamma, the windows of three, and V_phys with shorter radii."""
     count = name.count("water")
     nmer = own_nmer(name, *[read_species("water")] * count, relax=relaxed)
     made = own_recipe(nmer, ("O",) * count, *choose_force_field(nmer)).text
@@ -259,8 +259,10 @@ def test_the_recipes_of_water_are_what_nmer_new_decides(name: str) -> None:
         ours["sampling"].pop("windows")
     if count > 1:
         radii = theirs["fitting"].pop("switching")
-        assert (radii.pop("r_in"), radii.pop("r_out")) == (4.5, 6.5)
+        assert (radii.pop("r_in"), radii.pop("r_out")) == {2: (4.5, 6.5), 3: (4.0, 6.0)}[count]
         assert ours["fitting"].pop("switching")["atoms"] == radii["atoms"]
     assert theirs["fitting"].pop("baseline") == "physics:polyalanine"
+    assert theirs["fitting"].pop("gamma") == {1: 1e-8, 2: 5e-5, 3: 0.0005}[count]
+    ours["fitting"].pop("gamma")
     assert ours == theirs
     assert load_recipe(name).build_nmer().symmetry == nmer.symmetry
