@@ -11,7 +11,7 @@ from nmer.sum_files import load_sum, molecule_of_sum
 from potentials.arrays import Floats
 from potentials.errors import InputError
 from recipes.chemistry.molecules import CHAIN, Molecule, chain
-from storage.exchange.sum_subject import SumSubject
+from storage.exchange.sum_subject import SumSubject, check_listed
 
 
 def sum_subject(path: Path, store: str | Path | None, at: Path | None) -> SumSubject:
@@ -32,6 +32,7 @@ def sum_subject(path: Path, store: str | Path | None, at: Path | None) -> SumSub
         If the sum cannot be loaded or exported, or no geometry is known.
     """
     model = load_sum(path, store)
+    check_listed(model)
     molecule = molecule_of_sum(path)
     geometry = _embedded(path, molecule) if at is None else next(read_geometries(at, molecule))[1]
     return SumSubject(model, path.stem, geometry)

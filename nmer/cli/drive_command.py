@@ -34,7 +34,7 @@ def drive(
     from nmer.sum_files import load_sum
     from tasks.simulation.ipi_socket import drive as answer
 
-    served = answer(load_sum(file, store), host, port, unix)
+    served = answer(load_sum(file, store).trajectory(), host, port, unix)
     if json:
         return print_json({"file": str(file), "energies": served})
     print(f"{served} energies and forces served")

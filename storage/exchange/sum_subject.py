@@ -77,12 +77,7 @@ class SumSubject:
     positions: Floats
 
     def __post_init__(self) -> None:
-        for what, there in (
-            ("is periodic", getattr(self.model, "cell", None) is not None),
-            ("has n-mers that are found by distance", getattr(self.model, "near", None) is not None),
-        ):
-            if there:
-                raise InputError(f"the sum {what}; allowed: a molecule in vacuum whose n-mers are all listed")
+        check_listed(self.model)
         if strange := [name for name, p in self.model.potentials.items() if not isinstance(p, Potential)]:
             raise InputError(f"the potentials of {', '.join(strange)} are no PIPs; allowed: PIPs and V_phys")
         _ = self.members, self.physics  # raises InputError
@@ -149,6 +144,13 @@ class SumSubject:
             geometries = places.positions(positions)
             allowed += geometries.shape[1] * round_off(potential, geometries.reshape(-1, *geometries.shape[2:]))
         return References(positions, found.energy, found.gradient, allowed)
+
+
+def check_listed(model: ManyBodyPotential) -> None:
+    """Raise InputError if a sum is periodic, or has n-mers that are found by distance."""
+    what = "is periodic" if model.cell is not None else "has n-mers that are found by distance"
+    if model.cell is not None or model.near is not None:
+        raise InputError(f"the sum {what}; allowed: a molecule in vacuum whose n-mers are all listed")
 
 
 def _caps(name: str, places: Placements) -> tuple[Ints, Floats]:

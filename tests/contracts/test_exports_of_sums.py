@@ -175,6 +175,6 @@ def test_a_sum_of_more_than_pips_and_physics_is_refused(
     with pytest.raises(InputError, match=r"has \d+ polarizable atoms; allowed in an export: 10"):
         SumSubject(model, "x", at)
     box = Cell(((9.0, 0.0, 0.0), (0.0, 9.0, 0.0), (0.0, 0.0, 9.0)), (True, True, True))
-    monkeypatch.setattr(model, "cell", box, raising=False)
+    monkeypatch.setattr(model, "cell", box)
     with pytest.raises(InputError, match="the sum is periodic; allowed: a molecule in vacuum"):
         SumSubject(model, "x", at)

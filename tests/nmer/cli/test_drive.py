@@ -38,7 +38,7 @@ def test_a_server_gets_the_energies_of_the_sum(tmp_path: Path, capsys: pytest.Ca
     server.say("EXIT")
     thread.join(timeout=60)
     assert found * HARTREE == pytest.approx(energy, rel=1e-6) and not virial.any()
-    np.testing.assert_allclose(forces * HARTREE / BOHR, -gradient, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(forces * HARTREE / BOHR, -gradient, rtol=0, atol=1e-4)  # dipoles of a trajectory
     assert code == [0] and json.loads(capsys.readouterr().out)["energies"] == 1
 
 

