@@ -12,6 +12,7 @@ from ase.data import atomic_numbers
 from nmer.sums import check_waters, sum_potential, with_waters
 from nmer.system_sums import sum_of_system
 from potentials.errors import InputError
+from potentials.physics.periodic.model import CUTOFF, PeriodicPhysics
 from potentials.pip.potential import Potential
 from potentials.systems.cell import Cell
 from potentials.systems.manybody import ManyBodyPotential
@@ -62,6 +63,8 @@ def contents_of(
             "water": water,
             "cell": [] if model.cell is None else [list(row) for row in model.cell.vectors],
         }
+        cutoffs = [p.settings.dispersion_cutoff for p in model.physics if isinstance(p, PeriodicPhysics)]
+        of_system |= {"cutoff": cutoffs[0]} if cutoffs else {}
     return {
         "format": OF_MOLECULES if water is None else FORMAT,
         "molecule": molecule.name,
@@ -115,6 +118,7 @@ def load_sum(path: str | Path, store: str | Path | None = None) -> ManyBodyPoten
         waters, digest = _whole(found["waters"]), found["physics"].get("digest")
         check_waters(waters)
         water, cell = (str(found["water"]), _cell(found["cell"])) if number == FORMAT else (None, None)
+        cutoff = float(found.get("cutoff", CUTOFF))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"'{path}' is damaged: {repr(error)[:200]}") from None
     opened = Store(store)
@@ -126,7 +130,7 @@ def load_sum(path: str | Path, store: str | Path | None = None) -> ManyBodyPoten
     if water is None:
         model = sum_potential(molecule, refs, waters=waters, store=store)
     else:
-        model = sum_of_system(molecule, cell, refs, water, store=store)
+        model = sum_of_system(molecule, cell, refs, water, store=store, cutoff=cutoff)
     have = None if model.parameters is None else model.parameters.digest
     if have != digest:
         listed_one, found_one = (str(one or "none")[:12] for one in (digest, have))

@@ -40,6 +40,7 @@ def sum_(
             "q-TIP4P/F, or none."
         ),
     ] = None,
+    cutoff: Annotated[float | None, Parameter(help="Cut-off of V_phys in a cell (A); default: 9.")] = None,
     at: Annotated[
         Path | None,
         Parameter(
@@ -63,6 +64,7 @@ def sum_(
     """
     from nmer.sum_files import contents_of, write_sum
     from nmer.sums import sum_potential, with_waters
+    from potentials.physics.periodic.model import CUTOFF
     from recipes.chemistry.molecules import read_molecule
     from recipes.chemistry.systems import molecule_of, read_system
     from storage.store import Store
@@ -78,6 +80,7 @@ def sum_(
         family=family,
         waters=waters,
         water=water,
+        cutoff=CUTOFF if cutoff is None else cutoff,
         store=store,
         newest=True,
     )

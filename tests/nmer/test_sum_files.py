@@ -96,6 +96,20 @@ def test_a_system_has_its_cell_and_its_model_of_water_in_the_file(tmp_path: Path
             load_sum(bad, kept.path)
 
 
+def test_the_cut_off_of_v_phys_in_a_cell_is_in_the_file(tmp_path: Path) -> None:
+    kept = store_of(tmp_path / "store", ("water", "water-water", "water-water-water"))
+    one = np.array(WATER[1])
+    positions = np.concatenate([one, one + np.array([0.3, 2.9, 4.0]), one + 8.0])
+    bonds = tuple((3 * n, 3 * n + h) for n in range(3) for h in (1, 2))
+    cell = Cell(((21.0, 0.0, 0.0), (0.0, 21.0, 0.0), (0.0, 0.0, 21.0)), (True, True, True))
+    system = nmer.System(("O", "H", "H") * 3, positions, bonds, cell)
+    usual, shorter = (sum_potential(system, store=kept.path, cutoff=cutoff) for cutoff in (9.0, 7.0))
+    assert abs(float(usual.energy(positions)) - float(shorter.energy(positions))) > 1e-6
+    write_sum(tmp_path / "x.toml", contents_of(shorter, molecule_of(system), 0, kept, "own"))
+    again = load_sum(tmp_path / "x.toml", kept.path)
+    assert again.energy(positions) == pytest.approx(shorter.energy(positions), abs=1e-10)
+
+
 def test_a_newer_version_does_not_change_what_the_file_says(file: Path, tmp_path: Path) -> None:
     other = store_of(tmp_path / "store")
     before = load_sum(file, other.path).energy(AT)

@@ -132,12 +132,12 @@ def test_a_model_of_water_that_is_complete_replaces_v_phys_of_the_waters(store: 
     parts = [water_at(PLACES[1], 1, (1, 0, 2)), SOLUTE, *(water_at(place, 5) for place in (PLACES[0], PLACES[3]))]
     whole = system(parts, cell)
     names = [*CHAIN_NAMES, *NEAR_NAMES]
-    bare = "none" if periodic else None
-    given = potentials(names, bare)
+    given = potentials(names)
     model = nmer.sum_potential(whole, given, water="q-TIP4P/F")
     rest = nmer.sum_potential(whole, given, water="none")
     x = whole.positions
     shares = model.parts(x)
+    assert any(share.startswith("V_phys") for share in shares)
     waters = np.array([[1, 0, 2], [25, 26, 27], [28, 29, 30]])
     alone = water_model("q-TIP4P/F", waters, whole.natoms, cell).evaluate(x[None])
     assert not set(WATERS) & set(shares) and ("V_phys of the waters alone" in shares) is not periodic
