@@ -16,7 +16,7 @@ from potentials.errors import InputError
 from potentials.graph import neighbours
 from potentials.systems.cell import make_whole
 from recipes.chemistry.places import Pair, check_places, lacking_hydrogens, nearer
-from recipes.chemistry.rdkit_files import OTHERS, implicit_hydrogens, read_rdkit_file
+from recipes.chemistry.rdkit_files import OTHERS, bonded_atoms, implicit_hydrogens, read_rdkit_file
 from recipes.xyz_frames import read_frames
 
 RESIDUES = {
@@ -301,8 +301,7 @@ def _of(mol: Any, name: str) -> Molecule:
             f"'{name}' has the isotope {named[0].GetIsotope()}{named[0].GetSymbol()}; isotopes are not supported: "
             "leave the mass number out, since energies do not depend on masses"
         )
-    bonds = sorted(tuple(sorted((b.GetBeginAtomIdx(), b.GetEndAtomIdx()))) for b in mol.GetBonds())
-    return Molecule(name, tuple(a.GetSymbol() for a in mol.GetAtoms()), tuple(bonds))
+    return Molecule(name, tuple(a.GetSymbol() for a in mol.GetAtoms()), bonded_atoms(mol))
 
 
 def _from_distances(path: Path) -> Molecule:

@@ -74,6 +74,15 @@ def read_rdkit_file(path: Path, by_distance: bool = True) -> Any:
     return mol
 
 
+def bonded_atoms(mol: Any) -> tuple[tuple[int, int], ...]:
+    """Return the bonds of an rdkit molecule, each with the lower number first, in ascending order.
+
+    Atom by atom: the time of rdkit's own list of bonds grows with the square of their number.
+    """
+    pairs = {(atom.GetIdx(), other.GetIdx()) for atom in mol.GetAtoms() for other in atom.GetNeighbors()}
+    return tuple(sorted((i, j) for i, j in pairs if i < j))
+
+
 @contextlib.contextmanager
 def rdkit_log() -> Iterator[io.StringIO]:
     """Yield a text to which rdkit's messages are written."""

@@ -16,7 +16,7 @@ from potentials.systems.cell import Cell
 from potentials.systems.system import LONGEST_BOND, BondTree, System
 from recipes.chemistry.molecules import BOND_REACH, FILES, Molecule, read_molecule
 from recipes.chemistry.places import lacking_hydrogens
-from recipes.chemistry.rdkit_files import OTHERS, read_rdkit_file, text_of
+from recipes.chemistry.rdkit_files import OTHERS, bonded_atoms, read_rdkit_file, text_of
 from recipes.chemistry.species import WORDS
 from recipes.chemistry.system_files import pdb_cell
 from recipes.xyz_frames import read_frames
@@ -60,10 +60,9 @@ def read_system(text: str | Path, bonds: str | Path | None = None, seed: int = 2
         found = _perceived(path, frame.symbols, frame.positions, frame.cell, (), given)
     elif kind == ".pdb" and path.is_file() and (cell := pdb_cell(path, text_of(path))) is not None:
         mol = read_rdkit_file(path, by_distance=False)
-        written = tuple((b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds())
         symbols = tuple(atom.GetSymbol() for atom in mol.GetAtoms())
         positions = np.asarray(mol.GetConformer().GetPositions(), dtype=np.float64)
-        found = _perceived(path, symbols, positions, cell, written, given)
+        found = _perceived(path, symbols, positions, cell, bonded_atoms(mol), given)
     else:
         molecule = read_molecule(str(path))
         if given is not None:
