@@ -203,11 +203,8 @@ def test_tests_mirror_the_folders() -> None:
 
 def test_potentials_need_only_the_scientific_stack() -> None:
     allowed = {"numpy", "numba", "llvmlite", "scipy", "ase", "potentials"} | set(sys.stdlib_module_names)
-    further = {"potentials.water.mesh": {"helpme_py"}}
     for module in modules().values():
-        assert module.room != "potentials" or module.packages <= allowed | further.get(module.name, set()), (
-            module.name
-        )
+        assert module.room != "potentials" or module.packages <= allowed, module.name
 
 
 def test_flow_files_shadow_nothing() -> None:

@@ -9,9 +9,9 @@ import numpy as np
 
 from potentials.arrays import Floats, Ints
 from potentials.compiled import njit
+from potentials.physics.periodic.screening import screened
 from potentials.physics.thole import OPTIONS
 from potentials.units import COULOMB
-from potentials.water.screening import screened
 
 
 @njit(**OPTIONS)  # type: ignore[untyped-decorator]
@@ -121,7 +121,7 @@ def bonds(
                     d[axis] = sites[axis, i] - sites[axis, j]
                     r2 += d[axis] * d[axis]
                 inverse = 1 / np.sqrt(r2)
-                b0, b1 = screened(r2, kappa)
+                b0, b1, _, _ = screened(r2, inverse, kappa)
                 qq = COULOMB * charges[s1] * charges[s2]
                 shares[1] += qq * (b0 - inverse)
                 force = qq * (inverse * inverse * inverse - b1)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from potentials.arrays import Floats, Ints
+from potentials.arrays import Bools, Floats, Ints
 from potentials.compiled import njit
-from potentials.physics.thole import OPTIONS, decay
+from potentials.physics.periodic.screening import screened
+from potentials.physics.thole import OPTIONS
 from potentials.units import COULOMB
 from potentials.water.molecules import wrap
-from potentials.water.screening import TWO_OVER_ROOT_PI, complement
 
 
 @njit(**OPTIONS)  # type: ignore[untyped-decorator]
@@ -192,12 +192,9 @@ def _charges(
         dx, dy, dz = x - xs[q], y - ys[q], z - zs[q]
         r2 = dx * dx + dy * dy + dz * dz
         qq = charge * qs[q] if r2 < end2 else 0.0
-        over = 1 / np.sqrt(r2)
-        kr = kappa * r2 * over
-        e = decay(kr * kr)
-        b0 = e * complement(kr) * over
+        b0, b1, _, _ = screened(r2, 1 / np.sqrt(r2), kappa)
         total += qq * b0
-        slopes[q] = -qq * (b0 + TWO_OVER_ROOT_PI * kappa * e) * over * over
+        slopes[q] = -qq * b1
     for q in range(count):
         dx, dy, dz = x - xs[q], y - ys[q], z - zs[q]
         ax, ay, az = slopes[q] * dx, slopes[q] * dy, slopes[q] * dz
@@ -232,47 +229,26 @@ def _charges(
 
 @njit(**OPTIONS)  # type: ignore[untyped-decorator]
 def near(
-    oxygens: Floats, sites: Floats, vectors: Floats, inverse: Floats, reach: float, farthest: float
-) -> tuple[Ints, Ints]:
-    """Return the pairs of waters of which two sites, or the oxygens, are nearer than a distance.
+    first: Ints, second: Ints, oxygens: Floats, sites: Floats, vectors: Floats, inverse: Floats, reach: float
+) -> Bools:
+    """Return of which pairs of waters two sites, or the oxygens, are nearer than a distance.
 
-    Parameters
-    ----------
-    oxygens, sites, vectors, inverse
-        See `pairs`.
-    reach
-        The distance; the cell is at least twice as wide.
-    farthest
-        Pairs whose oxygens are farther from each other than this have no such sites.
-
-    Returns
-    -------
-    begins, others
-        (n + 1,) and (pairs,): water k is paired with ``others[begins[k]:begins[k + 1]]``, all above k.
+    The cell is at least twice as wide as the distance.
     """
-    n = oxygens.shape[1]
-    begins = np.zeros(n + 1, dtype=np.int64)
-    others = np.empty(64 * n + 64, dtype=np.int64)
-    count = 0
+    found = np.zeros(len(first), dtype=np.bool_)
     d = np.empty(3)
-    for i in range(n):
-        for j in range(i + 1, n):
-            for axis in range(3):
-                d[axis] = oxygens[axis, i] - oxygens[axis, j]
-            wrap(d, vectors, inverse)
-            r2 = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
-            found = r2 < reach * reach
-            if not found and r2 < farthest * farthest:
-                for p in range(3 * i, 3 * i + 3):
-                    for q in range(3 * j, 3 * j + 3):
-                        for axis in range(3):
-                            d[axis] = sites[axis, p] - sites[axis, q]
-                        wrap(d, vectors, inverse)
-                        found |= d[0] * d[0] + d[1] * d[1] + d[2] * d[2] < reach * reach
-            if found:
-                if count == len(others):
-                    others = np.concatenate((others, np.empty_like(others)))
-                others[count] = j
-                count += 1
-        begins[i + 1] = count
-    return begins, others[:count].copy()
+    for e in range(len(first)):
+        i, j = first[e], second[e]
+        for axis in range(3):
+            d[axis] = oxygens[axis, i] - oxygens[axis, j]
+        wrap(d, vectors, inverse)
+        here = d[0] * d[0] + d[1] * d[1] + d[2] * d[2] < reach * reach
+        if not here:
+            for p in range(3 * i, 3 * i + 3):
+                for q in range(3 * j, 3 * j + 3):
+                    for axis in range(3):
+                        d[axis] = sites[axis, p] - sites[axis, q]
+                    wrap(d, vectors, inverse)
+                    here |= d[0] * d[0] + d[1] * d[1] + d[2] * d[2] < reach * reach
+        found[e] = here
+    return found

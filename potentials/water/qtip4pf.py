@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import fft
 
 from potentials.arrays import Floats, Ints
 from potentials.errors import InputError
 from potentials.evaluation import Evaluation
+from potentials.neighbours import pairs_within
+from potentials.physics.periodic.mesh import Mesh
+from potentials.physics.periodic.threads import Runner
 from potentials.systems.cell import Cell
 from potentials.units import COULOMB
-from potentials.water.mesh import Mesh
 from potentials.water.molecules import bonds, place
 from potentials.water.pairs import near, pairs
 
@@ -39,7 +43,7 @@ FADING = 1.0
 PRECISION = 3.8
 """Product of Ewald's kappa and the cut-off: erfc of it is 8e-8."""
 
-SPACING = 0.27
+SPACING = 0.22
 """Product of Ewald's kappa and the largest distance of mesh points."""
 
 SHARES = ("intramolecular", "electrostatics", "Lennard-Jones")
@@ -56,7 +60,7 @@ class _Near:
     Attributes
     ----------
     begins, others
-        Of `pairs.near`.
+        Water k is paired with ``others[begins[k]:begins[k + 1]]``.
     fractions
         (3, sites), fractional coordinates.
     vectors
@@ -114,9 +118,10 @@ class QTip4pF:
         self.vectors = None if cell is None else np.array(cell.vectors, dtype=np.float64)
         self.cutoff, self.skin = cutoff, skin
         self.kappa = 0.0 if cell is None else PRECISION / cutoff
-        self._mesh = Mesh(self.kappa, SPACING / self.kappa) if self.kappa else None
         self._charges = np.array([0.5, 0.5, -1.0]) * CHARGE
         self._near: _Near | None = None
+        self._mesh: Mesh | None = None
+        self._lock = Lock()
 
     def __repr__(self) -> str:
         """Return the number of waters, and whether they are periodic."""
@@ -145,8 +150,6 @@ class QTip4pF:
         InputError
             If the shape is wrong, there are cells for a system without one, a cell is not at least twice the
             cut-off wide, or an energy is not finite.
-        MissingProgramError
-            If the package of Ewald's sum is missing.
         """
         if positions.ndim != 3 or positions.shape[1:] != (self.natoms, 3):
             raise InputError(
@@ -206,18 +209,34 @@ class QTip4pF:
             oxygens, sites, begins, ends, others, rows, inverse, farthest, again, cutoff, self.kappa,
             self._charges, LENNARD_JONES, FADING, on_oxygens, on_sites, virial, totals,
         )  # fmt: skip
-        if vectors is not None and self._mesh is not None and n:
+        if vectors is not None and n:
             tail = n * n / abs(float(np.linalg.det(rows))) * self._tail
             totals[2] += tail
             virial -= tail * np.eye(3)
             charges = np.tile(self._charges, n)
             totals[1] -= COULOMB * self.kappa / math.sqrt(math.pi) * float(charges @ charges)
-            totals[1] += self._mesh.add(charges, sites, rows, on_sites, virial)
+            totals[1] += self._reciprocal(charges, (sites.T @ inverse).T, rows, on_sites, virial)
         shares += totals
         middle = on_sites[:, 2::3]
         gradient[self.waters[:, 0]] = (on_oxygens + GAMMA * middle).T
         for h in range(2):
             gradient[self.waters[:, 1 + h]] = (on_sites[:, h::3] + 0.5 * (1 - GAMMA) * middle).T
+
+    def _reciprocal(
+        self, charges: Floats, fractions: Floats, vectors: Floats, gradient: Floats, virial: Floats
+    ) -> float:
+        """Return the energy of the reciprocal sum, kcal/mol, and add its gradient and virial."""
+        lengths = np.linalg.norm(vectors, axis=1)
+        a, b, c = (fft.next_fast_len(math.ceil(length * self.kappa / SPACING), real=True) for length in lengths)
+        with self._lock:
+            if self._mesh is None or tuple(self._mesh.points) != (a, b, c):
+                self._mesh = Mesh(len(charges), (a, b, c), self.kappa, Runner(1))
+            self._mesh.place(np.ascontiguousarray(fractions), vectors)
+            slope, strain = np.zeros_like(gradient), np.zeros((3, 3))
+            energy = self._mesh.of_charges(charges, slope, strain)
+        gradient += COULOMB * slope
+        virial += COULOMB * strain
+        return COULOMB * energy
 
     @cached_property
     def _tail(self) -> float:
@@ -252,8 +271,9 @@ class QTip4pF:
             strain = float(np.linalg.norm(np.linalg.inv(last.vectors) @ vectors - np.eye(3), 2))
             if 2 * math.sqrt(float((moved**2).sum(axis=1).max())) + reach * strain <= self.skin:
                 return last
-        apart = reach + 2 * farthest
-        begins, others = near(oxygens, sites, vectors, inverse, reach, apart if width >= 2 * apart else math.inf)
-        found = _Near(begins, others, fractions, vectors.copy())
+        n, apart = oxygens.shape[1], reach + 2 * farthest
+        i, j = pairs_within(oxygens.T, vectors, apart) if width >= 2 * apart else np.triu_indices(n, 1)
+        close = near(i, j, oxygens, sites, vectors, inverse, reach)
+        found = _Near(np.searchsorted(i[close], np.arange(n + 1)), j[close], fractions, vectors.copy())
         self._near = found
         return found

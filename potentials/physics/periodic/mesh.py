@@ -106,6 +106,26 @@ class Mesh:
         )  # fmt: skip
         virial += turned.sum(axis=0)
 
+    def of_charges(self, charge: Floats, gradient: Floats, virial: Floats) -> float:
+        """Return the energy of charges alone, with their own one at their own places, in e^2/Angstrom.
+
+        Parameters
+        ----------
+        charge
+            (n,).
+        gradient, virial
+            (3, n) and (3, 3), changed: those of the energy are added.
+        """
+        self._solve(charge, NONE, virial)
+        result = np.empty((4, len(charge)))
+        grid = self._grids[0]
+        self._run(
+            gather,
+            [(a, b, self._metric, self.points, self._base, self._weights, grid, result) for a, b in self._parts],
+        )
+        gradient += charge * result[1:]
+        return 0.5 * float(charge @ result[0])
+
     def _solve(self, charge: Floats, dipole: Floats, virial: Floats | None) -> None:
         """Write the potential on the first grid."""
         self._run(

@@ -38,7 +38,7 @@ _SERIES = (
 """(1 + 2 x) e^(x^2) erfc(x) in powers of (x - 3.75)/(x + 3.75) (Shepherd and Laframboise 1981)."""
 
 
-@njit(**OPTIONS)  # type: ignore[untyped-decorator]
+@njit(**OPTIONS, forceinline=True)  # type: ignore[untyped-decorator]
 def screened(r2: float, inverse: float, kappa: float) -> tuple[float, float, float, float]:
     """Return B0, B1, B2 and B3 of a squared distance and 1/r; the relative error of erfc is below 1e-13.
 
