@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from potentials.systems.system import System
     from recipes.chemistry.systems import read_system
     from storage.store import Store
+    from tasks.simulation.ipi_socket import serve_to_ipi
+    from tasks.simulation.lammps_sum import attach_to_lammps
+    from tasks.simulation.openmm_sum import openmm_force, openmm_system
 
     __version__: str
 
@@ -31,9 +34,13 @@ __all__ = [
     "Store",
     "System",
     "__version__",
+    "attach_to_lammps",
     "load",
     "load_sum",
+    "openmm_force",
+    "openmm_system",
     "read_system",
+    "serve_to_ipi",
     "sum_potential",
 ]
 
@@ -43,9 +50,13 @@ _WHERE = {
     "StageError": "potentials.errors",
     "Store": "storage.store",
     "System": "potentials.systems.system",
+    "attach_to_lammps": "tasks.simulation.lammps_sum",
     "load": "nmer.loading",
     "load_sum": "nmer.sum_files",
+    "openmm_force": "tasks.simulation.openmm_sum",
+    "openmm_system": "tasks.simulation.openmm_sum",
     "read_system": "recipes.chemistry.systems",
+    "serve_to_ipi": "tasks.simulation.ipi_socket",
     "sum_potential": "nmer.sums",
 }
 """The module of each name, imported at the first use, so that `import nmer` and `nmer --help` are fast."""

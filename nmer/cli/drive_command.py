@@ -32,9 +32,9 @@ def drive(
     nmer drive ala9.toml --unix ala9
     """
     from nmer.sum_files import load_sum
-    from tasks.simulation.ipi_socket import drive as answer
+    from tasks.simulation.ipi_socket import serve_to_ipi
 
-    served = answer(load_sum(file, store).trajectory(), host, port, unix)
+    served = serve_to_ipi(load_sum(file, store).trajectory(), host, port, unix)
     if json:
         return print_json({"file": str(file), "energies": served})
     print(f"{served} energies and forces served")

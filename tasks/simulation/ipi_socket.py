@@ -20,7 +20,7 @@ UNIX = re.compile(r"[A-Za-z0-9_.-]{1,90}")
 """Names of Unix sockets, which are files ``/tmp/ipi_NAME``."""
 
 
-def drive(potential: Evaluable, host: str = "localhost", port: int = PORT, unix: str | None = None) -> int:
+def serve_to_ipi(potential: Evaluable, host: str = "localhost", port: int = PORT, unix: str | None = None) -> int:
     """Answer a server with energies, forces and, in a cell, the virial until it ends; return how many times.
 
     The server's atoms must be the potential's in their order; the protocol does not carry elements. The cell is

@@ -34,7 +34,7 @@ class WithAddress(Protocol):
 
 
 class Attached:
-    """A potential in LAMMPS, as `attach` returns it; it must live for as long as LAMMPS runs with it.
+    """A potential in LAMMPS, as `attach_to_lammps` returns it; it must live for as long as LAMMPS runs with it.
 
     Attributes
     ----------
@@ -143,7 +143,7 @@ def _address(thing: Any) -> int:
     return int(ctypes.cast(thing, ctypes.c_void_p).value or 0)
 
 
-def attach(program: Any, potential: Evaluable, name: str = "potential") -> Attached:
+def attach_to_lammps(program: Any, potential: Evaluable, name: str = "potential") -> Attached:
     """Make LAMMPS move atoms with a potential: its energy, forces and virial are added by a ``fix external``.
 
     The atom with the id k in LAMMPS is atom k - 1 of the potential, in whatever order LAMMPS keeps them.

