@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from recipes.load import load_recipe
-from tasks.sampling.bias.plumed_engine import PlumedBias
-from tasks.sampling.bias.specification import BiasSpec, window_bias
+from tasks.bias.plumed_engine import PlumedBias
+from tasks.bias.specification import BiasSpec, window_bias
 from tasks.sampling.engine import install_bias, install_python_bias, run, simulation
 from tasks.sampling.pool import sample_pool
 

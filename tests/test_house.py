@@ -38,9 +38,9 @@ FOLDERS = {
     "deploy": {"machines"},
     "tasks": {
         "physics",
+        "bias",
         "run",
         "sampling",
-        "sampling/bias",
         "sampling/force_fields",
         "sampling/samplers",
         "sampling/samplers/normal_modes",

@@ -45,8 +45,8 @@ def bias(
     --------
     nmer bias --plumed plumed.dat --trajectory traj.npz --out bias.npz --timestep 0.5
     """
-    from tasks.sampling.bias.driver import drive, write_hills
-    from tasks.sampling.bias.plumed_input import read_plumed
+    from tasks.bias.driver import drive, write_hills
+    from tasks.bias.plumed_input import read_plumed
 
     if not 0 < timestep < float("inf"):
         raise InputError(f"--timestep is {timestep:g}; it must be above 0 fs")

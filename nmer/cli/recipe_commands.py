@@ -61,7 +61,7 @@ def show(
 
 
 def _show_cvs(recipe: Recipe, json: bool) -> int:
-    from tasks.sampling.bias.cvs import cv_families
+    from tasks.bias.cvs import cv_families
 
     nmer = recipe.build_nmer()
     found = cv_families(nmer, recipe.sampling.bias.families)

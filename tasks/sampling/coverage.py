@@ -10,8 +10,8 @@ from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
 from storage.records import Pool
-from tasks.sampling.bias.cvs import CV, CVFamily, cv_families
-from tasks.sampling.bias.specification import hill_width
+from tasks.bias.cvs import CV, CVFamily, cv_families
+from tasks.bias.specification import hill_width
 
 
 @dataclass(frozen=True)

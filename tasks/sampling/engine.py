@@ -16,8 +16,8 @@ from potentials.arrays import Floats
 from potentials.errors import StageError
 from potentials.nmers.nmer import NMer
 from recipes.schema.sampling import AtomType
+from tasks.bias.kernel import lammps_callback
 from tasks.mpi import load_mpi
-from tasks.sampling.bias.kernel import lammps_callback
 from tasks.sampling.force_field import FORCE_FIELDS, ForceFunction, nmer_parameters
 from tasks.sampling.force_fields.lammps_input import force_field_commands, lammps_data, motion_commands
 from tasks.sampling.force_fields.parameters import Parameters

@@ -11,7 +11,7 @@ from potentials.arrays import Floats, Ints
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
 from storage.records import Pool
-from tasks.sampling.bias.cvs import cv_families, cv_values, representatives_first
+from tasks.bias.cvs import cv_families, cv_values, representatives_first
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def test_a_function_for_c_is_compiled_without_a_cache(installed: Path, tmp_path:
         installed,
         tmp_path,
         "-c",
-        "from tasks.sampling.bias.kernel import lammps_callback as f; print(f.address > 0)",
+        "from tasks.bias.kernel import lammps_callback as f; print(f.address > 0)",
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
 

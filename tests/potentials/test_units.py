@@ -81,8 +81,8 @@ OWN = {
     "potentials/units.py",
     "storage/exchange/qcschema.py",
     "storage/exchange/templates/ipi_driver.py.in",
-    "tasks/sampling/bias/plumed_input.py",
-    "tasks/sampling/bias/specification.py",
+    "tasks/bias/plumed_input.py",
+    "tasks/bias/specification.py",
 }
 """Files with constants of their own: those of another program or format."""
 

@@ -100,7 +100,7 @@ IN_SCRATCH = {
     "tasks/labelling/engines/psi4_program.py": "a program's input",
     "tasks/labelling/execution/process.py": "a program's output",
     "tasks/physics/densities.py": "replacing",
-    "tasks/sampling/bias/plumed_engine.py": "a program's input",
+    "tasks/bias/plumed_engine.py": "a program's input",
     "tasks/sampling/engine.py": "a program's input",
     "tasks/sampling/samplers/pbmetad/segments.py": "replacing",
     "tasks/sampling/samplers/pbmetad/walkers.py": "replacing",

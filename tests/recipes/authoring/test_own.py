@@ -20,7 +20,7 @@ from recipes.chemistry.placing import GAP, beside, central_atom, windows_of, win
 from recipes.chemistry.species import read_species
 from recipes.families import FAMILIES
 from recipes.load import expanded_toml, load_recipe, shipped_recipes
-from tasks.sampling.bias.cvs import cv_families
+from tasks.bias.cvs import cv_families
 from tasks.sampling.force_field import check_force_field, choose_force_field
 
 

@@ -14,13 +14,13 @@ from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe, shipped_recipes
 from recipes.schema.recipe import Bias, Sampling
-from tasks.sampling.bias.cvs import cv_families
-from tasks.sampling.bias.driver import drive
-from tasks.sampling.bias.kernel import COM, WALL, apply_bias
-from tasks.sampling.bias.plumed_engine import PlumedBias
-from tasks.sampling.bias.plumed_input import read_plumed
-from tasks.sampling.bias.plumed_output import plumed_input
-from tasks.sampling.bias.specification import window_bias
+from tasks.bias.cvs import cv_families
+from tasks.bias.driver import drive
+from tasks.bias.kernel import COM, WALL, apply_bias
+from tasks.bias.plumed_engine import PlumedBias
+from tasks.bias.plumed_input import read_plumed
+from tasks.bias.plumed_output import plumed_input
+from tasks.bias.specification import window_bias
 from tasks.sampling.frames import com_distance
 from tasks.sampling.plots import draw_pool
 from tasks.sampling.pool import sample_pool

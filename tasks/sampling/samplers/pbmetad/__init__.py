@@ -43,8 +43,8 @@ def _evaluations(settings: Sampling, nmer: NMer, frames: float) -> float:
 
 
 def _check(nmer: NMer, settings: Sampling) -> None:
-    from tasks.sampling.bias.cvs import cv_families
-    from tasks.sampling.bias.plumed_engine import check_plumed
+    from tasks.bias.cvs import cv_families
+    from tasks.bias.plumed_engine import check_plumed
 
     if not cv_families(nmer, settings.bias.families):
         raise InputError(

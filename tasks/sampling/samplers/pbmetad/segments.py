@@ -12,7 +12,7 @@ from potentials.arrays import Floats
 from storage.durable import replacing
 
 if TYPE_CHECKING:
-    from tasks.sampling.bias.specification import BiasSpec
+    from tasks.bias.specification import BiasSpec
 
 
 @dataclass(frozen=True)

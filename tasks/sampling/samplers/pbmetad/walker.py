@@ -20,9 +20,9 @@ from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from potentials.units import KB_2010, KCAL
 from recipes.schema.recipe import Sampling
-from tasks.sampling.bias.biasing import biased
-from tasks.sampling.bias.recording import Recording
-from tasks.sampling.bias.specification import BiasSpec, window_bias
+from tasks.bias.recording import Recording
+from tasks.bias.specification import BiasSpec, window_bias
+from tasks.sampling.biasing import biased
 from tasks.sampling.engine import ExplosionError, run, run_recorded, simulation
 from tasks.sampling.frames import com_distance
 from tasks.sampling.samplers.pbmetad.segments import (

@@ -15,7 +15,7 @@ from potentials.errors import StageError, StoppedError
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
 from storage.durable import replacing
-from tasks.sampling.bias.plumed_output import plumed_input, write_hill_files
+from tasks.bias.plumed_output import plumed_input, write_hill_files
 from tasks.sampling.frames import Frames
 from tasks.sampling.samplers.pbmetad.segments import frames_so_far, read_frames, read_hills
 from tasks.sampling.samplers.pbmetad.walker import Walker, bias_spec, run_walker

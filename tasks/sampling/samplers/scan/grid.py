@@ -18,7 +18,7 @@ from potentials.graph import components
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Sampling
 from recipes.schema.sampling import KINDS
-from tasks.sampling.bias.cvs import CV, cv_values
+from tasks.bias.cvs import CV, cv_values
 from tasks.sampling.engine import ExplosionError, force_function
 from tasks.sampling.force_fields.minimum import find_minimum
 from tasks.sampling.frames import Frames, com_distance

@@ -30,8 +30,8 @@ from recipes.chemistry.residues import residue_atoms
 from recipes.load import load_recipe
 from recipes.schema.recipe import Sampling
 from storage.records import Pool
-from tasks.sampling.bias.kernel import BIAS, CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias, record
-from tasks.sampling.bias.specification import window_bias
+from tasks.bias.kernel import BIAS, CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias, record
+from tasks.bias.specification import window_bias
 from tasks.sampling.engine import (
     ExplosionError,
     force_function,

@@ -16,8 +16,8 @@ from potentials.units import HBAR, KB, KCAL
 from recipes.load import load_recipe
 from recipes.schema.recipe import Sampling
 from storage.records import Pool
+from tasks.bias.cvs import CV, cv_values
 from tasks.progress import ProgressLine
-from tasks.sampling.bias.cvs import CV, cv_values
 from tasks.sampling.engine import force_function
 from tasks.sampling.force_fields.ff14sb import ff14sb_system
 from tasks.sampling.force_fields.minimum import WAVENUMBER, find_minimum, find_modes

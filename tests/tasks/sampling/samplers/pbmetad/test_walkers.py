@@ -23,9 +23,9 @@ from potentials.units import KB_2010, KCAL
 from recipes.load import load_recipe
 from recipes.schema.recipe import Sampling
 from storage.records import Pool
+from tasks.bias.kernel import CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias
+from tasks.bias.specification import window_bias
 from tasks.progress import ProgressLine
-from tasks.sampling.bias.kernel import CAPACITY, HILLS, LENGTH, RING, STRIDE, apply_bias
-from tasks.sampling.bias.specification import window_bias
 from tasks.sampling.engine import install_bias, install_python_bias, run, run_recorded, simulation
 from tasks.sampling.frames import com_distance
 from tasks.sampling.pool import sample_pool

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tasks.sampling.bias.kernel import CUT, add_hill, compiled, interpolate
+from tasks.bias.kernel import CUT, add_hill, compiled, interpolate
 
 
 class GridHills:

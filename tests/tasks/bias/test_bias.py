@@ -14,8 +14,8 @@ import pytest
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
-from tasks.sampling.bias.cvs import CV, cv_families, cv_values
-from tasks.sampling.bias.kernel import (
+from tasks.bias.cvs import CV, cv_families, cv_values
+from tasks.bias.kernel import (
     ATOMS_LOST,
     COM,
     ERROR,
@@ -27,7 +27,7 @@ from tasks.sampling.bias.kernel import (
     lammps_callback,
     variable,
 )
-from tasks.sampling.bias.specification import BiasSpec, Grid, Walls, window_bias
+from tasks.bias.specification import BiasSpec, Grid, Walls, window_bias
 from tests.numerical import slopes_of
 
 NMER = load_recipe("ch3-water").build_nmer()

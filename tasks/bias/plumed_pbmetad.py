@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from tasks.sampling.bias.plumed_model import PbMetaD, PlumedCV
-from tasks.sampling.bias.plumed_words import Action, short
-from tasks.sampling.bias.specification import Grid
+from tasks.bias.plumed_model import PbMetaD, PlumedCV
+from tasks.bias.plumed_words import Action, short
+from tasks.bias.specification import Grid
 
 MOST_BINS = 10_000_000
 """Most intervals of one family's grid."""

@@ -17,14 +17,14 @@ from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
 from recipes.schema.sampling import Bias, CVFamilyModel, Sampling
 from storage.keys import pool_key, stage_digest
-from tasks.sampling.bias.cvs import cv_families
-from tasks.sampling.bias.driver import drive
-from tasks.sampling.bias.kernel import apply_bias
-from tasks.sampling.bias.plumed_engine import PlumedBias, read_hill_files
-from tasks.sampling.bias.plumed_input import read_plumed
-from tasks.sampling.bias.plumed_output import hill_tables, plumed_input, write_hill_files
-from tasks.sampling.bias.recording import Recording
-from tasks.sampling.bias.specification import BiasSpec, window_bias
+from tasks.bias.cvs import cv_families
+from tasks.bias.driver import drive
+from tasks.bias.kernel import apply_bias
+from tasks.bias.plumed_engine import PlumedBias, read_hill_files
+from tasks.bias.plumed_input import read_plumed
+from tasks.bias.plumed_output import hill_tables, plumed_input, write_hill_files
+from tasks.bias.recording import Recording
+from tasks.bias.specification import BiasSpec, window_bias
 from tasks.sampling.engine import install_bias, run_recorded, simulation
 from tasks.sampling.sampler import check_samplers
 from tasks.sampling.samplers.pbmetad.segments import read_frames, read_hills

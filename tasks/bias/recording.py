@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from potentials.arrays import Floats
-from tasks.sampling.bias import kernel
+from tasks.bias import kernel
 
 
 class Recording:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from potentials.errors import InputError
 from potentials.units import KCAL_IN_KJ
-from tasks.sampling.bias.plumed_model import PbMetaD, PlumedCV, PlumedInput, Wall
-from tasks.sampling.bias.plumed_pbmetad import read_pbmetad
-from tasks.sampling.bias.plumed_words import Action, short, split_actions
+from tasks.bias.plumed_model import PbMetaD, PlumedCV, PlumedInput, Wall
+from tasks.bias.plumed_pbmetad import read_pbmetad
+from tasks.bias.plumed_words import Action, short, split_actions
 
 LENGTH = {"nm": 10.0, "A": 1.0, "Bohr": 0.52917721067, "um": 10_000.0}
 ENERGY = {

@@ -9,7 +9,7 @@ import pytest
 
 from nmer.cli.main import main
 from potentials.errors import InputError
-from tasks.sampling.bias.plumed_input import ENERGY, LENGTH, parse_plumed
+from tasks.bias.plumed_input import ENERGY, LENGTH, parse_plumed
 
 HEAD = """\
 UNITS LENGTH=A ENERGY=kcal/mol TIME=fs

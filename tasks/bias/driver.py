@@ -19,11 +19,11 @@ from potentials.arrays import Floats, Ints
 from potentials.errors import InputError
 from potentials.systems.cell import Cell
 from storage.durable import write_text
-from tasks.sampling.bias.hills import GridHills, Hills, SingleHills, difference
-from tasks.sampling.bias.kernel import CV_ROW
-from tasks.sampling.bias.kernel_variables import variable
-from tasks.sampling.bias.plumed_model import PbMetaD, PlumedCV, PlumedInput, Wall
-from tasks.sampling.bias.specification import KB
+from tasks.bias.hills import GridHills, Hills, SingleHills, difference
+from tasks.bias.kernel import CV_ROW
+from tasks.bias.kernel_variables import variable
+from tasks.bias.plumed_model import PbMetaD, PlumedCV, PlumedInput, Wall
+from tasks.bias.specification import KB
 
 PERIOD = 2.0 * math.pi
 """Period of a torsion, rad."""

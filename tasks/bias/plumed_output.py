@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from potentials.arrays import Floats
-from tasks.sampling.bias.driver import hill_table, write_hills
-from tasks.sampling.bias.specification import BiasSpec
+from tasks.bias.driver import hill_table, write_hills
+from tasks.bias.specification import BiasSpec
 
 
 def labels(spec: BiasSpec) -> list[str]:

@@ -11,8 +11,8 @@ import pytest
 
 from nmer.cli.main import main
 from potentials.errors import InputError
-from tasks.sampling.bias.driver import drive, write_hills
-from tasks.sampling.bias.plumed_input import read_plumed
+from tasks.bias.driver import drive, write_hills
+from tasks.bias.plumed_input import read_plumed
 from tests.numerical import slopes_of
 
 SMALL = """\

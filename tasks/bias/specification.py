@@ -16,8 +16,8 @@ from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from potentials.units import KCAL_IN_KJ
 from recipes.schema.recipe import Bias
-from tasks.sampling.bias.cvs import CV, CVFamily, cv_families, representatives_first
-from tasks.sampling.bias.kernel import CUT, CV_ROW, FAMILY_ROW, HEADER, LENGTH, SECOND
+from tasks.bias.cvs import CV, CVFamily, cv_families, representatives_first
+from tasks.bias.kernel import CUT, CV_ROW, FAMILY_ROW, HEADER, LENGTH, SECOND
 
 KB = 0.0083144621 / KCAL_IN_KJ
 """Boltzmann's constant with PLUMED's value, kcal/mol/K."""

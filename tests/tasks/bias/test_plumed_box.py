@@ -10,8 +10,8 @@ import pytest
 
 from nmer.cli.main import main
 from potentials.errors import InputError
-from tasks.sampling.bias.driver import boxes, drive, joined
-from tasks.sampling.bias.plumed_input import parse_plumed
+from tasks.bias.driver import boxes, drive, joined
+from tasks.bias.plumed_input import parse_plumed
 
 HEAD = "UNITS LENGTH=A ENERGY=kcal/mol TIME=fs\n"
 CELLS = {

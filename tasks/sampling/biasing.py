@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from potentials.arrays import Floats
-from tasks.sampling.bias.kernel import record
-from tasks.sampling.bias.plumed_engine import PlumedBias
-from tasks.sampling.bias.recording import Recording
-from tasks.sampling.bias.specification import BiasSpec
+from tasks.bias.kernel import record
+from tasks.bias.plumed_engine import PlumedBias
+from tasks.bias.recording import Recording
+from tasks.bias.specification import BiasSpec
 from tasks.sampling.engine import install_bias, install_python_bias
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from nmer.cli.main import main
 from potentials.errors import InputError
-from tasks.sampling.bias.driver import BiasedTrajectory, drive, write_hills
-from tasks.sampling.bias.plumed_input import parse_plumed, read_plumed
+from tasks.bias.driver import BiasedTrajectory, drive, write_hills
+from tasks.bias.plumed_input import parse_plumed, read_plumed
 
 Data = Callable[[str], Path]
 FOLDERS = (

@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from potentials.compiled import carray, cfunc, njit
-from tasks.sampling.bias.kernel_variables import inlined, variable
+from tasks.bias.kernel_variables import inlined, variable
 
 HEADER, CV_ROW, FAMILY_ROW = 32, 6, 6
 LENGTH = 13

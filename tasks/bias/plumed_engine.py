@@ -18,8 +18,8 @@ from potentials.errors import InputError, MissingProgramError
 from potentials.nmers.nmer import NMer
 from potentials.units import KCAL_IN_KJ
 from recipes.schema.sampling import Sampling
-from tasks.sampling.bias.plumed_output import hills_files, plumed_input, write_hill_files
-from tasks.sampling.bias.specification import BiasSpec, window_bias
+from tasks.bias.plumed_output import hills_files, plumed_input, write_hill_files
+from tasks.bias.specification import BiasSpec, window_bias
 
 ANGSTROM_IN_NM, FS_IN_PS = 0.1, 0.001
 
