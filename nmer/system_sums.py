@@ -20,6 +20,7 @@ from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.near import Near, NearKind
 from potentials.systems.placement import Placements
 from potentials.systems.subset import Subset
+from potentials.systems.system import check_width
 from potentials.water.model import WATER_MODELS, water_model
 from recipes.chemistry.copies import SystemNMers, fragment_system, type_system
 from recipes.chemistry.molecules import Molecule
@@ -77,6 +78,8 @@ def sum_of_system(
     check_there(needed, ready)
     kinds |= {name: bodies for name, bodies in pairs.items() if name in ready}
     near = Near(ones, tuple(_kind(name, bodies, ready[name], found) for name, bodies in kinds.items()))
+    for kind in near.kinds:
+        check_width(cell, kind.switching.r_out, f"n-mer {kind.nmer}")
     ready = {name: ready[name] for name in (*(one.name for one in bonded), *kinds)}
     for place in (*(one.placements[0] for one in bonded), *(near.example(kind) for kind in near.kinds)):
         check_caps(place, ready[place.nmer].nmer)

@@ -257,9 +257,28 @@ def test_a_periodic_system_is_that_of_all_images() -> None:
         assert (energies[0] - energies[1]) / 2e-5 == pytest.approx(virial[0, i, j], abs=2e-4)
 
 
+def test_a_large_cell_has_nearly_the_energy_of_vacuum() -> None:
+    """With V_phys: the dipoles of the images are left, whose effect falls with the volume."""
+    parts = [SOLUTE, *(water_at(place, n) for n, place in enumerate(PLACES))]
+    given = potentials([*CHAIN_NAMES, *NEAR_NAMES, *WATERS])
+    x = system(parts).positions
+    for water in ("own", "q-TIP4P/F"):
+        vacuum = float(nmer.sum_potential(system(parts), given, water=water).energy(x))
+        apart = []
+        for edge in (22.0, 50.0):
+            rows = edge * np.eye(3)
+            cell = Cell(tuple(map(tuple, rows)), (True, True, True))
+            model = nmer.sum_potential(system(parts, cell), given, water=water)
+            torn = x + np.random.default_rng(0).integers(-1, 2, x.shape) @ rows
+            assert model.energy(torn) == pytest.approx(model.energy(x), abs=1e-9)
+            apart.append(abs(float(model.energy(x)) - vacuum))
+        assert abs(vacuum) > 1 and 1e-3 < apart[0] < 0.1 and apart[1] < apart[0] / 5
+
+
 def test_a_cell_that_is_narrower_than_twice_a_radius_is_refused() -> None:
     narrow = Cell(((9.8, 0.0, 0.0), (0.0, 13.0, 0.0), (0.0, 0.0, 13.0)), (True, True, True))
     whole = system([water_at((1, 1, 1), 0), water_at((4, 4, 4), 1)], narrow)
-    model = nmer.sum_potential(whole, potentials(WATERS, "none"))
     with pytest.raises(nmer.InputError, match=r"9\.800 A wide, and n-mer water-water ends at 5 A"):
-        model.energy(whole.positions)
+        nmer.sum_potential(whole, potentials(WATERS, "none"))
+    with pytest.raises(nmer.InputError, match=r"is 12\.000 A wide, and the cut-off ends at 9 A"):
+        nmer.sum_potential(replace(whole, cell=BOX), potentials(WATERS))
