@@ -63,7 +63,7 @@ def contents_of(
             "water": water,
             "cell": [] if model.cell is None else [list(row) for row in model.cell.vectors],
         }
-        cutoffs = [p.settings.dispersion_cutoff for p in model.physics if isinstance(p, PeriodicPhysics)]
+        cutoffs = [p.settings.cutoff for p in model.physics if isinstance(p, PeriodicPhysics)]
         of_system |= {"cutoff": cutoffs[0]} if cutoffs else {}
     return {
         "format": OF_MOLECULES if water is None else FORMAT,

@@ -6,9 +6,13 @@ import numpy as np
 
 from potentials.arrays import Floats
 from potentials.compiled import njit
-from potentials.physics.periodic.pairs import S1, S2, T1, T2, T3, Near
+from potentials.physics.periodic.blocks import BLOCK, ROW
+from potentials.physics.periodic.pairs import S1, T1, T2, Near
 from potentials.physics.periodic.spreading import NOGIL
 from potentials.units import COULOMB
+
+# where each number of a pair stands in the array of a block; the five from _S1 on as in `Near.data`
+_X, _Y, _Z, _S1, _S2, _T1, _T2, _T3, _BX, _BY, _BZ, _Q, _GX, _GY, _GZ = (k * ROW for k in range(15))
 
 
 @njit(**NOGIL)  # type: ignore[untyped-decorator]
@@ -61,64 +65,67 @@ def add_induced(
         (3 n,) and (3, 3), changed.
     """
     n = len(charge)
-    longest = 1
+    block = np.empty(15 * ROW)
     for i in range(first, last):
-        longest = max(longest, near.begins[i + 1] - near.begins[i])
-    found, there = np.empty((3, longest)), np.empty((4, longest))
-    for i in range(first, last):
-        begin, end = near.begins[i], near.begins[i + 1]
-        mine, data = near.others[begin:end], near.data[:, begin:end]
-        found[:] = 0.0
-        for s in range(len(signs)):
-            mu = dipoles[s]
-            for p in range(len(mine)):
-                j = mine[p]
-                there[0, p], there[1, p], there[2, p], there[3, p] = mu[j], mu[n + j], mu[2 * n + j], charge[j]
-            a = (mu[i], mu[n + i], mu[2 * n + i], charge[i])
-            _induced(a, there, data, COULOMB * signs[s], found)
         gx = gy = gz = 0.0
-        for p in range(len(mine)):
-            j = mine[p]
-            x, y, z = found[0, p], found[1, p], found[2, p]
-            gx += x
-            gy += y
-            gz += z
-            gradient[j] -= x
-            gradient[n + j] -= y
-            gradient[2 * n + j] -= z
+        for begin in range(near.begins[i], near.begins[i + 1], BLOCK):
+            count = min(BLOCK, near.begins[i + 1] - begin)
+            mine = near.others[begin : begin + count]
+            for k in range(3):
+                block[k * ROW : k * ROW + count] = near.data[k, begin : begin + count]
+                block[_GX + k * ROW : _GX + k * ROW + count] = 0.0
+            for k in range(5):
+                block[_S1 + k * ROW : _S1 + k * ROW + count] = near.data[S1 + k, begin : begin + count]
+            for p in range(count):
+                block[_Q + p] = charge[mine[p]]
+            for s in range(len(signs)):
+                mu = dipoles[s]
+                for k in range(3):
+                    part, there = block[_BX + k * ROW :], mu[k * n : (k + 1) * n]
+                    for p in range(count):
+                        part[p] = there[mine[p]]
+                _induced(count, mu[i], mu[n + i], mu[2 * n + i], charge[i], COULOMB * signs[s], block)
+            _add_virial(count, block, virial)
+            for p in range(count):
+                j = mine[p]
+                x, y, z = block[_GX + p], block[_GY + p], block[_GZ + p]
+                gx += x
+                gy += y
+                gz += z
+                gradient[j] -= x
+                gradient[n + j] -= y
+                gradient[2 * n + j] -= z
         gradient[i] += gx
         gradient[n + i] += gy
         gradient[2 * n + i] += gz
-        for axis in range(3):
-            pull, x, y, z = found[axis], data[0], data[1], data[2]
-            one = two = three = 0.0
-            for p in range(len(mine)):
-                one += pull[p] * x[p]
-                two += pull[p] * y[p]
-                three += pull[p] * z[p]
-            virial[axis, 0] += one
-            virial[axis, 1] += two
-            virial[axis, 2] += three
 
 
 @njit(**NOGIL)  # type: ignore[untyped-decorator]
-def _induced(
-    here: tuple[float, float, float, float], there: Floats, data: Floats, factor: float, found: Floats
-) -> None:
+def _induced(count: int, ax: float, ay: float, az: float, qi: float, factor: float, block: Floats) -> None:
     """Add the gradients of the pairs of one atom with respect to their vectors, times a factor."""
-    ax, ay, az, qi = here
-    bxs, bys, bzs, qs = there[0], there[1], there[2], there[3]
-    xs, ys, zs, s1s, s2s = data[0], data[1], data[2], data[S1], data[S2]
-    t2s, t3s = data[T2], data[T3]
-    gx, gy, gz = found[0], found[1], found[2]
-    for p in range(data.shape[1]):
-        x, y, z, s1, t2 = xs[p], ys[p], zs[p], s1s[p], t2s[p]
-        bx, by, bz, qj = bxs[p], bys[p], bzs[p], qs[p]
+    for p in range(count):
+        x, y, z, s1, t2 = block[_X + p], block[_Y + p], block[_Z + p], block[_S1 + p], block[_T2 + p]
+        bx, by, bz, qj = block[_BX + p], block[_BY + p], block[_BZ + p], block[_Q + p]
         vx, vy, vz = qj * ax - qi * bx, qj * ay - qi * by, qj * az - qi * bz
         ri, rj = ax * x + ay * y + az * z, bx * x + by * y + bz * z
         dot = ax * bx + ay * by + az * bz
-        slope = s2s[p] * (vx * x + vy * y + vz * z) + t3s[p] * ri * rj - t2 * dot
+        slope = block[_S2 + p] * (vx * x + vy * y + vz * z) + block[_T3 + p] * ri * rj - t2 * dot
         ri, rj = t2 * ri, t2 * rj
-        gx[p] += factor * (slope * x - s1 * vx - rj * ax - ri * bx)
-        gy[p] += factor * (slope * y - s1 * vy - rj * ay - ri * by)
-        gz[p] += factor * (slope * z - s1 * vz - rj * az - ri * bz)
+        block[_GX + p] += factor * (slope * x - s1 * vx - rj * ax - ri * bx)
+        block[_GY + p] += factor * (slope * y - s1 * vy - rj * ay - ri * by)
+        block[_GZ + p] += factor * (slope * z - s1 * vz - rj * az - ri * bz)
+
+
+@njit(**NOGIL)  # type: ignore[untyped-decorator]
+def _add_virial(count: int, block: Floats, virial: Floats) -> None:
+    """Add the products of gradients and vectors of the pairs of a block."""
+    for row in range(3):
+        pull = block[_GX + row * ROW :]
+        x = y = z = 0.0
+        for p in range(count):
+            x += pull[p] * block[_X + p]
+            y += pull[p] * block[_Y + p]
+            z += pull[p] * block[_Z + p]
+        virial[row, 0] += x
+        virial[row, 1] += y
+        virial[row, 2] += z

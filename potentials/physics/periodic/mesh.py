@@ -80,14 +80,18 @@ class Mesh:
             [(a, b, self._metric, self.points, self._base, self._weights, grid, result) for a, b in self._parts],
         )
 
-    def pull(self, charge: Floats, dipole: Floats, factor: float, gradients: Floats, virial: Floats) -> None:
-        """Add the gradient and virial of the energy of charges and fixed dipoles, times a factor.
+    def pull(
+        self, charge: Floats, dipole: Floats, factor: float, result: Floats, gradient: Floats, virial: Floats
+    ) -> None:
+        """Write the potential; add gradient and virial of the energy of charges and fixed dipoles, times a factor.
 
         Parameters
         ----------
         charge, dipole, factor
             (n,), (3 n,), a number.
-        gradients
+        result
+            (4, n), written: the potential and its gradient.
+        gradient
             (3 n,), changed.
         virial
             (3, 3), changed.
@@ -100,7 +104,7 @@ class Mesh:
             pull,
             [
                 (a, b, charge, dipole, factor, self._metric, self.points, self._base, self._weights,
-                 self._grids[0], gradients, turned[t])
+                 self._grids[0], result, gradient, turned[t])
                 for t, (a, b) in enumerate(self._parts)
             ],
         )  # fmt: skip

@@ -20,7 +20,7 @@ from potentials.physics.topology import Topology
 from potentials.physics.trajectory import ALONG
 
 CUTOFF = 9.0
-"""Distance at which dispersion and repulsion are 0, Angstrom."""
+"""Of pairs of atoms, Angstrom."""
 
 SWITCHING = 1.0
 """Width of the switching of dispersion and repulsion, Angstrom."""
@@ -52,11 +52,9 @@ class PeriodicPhysics(EnergyFunction):
     cell
         (3, 3), the cell's vectors, one a row, Angstrom.
     cutoff
-        Of dispersion and repulsion, Angstrom.
-    electrostatic_cutoff
-        Of the real-space part of Ewald's sum, Angstrom; None: `cutoff`. The result hardly depends on it.
+        Of pairs of atoms, Angstrom: of dispersion, repulsion, and the real-space part of Ewald's sum.
     switching
-        Width of the switching, Angstrom.
+        Width of the switching of dispersion and repulsion, Angstrom.
     accuracy
         Relative error of the forces by which Ewald's parameter and the mesh are chosen.
     without
@@ -68,7 +66,7 @@ class PeriodicPhysics(EnergyFunction):
     ------
     InputError
         If the numbers of atoms differ, a type has no parameters, the system is charged, the cell is narrower than
-        twice a cut-off, or a number is not allowed.
+        twice the cut-off, or a number is not allowed.
     """
 
     def __init__(
@@ -80,7 +78,6 @@ class PeriodicPhysics(EnergyFunction):
         cell: Floats,
         cutoff: float = CUTOFF,
         *,
-        electrostatic_cutoff: float | None = None,
         switching: float = SWITCHING,
         accuracy: float = ACCURACY,
         without: Sequence[int] = (),
@@ -88,13 +85,12 @@ class PeriodicPhysics(EnergyFunction):
     ) -> None:
         if threads < 1:
             raise InputError(f"threads is {threads}; allowed: 1 or more")
-        reach = cutoff if electrostatic_cutoff is None else electrostatic_cutoff
-        self.settings = settings(cutoff, reach, switching, accuracy)
+        self.settings = settings(cutoff, switching, accuracy)
         self.vectors, self.threads = cell_vectors(cell), threads
         self._sums = sums_of(symbols, topology, types, parameters, without, self.settings)
-        check_cutoff(self.vectors, max(cutoff, reach))
+        check_cutoff(self.vectors, cutoff)
         thole = min(parameters.thole_charge, parameters.thole_dipole)
-        check_damping(reach, parameters.polarizability[parameters.rows(types)], thole)
+        check_damping(cutoff, parameters.polarizability[parameters.rows(types)], thole)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -147,7 +143,7 @@ class PeriodicPhysics(EnergyFunction):
 class PeriodicTrajectory(EnergyFunction):
     """V_phys in a cell of configurations that follow one another, such as the steps of a simulation.
 
-    The first dipoles of a step are predicted from the last four, and the list of near pairs is kept
+    The first dipoles of a step are extrapolated from the last six, and the list of near pairs is kept
     while no atom moved far. Past and list belong to this object: every trajectory, and every thread, has its own.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import fft
@@ -20,6 +20,9 @@ MOST = 400
 REAL, MESH, POWER = 0.85, 0.067, 5.6
 """Relative error of forces: REAL exp(-(kappa cutoff)^2) and MESH (kappa spacing)^POWER, of liquid water."""
 
+COARSE = 0.5
+"""kappa times the spacing of the mesh for changes of dipoles: their field is wrong by 0.1 to 0.2 %."""
+
 WIDEST = 1e-8
 """Largest part of Thole's damping that may be left at the cut-off."""
 
@@ -31,9 +34,9 @@ class Settings:
     Attributes
     ----------
     cutoff
-        Distance within which charges and dipoles interact in real space, Angstrom.
-    switch, dispersion_cutoff
-        Where dispersion and repulsion begin to be switched off, and where they are 0, Angstrom.
+        Distance within which pairs of atoms are counted, Angstrom.
+    switch
+        Where dispersion and repulsion begin to be switched off, Angstrom; they are 0 at the cut-off.
     kappa
         Ewald's parameter, 1/Angstrom.
     spacing
@@ -42,9 +45,13 @@ class Settings:
 
     cutoff: float
     switch: float
-    dispersion_cutoff: float
     kappa: float
     spacing: float
+
+    @property
+    def coarse(self) -> Settings:
+        """The same with a mesh for changes of dipoles."""
+        return replace(self, spacing=max(self.spacing, COARSE / self.kappa))
 
     def points(self, vectors: Floats) -> tuple[int, int, int]:
         """Return the mesh points along each axis of a cell.
@@ -66,7 +73,7 @@ class Settings:
         return a, b, c
 
 
-def settings(cutoff: float, electrostatic_cutoff: float, switching: float, accuracy: float) -> Settings:
+def settings(cutoff: float, switching: float, accuracy: float) -> Settings:
     """Return the settings for a relative error of the forces.
 
     Half of it is allowed for the real-space sum, which decides kappa, and half for the mesh, which decides its
@@ -75,9 +82,7 @@ def settings(cutoff: float, electrostatic_cutoff: float, switching: float, accur
     Parameters
     ----------
     cutoff
-        Where dispersion and repulsion are 0, Angstrom.
-    electrostatic_cutoff
-        Of the real-space sum, Angstrom.
+        Of pairs of atoms, Angstrom.
     switching
         Width of the switching of dispersion and repulsion, Angstrom.
     accuracy
@@ -88,16 +93,15 @@ def settings(cutoff: float, electrostatic_cutoff: float, switching: float, accur
     InputError
         If a number is not allowed.
     """
-    for name, value in (("cutoff", cutoff), ("electrostatic_cutoff", electrostatic_cutoff)):
-        if not (math.isfinite(value) and value > 0):
-            raise InputError(f"{name} is {value}; allowed: a positive number of Angstrom")
+    if not (math.isfinite(cutoff) and cutoff > 0):
+        raise InputError(f"cutoff is {cutoff}; allowed: a positive number of Angstrom")
     if not 0 < switching <= cutoff:
         raise InputError(f"switching is {switching}; allowed: above 0, up to the cut-off of {cutoff:g} A")
     if not 1e-9 <= accuracy <= 1e-2:
         raise InputError(f"accuracy is {accuracy}; allowed: 1e-9 to 1e-2")
-    kappa = math.sqrt(math.log(REAL / (0.5 * accuracy))) / electrostatic_cutoff
+    kappa = math.sqrt(math.log(REAL / (0.5 * accuracy))) / cutoff
     spacing = (0.5 * accuracy / MESH) ** (1 / POWER) / kappa
-    return Settings(electrostatic_cutoff, cutoff - switching, cutoff, kappa, spacing)
+    return Settings(cutoff, cutoff - switching, kappa, spacing)
 
 
 def check_damping(cutoff: float, polarizability: Floats, thole: float) -> None:
@@ -117,6 +121,6 @@ def check_damping(cutoff: float, polarizability: Floats, thole: float) -> None:
         needed = (math.log(1 / WIDEST) / thole) ** 0.25 * largest ** (1 / 3)
         if needed > cutoff:
             raise InputError(
-                f"Thole's damping of a polarizability of {largest:.4g} A^3 reaches {needed:.4g} A; allowed: an "
-                f"electrostatic cut-off of at least that, here {cutoff:.4g} A"
+                f"Thole's damping of a polarizability of {largest:.4g} A^3 reaches {needed:.4g} A; allowed: a "
+                f"cut-off of at least that, here {cutoff:.4g} A"
             )

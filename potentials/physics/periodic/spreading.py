@@ -195,10 +195,11 @@ def pull(
     base: Ints,
     weights: Floats,
     grid: Floats,
+    result: Floats,
     gradient: Floats,
     virial: Floats,
 ) -> None:
-    """Add the gradient of the energy of charges and fixed dipoles in a potential, for some of the atoms.
+    """Write the potential at some of the atoms; add the gradient of the energy of charges and fixed dipoles in it.
 
     Parameters
     ----------
@@ -206,6 +207,8 @@ def pull(
         See `spread`; the grid holds the potential, as from `unfold`.
     factor
         By which the gradient and the virial are multiplied.
+    result
+        (4, n), written: the potential and its Cartesian gradient.
     gradient
         (3 n,), changed.
     virial
@@ -219,7 +222,7 @@ def pull(
         dw = metric[2, 0] * x + metric[2, 1] * y + metric[2, 2] * z
         tu, tv, tw = weights[a, 0], weights[a, 1], weights[a, 2]
         c = base[a, 2]
-        u = v = w = uu = uv = uw = vv = vw = ww = 0.0
+        value = u = v = w = uu = uv = uw = vv = vw = ww = 0.0
         for i in range(ORDER):
             p = base[a, 0] + i
             p = p if p < mesh[0] else p - mesh[0]
@@ -239,6 +242,7 @@ def pull(
                 r0 += tv[0, j] * s1
                 r1 += tv[1, j] * s1
                 b0 += tv[0, j] * s2
+            value += tu[0, i] * f0
             u += tu[1, i] * f0
             v += tu[0, i] * f1
             w += tu[0, i] * r0
@@ -248,12 +252,15 @@ def pull(
             vv += tu[0, i] * f2
             vw += tu[0, i] * r1
             ww += tu[0, i] * b0
+        result[0, a] = value
         gu = factor * (q * u + du * uu + dv * uv + dw * uw)
         gv = factor * (q * v + du * uv + dv * vv + dw * vw)
         gw = factor * (q * w + du * uw + dv * vw + dw * ww)
         for axis in range(3):
             gradient[axis * n + a] += metric[0, axis] * gu + metric[1, axis] * gv + metric[2, axis] * gw
-            slope = factor * (metric[0, axis] * u + metric[1, axis] * v + metric[2, axis] * w)
+            slope = metric[0, axis] * u + metric[1, axis] * v + metric[2, axis] * w
+            result[1 + axis, a] = slope
+            slope *= factor
             virial[axis, 0] -= slope * x
             virial[axis, 1] -= slope * y
             virial[axis, 2] -= slope * z

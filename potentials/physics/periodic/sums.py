@@ -21,7 +21,7 @@ from potentials.physics.periodic.pairs import permanent
 from potentials.physics.periodic.settings import Settings
 from potentials.physics.periodic.tail import tail
 from potentials.physics.periodic.threads import Runner
-from potentials.physics.solver import RESIDUAL, SLOW, STEP, energy_of
+from potentials.physics.solver import SLOW
 from potentials.physics.thole import WIDEST
 from potentials.physics.topology import Topology
 from potentials.units import COULOMB
@@ -69,7 +69,7 @@ class Sums:
             ("tables", np.array([table[np.ix_(used, row)] for table in tables])),
             (
                 "tails",
-                tail(parameters, row, self.part, self.settings.switch, self.settings.dispersion_cutoff),
+                tail(parameters, row, self.part, self.settings.switch, self.settings.cutoff),
             ),
         ):
             object.__setattr__(self, name, value)
@@ -99,19 +99,19 @@ class Work:
     def __init__(self, sums: Sums, vectors: Floats, threads: int = 1) -> None:
         n, settings = len(sums.symbols), sums.settings
         self.sums, self._run, self._threads = sums, Runner(threads), threads
-        self.listing = Listing(sums.topology, sums.part, max(settings.cutoff, settings.dispersion_cutoff), threads)
+        self.listing = Listing(sums.topology, sums.part, settings.cutoff, threads)
         charge, alpha = sums.atoms[CHARGE], sums.atoms[ALPHA]
         self.sets = [Dipoles(charge, alpha, False, self._run)]
         if sums.part.any():
             self.sets.append(Dipoles(charge * sums.part, alpha * sums.part, True, self._run))
         self.signs = np.array([1.0, -1.0])[: len(self.sets)]
-        self.mesh = self._meshed(vectors)
+        self.mesh, self.coarse = self._meshed(settings, vectors), self._meshed(settings.coarse, vectors)
+        self._own_charge = charge * ~sums.part
         self._potential = np.zeros((4, n))
 
-    def _meshed(self, vectors: Floats) -> Mesh:
-        settings = self.sums.settings
-        points = settings.points(vectors)
-        return Mesh(len(self.sums.symbols), points, settings.kappa, self._run, self._threads)
+    def _meshed(self, settings: Settings, vectors: Floats) -> Mesh:
+        n = len(self.sums.symbols)
+        return Mesh(n, settings.points(vectors), settings.kappa, self._run, self._threads)
 
     def evaluate(
         self, positions: Floats, vectors: Floats, tolerance: float, *, remember: bool, number: int = 0
@@ -141,15 +141,15 @@ class Work:
         self.listing.update(by_atom, vectors)
         fractions, rows = np.ascontiguousarray(by_atom.T), self.listing.rows
         mesh.place(fractions, vectors)
+        self.coarse.place(fractions, vectors)
         fields, gradients = np.zeros((len(rows), 3 * n)), np.zeros((len(rows), 3 * n))
         virials, shares = np.zeros((len(rows), 3, 3)), np.zeros((len(rows), 4))
         settings = sums.settings
-        limits = (settings.switch, settings.dispersion_cutoff)
         touching = self._run(
             permanent,
             [
                 (r.first, r.last, fractions, vectors, r.listed, sums.atoms, sums.kind, sums.tables,
-                 (np.inf if r.everywhere else settings.cutoff, *limits), settings.kappa, sums.factors,
+                 np.inf if r.everywhere else settings.cutoff, settings.switch, settings.kappa, sums.factors,
                  not r.inner, r.near, fields[k], gradients[k], virials[k], shares[k])
                 for k, r in enumerate(rows)
             ],
@@ -161,20 +161,21 @@ class Work:
         found[2] += sums.tails[0] / volume
         found[3] += sums.tails[1] / volume
         virial -= np.eye(3) * (sum(sums.tails) / volume)
+        q, other = self._own_charge, sums.atoms[CHARGE] - self._own_charge
+        mesh.potential(q, NONE, self._potential)
+        charges = float((other + 0.5 * q) @ self._potential[0])
+        polarization = -charges
         for dipoles, sign in zip(self.sets, self.signs, strict=True):
             mine = [k for k, r in enumerate(rows) if r.inner or sign > 0]
             fields[mine].sum(axis=0, out=dipoles.field)
-            mesh.potential(dipoles.charge, NONE, self._potential)
-            dipoles.field -= self._potential[1:].ravel()
-            q = dipoles.charge
-            found[0] += sign * COULOMB * 0.5 * float(q @ self._potential[0] - mesh.own_charge * (q @ q))
-            status = dipoles.solve(rows, mesh, tolerance, remember=remember)
+            status = dipoles.solve(rows, mesh, self.coarse, tolerance, remember=remember)
             if status < 0:
                 raise self._catastrophe(dipoles, positions, vectors, number, status == SLOW)
-            found[1] += (
-                sign * COULOMB * energy_of(dipoles.field, dipoles.dipole, dipoles.vectors[RESIDUAL], dipoles.soft)
-            )
-            mesh.pull(dipoles.charge, dipoles.dipole, sign * COULOMB, gradient, virial)
+            polarization += sign * dipoles.energy()
+            gradient += (sign * COULOMB) * dipoles.gradient
+            virial += (sign * COULOMB) * dipoles.virial
+        found[0] += COULOMB * (charges - 0.5 * mesh.own_charge * float(q @ q))
+        found[1] += COULOMB * polarization
         gradients[:], virials[:] = 0.0, 0.0
         both = np.array([d.dipole for d in self.sets])
         self._run(
@@ -211,7 +212,7 @@ class Work:
         def nearest(differences: Floats) -> Floats:
             return nearest_images(differences, vectors)
 
-        found = unstable_pair(product, dipoles.alpha, dipoles.vectors[STEP].copy(), positions, nearest)
+        found = unstable_pair(product, dipoles.alpha, dipoles.direction, positions, nearest)
         return catastrophe(self.sums.symbols, number, found, slow=slow)
 
 

@@ -8,13 +8,19 @@ import numpy as np
 from scipy.special import gamma, gammainc, gammaincc
 
 from potentials.physics.dispersion import damping
-from potentials.physics.thole import decay, upper_gamma
+from potentials.physics.thole import charge_excess, decay, upper_gamma
 
 
 def test_incomplete_gamma_function() -> None:
     u = np.concatenate([[0.0], np.geomspace(1e-8, 1.4999, 60), np.linspace(1.5, 40, 60)])
     found = np.array([upper_gamma(value) for value in u])
     np.testing.assert_allclose(found, gamma(0.75) * gammaincc(0.75, u), rtol=1e-13)
+
+
+def test_what_damping_adds_to_the_potential_of_a_charge() -> None:
+    u = np.concatenate([np.geomspace(1e-8, 1.0, 30), np.linspace(1, 40, 400)])
+    found = [charge_excess(value) for value in u]
+    np.testing.assert_allclose(found, u**0.25 * gamma(0.75) * gammaincc(0.75, u) - np.exp(-u), rtol=0, atol=2e-13)
 
 
 def test_exponential() -> None:
