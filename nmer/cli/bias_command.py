@@ -45,7 +45,8 @@ def bias(
     --------
     nmer bias --plumed plumed.dat --trajectory traj.npz --out bias.npz --timestep 0.5
     """
-    from tasks.bias.driver import drive, write_hills
+    from tasks.bias.driver import drive
+    from tasks.bias.hills_file import write_hills
     from tasks.bias.plumed_input import read_plumed
 
     if not 0 < timestep < float("inf"):

@@ -8,7 +8,6 @@ of its grid, PLUMED adds some grid points twice; here each is added once. The no
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,15 +17,13 @@ import numpy as np
 from potentials.arrays import Floats, Ints
 from potentials.errors import InputError
 from potentials.systems.cell import Cell
-from storage.durable import write_text
-from tasks.bias.hills import GridHills, Hills, SingleHills, difference
+from tasks.bias.hills import difference
+from tasks.bias.hills_file import Heads
 from tasks.bias.kernel import CV_ROW
 from tasks.bias.kernel_variables import variable
-from tasks.bias.plumed_model import PbMetaD, PlumedCV, PlumedInput, Wall
-from tasks.bias.specification import KB
-
-PERIOD = 2.0 * math.pi
-"""Period of a torsion, rad."""
+from tasks.bias.metad import PERIOD
+from tasks.bias.plumed_model import PlumedCV, PlumedInput, Wall
+from tasks.bias.plumed_states import state_of
 
 
 @dataclass(frozen=True)
@@ -42,62 +39,16 @@ class BiasedTrajectory:
     printed
         (frames,) for each label given to PRINT, in the input's own units.
     hills
-        For each HILLS file PLUMED's columns, (hills, 5), in the input's units: time, centre, sigma, height times
-        gamma / (gamma - 1), and gamma.
+        For each HILLS file PLUMED's columns in the input's units, as `hills_file.write_hills` takes them.
     heads
-        For each HILLS file the label of its family's first variable, and whether it is periodic.
+        For each HILLS file the variables: of a family the first one.
     """
 
     bias: Floats
     forces: Floats
     printed: dict[str, Floats]
     hills: dict[str, Floats]
-    heads: dict[str, tuple[str, bool]]
-
-
-class _State:
-    """The bias of one PBMETAD action, and its hills so far: step, centre, height."""
-
-    def __init__(self, bias: PbMetaD, cvs: dict[str, PlumedCV]) -> None:
-        self.bias = bias
-        self.kt = KB * bias.temperature
-        self.cvs = [cvs[name] for name in bias.arguments]
-        self.families: list[Hills] = [
-            GridHills(bias.lower[f], bias.upper[f], bias.bins[f], sigma, bias.periodic[f])
-            if bias.bins
-            else SingleHills(sigma, PERIOD if bias.periodic[f] else 0.0)
-            for f, sigma in enumerate(bias.sigma)
-        ]
-        self.hills: list[list[tuple[int, float, float]]] = [[] for _ in bias.sigma]
-
-    def check(self, s: Floats, frame: int) -> None:
-        """Raise InputError if a variable is outside its grid, where PLUMED stops."""
-        for cv, family, value in zip(self.cvs, self.bias.family, s, strict=True):
-            if self.bias.bins and not self.bias.lower[family] <= value <= self.bias.upper[family]:
-                unit = "A" if cv.kind == "DISTANCE" else "rad"
-                raise InputError(
-                    f"frame {frame}: '{cv.label}' is {value:.6g} {unit}, outside its grid of "
-                    f"{self.bias.lower[family]:.6g} to {self.bias.upper[family]:.6g} {unit}, where PLUMED stops; "
-                    "set a wider GRID_MIN and GRID_MAX"
-                )
-
-    def evaluate(self, s: Floats) -> tuple[float, Floats, Floats]:
-        """Return the bias, its derivative by each variable, and each variable's own bias (kcal/mol)."""
-        found = [self.families[f](float(value)) for f, value in zip(self.bias.family, s, strict=True)]
-        v, dv = np.array(found).T
-        weight = np.exp(-(v - v.min()) / self.kt)
-        total = v.min() - self.kt * (np.log(weight.sum()) - np.log(len(v)))
-        return float(total), weight / weight.sum() * dv, v
-
-    def deposit(self, step: int, s: Floats, v: Floats) -> None:
-        """Add one hill for each variable."""
-        weight = np.exp(-(v - v.min()) / self.kt)
-        heights = self.bias.height * weight / weight.sum()
-        if self.bias.biasfactor > 1.0:
-            heights *= np.exp(-v / (self.kt * (self.bias.biasfactor - 1.0)))
-        for family, centre, height in zip(self.bias.family, s, heights, strict=True):
-            self.families[family].add(float(centre), float(height))
-            self.hills[family].append((step, float(centre), float(height)))
+    heads: dict[str, Heads]
 
 
 def drive(
@@ -107,6 +58,7 @@ def drive(
     steps: Ints,
     timestep: float,
     box: Floats | None = None,
+    folder: Path | None = None,
 ) -> BiasedTrajectory:
     """Apply a PLUMED input to a trajectory, frame by frame.
 
@@ -125,19 +77,21 @@ def drive(
     box
         (3, 3) or (frames, 3, 3), Angstrom, one edge per row; zeros or None if nothing is periodic. Variables
         without NOPBC use nearest images.
+    folder
+        From where the names of HILLS files to be read start, as the working folder in PLUMED; None: that folder.
 
     Raises
     ------
     InputError
         If the input names an atom that the trajectory does not have, a variable leaves its grid, its gradient is
-        not a finite number, or a box spans no volume.
+        not a finite number, a box spans no volume, or a HILLS file to be read is missing or has other variables.
     """
     cvs = {cv.label: cv for cv in plumed.cvs}
     largest = max((a for cv in plumed.cvs for p in cv.points for a in p), default=-1)
     if largest >= positions.shape[1]:
         raise InputError(f"the input names atom {largest + 1}, but the trajectory has {positions.shape[1]} atoms")
     cells = boxes(np.zeros((3, 3)) if box is None else box, len(positions))
-    states = [_State(bias, cvs) for bias in plumed.biases]
+    states = [state_of(bias, plumed, cvs, timestep, folder) for bias in plumed.biases]
     bias, forces = np.zeros(len(positions)), np.zeros_like(positions)
     printed = {name: np.zeros(len(positions)) for name in plumed.printed}
     for n, (x, step) in enumerate(zip(positions, steps, strict=True)):
@@ -159,8 +113,7 @@ def drive(
             energies[f"{state.bias.label}.bias"], slopes, v = state.evaluate(s)
             for name, slope in zip(state.bias.arguments, slopes, strict=True):
                 slope_of[name] += slope
-            if n > 0 and step % state.bias.pace == 0:
-                state.deposit(int(step), s, v)
+            state.update(int(step), n > 0, s, v)
         squares: dict[str, float] = {}
         for wall in plumed.walls:
             cv = cvs[wall.argument]
@@ -175,46 +128,9 @@ def drive(
         shown |= {name: energy / plumed.energy for name, energy in energies.items()}
         for name, column in printed.items():
             column[n] = shown[name]
-    hills, heads = _hill_tables(plumed, states, timestep)
-    return BiasedTrajectory(bias, forces, printed, hills, heads)
-
-
-def write_hills(path: Path, table: Floats, head: tuple[str, bool]) -> None:
-    """Write hills in PLUMED's format with all digits of a float64.
-
-    Parameters
-    ----------
-    path
-        The file.
-    table
-        (hills, 5), the columns of `BiasedTrajectory.hills`.
-    head
-        Label of the family's first variable, and whether it is periodic.
-    """
-    name, periodic = head
-    lines = [
-        f"#! FIELDS time {name} sigma_{name} height biasf",
-        "#! SET multivariate false",
-        "#! SET kerneltype stretched-gaussian",
-        *([f"#! SET min_{name} -pi", f"#! SET max_{name} pi"] if periodic else []),
-        *(" " + " ".join(f"{v:24.16e}" for v in row) for row in table),
-    ]
-    write_text(path, "\n".join(lines) + "\n")
-
-
-def hill_table(time: Floats, centre: Floats, sigma: float, height: Floats, biasfactor: float) -> Floats:
-    """Return the columns of a HILLS file, (hills, 5); heights are multiplied by gamma / (gamma - 1) as in PLUMED.
-
-    Parameters
-    ----------
-    time, centre, height
-        (hills,) each; heights with tempering.
-    sigma, biasfactor
-        Width of the hills, and gamma; 1 for no tempering.
-    """
-    factor = biasfactor / (biasfactor - 1.0) if biasfactor > 1.0 else 1.0
-    fixed = np.full((2, len(time)), [[sigma], [biasfactor]])
-    return np.stack([time, centre, fixed[0], height * factor, fixed[1]], axis=1)
+    tables = [table for state in states for table in state.tables()]
+    hills = {table.file: table.columns for table in tables}
+    return BiasedTrajectory(bias, forces, printed, hills, {table.file: table.heads for table in tables})
 
 
 def _value_and_gradient(cv: PlumedCV, x: Floats, masses: Floats, box: Cell | None) -> tuple[float, Floats]:
@@ -245,21 +161,6 @@ def _wall(wall: Wall, value: float, periodic: bool) -> tuple[float, float]:
         return 0.0, 0.0
     slope = wall.kappa * wall.exponent * reach ** (wall.exponent - 1) / wall.eps
     return wall.kappa * reach**wall.exponent, slope if wall.upper else -slope
-
-
-def _hill_tables(
-    plumed: PlumedInput, states: list[_State], timestep: float
-) -> tuple[dict[str, Floats], dict[str, tuple[str, bool]]]:
-    tables: dict[str, Floats] = {}
-    heads: dict[str, tuple[str, bool]] = {}
-    for state in states:
-        for family, name in enumerate(state.bias.files):
-            unit = state.cvs[state.bias.family.index(family)].scale(plumed.length)
-            step, centre, height = np.array(state.hills[family], dtype=np.float64).reshape(-1, 3).T
-            time, sigma = step * timestep / plumed.time, state.bias.sigma[family] / unit
-            tables[name] = hill_table(time, centre / unit, sigma, height / plumed.energy, state.bias.biasfactor)
-            heads[name] = state.bias.heads[family], state.bias.periodic[family]
-    return tables, heads
 
 
 def joined(box: Cell, points: Floats) -> Floats:

@@ -1,8 +1,9 @@
-"""Read the subset of PLUMED's input language that describes a PBMetaD run.
+"""Read the subset of PLUMED's input language that describes a run of METAD or PBMetaD.
 
-Supported are UNITS, COM, DISTANCE, ANGLE, TORSION, COMBINE (of distances), PBMETAD (with or without PF, with or
-without a grid), UPPER_WALLS, LOWER_WALLS, PRINT and FLUSH. Anything else is an error that names the action and its
-line, so that the bias never differs silently from the one in the file.
+Supported are UNITS, RESTART (of METAD), COM, DISTANCE, ANGLE, TORSION, COMBINE (of distances), PBMETAD (with or
+without PF) and METAD (with or without walkers), each with or without a grid, UPPER_WALLS, LOWER_WALLS, PRINT and
+FLUSH. Anything else is an error that names the action and its line, so that the bias never differs silently from
+the one in the file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 
 from potentials.errors import InputError
 from potentials.units import KCAL_IN_KJ
-from tasks.bias.plumed_model import PbMetaD, PlumedCV, PlumedInput, Wall
+from tasks.bias.plumed_metad import read_metad
+from tasks.bias.plumed_model import PbMetaD, PlumedCV, PlumedInput, PlumedMetaD, Wall
 from tasks.bias.plumed_pbmetad import read_pbmetad
 from tasks.bias.plumed_words import Action, short, split_actions
 
@@ -28,14 +30,17 @@ ENERGY = {
 TIME = {"ps": 1000.0, "fs": 1.0, "ns": 1e6, "atomic": 2.418884326509e-2}
 """PLUMED's units in Angstrom, kcal/mol and fs; its Bohr and Ha are those of CODATA 2014."""
 
+_HILLS = {
+    *("ARG", "SIGMA", "PACE", "HEIGHT", "BIASFACTOR", "TEMP", "FILE", "FMT"),
+    *("GRID_MIN", "GRID_MAX", "GRID_BIN", "GRID_SPACING"),
+}
 KEYS: dict[str, set[str]] = {
     "UNITS": {"LENGTH", "ENERGY", "TIME", "MASS", "CHARGE"},
+    "RESTART": set(),
     **{name: {"ATOMS", "NOPBC"} for name in ("COM", "DISTANCE", "ANGLE", "TORSION")},
     "COMBINE": {"ARG", "COEFFICIENTS", "PERIODIC"},
-    "PBMETAD": {
-        *("ARG", "PF", "SIGMA", "PACE", "HEIGHT", "BIASFACTOR", "TEMP", "FILE", "FMT"),
-        *("GRID_MIN", "GRID_MAX", "GRID_BIN", "GRID_SPACING"),
-    },
+    "PBMETAD": {*_HILLS, "PF"},
+    "METAD": {*_HILLS, "WALKERS_N", "WALKERS_ID", "WALKERS_DIR", "WALKERS_RSTRIDE", "RESTART"},
     **{name: {"ARG", "AT", "KAPPA", "EXP", "EPS", "OFFSET"} for name in ("UPPER_WALLS", "LOWER_WALLS")},
     "PRINT": {"ARG", "FILE", "STRIDE", "FMT"},
     "FLUSH": {"STRIDE"},
@@ -90,7 +95,8 @@ class _Reader:
         self.length, self.energy, self.time = LENGTH["nm"], ENERGY["kj/mol"], TIME["ps"]
         self.centres: dict[str, tuple[tuple[int, ...], bool]] = {}
         self.cvs: dict[str, PlumedCV] = {}
-        self.biases: list[PbMetaD] = []
+        self.biases: list[PbMetaD | PlumedMetaD] = []
+        self.restart = False
         self.walls: list[Wall] = []
         self.printed: list[str] = []
         self.known: list[str] = []
@@ -108,8 +114,13 @@ class _Reader:
                 self._cv(action)
             case "COMBINE":
                 self._combine(action)
+            case "RESTART":
+                self.restart = True
             case "PBMETAD":
                 self._pbmetad(action)
+            case "METAD":
+                bias, notes = read_metad(action, self._arguments(action), self.length, self.energy, self.restart)
+                self._add_bias(action, bias, notes)
             case "PRINT":
                 self._print(action)
             case "UPPER_WALLS" | "LOWER_WALLS":
@@ -163,10 +174,16 @@ class _Reader:
         return [self.cvs[name] for name in names]
 
     def _pbmetad(self, action: Action) -> None:
+        if self.restart:
+            raise action.fail("PBMETAD cannot RESTART: PLUMED's own does not with PF; allowed: METAD")
         bias, notes = read_pbmetad(action, self._arguments(action), self.length, self.energy)
+        self._add_bias(action, bias, notes)
+
+    def _add_bias(self, action: Action, bias: PbMetaD | PlumedMetaD, notes: list[str]) -> None:
         taken = {name for other in self.biases for name in other.files}
+        what = "families" if all(isinstance(each, PbMetaD) for each in (*self.biases, bias)) else "biases"
         if len({Path(name).name for name in [*taken, *bias.files]}) != len(taken) + len(bias.files):
-            raise action.fail("two families would write HILLS files of the same name; give each its own FILE")
+            raise action.fail(f"two {what} would write HILLS files of the same name; give each its own FILE")
         self.biases.append(bias)
         self.notes += notes
         self.known.append(f"{action.label}.bias")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tasks.bias.metad import MetaD
+
 
 @dataclass(frozen=True)
 class PlumedCV:
@@ -85,6 +87,67 @@ class PbMetaD:
 
 
 @dataclass(frozen=True)
+class Walkers:
+    """The walkers of a METAD action, which read each other's hills.
+
+    Attributes
+    ----------
+    number, own
+        How many there are, and the number of this one, from 0.
+    folder
+        Where their HILLS files are; empty: where PLUMED writes its files.
+    stride
+        Steps between two readings.
+    """
+
+    number: int
+    own: int
+    folder: str
+    stride: int
+
+
+@dataclass(frozen=True)
+class PlumedMetaD:
+    """One METAD action.
+
+    Attributes
+    ----------
+    label
+        Its name.
+    arguments
+        Labels of the variables.
+    settings
+        In Angstrom, kcal/mol, rad, K.
+    file
+        Name of the HILLS file; with several walkers those of the walkers end with a point and their number.
+    walkers
+        None for one walker.
+    restart
+        Whether the hills that are in the files before the first step are read.
+    """
+
+    label: str
+    arguments: tuple[str, ...]
+    settings: MetaD
+    file: str
+    walkers: Walkers | None = None
+    restart: bool = False
+
+    @property
+    def every_file(self) -> tuple[str, ...]:
+        """The HILLS file of each walker."""
+        if self.walkers is None:
+            return (self.file,)
+        where = f"{self.walkers.folder}/" if self.walkers.folder else ""
+        return tuple(f"{where}{self.file}.{n}" for n in range(self.walkers.number))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The HILLS file that is written."""
+        return (self.every_file[self.walkers.own if self.walkers else 0],)
+
+
+@dataclass(frozen=True)
 class Wall:
     """One argument of UPPER_WALLS or LOWER_WALLS: kappa ((s - at + offset) / eps)^exp beyond the wall."""
 
@@ -115,7 +178,7 @@ class PlumedInput:
     """
 
     cvs: tuple[PlumedCV, ...]
-    biases: tuple[PbMetaD, ...]
+    biases: tuple[PbMetaD | PlumedMetaD, ...]
     walls: tuple[Wall, ...]
     printed: tuple[str, ...]
     length: float

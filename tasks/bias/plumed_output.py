@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 from potentials.arrays import Floats
-from tasks.bias.driver import hill_table, write_hills
+from tasks.bias.hills_file import hill_table, write_hills
+from tasks.bias.plumed_words import number_text
 from tasks.bias.specification import BiasSpec
 
 
@@ -50,23 +50,23 @@ def plumed_input(spec: BiasSpec, stride: int, folder: Path | None = None) -> str
         "  LABEL=pb",
         f"  ARG={','.join(names)}",
         *(f"  PF{n}={','.join(names[i] for i in members)}" for n, members in enumerate(spec.members)),
-        f"  SIGMA={','.join(_number(g.sigma) for g in spec.grids)}",
-        f"  GRID_MIN={','.join(_number(g.lower) for g in spec.grids)}",
-        f"  GRID_MAX={','.join(_number(g.upper) for g in spec.grids)}",
+        f"  SIGMA={','.join(number_text(g.sigma) for g in spec.grids)}",
+        f"  GRID_MIN={','.join(number_text(g.lower) for g in spec.grids)}",
+        f"  GRID_MAX={','.join(number_text(g.upper) for g in spec.grids)}",
         f"  GRID_BIN={','.join(str(g.bins) for g in spec.grids)}",
-        f"  PACE={spec.pace} HEIGHT={_number(spec.height)} BIASFACTOR={_number(spec.biasfactor)}",
-        f"  TEMP={_number(spec.temperature)}",
+        f"  PACE={spec.pace} HEIGHT={number_text(spec.height)} BIASFACTOR={number_text(spec.biasfactor)}",
+        f"  TEMP={number_text(spec.temperature)}",
         f"  FILE={','.join(where + name for name in hills_files(spec))}",
         "  FMT=%24.16e",
         "... PBMETAD",
     ]
     printed = [*(["com"] if spec.walls is not None else []), *names, "pb.bias"]
     if spec.walls is not None:
-        kappa = _number(spec.walls.kappa)
+        kappa = number_text(spec.walls.kappa)
         for side, at in (("upper", spec.walls.upper), ("lower", spec.walls.lower)):
             if side == "upper" or at > 0:
                 action = f"{side}: {side.upper()}_WALLS ARG=com"
-                lines.append(f"{action} AT={_number(at)} KAPPA={kappa} EXP=2 EPS=1 OFFSET=0")
+                lines.append(f"{action} AT={number_text(at)} KAPPA={kappa} EXP=2 EPS=1 OFFSET=0")
                 printed.append(f"{side}.bias")
     lines.append(f"PRINT ARG={','.join(printed)} FILE={where}COLVAR STRIDE={stride}")
     return "\n".join(lines) + "\n"
@@ -95,7 +95,7 @@ def write_hill_files(folder: Path, spec: BiasSpec, hills: Floats) -> None:
     """Write one HILLS file for each family, with all digits."""
     names = labels(spec)
     for number, (name, table) in enumerate(zip(hills_files(spec), hill_tables(spec, hills), strict=True)):
-        write_hills(folder / name, table, (names[number], spec.grids[number].periodic))
+        write_hills(folder / name, table, ((names[number], spec.grids[number].periodic),))
 
 
 def _centre_lines(bodies: tuple[range, ...]) -> list[str]:
@@ -107,16 +107,10 @@ def _centre_lines(bodies: tuple[range, ...]) -> list[str]:
     lines += [f"{name}: DISTANCE ATOMS={a},{b} NOPBC" for name, (a, b) in zip(each, pairs, strict=True)]
     if len(pairs) == 1:
         return lines
-    share = ",".join([_number(1.0 / len(pairs))] * len(pairs))
+    share = ",".join([number_text(1.0 / len(pairs))] * len(pairs))
     return [*lines, f"com: COMBINE ARG={','.join(each)} COEFFICIENTS={share} PERIODIC=NO"]
 
 
 def _atoms(atoms: range | tuple[int, ...]) -> str:
     """Return atoms in PLUMED's notation, counted from 1."""
     return ",".join(str(a + 1) for a in atoms)
-
-
-def _number(value: float) -> str:
-    if abs(value) == math.pi:
-        return "pi" if value > 0 else "-pi"
-    return repr(float(value))

@@ -53,7 +53,7 @@ def read_pbmetad(action: Action, cvs: list[PlumedCV], length: float, energy: flo
     temperature = action.numbers("TEMP", 1, "0")[0]
     if temperature <= 0:
         raise action.fail("PBMETAD needs a TEMP above 0 K: a trajectory does not carry a temperature")
-    lower, upper, bins = _grids(action, heads, scale, widths)
+    lower, upper, bins = read_grids(action, heads, scale, widths)
     family = {name: n for n, group in enumerate(groups) for name in group}
     bias = PbMetaD(
         action.label,
@@ -87,13 +87,27 @@ def _families(action: Action, labels: list[str]) -> list[list[str]]:
     return groups
 
 
-def _grids(
+def read_grids(
     action: Action, heads: list[PlumedCV], scale: list[float], widths: list[float]
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[int, ...]]:
-    """Return ends (Angstrom or rad) and number of intervals of each family's grid; all empty without a grid.
+    """Return ends (Angstrom or rad) and number of intervals of each grid; all empty without a grid.
 
     Without GRID_BIN and GRID_SPACING the spacing is a fifth of SIGMA; with both, the larger number of intervals
     is used.
+
+    Parameters
+    ----------
+    action
+        A PBMETAD or METAD action.
+    heads
+        A variable of each grid.
+    scale, widths
+        Its unit, Angstrom or rad, and the width of the hills in the file's unit.
+
+    Raises
+    ------
+    InputError
+        If the keywords do not fit, or a grid is too large.
     """
     given, count = action.values, len(heads)
     if ("GRID_MIN" in given) != ("GRID_MAX" in given):
@@ -156,13 +170,18 @@ def _notes(action: Action, bias: PbMetaD, cvs: list[PlumedCV]) -> list[str]:
             )
         if bias.bins:
             grid = Grid(bias.lower[n], bias.upper[n], bias.bins[n], bias.sigma[n], bias.periodic[n])
-            if grid.wraps:
-                notes.append(
-                    f"{action.where}: the hills of '{head}' are wider than its period, and PLUMED adds some grid "
-                    "points twice; here every point is added once, so PLUMED's bias differs"
-                )
-            if grid.spacing > 0.5 * bias.sigma[n]:
-                notes.append(
-                    f"{action.where}: the grid of '{head}' is coarser than half of SIGMA: its bias is rough"
-                )
+            notes += grid_notes(action, head, grid)
+    return notes
+
+
+def grid_notes(action: Action, head: str, grid: Grid) -> list[str]:
+    """Return a sentence if the hills of a variable are too wide for PLUMED's grid, or the grid is coarse."""
+    notes = []
+    if grid.wraps:
+        notes.append(
+            f"{action.where}: the hills of '{head}' are wider than its period, and PLUMED adds some grid "
+            "points twice; here every point is added once, so PLUMED's bias differs"
+        )
+    if grid.spacing > 0.5 * grid.sigma:
+        notes.append(f"{action.where}: the grid of '{head}' is coarser than half of SIGMA: its bias is rough")
     return notes

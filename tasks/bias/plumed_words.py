@@ -112,6 +112,13 @@ def short(text: str) -> str:
     return plain if len(plain) <= 60 else plain[:57] + "..."
 
 
+def number_text(value: float) -> str:
+    """Return a number as PLUMED reads it, with all digits; the ends of a torsion's grid must be -pi and pi."""
+    if abs(value) == math.pi:
+        return "pi" if value > 0 else "-pi"
+    return repr(float(value))
+
+
 def split_actions(text: str, name: str, keys: dict[str, set[str]], flags: set[str]) -> Iterator[Action]:
     """Yield the actions of a file.
 

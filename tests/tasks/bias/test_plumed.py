@@ -11,7 +11,8 @@ import pytest
 
 from nmer.cli.main import main
 from potentials.errors import InputError
-from tasks.bias.driver import drive, write_hills
+from tasks.bias.driver import drive
+from tasks.bias.hills_file import write_hills
 from tasks.bias.plumed_input import read_plumed
 from tests.numerical import slopes_of
 
@@ -79,7 +80,7 @@ def test_default_units_centres_dihedrals_and_walls(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("t: TORSION", "t: RMSD", "plumed.dat, line 3: action 'RMSD' is not supported; allowed: UNITS, COM"),
+        ("t: TORSION", "t: RMSD", "plumed.dat, line 3: action 'RMSD' is not supported; allowed: UNITS, RESTART"),
         ("BIASFACTOR=8", "BIASFACTOR=8 WALKERS_MPI", "line 4: keyword 'WALKERS_MPI' of PBMETAD is not supported"),
         ("PF0=d PF1=t", "PF0=d", "must contain every argument of ARG exactly once"),
         ("SIGMA=0.02,0.3", "SIGMA=0.02", "SIGMA=0.02 has 1 values; 2 are needed"),

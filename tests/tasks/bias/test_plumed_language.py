@@ -22,9 +22,8 @@ PB = "pb: PBMETAD ARG=d,t SIGMA=0.1,0.2 PACE=5 HEIGHT=0.3 BIASFACTOR=8 TEMP=300 
 GRID = "GRID_MIN=0,-pi GRID_MAX=9,pi "
 
 REFUSED = [
-    ("q: METAD ARG=d SIGMA=0.1 PACE=5 HEIGHT=1", "action 'METAD' is not supported; allowed: UNITS, COM"),
+    ("q: OPES_METAD ARG=d PACE=5 BARRIER=1", "action 'OPES_METAD' is not supported; allowed: UNITS, RESTART"),
     ("RANDOM_EXCHANGES", "action 'RANDOM_EXCHANGES' is not supported"),
-    ("RESTART", "action 'RESTART' is not supported"),
     ("INCLUDE FILE=/etc/passwd", "action 'INCLUDE' is not supported"),
     ("LOAD FILE=code.so", "action 'LOAD' is not supported"),
     ("WHOLEMOLECULES ENTITY0=1-5", "action 'WHOLEMOLECULES' is not supported"),
