@@ -101,6 +101,7 @@ IN_SCRATCH = {
     "tasks/labelling/execution/process.py": "a program's output",
     "tasks/physics/densities.py": "replacing",
     "tasks/bias/plumed_engine.py": "a program's input",
+    "tasks/bias/shared_hills.py": "appends lines, of which readers ignore an unfinished one",
     "tasks/sampling/engine.py": "a program's input",
     "tasks/sampling/samplers/pbmetad/segments.py": "replacing",
     "tasks/sampling/samplers/pbmetad/walkers.py": "replacing",
