@@ -18,6 +18,7 @@ from potentials.systems.cell import Cell
 from potentials.systems.manybody import ManyBodyPotential
 from recipes.chemistry.molecules import Molecule
 from storage.durable import disk_errors, write_text
+from storage.exchange.json_document import read_sum_document
 from storage.store import Store
 
 FORMAT = 2
@@ -99,7 +100,7 @@ def load_sum(path: str | Path, store: str | Path | None = None) -> ManyBodyPoten
     Parameters
     ----------
     path
-        The file.
+        The file; or a document of ``nmer export --format json``, which has the potentials in it.
     store
         Folder of the store that has the potentials, as for `nmer.load`.
 
@@ -108,6 +109,8 @@ def load_sum(path: str | Path, store: str | Path | None = None) -> ManyBodyPoten
     InputError
         If the file cannot be read or is of a newer layout, or a potential or V_phys is not the one that is listed.
     """
+    if str(path).endswith(".json"):
+        return read_sum_document(Path(path))[0]
     found = _read(Path(path))
     number = found.get("format")
     if type(number) is not int or not 1 <= number <= FORMAT or "potentials" not in found:

@@ -12,7 +12,7 @@ from nmer.cli.output import print_json
 
 
 def drive(
-    file: Annotated[Path, Parameter(help="TOML file of a sum, as `nmer sum` writes it.")],
+    file: Annotated[Path, Parameter(help="File of a sum: .toml of `nmer sum`, or .json of `nmer export`.")],
     *,
     host: Annotated[str, Parameter(help="Host where i-PI listens.")] = "localhost",
     port: Annotated[int, Parameter(help="Port where i-PI listens.")] = 31415,

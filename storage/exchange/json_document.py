@@ -20,6 +20,7 @@ from potentials.nmers.nmer import NMer
 from potentials.physics.nbody import PhysicsOfNMer
 from potentials.physics.parameters import COLUMNS, PhysicsParameters
 from potentials.pip.potential import Potential
+from potentials.systems.manybody import ManyBodyPotential
 from recipes.physics.table import SCALARS
 from recipes.schema.graph import ELEMENTS
 from storage.attributes import check_format
@@ -32,9 +33,11 @@ from storage.contents import (
     written_variables,
 )
 from storage.exchange.exporter import Files, Format
+from storage.exchange.json_sum import NUMBER, read_sum, sum_document
 from storage.exchange.python_source import json_lines
 from storage.exchange.references import with_caps_placed
 from storage.exchange.subject import PotentialSubject
+from storage.exchange.sum_subject import SumSubject
 from storage.exchange.tables import Tables
 from storage.exchange.text import LONGEST
 from storage.parameters import physics_facts
@@ -50,8 +53,22 @@ def json_files(subject: PotentialSubject) -> Files:
     return {f"{subject.identifier}.json": json_lines(document(subject)) + "\n"}
 
 
+def files_of_sum(subject: SumSubject) -> Files:
+    """Return the document of a sum."""
+    found = sum_document(subject, contents, _written_parameters)
+    return {f"{subject.identifier}.json": json_lines(found) + "\n"}
+
+
 def document(subject: PotentialSubject) -> dict[str, Any]:
     """Return a potential as JSON allows it; docs/exchange.md describes every field."""
+    return contents(subject) | {
+        "references": with_caps_placed(subject.potential, subject.references).plain(),
+        "held_references": subject.references.plain() if subject.potential.nmer.caps else None,
+    }
+
+
+def contents(subject: PotentialSubject) -> dict[str, Any]:
+    """Return a potential without reference values as JSON allows it."""
     p, a = subject.potential, subject.attributes
     ensemble = None if p.ensemble is None else p.ensemble.tolist()
     kept, rules = written_terms(p)
@@ -84,33 +101,34 @@ def document(subject: PotentialSubject) -> dict[str, Any]:
         "tables": Tables.of(p).plain(),
         "caps": [list(cap) for cap in p.nmer.caps],
         **({} if p.physics is None else {"physics": _written_physics(p.physics)}),
-        "references": with_caps_placed(p, subject.references).plain(),
-        "held_references": subject.references.plain() if p.nmer.caps else None,
     }
 
 
 def _written_physics(physics: PhysicsOfNMer) -> dict[str, Any]:
     """Return V_phys as JSON allows it: the PIP of the document is a correction to it."""
-    parameters = physics.parameters
+    found = {"reference": physics.reference, "atoms": list(physics.types)}
+    return _written_parameters(physics.parameters) | found
+
+
+def _written_parameters(parameters: PhysicsParameters) -> dict[str, Any]:
     columns = {name: np.asarray(getattr(parameters, name)).tolist() for name in COLUMNS}
-    return physics_facts(parameters) | {
-        "name": parameters.name,
-        "reference": physics.reference,
-        "atoms": list(physics.types),
-        "types": list(parameters.types),
-        **columns,
-    }
+    named = {"name": parameters.name, "types": list(parameters.types)}
+    return physics_facts(parameters) | named | columns
 
 
 def _read_physics(found: dict[str, Any] | None, nmer: NMer) -> PhysicsOfNMer | None:
     if found is None:
         return None
+    return PhysicsOfNMer(nmer, tuple(found["atoms"]), _read_parameters(found), float(found["reference"]))
+
+
+def _read_parameters(found: dict[str, Any]) -> PhysicsParameters:
     columns: dict[str, Any] = {name: np.array(found[name], dtype=np.float64) for name in COLUMNS}
     damping = {name: float(found[name]) for name in SCALARS}
     parameters = PhysicsParameters(tuple(found["types"]), **columns | damping, name=found["name"])
     if parameters.digest != found["digest"]:
         raise InputError("the document's physics parameters are not those of its digest")
-    return PhysicsOfNMer(nmer, tuple(found["atoms"]), parameters, float(found["reference"]))
+    return parameters
 
 
 def monomials_of_terms(potential: Potential) -> list[list[list[int]]]:
@@ -130,16 +148,35 @@ def read_document(path: Path) -> tuple[Potential, dict[str, Any]]:
     InputError
         If the file cannot be read, is another document, or of a newer layout.
     """
+    found = _loaded(path)
+    if NUMBER in found:
+        raise InputError(f"'{path}' is the document of a sum, which nmer.load_sum reads; allowed: a potential's")
+    if "nmer_potential_format" not in found:
+        raise InputError(f"'{path}' is not a potential's document; it has no nmer_potential_format")
+    return _read_potential(path, found), found
+
+
+def read_sum_document(path: Path) -> tuple[ManyBodyPotential, dict[str, Any]]:
+    """Read a sum from a document; return it and the document; raises InputError as `read_document`."""
+    found = _loaded(path)
+    if NUMBER not in found:
+        raise InputError(f"'{path}' is not a sum's document; it has no {NUMBER}")
+    return read_sum(path, found, lambda part: _read_potential(path, part), _read_parameters), found
+
+
+def _loaded(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"'{path}' cannot be read as JSON: {error}") from None
-    if not isinstance(found, dict) or "nmer_potential_format" not in found:
-        raise InputError(f"'{path}' is not a potential's document; it has no nmer_potential_format")
+    return found if isinstance(found, dict) else {}
+
+
+def _read_potential(path: Path, found: dict[str, Any]) -> Potential:
     check_format(found["nmer_potential_format"], LAYOUT, f"'{path}'", "nmer_potential_format")
     try:
         _check_texts(path, found)
-        return _potential(found), found
+        return _potential(found)
     except InputError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError) as error:
@@ -209,12 +246,17 @@ def read_back(path: Path, subject: PotentialSubject) -> str:
 
 def main(path: Path) -> int:
     """Print the largest deviations from the reference values; return 0 where they hold."""
-    potential, found = read_document(path)
+    surfaces: dict[str, tuple[str, Contribution]]
+    if NUMBER in _loaded(path):
+        model, found = read_sum_document(path)
+        surfaces = {"references": ("", model)}
+    else:
+        potential, found = read_document(path)
+        surfaces = {
+            "references": ("", potential),
+            "held_references": (", caps held", potential.held()),  # older documents have none
+        }
     all_hold = True
-    surfaces: dict[str, tuple[str, Contribution]] = {
-        "references": ("", potential),
-        "held_references": (", caps held", potential.held()),  # older documents have none
-    }
     for name, (what, surface) in surfaces.items():
         references = found.get(name)
         if references is None:
@@ -239,6 +281,7 @@ FORMAT = Format(
     suffix=".json",
     check=CHECK,
     carries_physics=True,
+    of_sum=files_of_sum,
     read_back=read_back,
 )
 

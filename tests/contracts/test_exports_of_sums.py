@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import nmer
 from nmer.cli.main import main
 from nmer.sum_export import sum_subject
 from nmer.sum_files import contents_of, load_sum, write_sum
@@ -77,7 +79,8 @@ def test_c_and_the_sum_agree_to_ten_digits(subject: SumSubject, tmp_path: Path) 
 def test_an_export_of_a_sum_passes_its_check_and_notices_damage(
     name: str, subject: SumSubject, tmp_path: Path
 ) -> None:
-    form, out = FORMATS.get(name), tmp_path / "out"
+    form = FORMATS.get(name)
+    out = tmp_path / f"out{form.suffix}"
     files, _ = write_export(form, subject, out)
     done = run_check(form, out)
     assert done.returncode == 0 and "holds" in done.stdout, done.stdout + done.stderr
@@ -90,10 +93,69 @@ def test_an_export_of_a_sum_passes_its_check_and_notices_damage(
 def damages(files: list[Path]) -> Iterator[tuple[Path, str, str]]:
     """Yield a file of an export, a text in it, and another text: two atoms of an n-mer exchanged."""
     for path in files:
+        if path.suffix == ".json":
+            text = path.read_text()
+            first, second = json.loads(text)["nmers"][0]["atoms"][0][:2]
+            yield path, f"[[{first}, {second}", f"[[{second}, {first}"
         if path.name.endswith("_places.h"):
             line = path.read_text().split("static const int places")[1].splitlines()[1]
             first, second, *rest = line.split(", ")
             yield path, line, ", ".join([second.strip(), first.strip(), *rest])
+
+
+def test_a_document_is_the_same_sum_again(subject: SumSubject, tmp_path: Path) -> None:
+    files, _ = write_export(FORMATS.get("json"), subject, tmp_path / "ala2.json")
+    model, again = subject.model, nmer.load_sum(files[0])
+    assert again.counts == model.counts and again.symbols == model.symbols and again.remarks == model.remarks
+    assert again.parameters is not None and model.parameters is not None
+    assert again.parameters.digest == model.parameters.digest
+    found, mine = (one.evaluate(subject.references.positions) for one in (model, again))
+    np.testing.assert_array_equal(mine.energy, found.energy)
+    np.testing.assert_array_equal(mine.gradient, found.gradient)
+    assert [*mine.shares] == [*found.shares]
+    with pytest.raises(InputError, match=r"is the document of a sum, which nmer\.load_sum reads"):
+        nmer.load(files[0])
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "said"),
+    [
+        (("nmer_sum_format",), 2, "a newer nmer"),
+        (("symbols", 0), "Qq", "symbols has 'Qq'"),
+        (("nmers", 0, "atoms", 0, 0), 99, "99 is not an atom"),
+        (("nmers", 0, "atoms", 0, 0), -1, "-1 is not an atom"),
+        (("nmers", 0, "anchors", 0, 0), 1.5, "1.5 is not an atom"),
+        (("nmers", 0, "lengths", 0), [0.0], "has not one anchor and one length"),
+        (("nmers", 0, "lengths", 0, 0), float("nan"), "farther than 10 A"),
+        (("nmers", 0, "nmer"), "a\nb", "one line of printable text"),
+        (("nmers", 0, "potential", "degree"), "x", "is damaged"),
+        (("nmers", 0, "potential", "status"), "gold", "allowed: candidate, released"),
+        (("nmers",), None, "is damaged: KeyError"),
+        (("physics", "digest"), "0" * 64, "not those of its digest"),
+        (("physics", "systems", 0, "atoms", 0), 99, "an atom that the molecule does not have"),
+        (("physics", "systems", 0, "bonds", 0), [0, 99], "a bond of an atom"),
+        (("physics", "systems", 0, "factor"), 1.5, "1.5 is not a whole number"),
+        (("physics",), None, "which is what must be added|is damaged"),
+    ],
+)
+def test_a_changed_document_is_refused_in_one_sentence(
+    subject: SumSubject, tmp_path: Path, where: tuple[Any, ...], value: Any, said: str
+) -> None:
+    path = tmp_path / "bad.json"
+    if not hasattr(subject, "written"):
+        subject.__dict__["written"] = json.loads(FORMATS.get("json").of_sum(subject)["ala2.json"])  # type: ignore[misc]
+    found = json.loads(json.dumps(subject.__dict__["written"]))
+    table: Any = found
+    for step in where[:-1]:
+        table = table[step]
+    if value is None:
+        del table[where[-1]]
+    else:
+        table[where[-1]] = value
+    path.write_text(json.dumps(found))
+    with pytest.raises(InputError, match=said) as caught:
+        nmer.load_sum(path)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
 
 
 def test_waters_and_what_is_subtracted_of_them_are_in_it(tmp_path: Path, store: Store) -> None:
@@ -110,6 +172,10 @@ def test_waters_and_what_is_subtracted_of_them_are_in_it(tmp_path: Path, store: 
     out = tmp_path / "out"
     write_export(FORMATS.get("c"), made, out)
     assert run_check(FORMATS.get("c"), out).returncode == 0
+    (document,), _ = write_export(FORMATS.get("json"), made, tmp_path / "wet.json")
+    again = nmer.load_sum(document)
+    assert [*again.parts(positions)] == [*model.parts(positions)]
+    assert again.energy(positions) == pytest.approx(model.energy(positions), rel=1e-12)
 
 
 def test_a_sum_without_physics_is_exported_too(tmp_path: Path) -> None:
