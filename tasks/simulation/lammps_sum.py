@@ -34,7 +34,7 @@ class WithAddress(Protocol):
 
 
 class Attached:
-    """A potential in LAMMPS, as `attach_to_lammps` returns it; it must live for as long as LAMMPS runs with it.
+    """A potential in LAMMPS, as `attach_to_lammps` returns it; LAMMPS' object keeps it, as C has its addresses.
 
     Attributes
     ----------
@@ -56,6 +56,7 @@ class Attached:
             self._install(address)
         else:
             program.set_fix_external_callback(name, self._evaluate, None)
+        program.__dict__.setdefault("potentials", {})[name] = self  # it lives as long as LAMMPS calls it
 
     def check(self) -> None:
         """Raise the error of the step that could not be evaluated, if there was one; call it after every run.

@@ -124,6 +124,15 @@ def test_c_and_python_give_the_same_trajectory_that_conserves_energy() -> None:
     np.testing.assert_allclose(ends[0], ends[1], rtol=0, atol=1e-7)
 
 
+@pytest.mark.parametrize("kind", [Wells, WellsInC])
+def test_nobody_else_has_to_keep_what_lammps_calls(kind: type[Wells]) -> None:
+    with lammps(PLACES) as program:
+        attach_to_lammps(program, kind(ARGON))
+        gc.collect()
+        junk = [np.full(6 * len(ARGON) + 30, np.nan) for _ in range(200)]
+        assert results(program)[0] == pytest.approx(Wells(ARGON).energy(PLACES), rel=1e-12) and junk
+
+
 def test_a_periodic_potential_takes_the_box_of_every_step() -> None:
     """With a barostat the box changes; the conserved quantity of fix nph says whether virial and box fit."""
     skewed = np.array([[8.4, 0.0, 0.0], [0.9, 8.2, 0.0], [-0.7, 1.1, 8.6]])
