@@ -16,12 +16,12 @@ from ase.data import atomic_numbers
 
 import nmer
 from potentials.arrays import Floats
-from potentials.graph import distances
 from potentials.physics.model import PhysicsPotential
 from potentials.physics.nbody import PhysicsOfNMer
 from potentials.physics.parameters import PhysicsParameters
 from potentials.systems.placement import Placement, Placements
 from potentials.units import HARTREE
+from recipes.chemistry import conformations as chemistry
 from recipes.chemistry.atom_types import type_molecule
 from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import Molecule, read_molecule
@@ -30,28 +30,6 @@ from recipes.load import load_recipe
 from storage.physics import load_physics
 from storage.store import Store
 from tasks.xtb import total_energy
-
-BASINS = {
-    "alpha": (-63.0, -42.0),
-    "3-10": (-60.0, -26.0),
-    "extended": (-155.0, 155.0),
-    "ppii": (-70.0, 145.0),
-    "c7": (-80.0, 70.0),
-    "beta": (-120.0, 130.0),
-}
-"""phi and psi of each fold, degrees."""
-
-JITTER = 5.0
-"""Standard deviation of a torsion, degrees."""
-
-HOLD = 1.0
-"""Force constant of a held torsion, kcal/mol/degree^2; with 1000 MMFF94's minimizer ends in clashes."""
-
-NEAREST = 1.7
-"""Atoms four or more bonds apart are no nearer in a conformation, Angstrom."""
-
-TRIES = 20
-"""Geometries that are made at most for a conformation."""
 
 PAIR = "conh-conh-pair"
 
@@ -136,40 +114,6 @@ def gfn2(symbols: Sequence[str], positions: Floats) -> Floats:
 
 
 def conformations(molecule: Molecule, count: int, seed: int = 5) -> tuple[list[str], Floats]:
-    """Return the fold of each conformation of a chain, and the geometries (count, atoms, 3) in Angstrom.
-
-    Backbone torsions of a fold, or of mixed folds, with a jitter, are held; the rest is relaxed with MMFF94.
-    """
-    from rdkit import Chem
-    from rdkit.Chem import AllChem, rdMolTransforms
-
-    mol = Chem.AddHs(Chem.MolFromSmiles(molecule.smiles))
-    residues = mol.GetSubstructMatches(Chem.MolFromSmarts("[CX3](=O)[NX3][CX4][CX3](=O)[NX3]"))
-    amides = mol.GetSubstructMatches(Chem.MolFromSmarts("O=C[NX3][CX4]"))
-    start = np.array(molecule.embedded().positions)
-    mol.AddConformer(Chem.Conformer(mol.GetNumAtoms()))
-    place, properties = mol.GetConformer(), AllChem.MMFFGetMoleculeProperties(mol)
-    apart = distances(molecule.natoms, molecule.bonds) >= 4
-    rng, names, found = np.random.default_rng(seed), list[str](), list[Floats]()
-    for fold in itertools.islice(itertools.cycle([*BASINS, "mixed"]), TRIES * count):
-        place.SetPositions(start)
-        held = [(amide, 0.0) for amide in amides]
-        for carbon, _, nitrogen, alpha, end, _, after in residues:
-            phi, psi = BASINS.get(fold) or list(BASINS.values())[rng.integers(len(BASINS))]
-            held.append(((carbon, nitrogen, alpha, end), phi + rng.normal(scale=JITTER)))
-            held.append(((nitrogen, alpha, end, after), psi + rng.normal(scale=JITTER)))
-        for torsion, angle in held:
-            rdMolTransforms.SetDihedralDeg(place, *torsion, angle)
-        field = AllChem.MMFFGetMoleculeForceField(mol, properties)
-        for torsion, angle in held:
-            field.MMFFAddTorsionConstraint(*torsion, False, angle, angle, HOLD)
-        for _ in range(20):
-            if field.Minimize(maxIts=500) == 0:
-                break
-        x = np.array(place.GetPositions())
-        if np.linalg.norm(x[:, None] - x[None, :], axis=2)[apart].min() > NEAREST:
-            names.append(fold)
-            found.append(x)
-        if len(found) == count:
-            return names, np.array(found)
-    raise RuntimeError(f"{len(found)} of {count} conformations of {molecule.name} were found")
+    """Return the fold of each of the first conformations, and the geometries (count, atoms, 3) in Angstrom."""
+    names, positions = zip(*itertools.islice(chemistry.conformations(molecule, seed), count), strict=True)
+    return list(names), np.array(positions)

@@ -78,7 +78,7 @@ def pool_columns(pool: Pool) -> dict[str, Column]:
     engine = f"sampling with {', '.join(pool.sources)}"
     settings, computed = "recipe's [sampling]", "computed from positions"
     xyz = "Cartesian coordinates (frame, atom, xyz)"
-    temperature = "temperature of the walker or of the modes; 0 for a scan"
+    temperature = "temperature of the walker or of the modes; 0 for a scan and for conformations"
     window = "index of the centre-of-mass window, from 0; -1 outside all of them"
     apart = "distance between the centres of mass; of three fragments the mean over their pairs"
     energy = "force-field energy without the bias, before caps were put back to length"
@@ -102,12 +102,16 @@ def _values(version: Version, record: type[Pool] | type[Dataset], texts: Sequenc
     return {name: texts_of(version, name) if name in texts else version.column(name) for name in names}
 
 
+FIRST_SOURCE = "pbmetad ff14SB"
+"""The only source of a pool written before there were several."""
+
+
 @of_version
 def pool_from_version(version: Version) -> Pool:
     """Read a pool; one without sources, of an earlier version, was made by PBMetaD with ff14SB."""
     values = _values(version, Pool, ("cv_names", "sources"))
     values.setdefault("source", np.zeros(len(values["positions"]), dtype=np.int64))
-    values.setdefault("sources", ("pbmetad ff14SB",))
+    values.setdefault("sources", (FIRST_SOURCE,))
     return Pool(**values)
 
 
@@ -125,6 +129,11 @@ class PoolFile:
 
     def __len__(self) -> int:
         return self.version.length("positions")
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Sampler and force field of each source, as those of `Pool`."""
+        return texts_of(self.version, "sources") if self.version.has_column("sources") else (FIRST_SOURCE,)
 
     def rows(self, name: str, start: int, stop: int, step: int = 1) -> NDArray[Any]:
         """Return every `step`-th frame's part of an array of `Pool`, from frame `start` to `stop`."""

@@ -23,7 +23,7 @@ class Pool:
     positions
         (frames, atoms, 3), Angstrom.
     temperature
-        (frames,), K; 0 for a scan.
+        (frames,), K; 0 for a scan and for conformations.
     window
         (frames,), index of the centre-of-mass window, -1 outside all of them.
     seed

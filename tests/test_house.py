@@ -43,6 +43,7 @@ FOLDERS = {
         "sampling",
         "sampling/force_fields",
         "sampling/samplers",
+        "sampling/samplers/conformations",
         "sampling/samplers/normal_modes",
         "sampling/samplers/pbmetad",
         "sampling/samplers/scan",

@@ -41,6 +41,9 @@ PAIR = "conh-conh-pair"
 PAIR_RADII = (6.0, 8.0)
 """Radii of the switching of a pair, between the middles of the C-N bonds, Angstrom."""
 
+FOLDED = ("AceAla4Nme", "AceAla6Nme")
+"""Chains from whose conformations frames of a pair are cut: other ones than those whose errors are published."""
+
 UNSCREENED = ("conh", "ch-ch3")
 """Larger n-mers that keep all terms of degree 3; the others keep those whose atoms are connected."""
 
@@ -164,9 +167,10 @@ def pair_settings(nmer: NMer) -> Settings:
         f"Energies are counterpoise-corrected two-body energies. {ORIGIN}",
         title="-CONH- with -CONH- (capped), not bonded to each other",
         baseline=BASELINE,
-        smoke=Size(9000, 100, 20, 2, 60, (1.0, 2.0), 3),
-        laptop=Size(90_000, 4000, 400, 3, 1000, (0.3, 0.5), 2),
-        paper=Size(600_000, 47_000, 2000, 3, PAPER_TERMS, (0.5, 0.5)),
+        smoke=Size(9000, 100, 20, 2, 60, (1.0, 2.0), 3, cut=200),
+        laptop=Size(90_000, 4000, 400, 3, 1000, (0.3, 0.5), 2, cut=3000),
+        paper=Size(600_000, 47_000, 2000, 3, PAPER_TERMS, (0.5, 0.5), cut=20_000),
+        molecules=FOLDED,
         rules=("connected",),
         switching=(((0, 2), (size, size + 2)), PAIR_RADII),
         windows=windows_of(mean_distance(nmer.fragments)),

@@ -176,6 +176,7 @@ def own_recipe(nmer: NMer, smiles: tuple[str, ...], force_field: str, why: str) 
         **sizes(terms, bodies, ion, is_slow(force_field)),
         baseline="",
         rules=terms.rules,
+        molecules=(),
         switching=(_keys(nmer), SWITCHING[bodies]) if bodies > 1 else None,
         force_field=force_field,
         small=is_small(nmer, basis),

@@ -19,6 +19,9 @@ from recipes.schema.sampling import Sampling
 
 LINE = 115
 
+CUT_SHARE = 0.15
+"""Fraction of the configurations that are cut from conformations of molecules, where a recipe has them."""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -34,6 +37,8 @@ class Size:
         Largest RMSD on the training and on the test set, kcal/mol.
     starts
         Starting points of the k; None: the default.
+    cut
+        Frames that are cut from conformations of molecules; they count in `frames`.
     """
 
     frames: int
@@ -43,6 +48,7 @@ class Size:
     max_terms: int | None
     gates: tuple[float, float]
     starts: int | None = None
+    cut: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ class Notes:
         Comments on the force field and on the largest T1.
     switching
         Comment on the switching function.
+    molecules
+        Comment on the molecules from whose conformations frames are cut.
     smoke, laptop, paper
         Comments on these presets; if that of the laptop preset is empty, a default says how long it takes.
     """
@@ -62,6 +70,10 @@ class Notes:
     force_field: str = ""
     max_t1: str = ""
     switching: str = "The papers name the cosine form but not the radii: full up to r_in, nothing from r_out on."
+    molecules: str = (
+        "Free n-mers rarely have the geometries of a fold: some frames are cut from conformations of chains. All "
+        "labels are those of the n-mer."
+    )
     smoke: str = "Minutes on two cores: shows every stage, and is not a potential for science."
     laptop: str = ""
     paper: str = (
@@ -90,6 +102,8 @@ class Settings:
         Parameters of V_phys beneath the PIP; empty: none.
     force_field
         What the frames are sampled with.
+    molecules
+        Molecules from whose conformations some frames are cut.
     small
         Whether canonical CCSD(T)/cc-pVDZ labels take seconds: the smoke preset's labels.
     windows
@@ -113,6 +127,7 @@ class Settings:
     switching: tuple[tuple[Key, ...], tuple[float, float]] | None = None
     baseline: str = ""
     force_field: str = str(Sampling.model_fields["force_field"].default)
+    molecules: tuple[str, ...] = ()
     small: bool = True
     windows: tuple[tuple[float, float], ...] = ((0, 4), (4, 7), (7, 10))
     smoke_basis: str = "cc-pVDZ"
@@ -157,6 +172,10 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
     lines += ["[sampling]", *_comment(settings.notes.force_field)]
     if settings.force_field != Settings.force_field:
         lines += [f"force_field = {_toml(settings.force_field)}"]
+    if settings.molecules:
+        lines += ['sampler = ["pbmetad", "conformations"]', *_comment(settings.notes.molecules)]
+        cut = f"molecules = {_toml(settings.molecules)}, frames = {settings.paper.cut}"
+        lines += [f"conformations = {{ {cut} }}"]
     lines += [_noted("temperatures = [300, 500, 700]", "K")]
     if pair:
         windows = ", ".join(f"[{lower:g}, {upper:g}]" for lower, upper in settings.windows)
@@ -165,6 +184,9 @@ def recipe_text(nmer: NMer, settings: Settings) -> str:
     else:
         lines += [f"frames = {settings.paper.frames}"]
         lines += ["", "[selection]", f"train = {settings.paper.train}", f"test = {settings.paper.test}"]
+    if settings.molecules:
+        lines += [] if not pair else ["", "[selection]"]
+        lines += [_noted(f"shares = [{1 - CUT_SHARE:g}, {CUT_SHARE:g}]", "of the configurations, by sampler")]
     if settings.max_t1:
         lines += ["", "[labelling]", *_comment(settings.notes.max_t1), f"max_t1 = {settings.max_t1}"]
     lines += ["", "[fitting]"]
@@ -225,12 +247,13 @@ def _lines(text: str) -> str:
 def _size_lines(nmer: NMer, settings: Settings, size: Size, *, short: bool = False) -> str:
     limit = f", max_terms = {size.max_terms}" if size.max_terms else ""
     some = f", starts = {size.starts}" if size.starts else ""
+    cut = f", conformations = {{ frames = {size.cut} }}" if size.cut else ""
     soon = ", equilibration = 1.0" if short else ""
     errors = dict(zip(("train", "test"), size.gates, strict=True))
     limits = ", ".join(f"{gate.name} = {errors[gate.error_of]}" for gate in gates() if gate.error_of)
     return "\n".join(
         [
-            f"sampling = {{ frames = {size.frames}{soon} }}",
+            f"sampling = {{ frames = {size.frames}{soon}{cut} }}",
             f"selection = {{ train = {size.train}, test = {size.test} }}",
             _noted(f"fitting = {{ degree = {size.degree}{limit}{some} }}", _count(nmer, settings, size)),
             f"gates = {{ {limits} }}",

@@ -130,6 +130,7 @@ class SelectionSettings(Tabled):
         "test_distance": 0.02,
         "max_energy": None,
         "stratify": [],
+        "shares": [],
     }
     CHOICE: ClassVar[str] = "descriptor"
     REGISTRY: ClassVar[Registry[Any]] = DESCRIPTORS
@@ -164,7 +165,19 @@ class SelectionSettings(Tabled):
         (),
         description="select from each window, each temperature, or each pair of them separately, in equal parts",
     )
+    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        (),
+        max_length=100,
+        description="select from the frames of each sampler separately, these fractions in the samplers' order; "
+        "empty: from all frames together",
+    )
     seed: int = Field(2025, ge=0, le=2**32 - 1)
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> Self:
+        if self.shares and abs(sum(self.shares) - 1.0) > 1e-6:
+            raise ValueError(f"shares = {list(self.shares)} add up to {sum(self.shares):g}; they must add up to 1")
+        return self
 
 
 class Resources(Section):
@@ -207,7 +220,12 @@ class Recipe(Section):
                 f"selection.train + selection.test = {self.selection.train + self.selection.test} is more than "
                 f"sampling.frames = {self.sampling.frames}; choose at most as many as there are frames"
             )
-        sampling = self.sampling
+        sampling, shares = self.sampling, self.selection.shares
+        if shares and len(shares) != len(sampling.samplers):
+            raise ValueError(
+                f"selection.shares has {len(shares)} fractions; sampling.sampler is {list(sampling.samplers)}; "
+                "give one for each sampler"
+            )
         check_atoms("bias.families", [v for f in sampling.bias.families for v in f.variables], nmer)
         check_atoms("atom_types", [t.atoms for t in sampling.atom_types], nmer)
         for sampler in SAMPLERS:

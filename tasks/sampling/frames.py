@@ -27,7 +27,7 @@ class Frames:
     energy
         (frames,), force-field energy without a bias, kcal/mol.
     temperature
-        K; 0 for a scan.
+        K; 0 for a scan and for conformations.
     seed
         Seed of the walker or of the sampler.
     window

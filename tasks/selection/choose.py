@@ -154,11 +154,11 @@ def _choose(
     table, rules = features.table, Rules.of(settings, features.table)
     tails = round(settings.tails * settings.train)
     count = settings.train + settings.test - tails
-    shares = share_out(np.ones(len(strata.sizes)), strata.sizes, count)
+    shares = share_out(strata.weights, strata.sizes, count)
     core, candidates = _core(features, rules, shares, tails, settings, scratch, progress)
     if len(core) < settings.test:
         raise _too_near(len(core), len(table), settings)
-    test = _draw_test(core, features.starts, settings)
+    test = _draw_test(core, strata, settings)
     tests = np.bincount(_cells(test, features.starts), minlength=len(shares))
     if fitting is not None and settings.method == "d-optimality":
         design = tabulate(strata, *design_rows(nmer, fitting), scratch)
@@ -211,13 +211,13 @@ def _core(
     return core, far.rows
 
 
-def _draw_test(core: Ints, starts: Ints, settings: SelectionSettings) -> Ints:
-    """Return the rows of the test set, drawn at random in equal numbers from the cells."""
-    rng, cell = np.random.default_rng([settings.seed, TEST_SET]), _cells(core, starts)
-    sizes = np.bincount(cell, minlength=len(starts) - 1)
+def _draw_test(core: Ints, strata: Strata, settings: SelectionSettings) -> Ints:
+    """Return the rows of the test set, drawn at random from the cells by their weights."""
+    rng, cell = np.random.default_rng([settings.seed, TEST_SET]), _cells(core, strata.starts)
+    sizes = np.bincount(cell, minlength=len(strata.sizes))
     drawn = [
         rng.choice(core[cell == number], share, replace=False)
-        for number, share in enumerate(share_out((sizes > 0).astype(np.float64), sizes, settings.test))
+        for number, share in enumerate(share_out(np.where(sizes > 0, strata.weights, 0.0), sizes, settings.test))
     ]
     return np.sort(np.concatenate(drawn))
 

@@ -1,8 +1,9 @@
-"""The frames of a pool that may be chosen, and the cells (windows, temperatures, or both) that they belong to."""
+"""The frames of a pool that may be chosen, and the cells (windows, temperatures, samplers) that they belong to."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.arrays import Bools, Floats, Ints
+from potentials.errors import StageError
 from recipes.schema.recipe import SelectionSettings
 from tasks.selection.table import spans
 
@@ -22,6 +24,11 @@ OUT = -1
 
 class PoolRows(Protocol):
     """A pool, in memory or read from its file in blocks."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Return the sampler and force field of each source."""
+        ...
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -48,6 +55,8 @@ class Strata:
         The values of each cell in these columns, in ascending order.
     sizes
         (cells,), frames that may be chosen.
+    weights
+        (cells,), in what proportion the configurations are taken from the cells.
     """
 
     pool: PoolRows
@@ -55,6 +64,7 @@ class Strata:
     highest: Floats | None
     values: tuple[tuple[float, ...], ...]
     sizes: Ints
+    weights: Floats
 
     @classmethod
     def of(cls, pool: PoolRows, settings: SelectionSettings) -> Strata:
@@ -68,14 +78,16 @@ class Strata:
             The recipe's selection section.
         """
         highest = None if settings.max_energy is None else _lowest(pool) + settings.max_energy
-        unknown = cls(pool, tuple(dict.fromkeys(settings.stratify)), highest, (), np.zeros(0, dtype=np.int64))
+        by = tuple(dict.fromkeys([*(("source",) if settings.shares else ()), *settings.stratify]))
+        unknown = cls(pool, by, highest, (), np.zeros(0, dtype=np.int64), np.zeros(0))
         found: Counter[tuple[float, ...]] = Counter()
         for start, stop in spans(len(pool), _ROW_BYTES):
             values, inverse = unknown._values(start, stop)
             counts = np.bincount(inverse[unknown._allowed(start, stop)], minlength=len(values))
             found.update(dict(zip(values, counts.tolist(), strict=True)))
         cells = tuple(sorted(value for value, count in found.items() if count))
-        return replace(unknown, values=cells, sizes=np.array([found[cell] for cell in cells], dtype=np.int64))
+        sizes = np.array([found[cell] for cell in cells], dtype=np.int64)
+        return replace(unknown, values=cells, sizes=sizes, weights=_weights(pool, settings, cells))
 
     @property
     def starts(self) -> Ints:
@@ -104,6 +116,22 @@ class Strata:
             return np.ones(stop - start, dtype=bool)
         energy, source = (self.pool.rows(name, start, stop) for name in ("energy", "source"))
         return np.asarray(energy <= self.highest[source])
+
+
+def _weights(pool: PoolRows, settings: SelectionSettings, cells: Sequence[tuple[float, ...]]) -> Floats:
+    """Return the weight of each cell: ones, or its sampler's share in equal parts for the sampler's cells."""
+    if not settings.shares:
+        return np.ones(len(cells))
+    made_by = [source.split()[0] for source in pool.sources]  # in the order of the recipe's samplers
+    samplers = list(dict.fromkeys(made_by))
+    if len(samplers) != len(settings.shares):
+        raise StageError(
+            f"selection: the pool has frames of {', '.join(samplers)}, and selection.shares is "
+            f"{list(settings.shares)}; give one fraction for each"
+        )
+    share = dict(zip(samplers, settings.shares, strict=True))
+    of = [made_by[int(cell[0])] for cell in cells]
+    return np.array([share[sampler] / of.count(sampler) for sampler in of])
 
 
 def _lowest(pool: PoolRows) -> Floats:

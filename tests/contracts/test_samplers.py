@@ -13,15 +13,16 @@ import pytest
 from pydantic import ValidationError
 
 from potentials.errors import InputError
+from potentials.nmers.nmer import NMer
 from recipes.load import load_recipe
 from recipes.registry import Need
 from recipes.schema.recipe import Sampling
 from tasks.sampling.frames import Frames, com_distance
 from tasks.sampling.sampler import SAMPLERS, Sampler, Work, check_samplers
 
-NAMES = ("normal-modes", "pbmetad", "scan")
+NAMES = ("conformations", "normal-modes", "pbmetad", "scan")
 
-NMER = load_recipe("ch3-water").build_nmer()
+NMERS = {name: load_recipe(name).build_nmer() for name in ("ch3-water", "conh-conh-pair")}
 
 SMALL: dict[str, Any] = {
     "frames": 24,
@@ -31,16 +32,25 @@ SMALL: dict[str, Any] = {
     "stride": 20,
 }
 OWN: dict[str, dict[str, Any]] = {
-    "scan": {"scan": {"axes": [{"lower": 3, "upper": 6, "points": 12}], "orientations": 2}}
+    "conformations": {"conformations": {"molecules": ["AceAla3Nme"]}, "windows": ((0, 10),)},
+    "scan": {"scan": {"axes": [{"lower": 3, "upper": 6, "points": 12}], "orientations": 2}},
 }
 """What a sampler needs to make these frames."""
 
+CUT = {"conformations": "conh-conh-pair"}
+"""The n-mer of a sampler that cannot make frames of methyl and water."""
+
 BAD: dict[str, dict[str, Any]] = {
+    "conformations": {"conformations": {"molecules": []}},
     "normal-modes": {"normal_modes": {"statistics": "warm"}},
     "pbmetad": {"bias": {"pace": 0}},
     "scan": {"scan": {"axes": []}},
 }
 """Options that each refuses."""
+
+
+def nmer_of(name: str) -> NMer:
+    return NMERS[CUT.get(name, "ch3-water")]
 
 
 def settings_of(name: str, **more: Any) -> Sampling:
@@ -50,7 +60,7 @@ def settings_of(name: str, **more: Any) -> Sampling:
 def sampled(sampler: Sampler, settings: Sampling, scratch: Path, counted: list[int] | None = None) -> list[Frames]:
     scratch.mkdir(exist_ok=True)
     count = (lambda fresh: None) if counted is None else counted.append
-    return sampler.sample(Work(NMER, settings, scratch, None, count))
+    return sampler.sample(Work(nmer_of(sampler.name), settings, scratch, None, count))
 
 
 @pytest.fixture(params=NAMES)
@@ -78,7 +88,7 @@ def test_a_declaration_is_complete(sampler: Sampler) -> None:
     assert all("subject" in papers[key] for key in sampler.papers)
     assert sampler.needs and all(isinstance(need, Need) and need.install for need in sampler.needs)
     settings = settings_of(sampler.name)
-    few, many = (sampler.evaluations(settings, NMER, frames) for frames in (24.0, 48.0))
+    few, many = (sampler.evaluations(settings, nmer_of(sampler.name), frames) for frames in (24.0, 48.0))
     assert 24 <= few < many
     if sampler.options is not None:
         assert sampler.options.TABLE not in Sampling.model_fields
@@ -90,16 +100,17 @@ def test_it_makes_the_frames_that_it_is_asked_for_and_counts_them(
     sampler: Sampler, made: dict[str, tuple[list[Frames], list[int], Path]]
 ) -> None:
     frames, counted, _ = made[sampler.name]
+    natoms = nmer_of(sampler.name).natoms
     assert sum(len(part.positions) for part in frames) == sum(counted) == 24
     for part in frames:
         assert part.source.split()[0] == sampler.name and part.source.split()[1] == "ff14SB"
-        assert part.positions.shape == (len(part.energy), NMER.natoms, 3)
+        assert part.positions.shape == (len(part.energy), natoms, 3)
         assert np.isfinite(part.positions).all() and np.isfinite(part.energy).all()
 
 
 def test_caps_have_their_length(sampler: Sampler, made: dict[str, tuple[list[Frames], list[int], Path]]) -> None:
     for part in made[sampler.name][0]:
-        for cap, anchor, length in NMER.caps:
+        for cap, anchor, length in nmer_of(sampler.name).caps:
             found = np.linalg.norm(part.positions[:, cap] - part.positions[:, anchor], axis=1)
             np.testing.assert_allclose(found, length, atol=1e-9)
 
@@ -113,7 +124,7 @@ def test_temperatures_and_windows_are_those_declared(
         assert (part.window is not None) == sampler.windowed
         if part.window is not None:
             lower, upper = settings.windows[part.window]
-            distance = com_distance(NMER, part.positions)
+            distance = com_distance(nmer_of(sampler.name), part.positions)
             assert (distance >= lower).all() and (distance < upper).all()
 
 
@@ -159,7 +170,7 @@ def test_bad_options_are_refused_in_one_sentence(sampler: Sampler, tiny_recipe: 
 
 
 def test_what_it_needs_is_named_where_it_is_missing(sampler: Sampler, monkeypatch: pytest.MonkeyPatch) -> None:
-    check_samplers(NMER, settings_of(sampler.name))
+    check_samplers(nmer_of(sampler.name), settings_of(sampler.name))
     monkeypatch.setattr(Need, "found", lambda need: False)
     with pytest.raises(InputError, match=f"sampling.sampler '{sampler.name}' needs .*pip install"):
-        check_samplers(NMER, settings_of(sampler.name))
+        check_samplers(nmer_of(sampler.name), settings_of(sampler.name))

@@ -89,6 +89,7 @@ WHOLE["sampling"] |= {
     "bias": {"families": [{"name": "C-O", "variables": [[0, 5]]}]},
     "scan": {"axes": [{"lower": 3.0, "upper": 4.0, "points": 2}]},
     "normal_modes": {"statistics": "quantum"},
+    "conformations": {"molecules": ["AceAla4Nme"]},
     "engine": "native",
     "water_model": "TIP4P/2005f",
 }

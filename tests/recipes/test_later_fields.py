@@ -30,6 +30,7 @@ FIRST = {
         *("sigma_distance", "sigma_intermolecular", "sigma_angle"),
     },
     "NormalModesOptions": {"frames", "statistics"},
+    "ConformationsOptions": {"molecules", "frames", "noise"},
     "ScanAxis": {"atoms", "lower", "upper", "points"},
     "ScanOptions": {"axes", "orientations"},
     "AtomType": {"atoms", "type", "charge", "force_field"},

@@ -220,6 +220,18 @@ MISTAKES = [
         '[sampling]\nsampler = "scan"\nscan = { axes = [{ lower = 3, upper = 4, points = 5 }] }\n',
         ["make 5 frames", "frames = 200"],
     ),
+    (
+        "[sampling]\n",
+        '[sampling]\nsampler = "conformations"\nconformations = { molecules = ["../chain.pdb"] }\n',
+        ["sampling.conformations.molecules", "'../chain.pdb'", "must be the name of a chain"],
+    ),
+    (
+        "[sampling]\n",
+        '[sampling]\nsampler = ["pbmetad", "conformations"]\nconformations = { molecules = ["CC"] }\n',
+        ["'conformations'", "set conformations.frames"],
+    ),
+    ("[selection]", "[selection]\nshares = [0.5, 0.5]", ["selection.shares has 2 fractions", "['pbmetad']"]),
+    ("[selection]", "[selection]\nshares = [0.5]", ["'selection'", "add up to 0.5; they must add up to 1"]),
     ("[selection]", FAMILY % "[0, 1], [0, 1, 5]", ["'sampling.bias.families.0'", "one kind"]),
     ("[selection]", FAMILY % "[0, 99]", ["[0, 99]", "from 0 to 7"]),
     ("frames = 200", "frmaes = 200", ["sampling.frmaes", "did you mean 'frames'", "allowed:"]),

@@ -57,6 +57,24 @@ def test_a_cell_with_too_few_frames_gives_what_it_has(methyl_water: NMer, pool: 
     assert counts == [135, 135, 30]
 
 
+def test_each_sampler_gives_its_share(methyl_water: NMer, pool: Pool) -> None:
+    """Two sources of one sampler divide its share; a sampler with too few frames gives what it has."""
+    parts = np.random.default_rng(3).choice(3, len(pool), p=[0.6, 0.3, 0.1])
+    three = replace(pool, source=parts, sources=("pbmetad ff14SB", "shake ff14SB of a", "shake ff14SB of b"))
+    settings = SelectionSettings(train=200, test=40, tails=0, shares=(0.7, 0.3))
+    selection = select(methyl_water, three, settings).selection
+    for part, whole in ((TRAIN, 200), (TEST, 40)):
+        counts = np.bincount(parts[selection.frame[selection.split == part]])
+        np.testing.assert_array_equal(counts, [0.7 * whole, 0.15 * whole, 0.15 * whole])
+    few = replace(three, source=np.where(np.arange(len(pool)) < 12, 1, 0), sources=three.sources[:2])
+    chosen = select(methyl_water, few, settings).selection.frame
+    assert np.bincount(few.source[chosen]).tolist() == [228, 12]
+    with pytest.raises(
+        StageError, match=r"frames of pbmetad, shake, and selection\.shares is \[0\.5, 0\.25, 0\.25\]"
+    ):
+        select(methyl_water, three, settings.model_copy(update={"shares": (0.5, 0.25, 0.25)}))
+
+
 def test_distances_and_tails_hold_for_the_whole(methyl_water: NMer, pool: Pool) -> None:
     """Two cells of the same frames: what one cell has chosen, the other must not."""
     twice = replace(
