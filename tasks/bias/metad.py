@@ -122,7 +122,8 @@ class MetaDBias:
         box: tuple[float, float, float] | None = None,
         walker: int = 0,
     ) -> None:
-        self.settings, self.cvs, self.walker = settings, cvs, walker
+        self.settings, self.cvs, self.natoms, self.walker = settings, cvs, natoms, walker
+        self.timestep, self.box = timestep, box
         n = len(settings.sigma)
         if cvs and (len(cvs) != n or tuple(cv.kind == "torsion" for cv in cvs) != settings.periodic):
             raise InputError(

@@ -19,25 +19,31 @@ from potentials.nmers.nmer import NMer
 from potentials.units import KCAL_IN_KJ
 from recipes.schema.sampling import Sampling
 from tasks.bias.plumed_output import hills_files, plumed_input, write_hill_files
-from tasks.bias.specification import BiasSpec, window_bias
+from tasks.bias.specification import BiasSpec, Grid, window_bias
 
 ANGSTROM_IN_NM, FS_IN_PS = 0.1, 0.001
 
 
-class PlumedBias:
+class PlumedRun:
     """PLUMED for one segment, in its own temporary folder.
 
     Parameters
     ----------
-    spec
-        The bias.
+    masses
+        (atoms,), u.
     timestep
         fs.
-    before
-        The hills of earlier segments, as `Segment.hills` of a walker; empty for the first segment.
+    restart
+        Whether PLUMED restarts from hills.
+    box
+        Edges of a rectangular box, Angstrom; None for none.
 
     Attributes
     ----------
+    masses
+        (atoms,), u.
+    folder
+        The temporary folder.
     energy
         Bias of the last step, walls included, kcal/mol.
     problem
@@ -46,32 +52,39 @@ class PlumedBias:
     Raises
     ------
     InputError
-        If the wrapper or PLUMED's kernel is missing, or PLUMED's bias would differ from the kernel's.
+        If the wrapper or PLUMED's kernel is missing.
     """
 
-    def __init__(self, spec: BiasSpec, timestep: float, before: Floats) -> None:
-        check_widths(spec)
-        self._spec, self._timestep, self._before = spec, timestep, len(before)
-        self._masses = np.array(spec.masses)
+    def __init__(
+        self,
+        masses: tuple[float, ...],
+        timestep: float,
+        restart: bool,
+        box: tuple[float, float, float] | None = None,
+    ) -> None:
+        self._timestep, self._restart = timestep, restart
+        self.masses = np.array(masses)
+        self._box = None if box is None else np.diag(np.array(box, dtype=np.float64))
         self._virial, self._bias = np.zeros((3, 3)), np.zeros(1)
-        self._step, self._forces = -1, np.zeros((len(spec.masses), 3))
+        self._step, self._forces = -1, np.zeros((len(masses), 3))
         self.energy, self.problem = 0.0, ""
         self._plumed = new_plumed()
         self._home = TemporaryDirectory(prefix="nmer-plumed-")
-        folder = Path(self._home.name)
-        if len(before):
-            write_hill_files(folder, spec, before)
-        (folder / "plumed.dat").write_text(plumed_input(spec, 1_000_000, folder))
+        self.folder = Path(self._home.name)
+
+    def begin(self, text: str) -> None:
+        """Give PLUMED its input; hills to restart from are in the folder."""
+        (self.folder / "plumed.dat").write_text(text)
         for key, value in (
             ("setMDLengthUnits", ANGSTROM_IN_NM),
             ("setMDEnergyUnits", KCAL_IN_KJ),
             ("setMDTimeUnits", FS_IN_PS),
-            ("setNatoms", len(spec.masses)),
+            ("setNatoms", len(self.masses)),
             ("setMDEngine", "nmer"),
-            ("setTimestep", timestep),
-            ("setLogFile", str(folder / "plumed.log")),
-            ("setRestart", int(len(before) > 0)),
-            ("setPlumedDat", str(folder / "plumed.dat")),
+            ("setTimestep", self._timestep),
+            ("setLogFile", str(self.folder / "plumed.log")),
+            ("setRestart", int(self._restart)),
+            ("setPlumedDat", str(self.folder / "plumed.dat")),
         ):
             self._plumed.cmd(key, value)
         self._plumed.cmd("init")
@@ -98,9 +111,10 @@ class PlumedBias:
             for key, value in (
                 ("setStep", step),
                 ("setPositions", np.ascontiguousarray(x)),
-                ("setMasses", self._masses),
+                ("setMasses", self.masses),
                 ("setForces", self._forces),
                 ("setVirial", self._virial),
+                *([] if self._box is None else [("setBox", self._box)]),
             ):
                 self._plumed.cmd(key, value)
             for command in commands:
@@ -111,26 +125,57 @@ class PlumedBias:
         self._step, self.energy = step, float(self._bias[0])
         return self._forces
 
+    def close(self) -> None:
+        """Close PLUMED, which then has written all hills."""
+        self._plumed.finalize()
+
+
+class PlumedBias(PlumedRun):
+    """PLUMED's parallel-bias metadynamics for one segment.
+
+    Parameters
+    ----------
+    spec
+        The bias.
+    timestep
+        fs.
+    before
+        The hills of earlier segments, as `Segment.hills` of a walker; empty for the first segment.
+
+    Raises
+    ------
+    InputError
+        If the wrapper or PLUMED's kernel is missing, or PLUMED's bias would differ from the kernel's.
+    """
+
+    def __init__(self, spec: BiasSpec, timestep: float, before: Floats) -> None:
+        check_widths(spec.grids)
+        super().__init__(spec.masses, timestep, len(before) > 0)
+        self._spec, self._before = spec, len(before)
+        if len(before):
+            write_hill_files(self.folder, spec, before)
+        self.begin(plumed_input(spec, 1_000_000, self.folder))
+
     def finish(self) -> Floats:
         """Close PLUMED and return this segment's hills, as `Recording.hills`."""
-        self._plumed.finalize()
-        hills = read_hill_files(Path(self._home.name), self._spec)[self._before :]
+        self.close()
+        hills = read_hill_files(self.folder, self._spec)[self._before :]
         hills[:, 0] = np.rint(hills[:, 0] / self._timestep)
         return hills
 
 
 def check_plumed(nmer: NMer, settings: Sampling) -> None:
     """Raise InputError if PLUMED is missing, or its bias would differ from the kernel's."""
-    check_widths(window_bias(nmer, settings.bias, settings.temperatures[0], settings.windows[0]))
+    check_widths(window_bias(nmer, settings.bias, settings.temperatures[0], settings.windows[0]).grids)
     new_plumed()
 
 
-def check_widths(spec: BiasSpec) -> None:
+def check_widths(grids: tuple[Grid, ...]) -> None:
     """Raise InputError if PLUMED's bias would differ from the kernel's."""
-    for grid in spec.grids:
+    for grid in grids:
         if grid.wraps:
             raise InputError(
-                f"sampling.engine 'plumed' cannot have torsion hills of {grid.sigma:g} rad: PLUMED adds the grid "
+                f"engine 'plumed' cannot have torsion hills of {grid.sigma:g} rad: PLUMED adds the grid "
                 "points of a hill wider than the period twice; set sigma to 0.8 rad or less, or engine = 'native'"
             )
 
@@ -147,7 +192,7 @@ def new_plumed() -> Any:
         import plumed
     except ModuleNotFoundError:
         raise MissingProgramError(
-            "sampling.engine 'plumed' needs PLUMED's Python wrapper; install it with: pip install 'nmer[plumed]'"
+            "engine 'plumed' needs PLUMED's Python wrapper; install it with: pip install 'nmer[plumed]'"
         ) from None
     try:
         return plumed.Plumed()
@@ -155,7 +200,7 @@ def new_plumed() -> Any:
         kernel = os.environ.get("PLUMED_KERNEL")
         found = f"'{kernel}' cannot be loaded" if kernel else "the variable is not set"
         raise MissingProgramError(
-            "sampling.engine 'plumed' needs PLUMED itself: set PLUMED_KERNEL to its libplumedKernel.so "
+            "engine 'plumed' needs PLUMED itself: set PLUMED_KERNEL to its libplumedKernel.so "
             f"(conda-forge package plumed); {found}"
         ) from None
 
