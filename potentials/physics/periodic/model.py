@@ -17,13 +17,15 @@ from potentials.physics.parameters import PhysicsParameters
 from potentials.physics.periodic.settings import check_damping, settings
 from potentials.physics.periodic.sums import Sums, Work, sums_of
 from potentials.physics.topology import Topology
-from potentials.physics.trajectory import ALONG
 
 CUTOFF = 9.0
 """Of pairs of atoms, Angstrom."""
 
 SWITCHING = 1.0
 """Width of the switching of dispersion and repulsion, Angstrom."""
+
+ALONG = 1e-7
+"""Root mean square of the dipoles' residual at which the iterations of a trajectory end, e Angstrom."""
 
 ACCURACY = 1e-5
 """Relative error of the forces that Ewald's parameter and the mesh are chosen for."""
@@ -123,7 +125,8 @@ class PeriodicPhysics(EnergyFunction):
         positions
             (n, atoms, 3), Angstrom.
         vectors
-            (3, 3) or (n, 3, 3), cells in place of the system's. Ewald's parameter stays as it is.
+            (3, 3) or (n, 3, 3), cells in place of the system's. Ewald's parameter stays as it is, and so does the
+            mesh unless a cell is more than 5 % longer than the mesh was chosen for.
 
         Raises
         ------

@@ -83,6 +83,10 @@ class Sums:
         return self.parameters.thole_charge, self.parameters.thole_dipole, self.parameters.scale_15
 
 
+WIDER = 1.05
+"""When a cell grows, the number of mesh points stays until they are so many times their largest distance apart."""
+
+
 class Work:
     """The pairs, the mesh, and the dipoles of configurations one after the other; not shared between threads.
 
@@ -105,13 +109,16 @@ class Work:
         if sums.part.any():
             self.sets.append(Dipoles(charge * sums.part, alpha * sums.part, True, self._run))
         self.signs = np.array([1.0, -1.0])[: len(self.sets)]
-        self.mesh, self.coarse = self._meshed(settings, vectors), self._meshed(settings.coarse, vectors)
+        self._mesh_for(vectors)
         self._own_charge = charge * ~sums.part
         self._potential = np.zeros((4, n))
 
-    def _meshed(self, settings: Settings, vectors: Floats) -> Mesh:
-        n = len(self.sums.symbols)
-        return Mesh(n, settings.points(vectors), settings.kappa, self._run, self._threads)
+    def _mesh_for(self, vectors: Floats) -> None:
+        """Choose the number of mesh points for a cell."""
+        self.mesh, self.coarse = (
+            Mesh(len(self.sums.symbols), s.points(vectors), s.kappa, self._run, self._threads)
+            for s in (self.sums.settings, self.sums.settings.coarse)
+        )
 
     def evaluate(
         self, positions: Floats, vectors: Floats, tolerance: float, *, remember: bool, number: int = 0
@@ -136,6 +143,9 @@ class Work:
         PolarizationError
             If the induced dipoles have no stable solution.
         """
+        longest = float((np.linalg.norm(vectors, axis=1) / self.mesh.points).max())
+        if longest > WIDER * self.sums.settings.spacing:
+            self._mesh_for(vectors)
         sums, mesh, n = self.sums, self.mesh, len(positions)
         by_atom = positions @ np.linalg.inv(vectors)
         self.listing.update(by_atom, vectors)
