@@ -171,6 +171,11 @@ class MetaDBias:
         return self.buffer[self._hills : self._hills + count * self._width].reshape(count, self._width).copy()
 
     @property
+    def count(self) -> int:
+        """The number of hills."""
+        return int(self.buffer[kernel.COUNT])
+
+    @property
     def own(self) -> Floats:
         """The hills of this walker, as `hills`."""
         every = self.hills
@@ -238,6 +243,14 @@ class MetaDBias:
         for i, cv in enumerate(self.cvs):
             forces[list(cv.atoms)] += push[i, : len(cv.atoms)]
         return self.energy, forces
+
+    @property
+    def grid_values(self) -> Floats:
+        """The bias at the points of the grid, an axis for each variable, kcal/mol; empty without a grid."""
+        points = self.settings.points
+        start = kernel.HEADER + len(self.settings.sigma) * kernel.ROW
+        shape = [grid.points for grid in self.settings.grids] or [0]
+        return self.buffer[start : start + points].reshape(shape, order="F").copy()
 
     @property
     def energy(self) -> float:
