@@ -15,12 +15,13 @@ from tasks.bias.plumed_metad_engine import PlumedMetaDBias
 
 
 class AttachedBias:
-    """A bias in LAMMPS, as `attach_bias` returns it; it must live for as long as LAMMPS runs with it."""
+    """A bias in LAMMPS, as `attach_bias` returns it; LAMMPS' object keeps it, as C has its addresses."""
 
     def __init__(self, program: Any, bias: MetaDBias, plumed: PlumedMetaDBias | None, name: str) -> None:
         self._program, self._bias, self._plumed, self._name = program, bias, plumed, name
         self._buffer = bias.buffer
         program.command(f"fix {name} all external pf/callback 1 1")
+        program.__dict__.setdefault("biases", {})[name] = self  # it lives as long as LAMMPS calls it
 
     def install(self, steps: int, before: int = 0) -> None:
         """Prepare a run; call it before every one.
@@ -53,6 +54,8 @@ class AttachedBias:
         """Raise StageError if the bias has met an error, or the box is another; call it after every run."""
         if self._plumed is not None and self._plumed.problem:
             raise StageError(self._plumed.problem)
+        if self._buffer is not self._bias.buffer:
+            raise StageError("hills were added to the bias after `install`, which is needed before every run")
         self._bias.check()
         if _edges(self._program) != self._bias.box:
             raise StageError("the box of LAMMPS has changed; metadynamics needs one that stays as it is")

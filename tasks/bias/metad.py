@@ -186,6 +186,7 @@ class MetaDBias:
         """Make room for a number of further hills; call it before LAMMPS has the buffer's address."""
         missing = int(self.buffer[kernel.COUNT]) + more - int(self.buffer[kernel.CAPACITY])
         if missing > 0:
+            missing = max(missing, self.count // 2)  # else each of many hills added one by one copies them all
             self.buffer = np.concatenate([self.buffer, np.zeros(missing * self._width)])
             self.buffer[kernel.CAPACITY] += missing
             self.buffer[kernel.LENGTH] = len(self.buffer)

@@ -25,8 +25,6 @@ class PlumedMetaDBias(PlumedRun):
         The bias at the segment's start; `finish` adds the segment's hills to it.
     masses
         (atoms,), u.
-    box
-        Edges of a rectangular box, Angstrom; None for none.
 
     Raises
     ------
@@ -34,19 +32,16 @@ class PlumedMetaDBias(PlumedRun):
         If the wrapper or PLUMED's kernel is missing, or PLUMED's bias would differ from the kernel's.
     """
 
-    def __init__(
-        self, bias: MetaDBias, masses: tuple[float, ...], box: tuple[float, float, float] | None = None
-    ) -> None:
+    def __init__(self, bias: MetaDBias, masses: tuple[float, ...]) -> None:
         check_widths(bias.settings.grids)
         hills = bias.hills
-        super().__init__(masses, bias.timestep, len(hills) > 0, box)
+        super().__init__(masses, bias.timestep, len(hills) > 0, bias.box)
         self._of, self._before = bias, len(hills)
         self._heads = tuple(zip(metad_labels(bias.cvs), bias.settings.periodic, strict=True))
         if len(hills):
             write_hills(self.folder / "HILLS", to_table(bias.settings, hills), self._heads)
-        self.begin(
-            metad_input(bias.settings, bias.cvs, stride=1_000_000, folder=self.folder, nearest=box is not None)
-        )
+        nearest = bias.box is not None
+        self.begin(metad_input(bias.settings, bias.cvs, stride=1_000_000, folder=self.folder, nearest=nearest))
 
     def finish(self) -> Floats:
         """Close PLUMED, add this segment's hills to the bias, and return them as `MetaDBias.hills`.

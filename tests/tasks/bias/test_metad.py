@@ -232,6 +232,19 @@ def test_lammps_that_does_not_fit_is_refused(frames: Any) -> None:
             attach_bias(program, MetaDBias(bias.settings, (PHI,), 23, box=(15.4, 15.0, 16.0)))
 
 
+def test_a_run_without_its_preparation_is_an_error(frames: Any) -> None:
+    bias = of((PHI,))
+    with lammps(frames["positions"][0], np.arange(22)) as program:
+        attached = attach_bias(program, bias)
+        attached.install(10)
+        program.command("run 10")
+        attached.check()
+        bias.add(np.array([[1.0, 3.0, 0.5, 0.2]] * 5))
+        program.command("run 10")
+        with pytest.raises(StageError, match="hills were added to the bias after `install`"):
+            attached.check()
+
+
 def test_too_little_room_is_an_error(frames: Any) -> None:
     x = frames["positions"][0]
     bias = of((PHI,))
@@ -260,17 +273,19 @@ def test_plumed_dat_describes_the_same_bias(grid: bool, biasfactor: float | None
     assert [tuple(a for p in cv.points for a in p) for cv in parsed.cvs] == [cv.atoms for cv in bias.cvs]
 
 
-@pytest.mark.parametrize("grid", [False, True])
-def test_plumed_itself_drives_the_same(grid: bool, frames: Any) -> None:
+@pytest.mark.parametrize(("grid", "box"), [(False, None), (True, None), (True, (14.0, 15.0, 16.0))])
+def test_plumed_itself_drives_the_same(grid: bool, box: Any, frames: Any) -> None:
     """Only where PLUMED_KERNEL leads to PLUMED: LAMMPS with either engine, in two segments, with others' hills."""
     if not os.environ.get("PLUMED_KERNEL"):
         pytest.skip("PLUMED_KERNEL is not set")
     x, masses = frames["positions"][0], (12.0,) * 22
+    x = x if box is None else x - x.min(axis=0) + 9.0
+    x = x if box is None else x - np.floor(x / box) * box
     others = np.array([[1, 12.0, 1.0, 3.0, 0.3], [1, 20.0, -1.5, 4.0, 0.4]])
     ends, hills = [], []
     for engine in ("native", "plumed"):
-        bias = of((PHI, FAR), grid, timestep=0.5, pace=5)
-        with lammps(x, np.random.default_rng(3).permutation(22)) as program:
+        bias = of((PHI, FAR), grid, timestep=0.5, pace=5, box=box)
+        with lammps(x, np.random.default_rng(3).permutation(22), box) as program:
             for segment in range(2):
                 if segment:
                     bias.add(others)

@@ -128,6 +128,15 @@ def test_an_unfinished_line_waits_for_its_end(cut: int, tmp_path: Path) -> None:
     assert len(both) == 4
 
 
+def test_the_clock_that_plumed_adds_for_walkers_is_not_used(tmp_path: Path) -> None:
+    run(tmp_path, 0, 2, 1)
+    plain = tmp_path / "hills" / "HILLS.0"
+    lines = plain.read_text().splitlines()
+    lines = [line + (" clock" if "FIELDS" in line else "" if line[0] == "#" else " 1795905600") for line in lines]
+    (tmp_path / "clock").write_text("\n".join(lines) + "\n")
+    np.testing.assert_array_equal(HillsReader(plain, HEADS).more(), HillsReader(tmp_path / "clock", HEADS).more())
+
+
 @pytest.mark.parametrize("left", [0, 1, 40, 200, 300])
 def test_a_head_or_line_that_is_cut_is_completed(left: int, tmp_path: Path) -> None:
     run(tmp_path, 0, 2, 1)
