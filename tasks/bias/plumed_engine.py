@@ -166,8 +166,11 @@ class PlumedBias(PlumedRun):
 
 def check_plumed(nmer: NMer, settings: Sampling) -> None:
     """Raise InputError if PLUMED is missing, or its bias would differ from the kernel's."""
-    check_widths(window_bias(nmer, settings.bias, settings.temperatures[0], settings.windows[0]).grids)
-    new_plumed()
+    try:
+        check_widths(window_bias(nmer, settings.bias, settings.temperatures[0], settings.windows[0]).grids)
+        new_plumed()
+    except InputError as error:
+        raise type(error)(f"sampling.{error}") from None
 
 
 def check_widths(grids: tuple[Grid, ...]) -> None:

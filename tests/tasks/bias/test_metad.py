@@ -21,6 +21,8 @@ from tasks.bias.plumed_metad_engine import PlumedMetaDBias
 from tasks.bias.plumed_model import PlumedMetaD
 from tasks.bias.specification import Grid
 from tasks.mpi import load_mpi
+from tasks.simulation.lammps_sum import attach_to_lammps
+from tests.potentials.toys import WellsInC
 
 Data = Callable[[str], Path]
 PHI, PSI, FAR = CV((1, 3, 4, 6)), CV((3, 4, 6, 8)), CV((2, 9))
@@ -213,6 +215,28 @@ def test_lammps_moves_with_the_bias(grid: bool, box: Any, frames: Any) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_array_equal(native.hills[:, 1], np.arange(5, 401, 5) * 0.5)
     assert np.abs(found - x).max() > 0.05
+
+
+def test_a_potential_and_a_bias_add_up(frames: Any) -> None:
+    """Both are compiled; LAMMPS' energy is that of the potential."""
+    x, order = frames["positions"][0] * 3.0, np.random.default_rng(3).permutation(22)
+    model, bias = WellsInC(("Ar",) * 22), of((PHI, FAR), pace=1000)
+    bias(0, x)
+    bias.add(np.array([[0.0, 2.0, *(bias.values + 0.1), 0.5], [1.0, 4.0, *(bias.values - 0.2), 0.7]]))
+    expected = model.evaluate(x[None])
+    energy, push = bias(0, x)
+    with lammps(x, order) as program:
+        attach_to_lammps(program, model)
+        attached = attach_bias(program, bias)
+        attached.install(1)
+        program.command("run 0")
+        attached.check()
+        forces = np.empty((22, 3))
+        forces[order] = program.numpy.extract_atom("f")[:22]
+        total = program.get_thermo("pe")
+    np.testing.assert_allclose(forces, push - expected.gradient[0], atol=1e-10)
+    assert total == pytest.approx(expected.energy[0], rel=1e-10)
+    assert energy > 0.1 and np.abs(push).max() > 0.1 and np.abs(expected.gradient).max() > 0.1
 
 
 def test_lammps_that_does_not_fit_is_refused(frames: Any) -> None:
