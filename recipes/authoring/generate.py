@@ -42,7 +42,10 @@ PAIR_RADII = (6.0, 8.0)
 """Radii of the switching of a pair, between the middles of the C-N bonds, Angstrom."""
 
 FOLDED = ("AceAla4Nme", "AceAla6Nme")
-"""Chains from whose conformations frames of a pair are cut: other ones than those whose errors are published."""
+"""Chains from whose conformations some frames are cut; errors of sums are those of others (docs/physics.md)."""
+
+BETWEEN_AMIDES = "conh-ch-conh"
+"""The 3-mer whose -CONH- a fold stacks: some of its frames are cut from `FOLDED`, as those of the pair."""
 
 UNSCREENED = ("conh", "ch-ch3")
 """Larger n-mers that keep all terms of degree 3; the others keep those whose atoms are connected."""
@@ -82,7 +85,7 @@ def recipe_texts() -> dict[str, str]:
 
 def gas_phase_settings(found: FoundNMer) -> Settings:
     """Return the settings of an n-mer of paper I."""
-    order, small = found.order, found.name in ALKANE
+    order, small, folded = found.order, found.name in ALKANE, found.name == BETWEEN_AMIDES
     screened = order > 1 and found.name not in UNSCREENED
     terms = PAPER_TERMS if order == 3 else None
     few = None if small or found.name == "ch-ch3" else 60 if order < 3 else 40
@@ -101,6 +104,7 @@ def gas_phase_settings(found: FoundNMer) -> Settings:
             few,
             (2.0, 4.0) if order == 1 else (1.0, 2.0),
             3,
+            cut=100 if folded else 0,
         ),
         laptop=Size(
             60_000,
@@ -110,15 +114,18 @@ def gas_phase_settings(found: FoundNMer) -> Settings:
             1000 if screened else None,
             (0.3, 0.5),
             2 if order == 3 else 3 if screened else None,
+            cut=2000 if folded else 0,
         ),
         paper=Size(
             200_000,
-            47_000 if found.name == "conh-ch-conh" else (10_000, 20_000, 40_000)[order - 1],
+            47_000 if found.name == BETWEEN_AMIDES else (10_000, 20_000, 40_000)[order - 1],
             (1000, 1000, 2000)[order - 1],
             5 if small else 3,
             terms,
             (0.5, 0.5),
+            cut=10_000 if folded else 0,
         ),
+        molecules=FOLDED if folded else (),
         rules=("connected",) if screened else (),
         small=order == 1,
     )

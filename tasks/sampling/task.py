@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from distributed import Client
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -13,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from recipes.load import expanded_toml
 from recipes.schema.recipe import Sampling
 from storage.contents import pool_columns
+from storage.records import Pool
 from storage.store import Store
 from storage.version import package_versions
 from tasks.plan import Plan
@@ -61,10 +63,17 @@ def sampling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) ->
         recipe=expanded_toml(recipe),
         inputs=[],
         engines=package_versions(*programs(recipe.sampling)),
-        facts={"frames": len(pool), "walkers": recipe.sampling.walkers},
+        facts={"frames": len(pool), "walkers": recipe.sampling.walkers} | frames_by_source(pool),
     )
     shutil.rmtree(scratch, ignore_errors=True)
     return key
+
+
+def frames_by_source(pool: Pool) -> dict[str, int]:
+    """Return how many frames each source made, where there are several; report and lineage show it."""
+    counts = np.bincount(pool.source, minlength=len(pool.sources)).tolist()
+    named = {f"frames of {source}": count for source, count in zip(pool.sources, counts, strict=True)}
+    return named if len(named) > 1 else {}
 
 
 def programs(settings: Sampling) -> list[str]:

@@ -23,6 +23,7 @@ from tasks.sampling.frames import com_distance
 from tasks.sampling.pool import sample_pool
 from tasks.sampling.sampler import check_samplers
 from tasks.sampling.samplers.conformations.cutting import sample_conformations
+from tasks.sampling.task import frames_by_source
 
 TRIMER = load_recipe("ch3-conh-ch").build_nmer()
 PAIR = load_recipe("conh-conh-pair").build_nmer()
@@ -81,7 +82,10 @@ def test_a_mixed_pool_has_them_beside_the_walkers(tmp_path: Path) -> None:
     )
     pool = sample_pool(PAIR, mixed, tmp_path)
     assert pool.sources == ("pbmetad ff14SB", "conformations ff14SB of AceAla3Nme")
-    assert np.bincount(pool.source).tolist() == [24, 16]
+    assert frames_by_source(pool) == {
+        "frames of pbmetad ff14SB": 24,
+        "frames of conformations ff14SB of AceAla3Nme": 16,
+    }
     assert not pool.temperature[pool.source == 1].any() and not pool.window.any()
 
 
