@@ -39,7 +39,8 @@ def bias(
     The trajectory holds `positions` (frames, atoms, 3) in Angstrom, `masses` (atoms), and may hold `steps`
     (frames) and `box` or `cell` (3, 3) or (frames, 3, 3) in Angstrom: variables without NOPBC
     then use nearest images. The output holds `bias` (kcal/mol), `forces` (kcal/mol/A), `notes` on deviations
-    from PLUMED, and one array for each PRINTed argument, at every frame, in the units of the input.
+    from PLUMED, and one array for each PRINTed argument, at every frame, in the units of the input. HILLS files
+    that the input reads (RESTART, other walkers) are looked for from the working folder, as in PLUMED.
 
     Examples
     --------

@@ -259,6 +259,11 @@ class MetaDBias:
         return float(self.buffer[kernel.BIAS])
 
     @property
+    def counted(self) -> int:
+        """The number of hills of which the bias at the last step was made."""
+        return int(self.buffer[kernel.COUNTED])
+
+    @property
     def values(self) -> Floats:
         """The variables at the last step, (variables,)."""
         start, n = self._hills - 38 * len(self.settings.sigma), len(self.settings.sigma)

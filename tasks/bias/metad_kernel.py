@@ -25,9 +25,9 @@ number of the walker."""
 TIMESTEP, OFFSET, TAG_BYTES, BOX = 9, 10, 11, 12
 """Further ones: fs, what to add to LAMMPS' step, bytes of LAMMPS' tags, and the three edges of a box (0: none)."""
 
-LAST, COUNT, BIAS, ERROR, CULPRIT = 20, 21, 22, 23, 24
-"""Places that the kernel writes: step of the last hill (-1: none), number of hills, bias (kcal/mol), error, and
-the variable that caused it."""
+LAST, COUNT, BIAS, ERROR, CULPRIT, COUNTED = 20, 21, 22, 23, 24, 25
+"""Places that the kernel writes: step of the last hill (-1: none), number of hills, bias (kcal/mol), error,
+the variable that caused it, and the number of hills of which the bias was made."""
 
 NOT_FINITE, OUTSIDE, FULL, LOST = 1, 2, 3, 4
 """Errors: a variable is not finite; it has left its grid; no hill fits; LAMMPS has a different number of atoms."""
@@ -225,7 +225,7 @@ def advance(buffer, step):  # type: ignore[no-untyped-def]
                     x[4 * i + k, axis] -= edge * math.floor(apart / edge + 0.5)
         s[i] = variable(x, table, i, d)
     value = bias_at(buffer, s, slope)
-    buffer[BIAS] = value
+    buffer[BIAS], buffer[COUNTED] = value, buffer[COUNT]
     if buffer[ERROR] != 0.0:
         return
     for i in range(n):
