@@ -89,6 +89,7 @@ IN_SCRATCH = {
     "nmer/cli/recipe_input.py": "a draft in a temporary folder",
     "nmer/cli/store_commands.py": "replacing",
     "recipes/authoring/generate.py": "the recipes of this checkout",
+    "recipes/chemistry/solvation.py": "a program's input",
     "storage/bundle.py": "replacing, and members in a scratch folder",
     "storage/exchange/exporter.py": "replacing",
     "storage/file_system.py": "a probe",
