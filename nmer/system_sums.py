@@ -90,7 +90,7 @@ def sum_of_system(
         () if own or WATER not in ones else [int(a) for a in ones[WATER].atoms.ravel()],
         [p for name, p in ready.items() if name not in onemers] or list(ready.values()),
         cutoff,
-        threads,
+        max(1, threads // 2),  # beside the other half, which evaluates n-mers and water
     )
     remarks = levels(ready) + without_potential(
         {name: count for name, count in missing_pairs.items() if name not in ready}, bool(beneath)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,10 @@ from potentials.systems.occurrences import ATOMS, KEYS, NODES, VARIABLES, Kinds,
 from potentials.systems.placement import Placements
 
 CHUNK = 64
-"""Smallest number of occurrences in a job of a thread."""
+"""Smallest number of occurrences in a job, where there are several threads."""
 
 FINE = 8
-"""Jobs of each kind of n-mer for each thread: the work is then shared evenly though some occurrences are off."""
+"""Groups of jobs for each thread: the work is then shared evenly though some occurrences are switched off."""
 
 NO_CELL = np.empty((0, 3, 3))
 
@@ -84,8 +84,12 @@ class Corrections:
         jobs = np.array([(kind, 0, count) for kind, count in enumerate(self._places.counts)], dtype=np.int64)
         return self._kinds, self._places, jobs.reshape(-1, 3), Room.of(*self._largest)
 
-    def evaluate(self, positions: Floats, vectors: Floats = NO_CELL) -> tuple[Floats, Floats, Floats]:
+    def evaluate(
+        self, positions: Floats, vectors: Floats = NO_CELL, beside: Sequence[Callable[[], None]] = ()
+    ) -> tuple[Floats, Floats, Floats]:
         """Return energies, gradients and virials.
+
+        The same positions give the same last digits, whichever thread is faster.
 
         Parameters
         ----------
@@ -93,6 +97,8 @@ class Corrections:
             (m, n, 3), Angstrom, molecules whole.
         vectors
             (m or 1, 3, 3), the cell's vectors, Angstrom; (0, 3, 3) without a cell.
+        beside
+            Functions that are called as well; by several threads at the same time, the first ones first.
 
         Returns
         -------
@@ -105,38 +111,43 @@ class Corrections:
         """
         positions, vectors = np.ascontiguousarray(positions), np.ascontiguousarray(vectors)
         inverse = np.linalg.inv(vectors) if len(vectors) else NO_CELL
+        groups, m = self._groups(len(positions)), len(positions)
         found = [
-            (np.zeros((len(positions), len(self._potentials))), np.zeros(positions.shape),
-             np.zeros((len(positions), 3, 3)))
-            for _ in range(self.threads)
-        ]  # fmt: skip
-        tasks = [
-            (positions, vectors, inverse, self._kinds, self._places, jobs, room, *totals)
-            for jobs, room, totals in zip(self._shares(len(positions)), self._rooms, found, strict=True)
+            (np.zeros((m, len(self._potentials))), np.zeros(positions.shape), np.zeros((m, 3, 3))) for _ in groups
         ]
-        if self._pool is None:
-            touching = add_corrections(*tasks[0])
-        else:
-            touching = sum(self._pool.map(lambda task: add_corrections(*task), tasks))
-        if touching:
+        turns = count()  # taken by the threads one by one
+
+        def work(room: Room) -> int:
+            touching = 0
+            while (turn := next(turns)) < len(beside) + len(groups):
+                if turn < len(beside):
+                    beside[turn]()
+                    continue
+                n = turn - len(beside)
+                touching += add_corrections(
+                    positions, vectors, inverse, self._kinds, self._places, groups[n], room, *found[n]
+                )
+            return touching
+
+        if sum(map(work, self._rooms) if self._pool is None else self._pool.map(work, self._rooms)):
             raise InputError(self._touching(positions))
         if len(found) == 1:
             return found[0]
         energy, gradient, virial = (np.sum(parts, axis=0) for parts in zip(*found, strict=True))
         return energy, gradient, virial
 
-    def _shares(self, configurations: int) -> list[Ints]:
-        """Return the jobs of each thread."""
+    def _groups(self, configurations: int) -> list[Ints]:
+        """Return the jobs in groups of about the same cost: one of all, or several for each thread."""
         if self._jobs[0] != configurations:
-            every, load = [], np.zeros(self.threads)
-            for kind, count in enumerate(self._places.counts):
-                total = int(count) * configurations
-                pieces = 1 if self.threads == 1 else max(1, min(total // CHUNK, FINE * self.threads))
-                ends = np.linspace(0, total, pieces + 1).astype(np.int64)
+            number = 1 if self.threads == 1 else FINE * self.threads
+            every, load = [], np.zeros(number)
+            for kind, occurrences in enumerate(self._places.counts):
+                total = int(occurrences) * configurations
+                ends = np.linspace(0, total, max(1, min(total // CHUNK, number)) + 1).astype(np.int64)
                 every += [
                     (self._costs[kind] * int(b - a), kind, int(a), int(b)) for a, b in pairwise(ends) if b > a
                 ]
-            chosen: list[list[tuple[int, int, int]]] = [[] for _ in range(self.threads)]
+            chosen: list[list[tuple[int, int, int]]] = [[] for _ in range(number)]
             for cost, *job in sorted(every, reverse=True):
                 lightest = int(load.argmin())
                 chosen[lightest].append((job[0], job[1], job[2]))

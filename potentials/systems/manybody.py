@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
+from functools import partial
 from threading import Lock
 from typing import Any, cast
 
@@ -217,8 +218,17 @@ class ManyBodyPotential(TrustedEnergy):
             if in_c is not None:  # otherwise the reason is found below
                 return in_c
         energy = np.zeros(len(whole))
-        if self._corrections is not None:
-            energies, gradient, virial = self._corrections.evaluate(whole, cells)
+        beneath: list[Evaluation | None] = [None] * len(self._physics)
+
+        def evaluate(number: int) -> None:
+            beneath[number] = evaluated(self._physics[number], whole, cells)
+
+        beside = [partial(evaluate, number) for number in range(len(beneath))]
+        if self._corrections is None:
+            for task in beside:
+                task()
+        else:
+            energies, gradient, virial = self._corrections.evaluate(whole, cells, beside)
             shares |= zip(self._compiled, energies.T, strict=True)
             energy += energies.sum(axis=1)
         if len(self._compiled) < len(self.potentials):
@@ -226,8 +236,8 @@ class ManyBodyPotential(TrustedEnergy):
                 if name not in shares:
                     shares[name] = self._singly(name, placements, shifts, whole, gradient, virial)
                     energy += shares[name]
-        for contribution, evaluator in zip(self.physics, self._physics, strict=True):
-            found = evaluated(evaluator, whole, cells)
+        for contribution, done in zip(self.physics, beneath, strict=True):
+            found = cast(Evaluation, done)
             gradient += found.gradient
             virial += cast(Floats, found.virial)
             energy += found.energy
