@@ -11,6 +11,7 @@ import numpy as np
 
 from potentials.arrays import Floats, Ints
 from potentials.errors import InputError
+from potentials.evaluation import NMerContribution
 from potentials.nmers.switching import Switching
 from potentials.pip.potential import Potential
 from potentials.pip.program import Program
@@ -34,6 +35,14 @@ def is_compiled(potential: object) -> bool:
     caps = {cap for cap, _, _ in potential.nmer.caps}
     keys = () if potential.switching is None else potential.switching.keys
     return not any(caps.intersection(key) for key in keys)
+
+
+def correction(potential: NMerContribution, positions: Floats) -> tuple[float | Floats, Floats]:
+    """Return the corrections of (n, atoms, 3) by the potential itself, kcal/mol, and their gradients."""
+    if not isinstance(potential, Potential):
+        return potential.energy_and_gradient(positions)
+    found = potential.correction(positions)
+    return found.energy, found.gradient
 
 
 class Corrections:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from copy import copy
 from functools import partial
 from threading import Lock
 from typing import Any, cast
@@ -20,12 +19,16 @@ from potentials.physics.parameters import PhysicsParameters
 from potentials.pip.potential import Potential
 from potentials.systems.belonging import check_atoms, check_physics, physics_of
 from potentials.systems.cell import Cell
-from potentials.systems.corrections import NO_CELL, Corrections, is_compiled
+from potentials.systems.corrections import NO_CELL, Corrections, correction, is_compiled
 from potentials.systems.in_c import InC
 from potentials.systems.near import Near
 from potentials.systems.placement import Placement, Placements
 from potentials.systems.system import BondTree
 from potentials.systems.trust import Occurrences, TrustedEnergy
+
+DEFINED_BY = ("_symbols", "physics", "remarks", "near", "cell", "threads", "potentials", "counts", "_members",
+              "_tree", "_along")  # fmt: skip
+"""Attributes that define a sum; all others are made of them."""
 
 
 class ManyBodyPotential(TrustedEnergy):
@@ -102,12 +105,22 @@ class ManyBodyPotential(TrustedEnergy):
             (name, potentials[name], Placements.of([p for p in placements if p.nmer == name])) for name in always
         ]
         self._tree = BondTree.of(len(symbols), bonds)
-        self._physics: list[Any] = list(self.physics)
         self._along = False
+        self._start()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what defines the sum, for copies and other processes."""
+        return {name: getattr(self, name) for name in DEFINED_BY}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
         self._start()
 
     def _start(self) -> None:
         """Make what belongs to one sequence of configurations: neighbour lists and intermediate results."""
+        self._physics = [
+            c.trajectory() if self._along and hasattr(c, "trajectory") else c for c in cast(Any, self.physics)
+        ]
         self._lock = Lock()
         self._search = self.near.search() if self.near is not None else None
         self._lists = -1
@@ -126,10 +139,8 @@ class ManyBodyPotential(TrustedEnergy):
         Its neighbour lists, and the induced dipoles of the steps before, are its own. Each trajectory, and each
         replica that is simulated by itself, needs one.
         """
-        found = copy(self)
-        found._physics = [c.trajectory() if hasattr(c, "trajectory") else c for c in self.physics]
-        found._along = True
-        found._start()
+        found = object.__new__(type(self))
+        found.__setstate__(self.__getstate__() | {"_along": True})
         with suppress(InputError):  # otherwise Python calls several compiled functions
             found.c_address()
         return found
@@ -206,10 +217,8 @@ class ManyBodyPotential(TrustedEnergy):
         """Return the energies of whole molecules: of one configuration if n-mers are found by distance."""
         shares: dict[str, Floats] = {}
         gradient, virial = np.zeros(whole.shape), np.zeros((len(whole), 3, 3))
-        if (
-            self._search is not None
-            and self._search.find(whole[0], cells[0] if len(cells) else None) != self._lists
-        ):
+        vectors = cells[0] if len(cells) else None
+        if self._search is not None and self._search.find(whole[0], vectors) != self._lists:
             every, self._lists = self._fixed | self._search.placements, self._search.builds
             if self._corrections is not None:
                 self._corrections.place([every[name] for name in self._compiled])
@@ -275,7 +284,7 @@ class ManyBodyPotential(TrustedEnergy):
         places = placements.positions(whole)
         if shifts is not None:
             places = places + shifts
-        value, slope = _correction(self.potentials[name], places.reshape(-1, *places.shape[2:]))
+        value, slope = correction(self.potentials[name], places.reshape(-1, *places.shape[2:]))
         slope = slope.reshape(places.shape)
         on_atoms = np.zeros(whole.shape)
         placements.add_on_atoms(whole, slope, on_atoms)
@@ -324,7 +333,7 @@ class ManyBodyPotential(TrustedEnergy):
         found = {}
         for name, potential, placements in self._members:
             places = placements.positions(batch)
-            value = _correction(potential, places.reshape(-1, *places.shape[2:]))[0]
+            value = correction(potential, places.reshape(-1, *places.shape[2:]))[0]
             found[name] = np.asarray(value).reshape(places.shape[:2])
         return found
 
@@ -339,10 +348,3 @@ class ManyBodyPotential(TrustedEnergy):
                     here = Occurrences.of(name, self.potentials[name], placements, shifts, whole[0], n)
                     found.setdefault(name, []).append(here)
         return [Occurrences.together(parts) for parts in found.values()]
-
-
-def _correction(potential: NMerContribution, positions: Floats) -> tuple[float | Floats, Floats]:
-    if not isinstance(potential, Potential):
-        return potential.energy_and_gradient(positions)
-    found = potential.correction(positions)
-    return found.energy, found.gradient

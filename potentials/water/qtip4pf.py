@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -119,9 +120,21 @@ class QTip4pF:
         self.cutoff, self.skin = cutoff, skin
         self.kappa = 0.0 if cell is None else PRECISION / cutoff
         self._charges = np.array([0.5, 0.5, -1.0]) * CHARGE
+        self._start()
+
+    def _start(self) -> None:
+        """Begin without a neighbour list and a mesh."""
         self._near: _Near | None = None
         self._mesh: Mesh | None = None
         self._lock = Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what defines the model, for copies and other processes."""
+        return {name: value for name, value in vars(self).items() if name not in ("_near", "_mesh", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._start()
 
     def __repr__(self) -> str:
         """Return the number of waters, and whether they are periodic."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import pickle
+from copy import copy, deepcopy
 from functools import cache
 
 import numpy as np
@@ -93,3 +95,13 @@ def test_a_sum_that_needs_python_says_so() -> None:
         with pytest.raises(InputError, match="C evaluates a sum in vacuum"):
             other.c_address()
         assert np.isfinite(other.trajectory().energy(chain(True)[1]))
+
+
+@pytest.mark.parametrize("along", [False, True])
+def test_a_sum_goes_to_other_processes_and_is_copied(along: bool) -> None:
+    model, x = chain(True)
+    steps = model.trajectory() if along else model
+    expected = steps.energy(x)
+    for other in (pickle.loads(pickle.dumps(steps)), deepcopy(steps), copy(steps)):
+        assert other.energy(x) == pytest.approx(expected, abs=1e-7)
+        assert other is not steps and other.symbols == steps.symbols
