@@ -8,13 +8,13 @@ are near up to 6.5 A, three up to 4.5 A, and V_phys' pairs end at 9 A. Atoms swi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from time import perf_counter, thread_time
+from time import perf_counter
 
 import numpy as np
 
 import nmer
+from benchmarks.swinging import time_of_step
 from potentials.nmers.switching import Switching
 from potentials.physics.nbody import PhysicsOfNMer
 from potentials.physics.parameters import PhysicsParameters
@@ -29,9 +29,6 @@ from recipes.chemistry.systems import molecule_of, read_system
 from recipes.load import load_recipe
 from recipes.physics.table import read_physics_toml, shipped_physics
 
-STEP = 0.5
-"""Time step, fs."""
-
 PAPER = 3000
 """More terms than any of the papers' potentials has."""
 
@@ -41,9 +38,6 @@ NEAR_WATER = ("ch-water", "ch3-water", "conh-water")
 
 STEPS = 34
 """Steps in a cell, in which a neighbour list is made twice, as in water at 300 K."""
-
-REPEATS = 3
-"""Trajectories, the fastest of which counts."""
 
 GROWTH = (64, 256, 1024)
 """Numbers of waters; the smallest cell is 12.4 A wide: here V_phys and two waters end at 6 A, three at 4 A."""
@@ -57,18 +51,18 @@ def figures() -> dict[str, float]:
         ("dipeptide_us_paper_terms", "AceAlaNme", PAPER),
         ("ala9_us_1000_terms", "AceAla9Nme", 1000),
     ):
-        found[name] = round(1e6 * _time(*in_vacuum(chain, terms), 200, thread_time), 1)
+        found[name] = round(1e6 * time_of_step(*in_vacuum(chain, terms), 200), 1)
     whole = solvate(None, 256)
-    found["water256_ms"] = round(1e3 * _time(in_cell(whole), whole.positions, STEPS, thread_time), 2)
-    one, two = (_time(in_cell(whole, threads=n), whole.positions, STEPS, perf_counter) for n in (1, 2))
+    found["water256_ms"] = round(1e3 * time_of_step(in_cell(whole), whole.positions, STEPS), 2)
+    one, two = (time_of_step(in_cell(whole, threads=n), whole.positions, STEPS, perf_counter) for n in (1, 2))
     found["two_threads_ratio"] = round(one / two, 2)
     dipeptide = solvate(read_system("AceAlaNme"), 500)
     for name, water in (("dipeptide_500_waters_ms", "own"), ("dipeptide_500_standin_ms", "q-TIP4P/F")):
-        found[name] = round(1e3 * _time(in_cell(dipeptide, water), dipeptide.positions, STEPS, thread_time), 2)
+        found[name] = round(1e3 * time_of_step(in_cell(dipeptide, water), dipeptide.positions, STEPS), 2)
     times = []
     for count in GROWTH:
         box = solvate(None, count)
-        times.append(1e3 * _time(in_cell(box, cutoff=6.0, reach=(6.0, 4.0)), box.positions, STEPS, thread_time))
+        times.append(1e3 * time_of_step(in_cell(box, cutoff=6.0, reach=(6.0, 4.0)), box.positions, STEPS))
         found[f"waters_{count}_ms"] = round(times[-1], 2)
     found["growth_exponent"] = round(float(np.polyfit(np.log(GROWTH), np.log(times), 1)[0]), 3)
     return found
@@ -126,21 +120,3 @@ def random_potential(name: str, preset: str, terms: int, r_out: float = 0.0) -> 
 def parameters() -> PhysicsParameters:
     """Return the shipped parameters of V_phys."""
     return read_physics_toml(shipped_physics()["polyalanine"]).parameters
-
-
-def _time(model: ManyBodyPotential, positions: np.ndarray, steps: int, clock: Callable[[], float]) -> float:
-    """Return the time per step, s, without the first four, whose dipoles have no full past."""
-    rng = np.random.default_rng(0)
-    width = rng.normal(scale=0.04, size=positions.shape)
-    period, phase = rng.uniform(10, 50, size=positions.shape), rng.uniform(0, 2 * np.pi, size=positions.shape)
-    frames = [positions + width * np.sin(2 * np.pi * STEP * n / period + phase) for n in range(steps + 4)]
-    times = []
-    for _ in range(REPEATS):
-        trajectory = model.trajectory()
-        for frame in frames[:4]:
-            trajectory.energy_and_gradient(frame)
-        begun = clock()
-        for frame in frames[4:]:
-            trajectory.energy_and_gradient(frame)
-        times.append((clock() - begun) / steps)
-    return min(times)

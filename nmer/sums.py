@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nmer.sum_choice import check_caps, choose, levels, without_potential
-from nmer.system_sums import OWN, sum_of_system
+from nmer.system_sums import OWN, physics_of_sum, sum_of_system
 from potentials.errors import InputError
 from potentials.evaluation import Contribution
-from potentials.physics.model import PhysicsPotential
-from potentials.physics.parameters import PhysicsParameters
 from potentials.physics.periodic.model import CUTOFF
 from potentials.pip.potential import Potential
 from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.placement import Placement
-from potentials.systems.subset import Subset
 from potentials.systems.system import System
-from recipes.chemistry.atom_types import type_molecule
 from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import Molecule, read_molecule
 from recipes.chemistry.pairs import find_pairs, together
@@ -105,10 +101,8 @@ def sum_potential(
         if isinstance(molecule, System):
             atoms, cell = molecule_of(molecule), molecule.cell
         else:
-            atoms, cell = (
-                with_waters(read_molecule(molecule) if isinstance(molecule, str) else molecule, waters),
-                None,
-            )
+            solute = read_molecule(molecule) if isinstance(molecule, str) else molecule
+            atoms, cell = with_waters(solute, waters), None
         return sum_of_system(
             atoms,
             cell,
@@ -145,7 +139,8 @@ def sum_potential(
             check_caps(place, ready[name].nmer)
     onemers = [one.name for one in found if one.order == 1]
     system = with_waters(whole, waters)
-    physics = _physics(system, waters, [p for name, p in ready.items() if name not in onemers] or ready.values())
+    over = [p for name, p in ready.items() if name not in onemers] or ready.values()
+    physics = physics_of_sum(system, over, range(whole.natoms, system.natoms))
     without = Counter(p.nmer for p in pairs if p.nmer not in ready)
     remarks = levels(ready) + without_potential(without, bool(physics))
     return ManyBodyPotential(
@@ -170,24 +165,6 @@ def check_waters(waters: int) -> None:
     """Raise InputError if a number of waters is not from 0 to `MOST_WATERS`."""
     if not 0 <= waters <= MOST_WATERS:
         raise InputError(f"waters is {waters}; allowed: 0 to {MOST_WATERS}")
-
-
-def _physics(system: Molecule, waters: int, potentials: Iterable[Potential]) -> list[Contribution]:
-    """Return V_phys of a system whose last molecules are waters; nothing if no potential was fitted over it."""
-    sets: dict[str, PhysicsParameters] = {
-        p.physics.parameters.digest: p.physics.parameters for p in potentials if p.physics is not None
-    }
-    if not sets:
-        return []
-    parameters = next(iter(sets.values()))  # the sum refuses several
-    typed, topology = type_molecule(system)
-    whole = PhysicsPotential(system.symbols, topology, typed.types, parameters)
-    if not waters:
-        return [whole]
-    # the energy of the waters among themselves is that of the water model, which is complete
-    atoms = range(system.natoms - 3 * waters, system.natoms)
-    alone = PhysicsPotential(waters * WATER, topology.part(atoms), [typed.types[a] for a in atoms], parameters)
-    return [whole, Subset(alone, atoms, -1.0, "V_phys of the waters alone")]
 
 
 def _with_waters(found: Sequence[FoundNMer], natoms: int, waters: int) -> list[Placement]:

@@ -84,11 +84,11 @@ def sum_of_system(
     for place in (*(one.placements[0] for one in bonded), *(near.example(kind) for kind in near.kinds)):
         check_caps(place, ready[place.nmer].nmer)
     onemers = [one.name for one in found.nmers if one.order == 1]
-    beneath = _physics(
+    beneath = physics_of_sum(
         molecule,
-        cell,
-        () if own or WATER not in ones else [int(a) for a in ones[WATER].atoms.ravel()],
         [p for name, p in ready.items() if name not in onemers] or list(ready.values()),
+        () if own or WATER not in ones else [int(a) for a in ones[WATER].atoms.ravel()],
+        cell,
         cutoff,
         max(1, threads // 2),  # beside the other half, which evaluates n-mers and water
     )
@@ -141,34 +141,35 @@ def _kind(name: str, bodies: tuple[str, ...], potential: Potential, found: Syste
     return NearKind(name, bodies, potential.switching, found.forbidden.get(name, none))
 
 
-def _physics(
+def physics_of_sum(
     molecule: Molecule,
-    cell: Cell | None,
-    without: Sequence[int],
     potentials: Iterable[Potential],
-    cutoff: float,
-    threads: int,
+    without: Sequence[int] = (),
+    cell: Cell | None = None,
+    cutoff: float = CUTOFF,
+    threads: int = 1,
 ) -> list[Contribution]:
-    """Return V_phys of all minus that of some atoms; nothing if no potential was fitted over it."""
+    """Return V_phys of all atoms minus that of some alone; nothing if no potential was fitted over it.
+
+    Parameters
+    ----------
+    molecule
+        All atoms and bonds.
+    potentials
+        The first that was fitted over V_phys has the parameters; a sum refuses several.
+    without
+        Atoms whose energy among themselves is that of a water model, which is complete.
+    cell, cutoff, threads
+        See `sum_of_system`.
+    """
     parameters = next((p.physics.parameters for p in potentials if p.physics is not None), None)
-    if parameters is None:  # the sum refuses several
+    if parameters is None:
         return []
     typed, topology = type_system(molecule)
+    given = molecule.symbols, topology, typed.types, parameters
     if cell is not None:
-        vectors = np.array(cell.vectors)
-        return [
-            PeriodicPhysics(
-                molecule.symbols,
-                topology,
-                typed.types,
-                parameters,
-                vectors,
-                cutoff,
-                without=without,
-                threads=threads,
-            )
-        ]
-    whole = PhysicsPotential(molecule.symbols, topology, typed.types, parameters)
+        return [PeriodicPhysics(*given, np.array(cell.vectors), cutoff, without=without, threads=threads)]
+    whole = PhysicsPotential(*given)
     if not without:
         return [whole]
     symbols, types = [molecule.symbols[a] for a in without], [typed.types[a] for a in without]
