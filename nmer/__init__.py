@@ -13,9 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nmer.loading import load
-    from nmer.sum_files import load_sum
-    from nmer.sums import sum_potential
     from potentials.errors import InputError, StageError
     from potentials.pip.potential import Potential
     from potentials.systems.system import System
@@ -24,6 +21,9 @@ if TYPE_CHECKING:
     from tasks.simulation.ipi_socket import serve_to_ipi
     from tasks.simulation.lammps_sum import attach_to_lammps
     from tasks.simulation.openmm_sum import openmm_force, openmm_system
+    from tasks.sums.files import load_sum
+    from tasks.sums.loading import load
+    from tasks.sums.make import sum_potential
 
     __version__: str
 
@@ -51,13 +51,13 @@ _WHERE = {
     "Store": "storage.store",
     "System": "potentials.systems.system",
     "attach_to_lammps": "tasks.simulation.lammps_sum",
-    "load": "nmer.loading",
-    "load_sum": "nmer.sum_files",
+    "load": "tasks.sums.loading",
+    "load_sum": "tasks.sums.files",
     "openmm_force": "tasks.simulation.openmm_sum",
     "openmm_system": "tasks.simulation.openmm_sum",
     "read_system": "recipes.chemistry.systems",
     "serve_to_ipi": "tasks.simulation.ipi_socket",
-    "sum_potential": "nmer.sums",
+    "sum_potential": "tasks.sums.make",
 }
 """The module of each name, imported at the first use, so that `import nmer` and `nmer --help` are fast."""
 

@@ -58,6 +58,8 @@ FOLDERS = {
         "validation/gates",
         "validation/templates",
         "simulation",
+        "sums",
+        "checks",
     },
     "storage": {"exchange", "exchange/templates", "verify"},
     "recipes": {"authoring", "chemistry", "physics", "schema"},

@@ -31,8 +31,8 @@ def drive(
     --------
     nmer drive ala9.toml --unix ala9
     """
-    from nmer.sum_files import load_sum
     from tasks.simulation.ipi_socket import serve_to_ipi
+    from tasks.sums.files import load_sum
 
     served = serve_to_ipi(load_sum(file, store).trajectory(), host, port, unix)
     if json:

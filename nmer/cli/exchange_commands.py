@@ -52,7 +52,7 @@ def export(
 
     subject: PotentialSubject | DatasetSubject | SumSubject
     if ref.endswith(".toml"):
-        from nmer.sum_export import sum_subject
+        from tasks.sums.export import sum_subject
 
         format_for(format, SumSubject)
         subject = sum_subject(Path(ref), store, at)

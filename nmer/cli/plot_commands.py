@@ -115,11 +115,11 @@ def ramachandran(
     --------
     nmer ramachandran --step 30
     """
-    from nmer.sums import sum_potential
     from recipes.chemistry.fragmentation import fragment_molecule
     from recipes.chemistry.molecules import read_molecule
+    from tasks.checks.ramachandran import scan_dipeptide, scan_plot
     from tasks.progress import ProgressLine
-    from tasks.validation.ramachandran import scan_dipeptide, scan_plot
+    from tasks.sums.make import sum_potential
     from tasks.xtb import check_tblite
 
     if not 5 <= step <= 90 or 360 % step:

@@ -62,12 +62,12 @@ def sum_(
     nmer sum AceAla9Nme --family polyalanine --out ala9.toml
     nmer sum dipeptide.pdb --water own --out dipeptide.toml
     """
-    from nmer.sum_files import contents_of, write_sum
-    from nmer.sums import sum_potential, with_waters
     from potentials.physics.periodic.model import CUTOFF
     from recipes.chemistry.molecules import read_molecule
     from recipes.chemistry.systems import molecule_of, read_system
     from storage.store import Store
+    from tasks.sums.files import contents_of, write_sum
+    from tasks.sums.make import sum_potential, with_waters
 
     chosen = dict(_pair(text) for text in use)
     if out is not None:
@@ -131,8 +131,8 @@ def _energies(
 
     What the potentials do not know of their fit is None; a sentence that says why is added to `unknown`.
     """
-    from nmer.geometries import read_geometries
     from potentials.errors import PolarizationError
+    from tasks.sums.geometries import read_geometries
 
     found = []
     for where, positions in read_geometries(path, molecule, model.cell):

@@ -12,9 +12,6 @@ import pytest
 
 import nmer
 from nmer.cli.main import main
-from nmer.sum_export import sum_subject
-from nmer.sum_files import contents_of, load_sum, write_sum
-from nmer.sums import sum_potential
 from potentials.errors import InputError
 from potentials.physics.model import PhysicsPotential
 from potentials.systems.cell import Cell
@@ -24,6 +21,9 @@ from storage.exchange import sum_subject as sum_subject_module
 from storage.exchange.exporter import FORMATS, write_export
 from storage.exchange.sum_subject import SumSubject
 from storage.store import Store
+from tasks.sums.export import sum_subject
+from tasks.sums.files import contents_of, load_sum, write_sum
+from tasks.sums.make import sum_potential
 from tests.contracts.test_exporters import run_check
 from tests.contracts.test_exports_of_physics import call, library
 from tests.nmer.polyalanine import PAIR, store_of

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmer.loading import load
 from potentials.errors import InputError
 from storage.exchange import json_document
 from storage.exchange.exporter import FORMATS, write_export
 from storage.exchange.subject import PotentialSubject
+from tasks.sums.loading import load
 from tests.tasks.fitting.test_physics_baseline import PLANTED, TEST
 
 SUBJECT = PotentialSubject(PLANTED, {"key": "k"})

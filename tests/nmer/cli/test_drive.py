@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from nmer.cli.main import main
-from nmer.sum_files import contents_of, write_sum
-from nmer.sums import sum_potential
 from recipes.chemistry.molecules import read_molecule
+from tasks.sums.files import contents_of, write_sum
+from tasks.sums.make import sum_potential
 from tests.nmer.polyalanine import store_of
 from tests.tasks.simulation.test_ipi_socket import BOHR, HARTREE, Server, in_thread
 

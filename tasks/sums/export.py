@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nmer.geometries import read_geometries
-from nmer.sum_files import load_sum, molecule_of_sum
 from potentials.arrays import Floats
 from potentials.errors import InputError
 from recipes.chemistry.molecules import CHAIN, Molecule, chain
 from storage.exchange.sum_subject import SumSubject, check_listed
+from tasks.sums.files import load_sum, molecule_of_sum
+from tasks.sums.geometries import read_geometries
 
 
 def sum_subject(path: Path, store: str | Path | None, at: Path | None) -> SumSubject:

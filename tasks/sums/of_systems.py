@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from nmer.sum_choice import check_caps, check_there, choose, levels, without_potential
 from potentials.arrays import Ints
 from potentials.errors import InputError
 from potentials.evaluation import Contribution
@@ -25,6 +24,7 @@ from potentials.water.model import WATER_MODELS, water_model
 from recipes.chemistry.copies import SystemNMers, fragment_system, type_system
 from recipes.chemistry.molecules import Molecule
 from recipes.chemistry.pairs import pair_name
+from tasks.sums.choice import check_caps, check_there, choose, levels, without_potential
 
 WATER = "water"
 """Name of the 1-mer."""

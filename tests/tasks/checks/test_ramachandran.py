@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nmer.cli.main import main
-from tasks.validation.ramachandran import PHI, PSI, Scan, gfn2_xtb, grid_geometries, scan_plot
+from tasks.checks.ramachandran import PHI, PSI, Scan, gfn2_xtb, grid_geometries, scan_plot
 from tests.storage.family import family
 
 

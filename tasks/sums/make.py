@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nmer.sum_choice import check_caps, choose, levels, without_potential
-from nmer.system_sums import OWN, physics_of_sum, sum_of_system
 from potentials.errors import InputError
 from potentials.evaluation import Contribution
 from potentials.physics.periodic.model import CUTOFF
@@ -19,6 +17,8 @@ from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import Molecule, read_molecule
 from recipes.chemistry.pairs import find_pairs, together
 from recipes.chemistry.systems import molecule_of
+from tasks.sums.choice import check_caps, choose, levels, without_potential
+from tasks.sums.of_systems import OWN, physics_of_sum, sum_of_system
 
 WATER = ("O", "H", "H")
 

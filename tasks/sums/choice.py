@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from nmer.loading import load
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from potentials.pip.potential import Potential
@@ -14,6 +13,7 @@ from recipes.families import FAMILIES
 from recipes.families import family as members_of
 from storage.quality import LABELS
 from storage.store import Store
+from tasks.sums.loading import load
 
 
 def choose(

@@ -11,13 +11,13 @@ import pytest
 import tomlkit
 
 import nmer
-from nmer.sum_files import FORMAT, LARGEST_FILE, OF_MOLECULES, contents_of, load_sum, write_sum
-from nmer.sums import sum_potential
 from potentials.systems.cell import Cell
 from recipes.chemistry.molecules import read_molecule
 from recipes.chemistry.solvation import WATER
 from recipes.chemistry.systems import molecule_of
 from storage.store import Store
+from tasks.sums.files import FORMAT, LARGEST_FILE, OF_MOLECULES, contents_of, load_sum, write_sum
+from tasks.sums.make import sum_potential
 from tests.nmer.polyalanine import PAIR, PARAMETERS, chain_parameters, store_of
 
 CHAIN = read_molecule("AceAla3Nme").embedded()

@@ -181,7 +181,7 @@ def test_pairs_of_different_molecules_count_and_pairs_without_a_potential_are_to
     given = {name: potential(name) for name in names if name != "ch3-conh-ch3"}
     from recipes.chemistry.fragmentation import fragment_molecule
     from recipes.chemistry.molecules import read_molecule
-    from tests.nmer.test_sums import over_physics
+    from tests.tasks.sums.test_make import over_physics
 
     whole = next(f for f in fragment_molecule(read_molecule("CC(=O)NC")) if f.order == 3)
     given[whole.name] = over_physics(whole.nmer, 9)

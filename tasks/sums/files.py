@@ -9,8 +9,6 @@ from typing import Any
 import tomlkit
 from ase.data import atomic_numbers
 
-from nmer.sums import check_waters, sum_potential, with_waters
-from nmer.system_sums import sum_of_system
 from potentials.errors import InputError
 from potentials.physics.periodic.model import CUTOFF, PeriodicPhysics
 from potentials.pip.potential import Potential
@@ -20,6 +18,8 @@ from recipes.chemistry.molecules import Molecule
 from storage.durable import disk_errors, write_text
 from storage.exchange.json_document import read_sum_document
 from storage.store import Store
+from tasks.sums.make import check_waters, sum_potential, with_waters
+from tasks.sums.of_systems import sum_of_system
 
 FORMAT = 2
 """Number of the newest layout, that of systems; a newer one is refused."""

@@ -1,0 +1,1 @@
+"""Sums: the potential of a molecule or a system made of the potentials of its n-mers."""
