@@ -48,6 +48,55 @@ Polyalanine has the 14 n-mers of paper I, and the pair of -CONH- that are not bo
 Water is a model of its own, of one, two and three molecules.
 """
 
+
+@dataclass(frozen=True)
+class Solvated:
+    """A molecule in water in a periodic cell, or water alone, on which the sum of a family is tested.
+
+    Attributes
+    ----------
+    molecule
+        Name of a chain; empty: water alone.
+    waters
+        Number of water molecules: so many that the cell is twice as wide as V_phys' cut-off of 9 A.
+    water
+        The model of the waters among themselves, see `tasks.sums.make.sum_potential`.
+    seed
+        Seed of the geometry and of the waters' places.
+    """
+
+    molecule: str
+    waters: int
+    water: str
+    seed: int = 2025
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the sum of a family is tested on by its gates and checks.
+
+    Attributes
+    ----------
+    molecules
+        Names of molecules in vacuum, the smallest first.
+    solvated
+        A system with water.
+    base
+        The family of the n-mers without water, which are in the sum too; empty: it is the family itself.
+    """
+
+    molecules: tuple[str, ...] = ()
+    solvated: Solvated | None = None
+    base: str = ""
+
+
+TRIALS = {
+    "polyalanine": Trial(("AceAlaNme", "AceAla3Nme", "AceAla9Nme")),
+    "polyalanine-water": Trial(("AceAlaNme",), Solvated("AceAlaNme", 216, "q-TIP4P/F"), "polyalanine"),
+    "water": Trial((), Solvated("", 216, "own")),
+}
+"""Test molecules and systems of each family."""
+
 PUBLISHED = {
     "ch": Published(0.05, 0.14),
     "ch3": Published(0.05, 0.14),

@@ -6,19 +6,21 @@ A check whose figures have limits is a gate: a sum that fails one is not release
 
 from __future__ import annotations
 
+import math
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
-import numpy as np
-
+from potentials.errors import InputError
 from recipes.registry import Need, Registry
 from recipes.schema.section import Section
 from storage.version import Column
 from tasks.plot import Plot
 
-if TYPE_CHECKING:
-    from tasks.checks.subject import Subject
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+"""Names of checks and of figures."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +50,39 @@ class Result:
     at_least: bool = False
     advice: str = ""
 
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"result '{self.name}' is not in lower case with dashes")
+
     @property
     def passed(self) -> bool | None:
         """Whether the figure is on the right side of its limit; None without a limit.
 
-        A figure that could not be measured, or is not a number, has not passed.
+        A figure that could not be measured, or is not finite, has not passed.
         """
         if self.limit is None:
             return None
-        if self.value is None or np.isnan(self.value):
+        if self.value is None or not math.isfinite(self.value):
             return False
         return bool(self.value >= self.limit if self.at_least else self.value <= self.limit)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, as the store keeps them; a figure that is not finite is None."""
+        known = self.value is not None and math.isfinite(self.value)
+        return {
+            "name": self.name,
+            "meaning": self.meaning,
+            "value": float(self.value) if known and self.value is not None else None,
+            "limit": None if self.limit is None else float(self.limit),
+            "at_least": bool(self.at_least),
+            "passed": self.passed,
+            "advice": self.advice,
+        }
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Return the figure of what `as_dict` returned."""
+        return cls(**{name: value for name, value in values.items() if name != "passed"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +101,12 @@ class Findings:
     notes
         Sentences: what was run shorter than wanted and how long all of it would take; what was left out, and why.
     seconds
-        How long it took (wall time).
+        How long it took (wall time); `tasks.checks.run` measures it.
+
+    Raises
+    ------
+    ValueError
+        If two figures have one name, or columns of one table have different numbers of rows.
     """
 
     results: tuple[Result, ...]
@@ -85,6 +114,28 @@ class Findings:
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        twice = [name for name, count in Counter(one.name for one in self.results).items() if count > 1]
+        if twice:
+            raise ValueError(f"several results are called {', '.join(twice)}")
+        for table, columns in self.tables().items():
+            if len({len(column.values) for column in columns.values()}) > 1:
+                raise ValueError(f"columns of the table '{table}' have different numbers of rows")
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether every figure with a limit is on the right side of it; None if none has a limit."""
+        verdicts = [one.passed for one in self.results if one.passed is not None]
+        return all(verdicts) if verdicts else None
+
+    def tables(self) -> dict[str, dict[str, Column]]:
+        """Return the columns of each table by their own names: those of ``surface.phi`` are surface, phi."""
+        found: dict[str, dict[str, Column]] = {}
+        for name, column in self.data.items():
+            table, dot, own = name.partition(".")
+            found.setdefault(table, {})[own if dot else table] = column
+        return found
 
 
 Told = Callable[[int, int], None]
@@ -97,6 +148,14 @@ def nobody(done: int, total: int) -> None:
 
 class Options(Section):
     """Options of a check that has none; those of the others derive from it, with units in their descriptions."""
+
+    @classmethod
+    def quick(cls) -> dict[str, Any]:
+        """Return the options with which ``nmer check --quick`` replaces the defaults; the others stay.
+
+        They make a check short enough to see that it runs, and its figures rough.
+        """
+        return {}
 
 
 @dataclass(frozen=True)
@@ -112,7 +171,8 @@ class Check:
     meaning
         Two or three sentences for the report: what the figure tells, and what it cannot tell.
     measure
-        Returns the findings for a subject, with options of the type `options`.
+        Returns the findings for a `tasks.checks.subject.Subject`, with options of the type `options`. Raises
+        InputError or StageError if it cannot measure for a reason that the user can change.
     draw
         Returns the plots of findings, which may have been read from the store.
     applies
@@ -134,13 +194,13 @@ class Check:
     name: str
     title: str
     meaning: str
-    measure: Callable[[Subject, Any, Told], Findings]
+    measure: Callable[[Any, Any, Told], Findings]
     draw: Callable[[Findings], Sequence[Plot]] = lambda findings: ()
-    applies: Callable[[Subject], str] = lambda subject: ""
+    applies: Callable[[Any], str] = lambda subject: ""
     options: type[Options] = Options
     format: int = 1
     gate: bool = False
-    seconds: Callable[[Subject, Any], float] = lambda subject, options: 1.0
+    seconds: Callable[[Any, Any], float] = lambda subject, options: 1.0
     order: int = 100
     needs: tuple[Need, ...] = ()
     papers: tuple[str, ...] = ()
@@ -152,3 +212,19 @@ CHECKS: Registry[Check] = Registry("check", "tasks.checks", "CHECK")
 def checks() -> tuple[Check, ...]:
     """Return all checks in the order of the report, gates first."""
     return tuple(sorted(CHECKS, key=lambda check: (not check.gate, check.order, check.name)))
+
+
+def chosen_checks(only: Sequence[str] = (), skip: Sequence[str] = ()) -> tuple[Check, ...]:
+    """Return the checks of the given names, or all but some, in the order of the report.
+
+    Raises
+    ------
+    InputError
+        If there is none of a name.
+    """
+    for name in (*only, *skip):
+        CHECKS.get(name)
+    found = tuple(one for one in checks() if (not only or one.name in only) and one.name not in skip)
+    if not found:
+        raise InputError(f"no check is left to measure; there are {', '.join(CHECKS.names()) or 'none'}")
+    return found
