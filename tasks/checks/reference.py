@@ -1,0 +1,273 @@
+"""References of checks: GFN2-xTB with gradients, and single points by any named protocol of the label engines.
+
+An energy by a protocol is a label like any other: it is in the ledger of the store under the protocol and the
+geometry, and is not computed twice. GFN2-xTB takes milliseconds and is computed where it is needed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from typing import Protocol as Interface
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from potentials.arrays import Floats
+from potentials.errors import InputError
+from potentials.nmers.fragment import Fragment
+from potentials.nmers.nmer import NMer
+from recipes.protocols import find_protocol, protocols
+from recipes.schema.labelling import Labelling
+from storage.configuration import configuration_ids
+from storage.durable import disk_errors
+from storage.ledger import Ledger
+from storage.spool import SpoolWriter
+from storage.store import Store
+from tasks.checks.interface import Told, nobody
+from tasks.labelling.calibrate import expected_cost_in, system_of
+from tasks.labelling.collect import collect_labels
+from tasks.labelling.engines.registry import get_engine
+from tasks.labelling.execution.dispatch import work_left
+from tasks.labelling.execution.runner import Limits, run_labels
+from tasks.labelling.execution.worker import LabelTask, LabelWork, make_entry
+from tasks.labelling.protocol import check_labelling, protocol_of
+from tasks.xtb import Xtb, check_tblite
+
+Surface = Callable[[Floats], tuple[float, Floats]]
+"""(atoms, 3) in Angstrom -> energy in kcal/mol and gradient (atoms, 3) in kcal/mol/Angstrom."""
+
+CHEAP = "gfn2-xtb"
+"""The protocol with gradients."""
+
+LIMITS = Limits(timeout=86_400.0, memory=16.0)
+"""Of one single point: wall time (s) and memory (GiB)."""
+
+
+class Atoms(Interface):
+    """What is needed of a molecule or a system."""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Element of each atom."""
+
+    @property
+    def bonds(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of atoms."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A level of theory that a sum is compared with.
+
+    Attributes
+    ----------
+    protocol
+        Its name among the named protocols.
+    labelling
+        Its labelling section.
+    store
+        The store in whose ledger single points are kept; None: they are not kept.
+    """
+
+    protocol: str
+    labelling: Labelling
+    store: Store | None = None
+
+    @property
+    def name(self) -> str:
+        """The usual name of the level, for plots and tables."""
+        return self.labelling.level
+
+    @property
+    def has_gradients(self) -> bool:
+        """Whether geometries can be relaxed with it."""
+        return self.protocol == CHEAP
+
+    def surface(self, molecule: Atoms) -> Surface:
+        """Return the molecule's energy with its gradient, as a function of its geometry.
+
+        Each energy starts from the density of the one before; it raises RuntimeError where the density does not
+        become self-consistent.
+
+        Raises
+        ------
+        InputError
+            If the reference has no gradients, tblite is missing, or it has no parameters for an element.
+        """
+        if not self.has_gradients:
+            raise InputError(f"reference '{self.protocol}' gives energies alone; allowed for gradients: {CHEAP}")
+        apart = np.arange(len(molecule.symbols))[:, None] * np.array([2.0, 0.0, 0.0])  # any geometry that exists
+        xtb = Xtb(whole(molecule, apart))
+
+        def found(x: Floats) -> tuple[float, Floats]:
+            with threadpool_limits(limits=1):  # more threads than one make a small molecule slower
+                energy, forces = xtb(x)
+            return energy, -forces
+
+        return found
+
+    def energies(self, molecule: Atoms, positions: Floats, told: Told = nobody) -> Floats:
+        """Return total energies, (m,), kcal/mol; nan where a calculation failed.
+
+        Parameters
+        ----------
+        molecule
+            Its atoms.
+        positions
+            (m, atoms, 3), Angstrom.
+        told
+            Called with the number of energies computed, and of all.
+
+        Raises
+        ------
+        InputError
+            If the program is missing or cannot compute the molecule, or another process holds the ledger.
+        StageError, OSError
+            If the disk is full.
+        """
+        positions = np.asarray(positions, dtype=np.float64)
+        if not len(positions):
+            return np.empty(0)
+        if self.has_gradients:
+            return self._cheap(molecule, positions, told)
+        with ExitStack() as stack:
+            if self.store is None:
+                folder = (
+                    Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nmer-reference-"))) / "labels"
+                )
+            else:
+                folder = self.store.labels
+            return self._labels(molecule, positions, folder, told)
+
+    def missing(self, molecule: Atoms, positions: Floats) -> int:
+        """Return how many single points of geometries the store does not have; failed ones count as present."""
+        if self.has_gradients or self.store is None:
+            return len(positions)
+        protocol = protocol_of(whole(molecule, positions[0]), self.labelling)
+        ids = list(dict.fromkeys(configuration_ids(protocol.nmer, positions)))
+        with Ledger.read(self.store.labels) as ledger:
+            return len(work_left(ledger, protocol, ids, LIMITS)[0])
+
+    def seconds(self, molecule: Atoms, count: int) -> float | None:
+        """Return the expected time of single points on one core, s; None where it is not known.
+
+        It is measured on labels of the store that are alike, else by formula; GFN2-xTB takes some 8 ms for 22
+        atoms.
+        """
+        if self.has_gradients:
+            return count * 0.008 * max(1.0, (len(molecule.symbols) / 22) ** 2)
+        first = np.zeros((len(molecule.symbols), 3))
+        folder = self.store.labels if self.store is not None else Path()
+        cost = expected_cost_in(folder, whole(molecule, first), self.labelling)
+        return None if cost is None else count * cost.cpu_seconds
+
+    def check(self, molecule: Atoms) -> None:
+        """Raise InputError if the program is missing, or cannot compute the molecule."""
+        if self.has_gradients:
+            check_tblite()
+        check_labelling(whole(molecule, np.zeros((len(molecule.symbols), 3))), self.labelling)
+
+    def _cheap(self, molecule: Atoms, positions: Floats, told: Told) -> Floats:
+        surface, found = self.surface(molecule), np.full(len(positions), np.nan)
+        for n, x in enumerate(positions):
+            try:
+                found[n] = surface(x)[0]
+            except RuntimeError:  # the density does not become self-consistent: said by nan
+                surface = self.surface(molecule)
+            told(n + 1, len(positions))
+        return found
+
+    def _labels(self, molecule: Atoms, positions: Floats, folder: Path, told: Told) -> Floats:
+        """Return the energies from the ledger of a folder, after those that it lacks have been computed."""
+        nmer = whole(molecule, positions[0])
+        check_labelling(nmer, self.labelling)
+        protocol = protocol_of(nmer, self.labelling)
+        geometries = dict(zip(configuration_ids(nmer, positions), positions, strict=True))
+        with Ledger.open(folder) as ledger:
+            ledger.record_protocol(protocol.id, protocol.settings)
+            work, _ = work_left(ledger, protocol, list(geometries), LIMITS)
+            task = LabelTask(
+                labels=tuple(
+                    LabelWork(name, tuple(protocol.jobs(geometries[name], parts, LIMITS.memory)))
+                    for name, parts in work.items()
+                ),
+                protocol=protocol.id,
+                engine=self.labelling.engine,
+                system=system_of(nmer),
+                limits=LIMITS,
+                spool=ledger.spool,
+                scratch=folder.parent / "scratch" / "labels",
+            )
+            done = len(geometries) - len(work)
+            with SpoolWriter(ledger.spool) as spool:
+                for entries in _run(task):
+                    told(done, len(geometries))
+                    spool.extend(entries)
+                    done += len(entries)
+            ledger.ingest()
+            told(len(geometries), len(geometries))
+            return np.asarray(collect_labels(protocol, positions, ledger).energy)
+
+
+def _run(task: LabelTask) -> Iterator[list[dict[str, Any]]]:
+    """Run the labels of a task, a few in each process, and yield entries of the ledger as they come.
+
+    Raises
+    ------
+    InputError
+        If temporary files cannot be written.
+    OSError
+        If their disk is full.
+    """
+    size = get_engine(task.engine).labels_per_process
+    with disk_errors(f"'{task.scratch}': energies of the reference cannot be computed"):
+        for start in range(0, len(task.labels), size):
+            batch = task.labels[start : start + size]
+            for group in run_labels(task.engine, [label.jobs for label in batch], task.limits, task.scratch):
+                yield [make_entry(task, batch[place].configuration, values) for place, values in group]
+
+
+def reference(name: str = CHEAP, store: Store | None = None) -> Reference:
+    """Return a reference by the name of a protocol.
+
+    Parameters
+    ----------
+    name
+        Of a named protocol; see ``nmer protocols``.
+    store
+        The store in whose ledger single points are kept.
+
+    Raises
+    ------
+    InputError
+        If there is no protocol of that name.
+    """
+    return Reference(name, find_protocol(name), store)
+
+
+def reference_name(name: str) -> str:
+    """Return the name of a protocol as it is; raises ValueError, for use in options, if there is none."""
+    if name not in protocols():
+        raise ValueError(f"'{name}' is not a named protocol; allowed: {', '.join(protocols())}")
+    return name
+
+
+def whole(molecule: Atoms, positions: Floats | Sequence[Sequence[float]]) -> NMer:
+    """Return a molecule, or all atoms of a system, as one n-mer that is not divided.
+
+    Parameters
+    ----------
+    molecule
+        Its atoms, bonds, and charge if it has one.
+    positions
+        (atoms, 3), Angstrom.
+    """
+    first = tuple((float(x), float(y), float(z)) for x, y, z in positions)
+    charge, name = int(getattr(molecule, "charge", 0)), str(getattr(molecule, "name", "")) or "molecule"
+    bonds = tuple((int(i), int(j)) for i, j in molecule.bonds)
+    return NMer(name, (Fragment(name, tuple(molecule.symbols), first, bonds, charge=charge),))

@@ -1,0 +1,65 @@
+"""References: total energies of whole molecules, kept in the ledger, and GFN2-xTB's gradient."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from potentials.errors import InputError
+from potentials.units import HARTREE
+from recipes.chemistry.molecules import read_molecule
+from storage.ledger import Ledger
+from storage.store import Store
+from tasks.checks.reference import Reference, reference, reference_name
+from tasks.xtb import total_energy
+
+WATER = read_molecule("O").embedded()
+GEOMETRIES = np.array([WATER.positions, WATER.positions]) * np.array([1.0, 1.02])[:, None, None]
+SMALL = reference("ccsd-t-cc-pvdz").labelling.model_copy(update={"method": "HF", "basis": "sto-3g"})
+
+
+def test_gfn2_xtb_is_that_of_tblite_and_its_gradient_is_the_slope() -> None:
+    pytest.importorskip("tblite")
+    one = reference()
+    found = one.energies(WATER, GEOMETRIES)
+    expected = [HARTREE * total_energy(np.array([8, 1, 1]), x, 0) for x in GEOMETRIES]
+    assert found == pytest.approx(expected, abs=1e-6)
+    surface, x = one.surface(WATER), GEOMETRIES[1].copy()
+    gradient = surface(x)[1]
+    ahead, behind = x.copy(), x.copy()
+    ahead[1, 0] += 1e-3
+    behind[1, 0] -= 1e-3
+    assert gradient[1, 0] == pytest.approx((surface(ahead)[0] - surface(behind)[0]) / 2e-3, abs=1e-3)
+    assert one.name == "GFN2-xTB" and one.missing(WATER, GEOMETRIES) == 2
+
+
+def test_single_points_are_labels_and_are_not_computed_twice(tmp_path: Path) -> None:
+    pytest.importorskip("pyscf")
+    from pyscf import gto, scf
+
+    store = Store(tmp_path / "store", create=True)
+    one = Reference("small", SMALL, store)
+    assert one.name == "HF/sto-3g" and one.missing(WATER, GEOMETRIES) == 2
+    told: list[tuple[int, int]] = []
+    found = one.energies(WATER, GEOMETRIES, lambda done, total: told.append((done, total)))
+    atoms = list(zip(WATER.symbols, GEOMETRIES[1].tolist(), strict=True))
+    assert found[1] == pytest.approx(HARTREE * scf.RHF(gto.M(atom=atoms, basis="sto-3g")).kernel(), abs=1e-5)
+    assert told[-1] == (2, 2) and one.missing(WATER, GEOMETRIES) == 0
+    with Ledger.read(store.labels) as ledger:
+        (protocol,) = ledger.protocols()
+    again = one.energies(WATER, GEOMETRIES[::-1])
+    assert np.array_equal(again, found[::-1])
+    with Ledger.read(store.labels) as ledger:
+        assert list(ledger.protocols()) == [protocol]
+
+
+def test_what_a_reference_cannot_do_is_said() -> None:
+    with pytest.raises(InputError, match="gives energies alone"):
+        reference("ccsd-t-cc-pvdz").surface(WATER)
+    with pytest.raises(InputError, match="protocol 'ccsdt' is unknown"):
+        reference("ccsdt")
+    with pytest.raises(ValueError, match="allowed: gfn2-xtb"):
+        reference_name("nothing")
+    assert reference().energies(WATER, np.empty((0, 3, 3))).shape == (0,)
