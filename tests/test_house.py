@@ -56,6 +56,8 @@ FOLDERS = {
         "fitting",
         "validation",
         "validation/gates",
+        "pages",
+        "pages/templates",
         "validation/templates",
         "simulation",
         "sums",
