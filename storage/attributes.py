@@ -18,17 +18,20 @@ from storage.arrays import attributes_of
 FILE_FORMAT = 1
 """Number of the layout of a version's file; a newer number than this is refused."""
 
-KINDS = ("pool", "selection", "dataset", "physics", "potential", "validation")
+KINDS = ("pool", "selection", "dataset", "physics", "potential", "validation", "trajectory", "check")
 """The kinds of versions, in the order in which one is made from another."""
 
-FOLDERS = {kind: kind if kind.endswith("s") else f"{kind}s" for kind in KINDS}
+FOLDERS = {kind: kind if kind.endswith("s") else f"{kind}s" for kind in KINDS} | {"trajectory": "trajectories"}
 """The folder of each kind."""
+
+OF_SYSTEMS = ("trajectory", "check")
+"""Kinds of versions that are named after a system or a family; the others are named after an n-mer."""
 
 KIND_OF = {folder: kind for kind, folder in FOLDERS.items()}
 """The kind of the versions in each folder."""
 
 NMER = r"[a-z0-9][a-z0-9-]{0,99}"
-"""Allowed names of an n-mer in a store, as a regular expression; they are names of folders too."""
+"""Allowed names of an n-mer, a system or a family in a store, as a regular expression; folders have them too."""
 
 _REF = re.compile(rf"(?:(?:{'|'.join(KINDS)}):)?{NMER}@[1-9][0-9]{{0,17}}")
 _JSON = {"inputs": (list, "list"), "engines": (dict, "object"), "facts": (dict, "object")}

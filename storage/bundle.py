@@ -22,7 +22,7 @@ from typing import IO, Any
 from potentials.errors import InputError
 from storage.archive import damaged, open_archive, read_member
 from storage.arrays import check_regular
-from storage.attributes import FOLDERS, check_format, ref_of
+from storage.attributes import FOLDERS, OF_SYSTEMS, check_format, ref_of
 from storage.bundle_labels import SPOOL, label_files
 from storage.canonical import canonical_json
 from storage.durable import replacing
@@ -112,7 +112,7 @@ class Bundle:
 
 
 def family_of(store: Store, version: Version, pool: bool = True) -> tuple[list[Version], list[str]]:
-    """Return a version after all it was made from, a potential's newest validation, and what is missing.
+    """Return a version after all it was made from, the newest verdicts on its potentials, and what is missing.
 
     Parameters
     ----------
@@ -137,9 +137,10 @@ def family_of(store: Store, version: Version, pool: bool = True) -> tuple[list[V
         found.append(one)
 
     add(version)
-    verdict = store.verdict(version) if version.kind == "potential" else None
-    if verdict is not None:
-        add(verdict)
+    judged = [v for v in found if v.kind == "potential"] if version.kind in OF_SYSTEMS else [version]
+    for verdict in (store.verdict(one) for one in judged if one.kind == "potential"):
+        if verdict is not None:
+            add(verdict)
     return found, list(dict.fromkeys(missing))
 
 

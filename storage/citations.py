@@ -21,7 +21,7 @@ from recipes.schema.labelling import Labelling
 from recipes.schema.recipe import DESCRIPTORS, NMerModel
 from recipes.schema.sampling import FORCE_FIELDS, SAMPLERS
 from recipes.stages import STAGE
-from storage.attributes import content_of
+from storage.attributes import OF_SYSTEMS, content_of
 from storage.version import NOT_STATED, Version
 
 FUNCTIONALS = {"wb97m-v": "wb97m-v", "wb97m_v": "wb97m-v", "pbe": "pbe", "b3lyp": "b3lyp"}
@@ -29,7 +29,7 @@ FUNCTIONALS = {"wb97m-v": "wb97m-v", "wb97m_v": "wb97m-v", "pbe": "pbe", "b3lyp"
 SECOND_ROW = {"Al", "Si", "P", "S", "Cl", "Ar"}
 
 
-KINDS = ("physics", *(stage.makes for stage in STAGE.values() if stage.makes != "validation"))
+KINDS = ("physics", *(stage.makes for stage in STAGE.values() if stage.makes != "validation"), *OF_SYSTEMS)
 """Kinds of versions with papers of their own; the function for each is below."""
 
 
@@ -142,6 +142,8 @@ def _of(kind: str, recipe: dict[str, Any], attributes: Mapping[str, Any]) -> Ite
         yield from _selection(recipe.get("selection", {}))
     elif kind == "pool":
         yield from _pool(recipe.get("sampling", {}), attributes["engines"], recipe)
+    elif kind in OF_SYSTEMS:
+        yield from _of_system(attributes["engines"], attributes["facts"].get("papers", []))
 
 
 def _potential(facts: Mapping[str, Any], fitting: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -236,6 +238,15 @@ def _pool(
     names = [fragment["name"] for fragment in recipe.get("nmer", {}).get("fragments", ())]
     if "water" in names and all(name in FORCE_FIELDS and FORCE_FIELDS.get(name).typed for name in fields):
         yield "TIP4P/2005f", "tip4p-2005f"
+
+
+def _of_system(engines: Mapping[str, str], papers: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the papers of a simulation or of a check: those that it names, and those of its programs."""
+    for name, key in (("LAMMPS", "lammps"), ("OpenMM", "openmm"), ("PLUMED", "plumed"), ("mdtraj", "mdtraj")):
+        if key in engines:
+            yield name, key
+    for key in papers:
+        yield _papers().get(key, {}).get("subject", key), key
 
 
 def _declared(registry: Registry[Any], value: Any) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from potentials.errors import InputError
 from recipes.load import flattened, recipe_of_text
-from storage.attributes import content_of
+from storage.attributes import OF_SYSTEMS, content_of
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model
 from storage.records import TEST, TRAIN
@@ -45,6 +45,8 @@ def difference(store: Store, left: Version, right: Version) -> dict[str, Any]:
 
 
 def _difference(store: Store, left: Version, right: Version) -> dict[str, Any]:
+    if left.kind in OF_SYSTEMS:
+        return _of_systems(left, right)
     chains = chain(store, left), chain(store, right)
     found: dict[str, Any] = {
         "left": left.ref,
@@ -67,6 +69,35 @@ def _difference(store: Store, left: Version, right: Version) -> dict[str, Any]:
     return found
 
 
+def _of_systems(left: Version, right: Version) -> dict[str, Any]:
+    """Compare two trajectories or two checks: the potentials of both, their settings and programs, their facts."""
+    attributes = left.attributes(), right.attributes()
+    below = [{(i["kind"], i["ref"].partition("@")[0]): i for i in a["inputs"]} for a in attributes]
+    made_from = []
+    for key in dict.fromkeys((*below[0], *below[1])):
+        one, two = (inputs.get(key) for inputs in below)
+        refs = {"left": one["ref"] if one else None, "right": two["ref"] if two else None}
+        made_from.append({"kind": key[0], **refs, "same": bool(one and two and one["key"] == two["key"])})
+    settings, programs, facts = (
+        _changes(*(flattened(read(a)) for a in attributes))
+        for read in (lambda a: tomllib.loads(a["recipe"]), lambda a: a["engines"], lambda a: a["facts"])
+    )
+    found: dict[str, Any] = {
+        "left": left.ref,
+        "right": right.ref,
+        "kind": left.kind,
+        "made_from": made_from,
+        "recipe": settings,
+        "programs": [{"stage": left.kind, **row} for row in programs],
+        "facts": facts,
+    }
+    if left.kind == "trajectory":
+        found["frames"] = {"left": left.length("positions"), "right": right.length("positions")}
+        names = ("replica_frames", "steps", "positions", "velocities", "energy")
+        found["same_frames"] = all(np.array_equal(left.column(name), right.column(name)) for name in names)
+    return found
+
+
 def chain(store: Store, version: Version) -> Chain:
     """Return a version and what it was made from, as far as the store has it, by kind."""
     found = {version.kind: version}
@@ -78,7 +109,7 @@ def chain(store: Store, version: Version) -> Chain:
 
 def _made_from(left: Chain, right: Chain) -> list[dict[str, Any]]:
     found = []
-    for kind in KINDS[:-1]:
+    for kind in (k for k in KINDS if k != "validation"):
         one, two = left.get(kind), right.get(kind)
         if one or two:
             refs = {"left": one.ref if one else None, "right": two.ref if two else None}

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from potentials.errors import InputError
-from storage.attributes import FOLDERS, KINDS, NewerError, allowed_name, is_input
+from storage.attributes import FOLDERS, KIND_OF, KINDS, NewerError, allowed_name, is_input
 from storage.durable import write_bytes
 from storage.foreign import Entry, look_at
 from storage.version import Version
@@ -226,7 +226,7 @@ def _of_row(store: Path, name: str, row: list[Any]) -> tuple[At, Entry]:
     """Return the entry of a row of the index file; raises ValueError if the row is not valid."""
     *at, key, created, inputs, passed = row
     folder, nmer, file = name.split("/")
-    kind, number = folder[:-1], number_of(file)
+    kind, number = KIND_OF.get(folder, ""), number_of(file)
     named = {"kind": kind, "nmer": nmer, "number": number, "key": key, "created": created}
     if (
         len(at) != 4

@@ -12,7 +12,7 @@ from potentials.arrays import Floats
 from recipes.load import flattened, recipe_of_text
 from recipes.schema.section import Section
 from recipes.stages import STAGE
-from storage.attributes import content_of
+from storage.attributes import OF_SYSTEMS, content_of
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model
 from storage.keys import digest
@@ -22,7 +22,7 @@ from storage.tags import Tag, read_tags, tags_of
 from storage.version import Version
 
 SECTIONS = {"physics": ()} | {stage.makes: stage.sections for stage in STAGE.values()}
-"""The sections of the recipe that decide each kind of version."""
+"""The sections of the recipe that decide each kind of version; all of it those of systems."""
 
 SEEDS_SHOWN = 12
 """Most seeds named in the printed tree; JSON has all of them."""
@@ -63,7 +63,7 @@ def _node(store: Store, version: Version, tags: tuple[Tag, ...], labels: bool) -
             "tags": tags_of(version, tags),
             "engines": attributes["engines"],
             "facts": attributes["facts"],
-            "recipe": {name: recipe[name] for name in SECTIONS[version.kind] if name in recipe},
+            "recipe": {name: recipe[name] for name in SECTIONS.get(version.kind, recipe) if name in recipe},
             "not_default": _set_in_recipe(version.kind, attributes["recipe"]),
         }
         if version.kind == "potential":
@@ -156,7 +156,12 @@ def label_list(store: Store, dataset: Version) -> list[dict[str, Any]]:
 
 
 def _set_in_recipe(kind: str, text: str) -> dict[str, Any]:
-    """Return what a version's sections of the recipe say other than the defaults, by dotted key."""
+    """Return what a version's sections of the recipe say other than the defaults, by dotted key.
+
+    A trajectory and a check have settings that are no recipe: all of them are returned.
+    """
+    if kind in OF_SYSTEMS:
+        return flattened(tomllib.loads(text))
     try:
         recipe = recipe_of_text(text)
     except ValueError:  # imported data have no whole recipe
@@ -190,7 +195,7 @@ def _about(node: dict[str, Any]) -> Iterator[str]:
     """Yield the lines about a version itself."""
     if node["engines"]:
         yield "with " + ", ".join(f"{name} {number}" for name, number in sorted(node["engines"].items()))
-    told = ("protocol", "protocol_id", "labels", "cpu_seconds", "parent") if "labels" in node else ()
+    told = ("protocol", "protocol_id", "labels", "cpu_seconds", "parent") if "labels" in node else ("start",)
     facts = [
         f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}"
         for k, v in node["facts"].items()

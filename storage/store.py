@@ -1,7 +1,8 @@
 """The store: a folder of immutable versions, and the references and keys by which they are found.
 
 Layout: ``nmer-store.json`` marks the folder and its format; ``pools/``, ``selections/``, ``datasets/``,
-``potentials/``, and ``validations/`` hold ``<n-mer>/<number>.h5``, and ``<number>.removed`` where one was removed;
+``physics/``, ``potentials/``, and ``validations/`` hold ``<n-mer>/<number>.h5``; ``trajectories/`` and ``checks/``
+``<system>/<number>.h5``; each has ``<number>.removed`` where one was removed;
 ``tags.json`` holds the names people gave to versions; ``labels/`` the ledger and its spool;
 ``reports/<n-mer>@<number>/`` the page, the plot, and the expanded recipe; ``scratch/`` what a run resumes from;
 ``densities/`` those that physics parameters are derived from;
@@ -22,7 +23,7 @@ from typing import Any
 from potentials.errors import InputError
 from potentials.pip.potential import Potential
 from storage import tags
-from storage.attributes import FOLDERS, NewerError, allowed_name, check_format
+from storage.attributes import FOLDERS, OF_SYSTEMS, NewerError, allowed_name, check_format
 from storage.citations import citation_text, licence_of
 from storage.contents import potential_from_version
 from storage.durable import clear_temporaries, disk_errors, write_text
@@ -170,7 +171,8 @@ class Store:
         The caller holds the store's writer lock.
         """
         if wanted := allowed_name("nmer", nmer):
-            raise InputError(f"an n-mer cannot be called '{nmer[:120]}' in a store; allowed: {wanted}")
+            what = "a system" if kind in OF_SYSTEMS else "an n-mer"
+            raise InputError(f"{what} cannot be called '{nmer[:120]}' in a store; allowed: {wanted}")
         present = self.find(kind, key, nmer)
         if present is not None:
             return present

@@ -12,6 +12,8 @@ from nmer.cli.output import print_json, print_table
 def diff(left: str, right: str, *, store: StorePath = None, json: Json = False) -> int:
     """Show what differs between two versions of one kind: recipe, programs, data, errors, parameters, terms.
 
+    Of two trajectories or checks these are the potentials, the settings, the programs, and the facts.
+
     Parameters
     ----------
     left, right
@@ -38,7 +40,11 @@ def diff(left: str, right: str, *, store: StorePath = None, json: Json = False) 
     programs = [_row(f"{row['stage']}: {row['key']}", row) for row in found["programs"]]
     _section("programs", head, programs, "the same")
     if "frames" in found:
-        _section("pool", head, [_row("frames", found["frames"])])
+        _section(found["kind"], head, [_row("frames", found["frames"])])
+    if "same_frames" in found:
+        print(f"\nframes, velocities and energies: {'the same' if found['same_frames'] else 'differ'}")
+    if "facts" in found:
+        _section("facts", head, [_row(row["key"], row) for row in found["facts"]], "the same")
     if "data" in found:
         _print_data(found["data"])
     if "errors" in found:

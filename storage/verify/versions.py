@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from potentials.errors import InputError
 from potentials.physics.parameters import COLUMNS
 from recipes.load import recipe_of_text
 from recipes.schema.recipe import Recipe
@@ -23,6 +24,7 @@ from storage.contents import nmer_model
 from storage.imported import imported_key
 from storage.keys import digest, selection_inputs, stage_digest, stage_format
 from storage.physics import derived_of_version, physics_key
+from storage.trajectories import read_trajectories, trajectory_key
 from storage.version import Version, open_version
 
 STAGE_OF = {stage.makes: stage for stage in STAGE.values()}
@@ -141,7 +143,12 @@ def _content(version: Version) -> Iterator[tuple[str, str]]:
         if name == "split" and not np.isin(values, (0, 1)).all():
             yield name, "holds something else than 0 and 1"
         if name == "positions" and values.ndim != 3:
-            yield name, "is not (configuration, atom, xyz)"
+            yield name, "is not (configuration or frame, atom, xyz)"
+    if version.kind == "trajectory":
+        try:
+            read_trajectories(version)
+        except InputError as error:
+            yield "", in_words(error)
     if "ids" in names and "positions" in names:
         nmer = nmer_model(version.attributes()).build(version.nmer)
         expected = configuration_ids(nmer, version.column("positions"))
@@ -161,6 +168,11 @@ def recomputed_key(version: Version) -> tuple[str, str]:
         return imported_key(arrays, nmer_model(attributes)), ""
     if version.kind == "physics":
         return physics_key(derived_of_version(version)), ""
+    if version.kind == "trajectory":
+        below = [made_from["key"] for made_from in attributes["inputs"]]
+        return trajectory_key(attributes["recipe"], below, attributes["facts"]["start"]), ""
+    if version.kind == "check":
+        return digest(attributes["facts"]["decided_by"]), ""
     try:
         recipe, written = recipe_of_text(attributes["recipe"]), tomllib.loads(attributes["recipe"])
     except ValueError as error:

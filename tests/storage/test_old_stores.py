@@ -154,10 +154,12 @@ def test_nothing_that_is_stored_is_unpickled_or_executed(room: str) -> None:
 def test_every_array_of_a_new_store_says_what_it_is(tmp_path: Path) -> None:
     from tests.storage.bundled import small_family
     from tests.storage.test_physics import derived
+    from tests.storage.test_trajectories import add_check, add_trajectory, some
 
     store = small_family(tmp_path)
     with store.writing():
         write_physics(store, "toy", derived())
+    add_check(store, add_trajectory(store, [some()], store.resolve("toy@1")))
     assert {v.kind for v in store.versions()} == set(KINDS)
     for version in store.versions():
         with h5py.File(version.path) as file:
