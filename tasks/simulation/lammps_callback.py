@@ -14,8 +14,11 @@ import numpy as np
 from potentials.arrays import Floats, Ints
 from potentials.compiled import AtAddress, carray, cfunc
 
-FUNCTION, DATA, PROGRAM, NAME, SET_ENERGY, SET_VIRIAL, ATOMS, TAG_BYTES, STATUS, SELF, HEADER = range(11)
-"""Places of the whole numbers: addresses, the number of atoms, bytes of a tag, and what went wrong."""
+FUNCTION, DATA, PROGRAM, NAME, SET_ENERGY, SET_VIRIAL, ATOMS, TAG_BYTES, STATUS, STEP, SELF, HEADER = range(12)
+"""Places of the whole numbers: addresses, the number of atoms, bytes of a tag, what went wrong, and at which step.
+
+After an error nothing is evaluated any more, so that the positions remain those of that step.
+"""
 
 LOST, NOT_FINITE = 1, 2
 """What can go wrong: not all atoms are in this process; the energy is not a number."""
@@ -33,6 +36,12 @@ def shared_memory(natoms: int) -> Ints:
     return memory
 
 
+def positions_of(memory: Ints) -> Floats:
+    """Return the positions that were evaluated last, (n, 3), Angstrom."""
+    n = int(memory[ATOMS])
+    return memory[HEADER + 1 : HEADER + 1 + 3 * n].view(np.float64).reshape(n, 3).copy()
+
+
 def unit_of(memory: Ints) -> Floats:
     """Return a view of the unit of energy of the program, kcal/mol."""
     return memory[HEADER : HEADER + 1].view(np.float64)
@@ -48,9 +57,9 @@ def callback(pointer, step, nlocal, tags, x, f):  # type: ignore[no-untyped-def]
     numbers = carray(pointer, (HEADER + 1 + 6 * n + 15,), np.float64)
     unit, at = numbers[HEADER], HEADER + 1
     energy = math.nan
-    if nlocal != n:
-        header[STATUS] = LOST
-    else:
+    if header[STATUS] == 0 and nlocal != n:
+        header[STATUS], header[STEP] = LOST, step
+    if header[STATUS] == 0:
         small, large = carray(tags, (n,), np.int32), carray(tags, (n,), np.int64)
         places = carray(x[0], (nlocal, 3))
         for i in range(n):
@@ -60,7 +69,7 @@ def callback(pointer, step, nlocal, tags, x, f):  # type: ignore[no-untyped-def]
         first = header[SELF] + 8 * at
         energy = evaluate(header[FUNCTION], (header[DATA], first, first + 24 * n, first + 48 * n)) / unit
         if not math.isfinite(energy):
-            header[STATUS] = NOT_FINITE
+            header[STATUS], header[STEP] = NOT_FINITE, step
         forces, slopes, virial = carray(f[0], (nlocal, 3)), at + 3 * n, at + 6 * n
         for i in range(n):
             atom = (np.int64(small[i]) if header[TAG_BYTES] == 4 else large[i]) - 1

@@ -72,12 +72,22 @@ class Attached:
         if self._error is not None:
             raise self._error
         status = int(self._memory[kernel.STATUS])
-        if status:
+        if status == kernel.LOST:
             raise StageError(
                 "LAMMPS divided the atoms among several processes, or lost some; allowed: all atoms in one"
-                if status == kernel.LOST
-                else "the potential has no energy at a step of LAMMPS: the geometry is outside of its range"
             )
+        if status:
+            evaluate_in_box(self._potential, kernel.positions_of(self._memory)[None], None)  # raises the reason
+            raise StageError(
+                "the potential has no energy at a step of LAMMPS: the geometry is outside of its range"
+            )
+
+    @property
+    def failed_at(self) -> int | None:
+        """LAMMPS' step whose error `check` raises; None if there is none."""
+        if self._error is None and not self._memory[kernel.STATUS]:
+            return None
+        return int(self._memory[kernel.STEP])
 
     def _install(self, address: tuple[int, int]) -> None:
         """Give LAMMPS the compiled callback, and that the addresses which it needs."""
@@ -100,15 +110,16 @@ class Attached:
         finally:
             install.argtypes = kinds
 
-    def _evaluate(self, _caller: Any, _step: int, nlocal: int, tag: Ints, x: Floats, f: Floats) -> None:
+    def _evaluate(self, _caller: Any, step: int, nlocal: int, tag: Ints, x: Floats, f: Floats) -> None:
         """Evaluate in Python."""
         n = len(self._potential.symbols)
         energy, virial = np.nan, np.full((3, 3), np.nan)
         f[:nlocal] = np.nan
         try:
-            if nlocal != n:
-                self._memory[kernel.STATUS] = kernel.LOST
-            elif self._error is None:
+            failed = self.failed_at is not None
+            if not failed and nlocal != n:
+                self._memory[kernel.STATUS], self._memory[kernel.STEP] = kernel.LOST, step
+            elif not failed:
                 atoms = np.ravel(tag)[:n].astype(np.int64) - 1
                 positions = np.empty((1, n, 3))
                 positions[0, atoms] = x[:n]
@@ -118,6 +129,7 @@ class Attached:
                 if found.virial is not None:
                     virial = -(found.virial[0] + found.virial[0].T) / (2 * self._unit)
         except Exception as error:  # whatever it is, LAMMPS would ignore it
+            self._memory[kernel.STEP] = step
             self._error = error if isinstance(error, NmerError) else StageError(f"potential: {error!r}")
         self._program.fix_external_set_energy_global(self._name, energy)
         self._program.fix_external_set_virial_global(self._name, [virial[a, b] for a, b in ORDER])

@@ -1,0 +1,287 @@
+"""Molecular dynamics with a potential: replicas in lockstep, in segments from which a killed run continues."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from potentials.arrays import Floats
+from potentials.errors import StageError
+from potentials.evaluation import Evaluable
+from potentials.systems.system import System
+from recipes.chemistry.molecules import Molecule
+from storage.trajectories import Trajectory, start_digest
+from tasks.simulation.metadynamics import Metadynamics, Walker
+from tasks.simulation.segment import run_segment
+from tasks.simulation.segments import Segments
+from tasks.simulation.settings import SimulationSettings
+from tasks.simulation.start import (
+    Start,
+    degrees_of_freedom,
+    first_velocities,
+    minimized,
+    seed_of,
+    temperature_of,
+)
+from tasks.simulation.states import Segment, State
+
+Told = Callable[[int, int], None]
+"""Is called with the number of steps of all replicas that are done, and that there are to do."""
+
+
+class SimulationStoppedError(StageError):
+    """The potential has stopped a simulation: it had no energy at a step.
+
+    Attributes
+    ----------
+    trajectories
+        Every replica, with the frames up to there.
+    stopped
+        Of each replica why it was stopped, with the step; empty for those that have ended.
+    """
+
+    def __init__(self, trajectories: list[Trajectory], stopped: Sequence[str]) -> None:
+        self.trajectories, self.stopped = trajectories, tuple(stopped)
+        some = [f"replica {n} was stopped at {why}" for n, why in enumerate(stopped) if why]
+        super().__init__("; ".join(some))
+
+
+def simulate(
+    model: Evaluable,
+    start: System | Molecule | Floats,
+    settings: SimulationSettings,
+    *,
+    folder: Path | None = None,
+    bias: Metadynamics | None = None,
+    potentials: Any = None,
+    told: Told | None = None,
+    threads: int | None = None,
+) -> list[Trajectory]:
+    """Run molecular dynamics in LAMMPS and return a trajectory for each replica.
+
+    Parameters
+    ----------
+    model
+        The potential. One in vacuum with a ``c_address()`` is called by compiled code alone. What it is made of
+        must not change during the run; each replica has its own `trajectory()` of it.
+    start
+        A system; a molecule with a geometry; or positions, (atoms, 3) or (replicas, atoms, 3), Angstrom.
+    settings
+        The settings.
+    folder
+        Where the segments are kept. A run that was killed continues from them, and one that has ended is read; its
+        trajectory is the same in every bit as that of a run that was not interrupted. None: a temporary folder.
+    bias
+        Metadynamics; the replicas are walkers that share their hills.
+    potentials
+        What identifies the potential, as values for JSON: a folder with segments of another one is refused.
+    told
+        Called with the number of steps done, from any thread.
+    threads
+        Replicas that run at a time; default: as many as there are processors.
+
+    Raises
+    ------
+    SimulationStoppedError
+        If the potential had no energy, or one that is not finite, at a step; it has the frames up to there. Other
+        replicas are run to their ends before.
+    InputError
+        If LAMMPS is missing, the atoms, the cell or the bias do not fit, or the folder has another simulation.
+    """
+    begin = Start.of(model, start, settings.replicas)
+    if settings.ensemble == "npt" and begin.vectors is None:
+        raise StageError("npt needs a cell; allowed in vacuum: nve, nvt")
+    if bias is not None:
+        bias.check(len(begin.symbols), settings.temperature, settings.ensemble, begin.vectors)
+    if folder is None:
+        with TemporaryDirectory(prefix="nmer-simulation-") as temporary:
+            return _Run(model, begin, settings, Path(temporary), bias, potentials, told, threads).whole()
+    return _Run(model, begin, settings, folder, bias, potentials, told, threads).whole()
+
+
+class _CancelledError(Exception):
+    """The main thread has ended, so that the others shall too."""
+
+
+class _Run:
+    """One simulation: all of its replicas."""
+
+    def __init__(
+        self,
+        model: Evaluable,
+        start: Start,
+        settings: SimulationSettings,
+        folder: Path,
+        bias: Metadynamics | None,
+        potentials: Any,
+        told: Told | None,
+        threads: int | None,
+    ) -> None:
+        self._model, self._start, self._settings, self._of = model, start, settings, bias
+        self._threads = min(settings.replicas, threads or len(os.sched_getaffinity(0)))
+        digests = [start_digest(start.symbols, x, start.bonds, start.vectors) for x in start.positions]
+        self._segments = Segments(
+            folder,
+            {
+                "settings": settings.content(),
+                "start": digests,
+                "bias": None if bias is None else bias.contents(),
+                "potentials": potentials,
+            },
+        )
+        self._folder, self._told = folder, told
+        self._freedom = degrees_of_freedom(start.of_replica(0), start.vectors is not None, settings.has_bath)
+        self._lock, self._cancelled = Lock(), False
+        self._steps = [0] * settings.replicas
+
+    def whole(self) -> list[Trajectory]:
+        """Run what is missing and return the trajectories."""
+        replicas = range(self._settings.replicas)
+        found = {n: self._segments.read(n) for n in replicas}
+        done = {n: len(found[n]) for n in replicas}
+        stopped = {n: found[n][-1].stopped if found[n] else "" for n in replicas}
+        states = {n: found[n][-1].end if found[n] else None for n in replicas}
+        walkers = self._walkers(found)
+        for n in replicas:
+            self._steps[n] = self._done(done[n], bool(stopped[n]))
+        del found
+        self._tell()
+        for number in range(self._settings.segments):
+            due = [n for n in replicas if done[n] == number and not stopped[n]]
+            if not due:
+                continue
+            for n in due:
+                states[n] = states[n] or self._beginning(n)
+            for n, segment in zip(due, self._side_by_side(due, number, states, walkers), strict=True):
+                walker = walkers.get(n)
+                if walker is not None:
+                    hills, read = walker.collect()
+                    segment = replace(segment, hills=hills, read=read)
+                self._segments.write(n, number, segment)
+                if walker is not None:
+                    walker.publish()
+                done[n], states[n], stopped[n] = number + 1, segment.end, segment.stopped
+                self._steps[n] = self._done(done[n], bool(stopped[n]))
+            self._tell()
+        trajectories = [self._trajectory(n) for n in replicas]
+        if any(stopped.values()):
+            raise SimulationStoppedError(trajectories, list(stopped.values()))
+        return trajectories
+
+    def _walkers(self, found: dict[int, list[Segment]]) -> dict[int, Walker]:
+        """Return the bias of each replica as it was at its last segment's end."""
+        if self._of is None:
+            return {}
+        return {
+            n: Walker(
+                self._of,
+                self._start.masses,
+                self._settings.timestep,
+                self._start.vectors,
+                self._folder / "hills",
+                self._settings.replicas,
+                n,
+                [one.hills for one in segments],
+                segments[-1].read if segments else None,
+            )
+            for n, segments in found.items()
+        }
+
+    def _side_by_side(
+        self, due: list[int], number: int, states: dict[int, State | None], walkers: dict[int, Walker]
+    ) -> list[Segment]:
+        """Run a segment of several replicas: LAMMPS and compiled potentials run in threads side by side."""
+
+        def run(n: int) -> Segment:
+            before = self._done(number, False)
+
+            def told(steps: int) -> None:
+                if self._cancelled:
+                    raise _CancelledError
+                self._steps[n] = before + steps
+                self._tell()
+
+            state = states[n]
+            assert state is not None
+            return run_segment(self._model, self._start, self._settings, n, number, state, walkers.get(n), told)
+
+        if self._threads == 1 or len(due) == 1:
+            return [run(n) for n in due]
+        with ThreadPoolExecutor(self._threads) as pool:
+            try:
+                return list(pool.map(run, due))
+            except BaseException:
+                self._cancelled = True
+                raise
+
+    def _beginning(self, replica: int) -> State:
+        """Return the state of a replica before its first step."""
+        start, settings = self._start, self._settings
+        x = start.of_replica(replica)
+        if settings.minimize:
+            x = minimized(self._model, x, start.vectors)
+        seed = seed_of(settings.seed, replica, "velocities")
+        freedom, periodic = self._freedom, start.vectors is not None
+        v = first_velocities(x, start.masses, settings.temperature, freedom, periodic, seed)
+        return State(0, x, v, start.vectors)
+
+    def _done(self, segments: int, stopped: bool) -> int:
+        """Return the steps after some segments; a replica that was stopped counts as done."""
+        settings = self._settings
+        return (
+            settings.steps
+            if stopped
+            else min(segments * settings.frames_of_segment * settings.every, settings.steps)
+        )
+
+    def _tell(self) -> None:
+        if self._told is not None:
+            with self._lock:
+                self._told(sum(self._steps), self._settings.steps * self._settings.replicas)
+
+    def _trajectory(self, replica: int) -> Trajectory:
+        """Return the frames of a replica."""
+        start, settings = self._start, self._settings
+        found = self._segments.read(replica)
+
+        def joined(name: str) -> Any:
+            return np.concatenate([getattr(one, name) for one in found])
+
+        steps, kinetic = joined("steps"), joined("kinetic")
+        ends = [one.end for one in found if one.end is not None]
+        vectors = None if start.vectors is None else joined("vectors")
+        if vectors is not None and settings.ensemble != "npt":
+            vectors = vectors[:1]
+        hills = [one.hills for one in found if one.hills.size]
+        width = 3 + (len(self._of.cvs) if self._of is not None else 0)
+        names = list(dict.fromkeys(name for one in found for name in one.shares))
+        return Trajectory(
+            symbols=start.symbols,
+            bonds=start.bonds,
+            masses=start.masses,
+            steps=steps,
+            times=steps * settings.timestep,
+            positions=joined("positions"),
+            velocities=np.array([end.velocities for end in ends]).reshape(-1, len(start.symbols), 3),
+            velocity_steps=np.array([end.step for end in ends], dtype=np.int64),
+            energy=joined("energy"),
+            kinetic=kinetic,
+            temperature=temperature_of(kinetic, self._freedom),
+            vectors=vectors,
+            bias=None if self._of is None else joined("bias"),
+            hills=None if self._of is None else np.concatenate([np.zeros((0, width)), *hills]),
+            contributions={
+                name: np.concatenate([one.shares.get(name, np.zeros(len(one.steps))) for one in found])
+                for name in names
+            },
+            replica=replica,
+            seed=settings.seed,
+        )
