@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import numpy as np
+
 from potentials.errors import InputError
 from recipes.registry import Need, Registry
 from recipes.schema.section import Section
@@ -21,6 +23,14 @@ from tasks.plot import Plot
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 """Names of checks and of figures."""
+
+COLUMN = re.compile(
+    r"(?=.{1,60}$)[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*(\.[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*)?"
+)
+"""Names of columns, with their table in front."""
+
+MOST_COLUMNS = 64
+"""Largest number of columns; more belong into a table with a column that says what each row is of."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +105,11 @@ class Findings:
         Its figures.
     data
         Arrays by name, as they are stored and written to CSV; those of one table have the same length and names
-        that begin alike, ``surface.phi`` and ``surface.psi``. Plots are drawn from them alone.
+        that begin alike, ``surface.phi`` and ``surface.psi``: letters, digits, single dashes and
+        underscores, and the dot. At most `MOST_COLUMNS`. Plots are drawn from them alone.
     facts
-        Plain values for JSON that the plots need: the name of the reference, lengths of simulations.
+        Plain values for JSON that the plots need: the name of the reference, lengths of simulations. NumPy's
+        numbers and arrays become numbers and lists, tuples become lists, and what is not finite None.
     notes
         Sentences: what was run shorter than wanted and how long all of it would take; what was left out, and why.
     seconds
@@ -106,7 +118,8 @@ class Findings:
     Raises
     ------
     ValueError
-        If two figures have one name, or columns of one table have different numbers of rows.
+        If two figures have one name, columns have names that are not allowed, are too many, or of one table have
+        different numbers of rows.
     """
 
     results: tuple[Result, ...]
@@ -119,6 +132,11 @@ class Findings:
         twice = [name for name, count in Counter(one.name for one in self.results).items() if count > 1]
         if twice:
             raise ValueError(f"several results are called {', '.join(twice)}")
+        if wrong := [name for name in self.data if not COLUMN.fullmatch(name)]:
+            raise ValueError(f"the column '{wrong[0]}' is not called as columns are")
+        if len(self.data) > MOST_COLUMNS:
+            raise ValueError(f"there are {len(self.data)} columns; allowed: up to {MOST_COLUMNS}")
+        object.__setattr__(self, "facts", plain(self.facts))
         for table, columns in self.tables().items():
             if len({len(column.values) for column in columns.values()}) > 1:
                 raise ValueError(f"columns of the table '{table}' have different numbers of rows")
@@ -136,6 +154,21 @@ class Findings:
             table, dot, own = name.partition(".")
             found.setdefault(table, {})[own if dot else table] = column
         return found
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON gives it back; a number that is not finite is None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    raise ValueError(f"{value!r} is not a plain value")
 
 
 Told = Callable[[int, int], None]
