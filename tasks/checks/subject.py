@@ -20,7 +20,9 @@ from recipes.families import family as members_of
 from storage.canonical import digest
 from storage.store import Store
 from storage.version import Version
+from tasks.checks.status import fingerprint
 from tasks.sums.make import sum_potential
+from tasks.sums.versions import versions_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,15 +148,24 @@ class Subject:
         return dict(self._potentials)
 
     @cached_property
-    def _potentials(self) -> dict[str, Potential]:
-        found: dict[str, Any] = {}
-        for molecule in self.molecules:
-            found |= self.sum_of(molecule).potentials
+    def _sums(self) -> dict[str, ManyBodyPotential]:
+        found = {molecule: self.sum_of(molecule) for molecule in self.molecules}
         if self.system is not None:
-            found |= self.sum_of(self.system).potentials
+            found[self.system.name] = self.sum_of(self.system)
         if not found:
             raise InputError(f"{self.name} has no molecules; allowed: a family with test molecules, or a system")
         return found
+
+    @cached_property
+    def _potentials(self) -> dict[str, Potential]:
+        found: dict[str, Any] = {}
+        for model in self._sums.values():
+            found |= model.potentials
+        return found
+
+    def fingerprints(self) -> list[dict[str, Any]]:
+        """Return what tells the sums that are tested from others, see `tasks.checks.status.fingerprint`."""
+        return [fingerprint(model) for model in self._sums.values()]
 
     def versions(self) -> dict[str, Version]:
         """Return the version of each potential by the name of its n-mer.
@@ -164,7 +175,11 @@ class Subject:
         InputError
             If potentials are missing, or one is not a version of the store.
         """
-        return {name: self.store.resolve(one.name) for name, one in self.potentials().items()}
+        return dict(self._versions)
+
+    @cached_property
+    def _versions(self) -> dict[str, Version]:
+        return versions_of(self.potentials(), self.store)
 
     def pinned(self) -> Subject:
         """Return the same with the potentials that are the newest now, loaded once."""
