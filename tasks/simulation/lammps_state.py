@@ -1,7 +1,7 @@
 """LAMMPS at a state of a simulation, the commands of its ensemble, and the state at which it is later.
 
-LAMMPS' constants in units real (``boltz``, ``mvv2e``, ``nktv2p``) differ from CODATA 2018, by 1.2e-6 of their value
-at most: so does the temperature of its thermostats.
+LAMMPS' constants in units real (``boltz``, ``mvv2e``, ``nktv2p``) differ from CODATA 2018, by 1.2e-6 of their
+value at most: so does the temperature of its thermostats.
 """
 
 from __future__ import annotations
@@ -78,9 +78,7 @@ def _scratch() -> Iterator[Path]:
 
 
 @contextmanager
-def lammps_at(
-    start: Start, settings: SimulationSettings, replica: int, number: int, state: State
-) -> Iterator[Any]:
+def lammps_at(start: Start, settings: SimulationSettings, state: State) -> Iterator[Any]:
     """Open LAMMPS with the atoms of a state, without forces."""
     if lack := LAMMPS.lack():
         raise MissingProgramError(f"a simulation {lack}")

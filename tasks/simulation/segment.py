@@ -82,7 +82,7 @@ def run_segment(
     frames = _Frames(start, settings)
     stopped, end = "", None
     along = model.trajectory() if hasattr(model, "trajectory") else model
-    with lammps_at(start, settings, replica, number, state) as program:
+    with lammps_at(start, settings, state) as program:
         held = attach_to_lammps(program, along)
         if bias is not None:
             bias.attach(program)
