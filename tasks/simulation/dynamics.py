@@ -146,6 +146,8 @@ class _Run:
         """Run what is missing and return the trajectories."""
         replicas = range(self._settings.replicas)
         found = {n: self._segments.read(n) for n in replicas}
+        if self._of is not None:
+            found = self._in_step(found)
         done = {n: len(found[n]) for n in replicas}
         stopped = {n: found[n][-1].stopped if found[n] else "" for n in replicas}
         states = {n: found[n][-1].end if found[n] else None for n in replicas}
@@ -176,17 +178,35 @@ class _Run:
             raise SimulationStoppedError(trajectories, list(stopped.values()))
         return trajectories
 
+    def _in_step(self, found: dict[int, list[Segment]]) -> dict[int, list[Segment]]:
+        """Return the segments of walkers, and remove those that others are too far behind.
+
+        Walkers exchange hills in the order of their numbers, after each segment. Only a damaged file can leave
+        them in another state, in which they would read hills that were not there at that time.
+        """
+        every = self._settings.segments
+        counts = {n: every if some and some[-1].stopped else len(some) for n, some in found.items()}
+        least, ahead, kept = min(counts.values()), True, {}
+        for n, some in found.items():
+            ahead = ahead and counts[n] > least
+            kept[n] = some[: least + ahead]
+            self._segments.cut(n, len(kept[n]))
+        return kept
+
     def _walkers(self, found: dict[int, list[Segment]]) -> dict[int, Walker]:
         """Return the bias of each replica as it was at its last segment's end."""
         if self._of is None:
             return {}
+        folder = self._folder / "hills"
+        for path in folder.glob("HILLS.*"):
+            path.unlink()  # each walker writes its hills again, those of its segments
         return {
             n: Walker(
                 self._of,
                 self._start.masses,
                 self._settings.timestep,
                 self._start.vectors,
-                self._folder / "hills",
+                folder,
                 self._settings.replicas,
                 n,
                 [one.hills for one in segments],

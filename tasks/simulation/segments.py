@@ -76,6 +76,12 @@ class Segments:
                 path.unlink()
         return found
 
+    def cut(self, replica: int, count: int) -> None:
+        """Remove all segments of a replica but the first `count`."""
+        for path in self._of(replica).glob("segment-*.npz"):
+            if path.name >= _name(count):
+                path.unlink()
+
     def write(self, replica: int, number: int, segment: Segment) -> None:
         """Write a segment, and return when it is on the disk."""
         arrays: dict[str, Any] = {name: getattr(segment, name) for name in PLAIN}
