@@ -94,7 +94,7 @@ class ProgressLine:
         text = f"{self.stage:<10} {self.done:>7} of {self.total} {self.unit}, {self.failed} failed, {left} left"
         fresh = ended - (self._first or 0)
         if left and fresh > 0:
-            text += f", about {_duration((time.monotonic() - self._start) / fresh * left)} to go"
+            text += f", about {duration((time.monotonic() - self._start) / fresh * left)} to go"
         return text
 
     def _show(self) -> None:
@@ -135,7 +135,8 @@ def _bars_on(stream: TextIO) -> Iterator[Progress]:
         del _displays[stream]
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time in words: ``2 h 05 min``, ``3 min 20 s``, ``12 s``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -48,6 +48,7 @@ COMMANDS = {
     },
     "Potentials": {
         "sum": ("sum_command:sum_", "Add up the potentials of a molecule's n-mers."),
+        "check": ("check_command:check", "Measure the gates and checks of a sum."),
         "drive": ("drive_command:drive", "Let i-PI move a molecule with a sum."),
         "export": ("exchange_commands:export", "Write a potential or dataset for other programs."),
         "ramachandran": ("plot_commands:ramachandran", "Compare the sum for alanine dipeptide with xTB."),

@@ -39,3 +39,17 @@ def numbers_of(option: str, text: str) -> list[int]:
         raise InputError(
             f"{option} is '{text}'; it takes whole numbers separated by commas, for example 5,3"
         ) from None
+
+
+def pair_of(text: str) -> tuple[str, str]:
+    """Return the n-mer and the reference of a text such as ``ch=ch@2``.
+
+    Raises
+    ------
+    InputError
+        If it is something else.
+    """
+    name, equals, ref = text.partition("=")
+    if not (name and equals and ref) or ref.endswith((".h5", ".json")):
+        raise InputError(f"--use is '{text}'; it takes N-MER=REFERENCE of the store, for example ch=ch@2")
+    return name, ref

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
-from nmer.cli.options import Json, StorePath
+from nmer.cli.options import Json, StorePath, pair_of
 from nmer.cli.output import Column, check_new, print_json, print_rows
 from potentials.errors import InputError
 
@@ -54,8 +54,9 @@ def sum_(
 ) -> int:
     """Add up the potentials of a molecule's n-mers, with V_phys beneath, and list what the sum is made of.
 
-    The potentials are the newest of the store. Potentials that were fitted over different V_phys are refused. In
-    Python: nmer.sum_potential, or nmer.load_sum of the file.
+    The potentials are the newest of the store. Potentials that were fitted over different V_phys are refused. The
+    last line says whether the sum is released, which nmer check decides. In Python: nmer.sum_potential, or
+    nmer.load_sum of the file.
 
     Examples
     --------
@@ -66,10 +67,11 @@ def sum_(
     from recipes.chemistry.molecules import read_molecule
     from recipes.chemistry.systems import molecule_of, read_system
     from storage.store import Store
+    from tasks.checks.status import status_of_sum
     from tasks.sums.files import contents_of, write_sum
     from tasks.sums.make import sum_potential, with_waters
 
-    chosen = dict(_pair(text) for text in use)
+    chosen = dict(pair_of(text) for text in use)
     if out is not None:
         check_new(out)
     system = None if water is None or waters else read_system(molecule)
@@ -95,7 +97,8 @@ def sum_(
     if out is not None:
         write_sum(out, contents)
     if json:
-        return print_json(contents | {"energies": energies, "unknown": unknown})
+        status = status_of_sum(model, opened).status
+        return print_json(contents | {"status": status, "energies": energies, "unknown": unknown})
     columns: dict[str, Column] = {"n-mer": "nmer", "occurrences": _times, "potential": "ref"}
     columns |= {"status": "status", "quality": lambda r: "; ".join(r["remarks"]) or None}
     print_rows(contents["potentials"], columns)
@@ -115,13 +118,6 @@ def sum_(
 def _times(row: dict[str, Any]) -> str | int:
     """Return how often an n-mer occurs, if that is the same in every configuration."""
     return "by distance" if row.get("near") else int(row["occurrences"])
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, ref = text.partition("=")
-    if not (name and equals and ref) or ref.endswith((".h5", ".json")):
-        raise InputError(f"--use is '{text}'; it takes N-MER=REFERENCE of the store, for example ch=ch@2")
-    return name, ref
 
 
 def _energies(

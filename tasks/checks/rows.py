@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recipes.schema.gates import GATES
 from tasks.checks.run import Outcome
 from tasks.checks.subject import Subject
 
@@ -22,6 +23,7 @@ def member_rows(subject: Subject) -> list[Row]:
         gates = [] if verdict is None else verdict.attributes()["facts"].get("gates", [])
         for gate in gates:
             about = {name: gate.get(name) for name in ("value", "limit", "passed", "meaning")}
+            about["at_least"] = gate["name"] in GATES and GATES.get(gate["name"]).at_least
             advice = (
                 "" if gate.get("passed") else f"sample or label more of {nmer}: see the report of {version.ref}"
             )
@@ -50,6 +52,43 @@ def outcome_rows(outcome: Outcome) -> list[Row]:
             _row(name, check.gate and one.limit is not None, at_least=one.at_least, **about, advice=advice)
         )
     return rows
+
+
+def verdict_document(
+    subject: Subject, outcomes: Sequence[Outcome], files: Mapping[str, Sequence[str]] | None = None
+) -> Row:
+    """Return everything that is known of a subject, as ``nmer check --json`` prints it.
+
+    Parameters
+    ----------
+    subject
+        The subject.
+    outcomes
+        What its checks gave.
+    files
+        Plots and tables of each check by its name.
+
+    Returns
+    -------
+    ``gates`` and ``checks`` have a row for each figure with ``name``, ``value``, ``limit``, ``at_least``,
+    ``passed``, ``meaning``, ``advice`` and ``why``; ``measured`` has one for each check with its version, time,
+    notes and files; ``status`` and ``verdict`` are those of the sums.
+    """
+    rows = [row for outcome in outcomes for row in outcome_rows(outcome)]
+    status = subject.status()
+    return {
+        "subject": subject.name,
+        "family": subject.family,
+        "molecules": list(subject.molecules),
+        "system": None if subject.system is None else subject.system.name,
+        "water": subject.water,
+        "potentials": {nmer: version.ref for nmer, version in subject.versions().items()},
+        "status": status.status,
+        "verdict": status.sentence,
+        "gates": [*member_rows(subject), *(row for row in rows if row["gate"])],
+        "checks": [row for row in rows if not row["gate"]],
+        "measured": [summary(one, (files or {}).get(one.check.name, ())) for one in outcomes],
+    }
 
 
 def summary(outcome: Outcome, files: Sequence[str] = ()) -> Row:

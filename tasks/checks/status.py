@@ -90,7 +90,13 @@ def status_of_sum(model: ManyBodyPotential, store: Store | str | Path | None = N
         names = dict.fromkeys(one.name for one in complete if one.keys & keys)
         return SumStatus("released", (f"all of its n-mers are, and all gates of {', '.join(names)} passed",))
     lacking = list(dict.fromkeys(why for one in counting for why in one.lacking(gates)))
-    return SumStatus("candidate", (*(lacking or ["its gates were never run on these potentials"]), advice))
+    return SumStatus("candidate", (*(lacking or ["its gates were not run on these potentials"]), advice))
+
+
+def with_status(model: ManyBodyPotential, store: Store | str | Path | None = None) -> ManyBodyPotential:
+    """Return a sum whose last remark says whether it is released, and why not; see `status_of_sum`."""
+    model.remarks = (*model.remarks, status_of_sum(model, store).sentence)
+    return model
 
 
 def fingerprint(model: ManyBodyPotential) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from recipes.families import family as members_of
 from storage.canonical import digest
 from storage.store import Store
 from storage.version import Version
-from tasks.checks.status import fingerprint
+from tasks.checks.status import SumStatus, fingerprint, status_of_sum
 from tasks.sums.make import sum_potential
 from tasks.sums.versions import versions_of
 
@@ -149,9 +149,13 @@ class Subject:
 
     @cached_property
     def _sums(self) -> dict[str, ManyBodyPotential]:
-        found = {molecule: self.sum_of(molecule) for molecule in self.molecules}
-        if self.system is not None:
-            found[self.system.name] = self.sum_of(self.system)
+        found: dict[str, ManyBodyPotential] = {}
+        loaded: dict[str, Any] = dict(self.use)
+        tested: list[str | System] = [*self.molecules, *([self.system] if self.system is not None else [])]
+        for one in tested:
+            model = replace(self, use=loaded).sum_of(one)
+            loaded |= model.potentials
+            found[one if isinstance(one, str) else one.name] = model
         if not found:
             raise InputError(f"{self.name} has no molecules; allowed: a family with test molecules, or a system")
         return found
@@ -180,6 +184,11 @@ class Subject:
     @cached_property
     def _versions(self) -> dict[str, Version]:
         return versions_of(self.potentials(), self.store)
+
+    def status(self) -> SumStatus:
+        """Return whether its sums are released; the first that is not, if there is one."""
+        found = [status_of_sum(model, self.store) for model in self._sums.values()]
+        return next((one for one in found if one.status != "released"), found[0])
 
     def pinned(self) -> Subject:
         """Return the same with the potentials that are the newest now, loaded once."""

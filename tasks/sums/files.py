@@ -18,6 +18,7 @@ from recipes.chemistry.molecules import Molecule
 from storage.durable import disk_errors, write_text
 from storage.exchange.json_document import read_sum_document
 from storage.store import Store
+from tasks.checks.status import with_status
 from tasks.sums.make import check_waters, sum_potential, with_waters
 from tasks.sums.of_systems import sum_of_system
 
@@ -133,7 +134,8 @@ def load_sum(path: str | Path, store: str | Path | None = None) -> ManyBodyPoten
     if water is None:
         model = sum_potential(molecule, refs, waters=waters, store=store)
     else:
-        model = sum_of_system(molecule, cell, refs, water, store=store, cutoff=cutoff)
+        made = sum_of_system(molecule, cell, refs, water, store=store, cutoff=cutoff)
+        model = with_status(made, store)
     have = None if model.parameters is None else model.parameters.digest
     if have != digest:
         listed_one, found_one = (str(one or "none")[:12] for one in (digest, have))

@@ -17,6 +17,7 @@ from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import Molecule, read_molecule
 from recipes.chemistry.pairs import find_pairs, together
 from recipes.chemistry.systems import molecule_of
+from tasks.checks.status import with_status
 from tasks.sums.choice import check_caps, choose, levels, without_potential
 from tasks.sums.of_systems import OWN, physics_of_sum, sum_of_system
 
@@ -84,7 +85,7 @@ def sum_potential(
     Returns
     -------
     A potential of all atoms in their order, with ``energy``, ``energy_and_gradient``, ``parts``, and
-    ``calculator()`` for ASE.
+    ``calculator()`` for ASE. The last of its ``remarks`` says whether it is released, and if not, why.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def sum_potential(
         else:
             solute = read_molecule(molecule) if isinstance(molecule, str) else molecule
             atoms, cell = with_waters(solute, waters), None
-        return sum_of_system(
+        made = sum_of_system(
             atoms,
             cell,
             potentials,
@@ -115,6 +116,7 @@ def sum_potential(
             threads=threads,
             cutoff=cutoff,
         )
+        return with_status(made, store)
     whole = read_molecule(molecule) if isinstance(molecule, str) else molecule
     found = fragment_molecule(whole)
     if any(one.name == "water" for one in found):
@@ -143,7 +145,7 @@ def sum_potential(
     physics = physics_of_sum(system, over, range(whole.natoms, system.natoms))
     without = Counter(p.nmer for p in pairs if p.nmer not in ready)
     remarks = levels(ready) + without_potential(without, bool(physics))
-    return ManyBodyPotential(
+    made = ManyBodyPotential(
         system.symbols,
         [*bonded, *(p for p in pairs if p.nmer in ready)],
         ready,
@@ -152,6 +154,7 @@ def sum_potential(
         onemers=onemers,
         threads=threads,
     )
+    return with_status(made, store)
 
 
 def with_waters(molecule: Molecule, waters: int) -> Molecule:
