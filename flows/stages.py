@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +24,8 @@ from recipes.schema.recipe import Recipe
 from recipes.stages import PARTS, STAGE, StageName, stages_until
 from storage.physics import has_physics
 from storage.store import Store, default_store
+from storage.version import Version
+from tasks.metrics import LearningPoint
 from tasks.plan import resolve
 from tasks.progress import watched_by
 from tasks.run.checks import check_recipe
@@ -81,7 +84,11 @@ def run_stages(
         Clusters(machine, work, partial(show_dashboard, recipe)) as clusters,
         watched_by(partial(show_progress, recipe)),
     ):
-        given: dict[str, Any] = {"scheduler": clusters.scheduler, "compute": clusters.fit}
+        given: dict[str, Any] = {
+            "scheduler": clusters.scheduler,
+            "compute": clusters.fit,
+            "learning": _learning_curve,
+        }
         for name in stages_until(until):
             began = time.monotonic()
             task = getattr(import_module(f"tasks.{name}.task"), f"{name}_task")  # only what runs is imported
@@ -107,6 +114,13 @@ def _derive_baseline(recipe: Recipe, store: Store) -> None:
 
         with store.writing():
             physics_task(baseline.removeprefix(PREFIX), [name], level or DENSITY, None, store.path)
+
+
+def _learning_curve(store: Store, potential: Version) -> Sequence[LearningPoint]:
+    """Return the learning curve of a stored potential."""
+    from tasks.fitting.learning import learning_curve
+
+    return learning_curve(store, potential)
 
 
 def _part(name: str) -> Any:

@@ -30,7 +30,7 @@ class Stage:
     takes
         Arguments of its function besides the plan and the store: ``scheduler`` (returns the address of the Dask
         scheduler), ``compute`` (calls a function where the fit runs), ``source`` (key of the version that the
-        previous stage made).
+        previous stage made), ``learning`` (returns the learning curve of a stored potential).
     """
 
     name: StageName
@@ -66,7 +66,7 @@ STAGE: dict[str, Stage] = {
         Stage("selection", "choose configurations", "selection", "configurations", ("selection",), 2),
         Stage("labelling", "label them", "dataset", "labels", ("labelling",), 1, ("scheduler",)),
         Stage("fitting", "fit a potential", "potential", "terms", ("fitting",), 3, ("source", "compute")),
-        Stage("validation", "judge the potential", "validation", "errors", ("gates",), 3, ("source",)),
+        Stage("validation", "judge the potential", "validation", "errors", ("gates",), 3, ("source", "learning")),
     )
 }
 """Every stage by its name, in the order in which they run."""

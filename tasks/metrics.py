@@ -57,6 +57,23 @@ class WindowErrors:
         return {"low": self.low, "high": self.high, **self.errors.as_dict()}
 
 
+@dataclass(frozen=True)
+class LearningPoint:
+    """Errors of a fit to a part of a training set.
+
+    Attributes
+    ----------
+    configurations
+        Number of configurations in the part.
+    train, test
+        Errors on the part, and on the test set.
+    """
+
+    configurations: int
+    train: Errors
+    test: Errors
+
+
 def errors_by_energy(predicted: Floats, reference: Floats, lowest: float | None = None) -> list[WindowErrors]:
     """Return the errors window by window; empty windows are left out.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from potentials.arrays import Floats, Ints
 from storage.records import TRAIN
 from tasks.metrics import Errors
 from tasks.plot import Plot
+
+WIDTH = 52
+"""Characters of a line of a title."""
 
 
 def energy_parity(
@@ -73,7 +77,7 @@ def _figure(
     from matplotlib.figure import Figure
 
     what, counted, unit = of
-    figure = Figure(figsize=(6.0, 6.8), layout="constrained")
+    figure = Figure(figsize=(5.0, 5.8), layout="constrained")
     top, bottom = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
     low = float(min(reference.min(), predicted.min()))
     high = float(max(reference.max(), predicted.max()))
@@ -86,11 +90,12 @@ def _figure(
         (1 - TRAIN, test, "test", "#ee6677", 22),
     ):
         chosen = np.flatnonzero(split == part)
-        label = f"{name}: {errors.count} {counted}, RMSD {errors.rmsd:.3g} {unit}"
+        label = f"{name}: {errors.count:,} {counted},\nRMSD {errors.rmsd:.3g} {unit}"
         style = {"s": size, "color": colour, "alpha": 0.75, "linewidths": 0, "zorder": 2 + part}
         top.scatter(reference[chosen], predicted[chosen], label=label, **style)
         bottom.scatter(reference[chosen], (predicted - reference)[chosen], **style)
-    top.set_title(title, parse_math=False)  # a title is plain text, without mathematics
+    lines = (wrapped for line in title.splitlines() for wrapped in wrap(line, WIDTH))
+    top.set_title("\n".join(lines), parse_math=False, fontsize=11)  # plain text, without mathematics
     top.set(ylabel=f"fitted {what} ({unit})", xlim=ends, ylim=ends)
     top.legend(loc="upper left", frameon=False)
     bottom.set(xlabel=f"reference {what} ({unit})", ylabel=f"error ({unit})")

@@ -175,6 +175,7 @@ def _files(folder: Path) -> list[Path]:
 def cite(
     ref: Annotated[str, Parameter(help="ch3-water@1, dataset:ch3-water@1, or the .h5 file of a version.")],
     *,
+    bibtex: Annotated[bool, Parameter(name="--bibtex", help="Print them as entries of BibTeX.")] = False,
     store: StorePath = None,
     json: Json = False,
 ) -> int:
@@ -185,7 +186,9 @@ def cite(
     Examples
     --------
     nmer cite ch3-water@latest
+    nmer cite ch3-water@latest --bibtex
     """
+    from storage.bibtex import bibtex as entries_of
     from storage.citations import citations
     from storage.foreign import read_foreign
 
@@ -194,6 +197,12 @@ def cite(
     else:
         opened = Store(store)
         found = citations(opened.resolve(ref), opened.find)
+    if bibtex:
+        entries = entries_of(found)
+        if json:
+            return print_json({"bibtex": entries})
+        print(entries)
+        return 0
     if json:
         return print_json([asdict(citation) for citation in found])
     for citation in found:

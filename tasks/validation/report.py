@@ -1,25 +1,40 @@
-"""The one-page report of a potential, as a self-contained HTML file."""
+"""The page of a potential, as a self-contained HTML file: what it is good for first, then how it was made."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.resources import files
+from dataclasses import dataclass, field
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
+from storage.quality import Purpose
 from tasks.metrics import Errors, WindowErrors
-from tasks.validation.gates.interface import Verdict
+from tasks.pages.plots import window_name
+from tasks.pages.render import Made, Picture, Snippet, Table, Tile, figure, render
 
-STATUSES = {
-    "flagged_labels": "flagged",
-    "failed_labels": "failed",
-    "timeout_labels": "ran into the time limit",
-    "out_of_memory_labels": "ran into the memory limit",
-}
-"""Facts of a dataset, and their names in the report."""
+HEADS = ("number", "RMSD", "MAE", "largest")
+"""Columns of errors: the number of configurations, root mean square, mean absolute, and largest error."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A step of the way on which the potential was made.
+
+    Attributes
+    ----------
+    title
+        ``Sampling``.
+    facts
+        (what, value) in order.
+    sentences
+        What else is to be said.
+    tables
+        Tables.
+    """
+
+    title: str
+    facts: Sequence[tuple[str, Any]] = ()
+    sentences: Sequence[str] = ()
+    tables: Sequence[Table] = ()
 
 
 @dataclass(frozen=True)
@@ -28,105 +43,97 @@ class Report:
 
     Attributes
     ----------
-    ref, title, protocol
-        Name of the potential, of the n-mer, and of the labels' protocol.
-    status
-        ``released`` or ``candidate``.
-    stages
-        (stage, what came out of it, its version) in order.
+    ref, title
+        Name of the potential, and of the n-mer.
+    purpose
+        Status, and what it is good for.
     train, test
-        Errors.
+        Errors against the labels.
+    level
+        Level of theory of the labels.
     gates
-        The gates' verdicts.
-    notes
-        Warnings of the fit, one sentence each.
-    parity
-        The parity plot, PNG.
-    recipe
-        The fully expanded recipe, TOML.
-    coverage
-        (what, for the chosen frames, for as many drawn at random): distances of the pool from the selection.
+        The gates' verdicts, as the store keeps them: ``name``, ``meaning``, ``value``, ``limit``, ``passed``,
+        ``at_least``, ``advice``.
+    labels, terms
+        Number of labels, and of terms.
+    published
+        (training, test) RMSD that the papers report, kcal/mol; None where there is none.
     by_energy
         Errors on the test set by energy.
-    trust
-        What is known about predictions away from the data, one sentence each.
-    baseline
-        The V_phys that the potential was fitted over, one sentence; empty where there is none.
-    labels
-        How the labels ended, one sentence.
-    costs, costs_from
-        (what, expected, measured) of the labels' cost, and where the expected figures come from.
+    pictures
+        Parity, errors by energy, learning curve.
+    sections
+        How it was made.
+    trust, notes
+        What is known about predictions away from the data, and warnings of the fit, one sentence each.
+    usage, made, recipe
+        How to use it, where it comes from, and the fully expanded recipe (TOML).
     """
 
     ref: str
     title: str
-    protocol: str
-    status: str
-    stages: Sequence[tuple[str, str, str]]
+    purpose: Purpose
     train: Errors
     test: Errors
-    gates: Sequence[Verdict]
-    notes: Sequence[str]
-    parity: bytes
-    recipe: str
-    coverage: Sequence[tuple[str, float, float]] = ()
-    baseline: str = ""
-    labels: str = ""
+    level: str = ""
+    gates: Sequence[Mapping[str, Any]] = ()
+    labels: int | None = None
+    terms: int | None = None
+    published: tuple[float, float] | None = None
     by_energy: Sequence[WindowErrors] = ()
+    pictures: Sequence[Picture] = ()
+    sections: Sequence[Section] = ()
     trust: Sequence[str] = ()
-    costs: Sequence[tuple[str, str, str]] = ()
-    costs_from: str = ""
+    notes: Sequence[str] = ()
+    usage: Sequence[Snippet] = ()
+    made: Made = field(default_factory=Made)
+    recipe: str = ""
 
 
 def report_html(report: Report) -> str:
     """Return the page; every text is escaped."""
-    text = (files("tasks.validation") / "templates" / "report.html").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    template = environment.from_string(text)
-    sets = (("training", report.train), ("test", report.test))
-    return template.render(
-        vars(report)
-        | {
-            "image": base64.b64encode(report.parity).decode(),
-            "errors": [_error_row(name, every) for name, every in sets],
-            "windows": [_error_row(_window(w), w.errors) for w in report.by_energy],
-            "coverage": [(name, f"{chosen:.3g}", f"{random:.3g}") for name, chosen, random in report.coverage],
-        }
+    made = report.made
+    return render(
+        "potential.html",
+        heading=report.ref,
+        badge=report.purpose.badge,
+        tone=report.purpose.tone,
+        subheading=f"{report.title}. Labels: {report.level or 'level not stated'}.",
+        footer=f"{made.programs}. Figures of {made.created or 'an unknown date'}.",
+        report=report,
+        tiles=_tiles(report),
+        failed=[gate for gate in report.gates if not gate["passed"]],
+        errors=_errors(report),
+        windows=_windows(report),
     )
 
 
-def _error_row(name: str, e: Errors) -> tuple[str, ...]:
-    return name, str(e.count), f"{e.rmsd:.4g}", f"{e.mae:.4g}", f"{e.largest:.4g}"
+def _tiles(report: Report) -> list[Tile]:
+    passed, gates = sum(bool(gate["passed"]) for gate in report.gates), len(report.gates)
+    paper = f"paper: {report.published[1]:.2g}" if report.published else ""
+    return [
+        Tile("test RMSD (kcal/mol)", figure(report.test.rmsd), paper),
+        Tile("largest test error (kcal/mol)", figure(report.test.largest), f"mean {figure(report.test.mae)}"),
+        Tile("gates", f"{passed} of {gates} passed", "", "good" if gates and passed == gates else "bad"),
+        Tile("labels", figure(report.labels), report.level),
+        Tile("terms", figure(report.terms), f"{figure(report.train.count)} training configurations"),
+    ]
 
 
-def _window(w: WindowErrors) -> str:
-    return f"{w.low:g} and more" if w.high is None else f"{w.low:g} to {w.high:g}"
+def _errors(report: Report) -> Table:
+    rows = [_row(name, e) for name, e in (("training", report.train), ("test", report.test))]
+    title = "Errors against the labels (kcal/mol)"
+    if report.published:
+        train, test = report.published
+        title += f"; RMSD of the papers' potential against its own labels: training {train:g}, test {test:g}"
+    return Table(["set", *HEADS], rows, title, 4, "parity.csv" if report.pictures else "")
 
 
-def label_sentence(facts: Mapping[str, Any]) -> str:
-    """Return how many labels of a dataset were flagged or failed, in one sentence, from the dataset's facts."""
-    counts = {name: int(facts[fact]) for fact, name in STATUSES.items() if facts.get(fact)}
-    total = facts.get("cost", {}).get("labels")
-    text = f"{facts['labels']} {f'of {total} ' if total else ''}labels are in the dataset"
-    if not counts:
-        return f"{text}; none was flagged or failed."
-    kept = "kept" if facts.get("flagged_kept") else "left out"
-    ends = [f"{n} {name}{f' ({kept})' if name == 'flagged' else ''}" for name, n in counts.items()]
-    return f"{text}; {', '.join(ends)}."
+def _windows(report: Report) -> Table | None:
+    rows = [_row(window_name(w.low, w.high), w.errors) for w in report.by_energy]
+    title = "Test set by energy above the lowest label (kcal/mol)"
+    return Table(["energy", *HEADS], rows, title, 4) if rows else None
 
 
-def cost_rows(facts: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return (what, expected, measured) of the labels' cost; nothing for datasets of the first release."""
-    cost = facts.get("cost")
-    if not cost:
-        return []
-    names = {
-        "cpu_hours": "CPU-hours of all labels",
-        "cpu_seconds": "CPU-seconds of a label (median)",
-        "memory": "largest memory of a process (GiB)",
-    }
-    return [(what, _figure(cost[f"expected_{name}"]), _figure(cost[name])) for name, what in names.items()]
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+def _row(name: str, e: Errors) -> list[Any]:
+    return [name, e.count, e.rmsd, e.mae, e.largest]

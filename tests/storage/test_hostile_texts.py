@@ -32,11 +32,13 @@ from storage.exchange.exporter import FORMATS, template, write_export
 from storage.exchange.mbx_overlay import monomer_id
 from storage.exchange.subject import DatasetSubject, PotentialSubject
 from storage.exchange.text import plain, xml_comment
+from storage.quality import Purpose
 from storage.records import TEST, TRAIN, Dataset
 from storage.version import write_version
 from storage.xyz import read_labelled
 from tasks.metrics import errors
-from tasks.validation.report import Report, report_html
+from tasks.pages.render import Made, Snippet, Table
+from tasks.validation.report import Report, Section, report_html
 
 RECIPE = load_recipe("ch3-water")
 NMER = RECIPE.build_nmer()
@@ -289,12 +291,15 @@ def test_the_page_of_a_report_escapes_every_text(payload: str) -> None:
     some = errors(np.zeros(3), np.ones(3))
     page = report_html(
         Report(
-            ref=text, title=text, protocol=text, status=text, stages=[(text, text, text)], train=some, test=some,
-            gates=[], notes=[text], parity=b"", recipe=text, coverage=[(text, 1.0, 2.0)], labels=text,
-            trust=[text], costs=[(text, text, text)], costs_from=text,
+            ref=text, title=text, purpose=Purpose(text, "bad", (text,)), train=some, test=some, level=text,
+            gates=[{"name": text, "meaning": text, "value": 1.0, "limit": 1.0, "passed": False, "at_least": False,
+                    "advice": text}],
+            sections=[Section(text, [(text, text)], [text], [Table([text], [[text]], text)])], trust=[text],
+            notes=[text], usage=[Snippet(text, text)], recipe=text,
+            made=Made([(text, text, text, text, text)], [(text, text, text)], text, text, text, [(text, text)]),
         )
     )  # fmt: skip
-    for tag in ("<script", "<img src", "<!DOCTYPE x", "<total_steps"):
+    for tag in ("<script", "<img", "<!DOCTYPE x", "<total_steps"):
         assert tag not in page
 
 

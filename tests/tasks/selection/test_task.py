@@ -14,11 +14,9 @@ from storage.keys import pool_key, selection_key
 from storage.records import TRAIN, Pool
 from storage.store import Store
 from storage.version import Version
-from tasks.metrics import Errors
 from tasks.plan import resolve
 from tasks.selection.task import selection_task
-from tasks.validation.report import Report, report_html
-from tasks.validation.task import coverage_of, made_from, summary_of
+from tasks.validation.sections import coverage_of, sections
 
 
 def selected(recipe: Recipe, pool: Pool, folder: Path) -> tuple[Store, Version]:
@@ -61,16 +59,10 @@ def test_the_report_compares_coverage_with_a_random_choice(
     optimal = recipe.selection.model_copy(update={"method": "d-optimality"})
     recipe = recipe.model_copy(update={"selection": optimal})
     store, version = selected(recipe, make_pool(200), tmp_path / "store")
-    chain = made_from(store, [version])
-    assert [v.kind for v in chain] == ["pool", "selection"]
-    facts, rows = version.attributes()["facts"], coverage_of(chain)
+    facts = version.attributes()["facts"]
+    rows = coverage_of(facts)
     assert rows[0] == ("root mean square", facts["coverage_rms"], facts["random_rms"]) and len(rows) == 3
-    assert summary_of(facts) == "train 18, test 4, frames 200"
-    none = Errors(0, 1.0, 1.0, 1.0)
-    report = Report("x@1", "t", "HF", "candidate", [], none, none, [], [], b"", "", rows)
-    page = report_html(report)
-    assert "Selection coverage" in page
-    for _, chosen, random in rows:
-        assert f'<td class="number">{chosen:.3g}</td><td class="number">{random:.3g}</td>' in page
-    assert "Selection coverage" not in report_html(Report("x@1", "t", "HF", "c", [], none, none, [], [], b"", ""))
-    assert coverage_of(chain[:1]) == []
+    sampling, selection = sections({"pool": store.versions("pool")[0], "selection": version})
+    assert ("frames", 200) in sampling.facts and ("training configurations", 18) in selection.facts
+    assert selection.tables[0].rows == rows and ("method", "d-optimality") in selection.facts
+    assert coverage_of({"coverage_rms": 1.0}) == []
