@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from potentials.systems.system import System
     from recipes.chemistry.systems import read_system
     from storage.store import Store
+    from tasks.simulation.dynamics import SimulationStoppedError, simulate
     from tasks.simulation.ipi_socket import serve_to_ipi
     from tasks.simulation.lammps_sum import attach_to_lammps
     from tasks.simulation.openmm_sum import openmm_force, openmm_system
+    from tasks.simulation.settings import SimulationSettings
     from tasks.sums.files import load_sum
     from tasks.sums.loading import load
     from tasks.sums.make import sum_potential
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = [
     "InputError",
     "Potential",
+    "SimulationSettings",
+    "SimulationStoppedError",
     "StageError",
     "Store",
     "System",
@@ -41,12 +45,15 @@ __all__ = [
     "openmm_system",
     "read_system",
     "serve_to_ipi",
+    "simulate",
     "sum_potential",
 ]
 
 _WHERE = {
     "InputError": "potentials.errors",
     "Potential": "potentials.pip.potential",
+    "SimulationSettings": "tasks.simulation.settings",
+    "SimulationStoppedError": "tasks.simulation.dynamics",
     "StageError": "potentials.errors",
     "Store": "storage.store",
     "System": "potentials.systems.system",
@@ -57,6 +64,7 @@ _WHERE = {
     "openmm_system": "tasks.simulation.openmm_sum",
     "read_system": "recipes.chemistry.systems",
     "serve_to_ipi": "tasks.simulation.ipi_socket",
+    "simulate": "tasks.simulation.dynamics",
     "sum_potential": "tasks.sums.make",
 }
 """The module of each name, imported at the first use, so that `import nmer` and `nmer --help` are fast."""

@@ -49,6 +49,11 @@ class ProgressLine:
         What is counted, for example ``labels``.
     stream
         Where to write; standard error by default.
+
+    Attributes
+    ----------
+    note
+        What the line says besides, such as a speed.
     """
 
     def __init__(self, stage: str, total: int, unit: str, stream: TextIO | None = None) -> None:
@@ -61,7 +66,7 @@ class ProgressLine:
         self._first: int | None = None
         self._shown = -PLAIN_INTERVAL
         self.done = self.failed = 0
-        self._said = ""
+        self._said = self.note = ""
         self._watching = ExitStack()
 
     def __enter__(self) -> Self:
@@ -95,7 +100,7 @@ class ProgressLine:
         fresh = ended - (self._first or 0)
         if left and fresh > 0:
             text += f", about {duration((time.monotonic() - self._start) / fresh * left)} to go"
-        return text
+        return f"{text}, {self.note}" if self.note else text
 
     def _show(self) -> None:
         self._shown = time.monotonic()

@@ -33,6 +33,7 @@ COMMANDS = {
         "run": ("run_commands:run", "Train the potential of an n-mer, or of a family."),
         "status": ("run_commands:status", "Show the progress of each stage of a recipe."),
         "plot": ("plot_commands:plot", "Plot the results of a stage."),
+        "simulate": ("simulate_command:simulate", "Run molecular dynamics or metadynamics with a sum."),
         "bias": ("bias_command:bias", "Apply a PLUMED input to a trajectory."),
     },
     "Label": {

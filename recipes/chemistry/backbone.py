@@ -12,7 +12,7 @@ Torsion = tuple[int, int, int, int]
 def backbone_torsions(
     symbols: Sequence[str], bonds: Sequence[tuple[int, int]]
 ) -> tuple[tuple[Torsion, Torsion], ...]:
-    """Return phi (C N CA C) and psi (N CA C N) of every residue between two amides, in the order of their CA atoms.
+    """Return phi (C N CA C) and psi (N CA C N) of residues between two amides, in the order of their CA atoms.
 
     Parameters
     ----------

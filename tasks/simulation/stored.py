@@ -15,7 +15,14 @@ from potentials.evaluation import Evaluable
 from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.system import System
 from storage.store import Store
-from storage.trajectories import KIND, Trajectory, read_trajectories, start_digest, trajectory_key, write_trajectory
+from storage.trajectories import (
+    KIND,
+    Trajectory,
+    read_trajectories,
+    start_digest,
+    trajectory_key,
+    write_trajectory,
+)
 from storage.version import Version
 from tasks.simulation.dynamics import SimulationStoppedError, Told, simulate
 from tasks.simulation.metadynamics import Metadynamics

@@ -149,6 +149,12 @@ def molecule_of_sum(path: Path) -> Molecule:
     return with_waters(_molecule(found), found["waters"])
 
 
+def water_of_sum(path: Path) -> str | None:
+    """Return the model of the waters of a file that `load_sum` reads; None of a sum in vacuum."""
+    found = _read(path).get("water")
+    return None if found is None else str(found)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
