@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 from potentials.arrays import Floats
-from potentials.errors import StageError
+from potentials.errors import InputError, StageError
 from potentials.evaluation import Evaluable
 from potentials.systems.system import System
 from recipes.chemistry.molecules import Molecule
@@ -96,7 +96,7 @@ def simulate(
     """
     begin = Start.of(model, start, settings.replicas)
     if settings.ensemble == "npt" and begin.vectors is None:
-        raise StageError("npt needs a cell; allowed in vacuum: nve, nvt")
+        raise InputError("the ensemble npt needs a cell; allowed in vacuum: nve, nvt")
     if bias is not None:
         bias.check(len(begin.symbols), settings.temperature, settings.ensemble, begin.vectors)
     if folder is None:

@@ -100,7 +100,7 @@ def run_segment(
                 if frame or not number:
                     frames.add(program, step, bias)
                 told(step - state.step)
-        except (StageError, InputError, _LammpsError) as error:
+        except (NmerError, _LammpsError) as error:
             at = held.failed_at
             stopped = _reason(error, held.check, at if at is not None else step, settings, at is not None)
         if bias is not None:
