@@ -201,7 +201,7 @@ def _print(document: Mapping[str, Any]) -> None:
     told += [f"{row['name']}: {row['advice']}" for row in _all(document) if row["advice"]]
     told += [f"{one['name']}: {note}" for one in document["measured"] for note in one["notes"]]
     told += [file for one in document["measured"] for file in one["files"] if file.endswith(".png")]
-    print("\n".join(["", *told, f"{document['subject']} is {document['verdict']}"]))
+    print("\n".join(["", *told, f"{document['subject']}: {document['verdict']}"]))
 
 
 def _all(document: Mapping[str, Any]) -> list[dict[str, Any]]:

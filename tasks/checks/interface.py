@@ -134,9 +134,16 @@ class Findings:
             raise ValueError(f"several results are called {', '.join(twice)}")
         if wrong := [name for name in self.data if not COLUMN.fullmatch(name)]:
             raise ValueError(f"the column '{wrong[0]}' is not called as columns are")
+        if len({name.replace("-", "_") for name in self.data}) < len(self.data):
+            raise ValueError("columns have names that differ in dashes and underscores alone")
         if len(self.data) > MOST_COLUMNS:
             raise ValueError(f"there are {len(self.data)} columns; allowed: up to {MOST_COLUMNS}")
-        object.__setattr__(self, "facts", plain(self.facts))
+        for name, value in (
+            ("results", tuple(self.results)),
+            ("facts", plain(self.facts)),
+            ("notes", tuple(self.notes)),
+        ):
+            object.__setattr__(self, name, value)
         for table, columns in self.tables().items():
             if len({len(column.values) for column in columns.values()}) > 1:
                 raise ValueError(f"columns of the table '{table}' have different numbers of rows")

@@ -109,7 +109,7 @@ class Subject:
         Parameters
         ----------
         molecule
-            A name as `read_molecule` takes it, a molecule, or a system.
+            A name as `read_molecule` takes it, that of the system, a molecule, or a system.
         water
             The model of the waters of a system; by default that of the subject.
 
@@ -118,6 +118,8 @@ class Subject:
         InputError
             If potentials are missing, or do not fit.
         """
+        if self.system is not None and molecule == self.system.name:
+            molecule = self.system
         whole = read_molecule(molecule) if isinstance(molecule, str) else molecule
         return sum_potential(
             whole,
