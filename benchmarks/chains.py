@@ -7,7 +7,6 @@ benchmarks chains --store PATH``.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from potentials.physics.nbody import PhysicsOfNMer
 from potentials.physics.parameters import PhysicsParameters
 from potentials.systems.placement import Placement, Placements
 from potentials.units import HARTREE
-from recipes.chemistry import conformations as chemistry
 from recipes.chemistry.atom_types import type_molecule
 from recipes.chemistry.fragmentation import FoundNMer, fragment_molecule
 from recipes.chemistry.molecules import Molecule, read_molecule
@@ -29,6 +27,7 @@ from recipes.chemistry.pairs import find_pairs
 from recipes.load import load_recipe
 from storage.physics import load_physics
 from storage.store import Store
+from tasks.checks.helix import chain_conformations, fold_errors
 from tasks.xtb import total_energy
 
 PAIR = "conh-conh-pair"
@@ -44,7 +43,7 @@ def figures(store: str | None = None) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, count in CHAINS.items():
         molecule = read_molecule(name)
-        names, positions = conformations(molecule, count)
+        names, positions = chain_conformations(molecule, count)
         whole = gfn2(molecule.symbols, positions)
         for label, energy in exact(molecule, positions, parameters).items():
             found |= _errors(f"{name}_{label}", energy - whole, names)
@@ -54,13 +53,9 @@ def figures(store: str | None = None) -> dict[str, float]:
     return {name: round(value, 3) for name, value in found.items()}
 
 
-def _errors(name: str, error: Floats, names: Sequence[str]) -> dict[str, float]:
-    of = {fold: float(np.mean([e for e, n in zip(error, names, strict=True) if n == fold])) for fold in set(names)}
-    return {
-        f"{name}_sd": float(np.std(error)),
-        f"{name}_largest": float(np.abs(error - error.mean()).max()),
-        f"{name}_helix": of["alpha"] - of["extended"],
-    }
+def _errors(name: str, error: Floats, folds: Sequence[str]) -> dict[str, float]:
+    found = fold_errors(error, folds)
+    return {f"{name}_{key}": found[of] for key, of in (("sd", "sd"), ("largest", "largest"), ("helix", "alpha"))}
 
 
 def exact(molecule: Molecule, positions: Floats, parameters: PhysicsParameters) -> dict[str, Floats]:
@@ -111,9 +106,3 @@ def gfn2(symbols: Sequence[str], positions: Floats) -> Floats:
     """Return GFN2-xTB's energies of (n, atoms, 3) in Angstrom, (n,), kcal/mol."""
     numbers = np.array([atomic_numbers[s] for s in symbols])
     return HARTREE * np.array([total_energy(numbers, x, 0, 1e-8) for x in positions])
-
-
-def conformations(molecule: Molecule, count: int, seed: int = 5) -> tuple[list[str], Floats]:
-    """Return the fold of each of the first conformations, and the geometries (count, atoms, 3) in Angstrom."""
-    names, positions = zip(*itertools.islice(chemistry.conformations(molecule, seed), count), strict=True)
-    return list(names), np.array(positions)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 from typing import Protocol as Interface
 
@@ -270,4 +271,5 @@ def whole(molecule: Atoms, positions: Floats | Sequence[Sequence[float]]) -> NMe
     first = tuple((float(x), float(y), float(z)) for x, y, z in positions)
     charge, name = int(getattr(molecule, "charge", 0)), str(getattr(molecule, "name", "")) or "molecule"
     bonds = tuple((int(i), int(j)) for i, j in molecule.bonds)
-    return NMer(name, (Fragment(name, tuple(molecule.symbols), first, bonds, charge=charge),))
+    symmetry = "".join(f"{ascii_uppercase[a % 26]}1" for a in range(len(first)))  # energies do not depend on it
+    return NMer(name, (Fragment(name, tuple(molecule.symbols), first, bonds, charge=charge),), symmetry)

@@ -12,7 +12,7 @@ from potentials.units import HARTREE
 from recipes.chemistry.molecules import read_molecule
 from storage.ledger import Ledger
 from storage.store import Store
-from tasks.checks.reference import Reference, reference, reference_name
+from tasks.checks.reference import Reference, reference, reference_name, whole
 from tasks.xtb import total_energy
 
 WATER = read_molecule("O").embedded()
@@ -33,6 +33,12 @@ def test_gfn2_xtb_is_that_of_tblite_and_its_gradient_is_the_slope() -> None:
     behind[1, 0] -= 1e-3
     assert gradient[1, 0] == pytest.approx((surface(ahead)[0] - surface(behind)[0]) / 2e-3, abs=1e-3)
     assert one.name == "GFN2-xTB" and one.missing(WATER, GEOMETRIES) == 2
+
+
+def test_a_chain_with_more_kinds_of_atom_than_letters_is_one_nmer() -> None:
+    chain = read_molecule("AceAla9Nme")
+    one = whole(chain, np.arange(3.0 * chain.natoms).reshape(-1, 3))
+    assert one.natoms == 102 and one.charge == 0 and tuple(one.symbols) == chain.symbols
 
 
 def test_single_points_are_labels_and_are_not_computed_twice(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""The columns of a table: the sum, and the force fields beside it, with the colours of their lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeGuard
+
+import numpy as np
+from pydantic import AfterValidator, Field
+
+from potentials.arrays import Floats
+from potentials.errors import InputError, MissingProgramError
+from potentials.systems.system import System
+from recipes.chemistry.molecules import Molecule
+from tasks.checks.amber_in_water import AmberInWater
+from tasks.checks.subject import Subject
+from tasks.simulation.amber import PROTEIN, amber_potential
+
+SUM = "sum"
+
+FORCE_FIELDS = tuple(PROTEIN)
+
+
+def _known(names: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := [name for name in names if name not in FORCE_FIELDS]:
+        raise ValueError(f"'{unknown[0][:40]}' is not a force field; allowed: {', '.join(FORCE_FIELDS)}")
+    return tuple(dict.fromkeys(names))
+
+
+ForceFields = Annotated[
+    tuple[str, ...],
+    AfterValidator(_known),
+    Field(description=f"force fields beside it: {', '.join(FORCE_FIELDS)}"),
+]
+"""An option of checks."""
+
+REFERENCE_COLOUR = "#000000"
+
+COLOURS = dict(zip((SUM, *FORCE_FIELDS), ("#0072B2", "#D55E00", "#009E73", "#CC79A7"), strict=False))
+"""Colours that are told apart by everybody (Okabe and Ito)."""
+
+MARKERS = dict(zip((SUM, *FORCE_FIELDS), "os^v", strict=False))
+
+LINES = dict(zip((SUM, *FORCE_FIELDS), ("-", "--", ":", "-."), strict=False))
+
+
+def key_of(model: str) -> str:
+    """Return the name of a model in names of figures and columns: ``ff14sb``."""
+    return model.lower()
+
+
+def models_beside(
+    subject: Subject, whole: Molecule | System, force_fields: Sequence[str], water: str | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the sum and the force fields of a molecule or system by their names, and notes on those left out.
+
+    Parameters
+    ----------
+    subject
+        What is checked.
+    whole
+        The molecule, in vacuum; or a system.
+    force_fields
+        Names of force fields.
+    water
+        The model of water of the sum of a system; see `sum_potential`. That of a force field is TIP3P.
+
+    Returns
+    -------
+    Models with ``energy_and_gradient`` of (n, atoms, 3), and sentences.
+
+    Raises
+    ------
+    InputError
+        If the sum cannot be made.
+    """
+    models: dict[str, Any] = {SUM: subject.sum_of(whole, water)}
+    notes = []
+    for name in force_fields:
+        try:
+            models[name] = AmberInWater(whole, name) if _has_water(whole) else amber_potential(whole, name)
+        except (InputError, MissingProgramError) as error:
+            notes.append(f"{name} is left out: {error}")
+    return models, notes
+
+
+def _has_water(whole: Molecule | System) -> TypeGuard[System]:
+    return isinstance(whole, System) and any(
+        sorted(whole.symbols[a] for a in atoms) == ["H", "H", "O"] for atoms in whole.molecules
+    )
+
+
+def energies(model: Any, positions: Floats) -> Floats:
+    """Return a model's energies of (n, atoms, 3) in Angstrom, (n,), kcal/mol."""
+    return np.asarray(model.energy_and_gradient(positions)[0], dtype=np.float64)
