@@ -53,6 +53,7 @@ COMMANDS = {
         "drive": ("drive_command:drive", "Let i-PI move a molecule with a sum."),
         "export": ("exchange_commands:export", "Write a potential or dataset for other programs."),
         "ramachandran": ("plot_commands:ramachandran", "Compare the sum for alanine dipeptide with xTB."),
+        "report": ("report_command:report", "Write pages of potentials and sums."),
         "cite": ("store_commands:cite", "List the papers to cite for a version."),
     },
     "Store": {

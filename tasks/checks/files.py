@@ -13,7 +13,7 @@ from storage.durable import write_text
 from storage.store import Store
 from storage.version import Column
 from tasks.checks.interface import Check, Findings
-from tasks.plot import write_plots
+from tasks.plot import Plot, write_plots
 
 MOST_WIDE = 12
 """Most columns of a two-dimensional array that a CSV has; larger ones are in the version alone."""
@@ -45,15 +45,24 @@ def write_files(check: Check, findings: Findings, folder: Path) -> list[Path]:
     """
     files: list[Path] = []
     for plot in check.draw(findings):
-        same = plot.name == check.name or plot.name.startswith(f"{check.name}-")
-        files += write_plots([plot], folder, "" if same else f"{check.name}-")
-    for name, columns in findings.tables().items():
-        text = table_csv(columns)
+        files += write_plots([plot], folder, prefix_of(check, plot))
+    for name, text in tables_of(findings).items():
         if text:
             path = folder / "tables" / f"{check.name}-{name}.csv"
             write_text(path, text)
             files.append(path)
     return files
+
+
+def prefix_of(check: Check, plot: Plot) -> str:
+    """Return what the names of a plot's files begin with, besides the plot's own name."""
+    same = plot.name == check.name or plot.name.startswith(f"{check.name}-")
+    return "" if same else f"{check.name}-"
+
+
+def tables_of(findings: Findings) -> dict[str, str]:
+    """Return every table of findings as CSV by its name; empty where none of its columns fits into one."""
+    return {name: table_csv(columns) for name, columns in findings.tables().items()}
 
 
 def table_csv(columns: dict[str, Column]) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from storage.quality import Purpose
+from tasks.checks.files import prefix_of, tables_of
 from tasks.checks.interface import Check, Findings, Result
 from tasks.pages.render import Made, Picture, Snippet, Table, Tile, figure, render
+from tasks.progress import duration
+
+SUM = "sum"
+"""Key of the sum among the models that a check measures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,7 +21,8 @@ class Measured:
     """A check with what it found.
 
     Two facts of findings are shown if they are there: ``reference``, the name of the method that the sum is
-    compared with, and ``others``, figures of other models: ``{"ff14SB": {"rmsd": 2.92}}`` by the names of results.
+    compared with, and ``models``, the names of the models that were measured, or these by their keys. A figure of
+    a force field has its key among the words of its name: ``ff14sb-rmsd`` stands beside ``rmsd``.
 
     Attributes
     ----------
@@ -73,10 +80,8 @@ class FamilyPage:
     ----------
     name, kind
         Its name, and ``family`` or ``system``.
-    status
-        ``released``, ``candidate``, or ``not checked``.
-    sentences
-        What the status means, and what the sum is good for; the first is the answer.
+    purpose
+        Its status, and what the sum is good for.
     members
         Its potentials, in the order of the family.
     measured
@@ -95,8 +100,7 @@ class FamilyPage:
 
     name: str
     kind: str
-    status: str
-    sentences: Sequence[str]
+    purpose: Purpose
     members: Sequence[Member]
     measured: Sequence[Measured]
     molecules: Sequence[str] = ()
@@ -106,9 +110,6 @@ class FamilyPage:
     made: Made = field(default_factory=Made)
 
 
-TONES = {"released": "good", "candidate": "bad", "not checked": "warn"}
-
-
 def family_page(page: FamilyPage) -> str:
     """Return the page; every text is escaped."""
     gates = [one for one in page.measured if one.check.gate]
@@ -116,8 +117,8 @@ def family_page(page: FamilyPage) -> str:
     return render(
         "family.html",
         heading=page.name,
-        badge=page.status,
-        tone=TONES.get(page.status, "warn"),
+        badge=page.purpose.badge,
+        tone=page.purpose.tone,
         subheading=_subheading(page),
         footer=f"{page.made.programs}. Figures of {page.made.created or 'an unknown date'}.",
         page=page,
@@ -153,16 +154,18 @@ def _section(one: Measured) -> dict[str, Any]:
     """Return what the section of a check shows: its figures beside those of other models, and its plots."""
     findings, check = one.findings, one.check
     assert findings is not None
-    others = {str(name): dict(values) for name, values in dict(findings.facts.get("others", {})).items()}
     about = f"Reference: {findings.facts['reference']}. " if "reference" in findings.facts else ""
+    files = [(f"tables/{check.name}-{name}.csv", name) for name, text in tables_of(findings).items() if text]
     return {
         "check": check,
-        "about": f"{about}Measured in {_duration(findings.seconds)}{f', {one.version}' if one.version else ''}.",
-        "rows": [_row(check, result) | {"name": result.name} for result in findings.results],
-        "others": _beside(findings.results, others),
+        "about": f"{about}Measured in {duration(findings.seconds)}{f', {one.version}' if one.version else ''}.",
+        "rows": [_row(check, r) | {"name": r.name} for r in findings.results if r.limit is not None],
+        "figures": beside(findings),
         "pictures": [
-            Picture(plot, f"{check.title}{_against(findings)}.", f"{check.name}-") for plot in check.draw(findings)
+            Picture(plot, f"{sentence(check.title)}{_against(findings)}.", prefix_of(check, plot))
+            for plot in check.draw(findings)
         ],
+        "files": files,
         "notes": findings.notes,
     }
 
@@ -172,14 +175,40 @@ def _against(findings: Findings) -> str:
     return f", against {reference}" if reference else ""
 
 
-def _beside(results: Sequence[Result], others: dict[str, dict[str, Any]]) -> Table | None:
-    """Return the figures of the sum beside those of other models; None where there are no others."""
-    rows = [
-        [result.meaning, result.value, *(other.get(result.name) for other in others.values())]
-        for result in results
-        if any(result.name in other for other in others.values())
-    ]
-    return Table(["figure", "this sum", *others], rows, "Beside other models", 1 + len(others)) if rows else None
+def models_of(findings: Findings) -> dict[str, str]:
+    """Return the names of the models that stand beside the sum, by their keys in names of figures."""
+    told = findings.facts.get("models", {})
+    pairs = told.items() if isinstance(told, Mapping) else ((str(name).lower(), name) for name in told)
+    return {str(key): str(name) for key, name in pairs if key != SUM}
+
+
+def figures_of(findings: Findings) -> dict[str, dict[str, Result]]:
+    """Return the figures of each model by the name that the sum's figure has; the key of the sum is `SUM`."""
+    keys = models_of(findings)
+    found: dict[str, dict[str, Result]] = {key: {} for key in (SUM, *keys)}
+    for result in findings.results:
+        words = result.name.split("-")
+        key = next((key for key in keys if key in words), SUM)
+        found[key]["-".join(word for word in words if word != key)] = result
+    return found
+
+
+def beside(findings: Findings) -> Table | None:
+    """Return the figures without limits as a table with a column for each model; None where there are none."""
+    figures, models = figures_of(findings), models_of(findings)
+    rows = []
+    for name in dict.fromkeys(name for values in figures.values() for name in values):
+        every = [values.get(name) for values in figures.values()]
+        known = next(one for one in every if one is not None)
+        if known.limit is None:
+            rows.append([sentence(known.meaning), *(one.value if one is not None else None for one in every)])
+    heads = ["figure", *(["sum of n-mers", *models.values()] if models else ["value"])]
+    return Table(heads, rows, "", len(heads) - 1) if rows else None
+
+
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital letter, unless its first word has others, as a name."""
+    return text if text.split(" ")[0][1:] != text.split(" ")[0][1:].lower() else text[:1].upper() + text[1:]
 
 
 def _tiles(page: FamilyPage, gates: Sequence[Measured]) -> list[Tile]:
@@ -221,9 +250,3 @@ def _subheading(page: FamilyPage) -> str:
     words += [f"test molecules: {', '.join(page.molecules)}"] if page.molecules else []
     words += [page.physics] if page.physics else []
     return "; ".join(words) + "."
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120.0:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60.0:.3g} min" if seconds < 7200.0 else f"{seconds / 3600.0:.3g} h"

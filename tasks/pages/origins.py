@@ -16,7 +16,6 @@ def made_of(
     store: Store,
     versions: Sequence[Version],
     files: Sequence[tuple[str, str]] = (),
-    more: Iterable[Citation] = (),
 ) -> Made:
     """Return what a page says about the origin of its figures.
 
@@ -28,14 +27,12 @@ def made_of(
         What the page is about; what each was made from is added.
     files
         (name, what it holds) of the files beside the page.
-    more
-        Further papers.
     """
     found = below(store, versions)
     papers: dict[Citation, None] = {}
     for version in versions:
         papers |= dict.fromkeys(citations(version, store.find))
-    listed = list(dict.fromkeys((*papers, *more)))
+    listed = list(papers)
     return Made(
         lineage=[
             (v.kind, v.ref, v.key, v.created.removesuffix("+00:00").replace("T", " "), _programs([v]))

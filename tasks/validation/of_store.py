@@ -12,7 +12,7 @@ from recipes.schema.gates import GATES
 from storage.contents import dataset_from_version
 from storage.diff import chain
 from storage.durable import write_text
-from storage.quality import level_of, purpose
+from storage.quality import Purpose, level_of, purpose
 from storage.records import TEST, TRAIN, Dataset
 from storage.store import Store
 from storage.version import Version
@@ -84,7 +84,7 @@ def report_of(store: Store, version: Version, plots: Sequence[Plot] = ()) -> Rep
     return Report(
         ref=version.ref,
         title=str(recipe.get("title") or version.nmer),
-        purpose=purpose(gates, recipe, int(facts.get("number_of_terms", 0)), train.count, found.get("test", {})),
+        purpose=purpose_of(store, version),
         train=train,
         test=test,
         level=level,
@@ -100,6 +100,19 @@ def report_of(store: Store, version: Version, plots: Sequence[Plot] = ()) -> Rep
         usage=use_of_potential(version.ref),
         made=made_of(store, [version, *([verdict] if verdict is not None else [])], files),
         recipe=verdict.attributes()["recipe"] if verdict is not None else attributes["recipe"],
+    )
+
+
+def purpose_of(store: Store, version: Version) -> Purpose:
+    """Return what a stored potential is good for."""
+    attributes, verdict = version.attributes(), store.verdict(version)
+    found: Mapping[str, Any] = verdict.attributes()["facts"] if verdict is not None else {}
+    return purpose(
+        found.get("gates", ()),
+        tomllib.loads(attributes["recipe"]),
+        int(attributes["facts"].get("number_of_terms", 0)),
+        int(found.get("train", {}).get("count", 0)),
+        found.get("test", {}),
     )
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from matplotlib.figure import Figure
 
+from storage.quality import Purpose
+from storage.version import Column
 from tasks.checks.interface import Check, Findings, Result
-from tasks.checks.page import FamilyPage, Measured, Member, family_page
+from tasks.checks.page import FamilyPage, Measured, Member, beside, family_page
+from tasks.checks.published import dipeptide_table
 from tasks.pages.render import Made, Snippet, Table
 from tasks.plot import Plot
 from tests.tasks.pages.looks import check_page, text_of
@@ -24,10 +28,12 @@ def drawn(findings: Findings) -> list[Plot]:
 def findings(value: float | None, word: str = "") -> Findings:
     results = (
         Result("contact", f"contacts below their floor {word}", value, 0.0, advice=f"sample conh-ch-conh {word}"),
-        Result("frames", f"frames {word}", 12.0),
+        Result("rmsd-from-minima", f"RMSD of the sum {word}", 12.0),
+        Result("ff14sb-rmsd-from-minima", f"RMSD of ff14SB {word}", 2.92),
     )
-    facts = {"reference": f"GFN2-xTB {word}", "others": {f"ff14SB {word}": {"frames": 2.92}}}
-    return Findings(results, facts=facts, notes=(f"run for 5 of 20 ps {word}",), seconds=130.0)
+    facts = {"reference": f"GFN2-xTB {word}", "models": {"sum": "sum of n-mers", "ff14sb": f"ff14SB {word}"}}
+    data = {"surface.phi": Column(np.zeros(2), "degree", "phi")}
+    return Findings(results, data, facts, notes=(f"run for 5 of 20 ps {word}",), seconds=130.0)
 
 
 def page(value: float | None = 2.0, word: str = "") -> FamilyPage:
@@ -36,8 +42,7 @@ def page(value: float | None = 2.0, word: str = "") -> FamilyPage:
     return FamilyPage(
         f"polyalanine {word}",
         "family",
-        "candidate",
-        [f"Not released {word}."],
+        Purpose("candidate", "bad", (f"Not released {word}.",)),
         [
             Member("ch", f"ch@1 {word}", "released", f"GFN2-xTB {word}", 120, 0.07, 6, 6, "../ch@1/report.html"),
             Member("ch3"),
@@ -60,13 +65,14 @@ def test_the_answer_comes_first_and_all_gates_and_checks_are_there() -> None:
     text = text_of(html)
     for words in (
         "Not released", "1 of 2 released", "0 of 1 passed", "What failed: contacts below their floor : 2, limit 0",
-        "What to do: sample conh-ch-conh", "Reference: GFN2-xTB", "Measured in 2.17 min", "missing in the store",
+        "What to do: sample conh-ch-conh", "Reference: GFN2-xTB", "Measured in 2 min 10 s", "missing in the store",
         "run for 5 of 20 ps", "RDF : no water", "ff14SB", "2.92", "check:polyalanine@1",
     ):  # fmt: skip
         assert words in text, words
     assert text.index("Not released") < text.index("0 of 1 passed") < text.index("Gates of the sum")
     links = check_page(html)
-    assert {"../ch@1/report.html", "ramachandran-surface.csv", "ramachandran-surface.png"} <= links
+    tables = {f"tables/{name}-surface.csv" for name in ("stability", "ramachandran")}
+    assert links == {"../ch@1/report.html", "ramachandran-surface.csv", "ramachandran-surface.png"} | tables
 
 
 def test_a_figure_that_could_not_be_measured_is_no_zero() -> None:
@@ -79,3 +85,27 @@ def test_every_text_is_escaped() -> None:
     html = family_page(page(word=HOSTILE))
     assert "<script" not in html and html.count("&lt;script&gt;") > 25
     check_page(html)
+
+
+def test_figures_of_force_fields_stand_beside_those_of_the_sum() -> None:
+    found = Findings(
+        (
+            Result("ala3-sd", "spread of the sum", 1.0),
+            Result("ala3-ff14sb-sd", "spread of ff14SB", 4.0),
+            Result("ff19sb-largest", "largest of ff19SB", 5.0),
+            Result("drift", "drift of the sum", 1e-6, 1e-5),
+        ),
+        facts={"models": ["sum", "ff14SB", "ff19SB"]},
+    )
+    table = beside(found)
+    assert table is not None and table.heads == ["figure", "sum of n-mers", "ff14SB", "ff19SB"]
+    assert table.rows == [["Spread of the sum", 1.0, 4.0, None], ["Largest of ff19SB", None, None, 5.0]]
+    assert beside(Findings((Result("drift", "drift", 1e-6, 1e-5),))) is None
+
+
+def test_the_table_of_the_papers_has_our_columns_and_theirs() -> None:
+    table = dipeptide_table({"ramachandran": findings(0.0), "rdf": findings(0.0)})
+    assert table is not None
+    assert table.heads == ["figure", "sum of n-mers", "ff14SB ", "paper I", "ff14SB  in paper I"]
+    assert table.rows == [["RMSD of the sum ", 12.0, 2.92, 1.27, 6.33]]
+    assert dipeptide_table({"rdf": findings(0.0)}) is None

@@ -62,9 +62,11 @@ def report(word: str = "", passed: bool = False) -> Report:
 
 def test_the_answer_comes_before_the_details() -> None:
     text = text_of(report_html(report()))
-    order = ("Not released", "test RMSD (kcal/mol)", "paper: 0.14", "4,400", "What to do: sample more", "the lowest place", "Errors against the labels",
-             "How it was made Labels", "Cost",
-             "import nmer", "pool:x@1", "Papers to cite")  # fmt: skip
+    order = (
+        "Not released", "test RMSD (kcal/mol)", "paper: 0.14", "4,400", "What to do: sample more",
+        "the lowest place", "Errors against the labels", "How it was made Labels", "Cost", "import nmer",
+        "pool:x@1", "Papers to cite",
+    )  # fmt: skip
     places = [text.index(words) for words in order]
     assert places == sorted(places)
     assert text.index("Not released") < text.index("What failed: holes is measured : 0.1") < places[1]

@@ -1,0 +1,179 @@
+"""The page of a family or a system from what the store has, and from what was just measured."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from potentials.errors import InputError
+from recipes.families import FAMILIES, TRIALS, Trial
+from storage.durable import write_text
+from storage.quality import Purpose, level_of
+from storage.store import Store
+from storage.version import Version
+from tasks.checks.files import report_folder, write_files
+from tasks.checks.interface import checks
+from tasks.checks.page import FamilyPage, Measured, Member, family_page
+from tasks.checks.published import dipeptide_table
+from tasks.checks.run import Outcome, found_checks
+from tasks.checks.status import SumStatus, status_of_sum
+from tasks.checks.subject import Subject
+from tasks.pages.origins import made_of
+from tasks.pages.usage import use_of_sum
+from tasks.validation.of_store import PAGE, purpose_of
+
+UNKNOWN = "not measured yet"
+
+
+def write_family_page(subject: Subject, outcomes: Sequence[Outcome] = ()) -> Path:
+    """Write the page of a family or a system with the plots and tables of its checks; return the page.
+
+    Parameters
+    ----------
+    subject
+        What is checked; take that of `Subject.pinned`.
+    outcomes
+        What was just measured or tried. Of other checks the newest findings of exactly this subject are shown.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
+    InputError
+        If a version is damaged.
+    """
+    folder, page = report_folder(subject.store, subject.name), page_of(subject, outcomes)
+    for one in page.measured:
+        if one.findings is not None:
+            write_files(one.check, one.findings, folder)
+    write_text(folder / PAGE, family_page(page))
+    return folder / PAGE
+
+
+def page_of(subject: Subject, outcomes: Sequence[Outcome] = ()) -> FamilyPage:
+    """Return what the page of a subject shows; the parameters are those of `write_family_page`."""
+    store, versions, status = subject.store, members_of(subject), _status(subject)
+    measured = measured_of(subject, outcomes)
+    found = {one.check.name: one.findings for one in measured if one.findings is not None}
+    potentials = [version for version in versions.values() if version is not None]
+    named = [store.resolve(one.version) for one in measured if one.version]
+    table = dipeptide_table(found)
+    molecule = subject.molecules[0] if subject.molecules else ""
+    physics = {str(v.attributes()["facts"].get("physics", {}).get("name", "")) for v in potentials} - {""}
+    return FamilyPage(
+        name=subject.name,
+        kind="family" if subject.name == subject.family else "system",
+        purpose=purpose_of_sum(store, potentials, status),
+        members=[member_of(store, nmer, version) for nmer, version in versions.items()],
+        measured=measured,
+        molecules=[*subject.molecules, *([subject.system.name] if subject.system is not None else [])],
+        physics=f"V_phys: {', '.join(sorted(physics))}" if physics else "",
+        tables=[table] if table is not None else [],
+        usage=use_of_sum(molecule, subject.family or "") if molecule and subject.family else [],
+        made=made_of(store, [*named, *potentials]),
+    )
+
+
+def measured_of(subject: Subject, outcomes: Sequence[Outcome] = ()) -> list[Measured]:
+    """Return every check with what was found of exactly this subject, in the order of the report."""
+    given = {one.check.name: one for one in outcomes}
+    try:
+        stored = {one.name: one for one in found_checks(subject.store, subject)}
+    except InputError:  # potentials are missing, so that nothing was measured of them
+        stored = {}
+    found = []
+    for check in checks():
+        outcome, there = given.get(check.name), stored.get(check.name)
+        if outcome is not None and outcome.findings is not None:
+            ref = outcome.version.ref if outcome.version is not None else ""
+            found.append(Measured(check, outcome.findings, ref))
+        elif there is not None:
+            found.append(Measured(check, there.findings, there.version.ref))
+        else:
+            found.append(Measured(check, None, "", (outcome.why if outcome else "") or UNKNOWN))
+    return found
+
+
+def member_of(store: Store, nmer: str, version: Version | None) -> Member:
+    """Return what is said of one potential of a sum; None as the version: the store has none."""
+    if version is None:
+        return Member(nmer)
+    verdict, source = store.verdict(version), store.input(version, "dataset")
+    facts = verdict.attributes()["facts"] if verdict is not None else {}
+    labels = source.attributes()["facts"] if source is not None else {}
+    gates = facts.get("gates", ())
+    return Member(
+        nmer=nmer,
+        ref=version.ref,
+        status=store.status(version),
+        level=level_of(tomllib.loads(version.attributes()["recipe"])) or str(labels.get("protocol") or ""),
+        labels=labels.get("labels"),
+        test_rmsd=facts.get("test", {}).get("rmsd"),
+        passed=sum(bool(gate["passed"]) for gate in gates),
+        gates=len(gates),
+        link=f"../{version.nmer}@{version.number}/{PAGE}",
+    )
+
+
+def purpose_of_sum(store: Store, potentials: Sequence[Version], status: SumStatus) -> Purpose:
+    """Return what a sum is good for: the verdict of its gates, and what its potentials are good for.
+
+    Parameters
+    ----------
+    store
+        The store.
+    potentials
+        The versions of its potentials.
+    status
+        Whether it is released.
+    """
+    why = "; ".join(status.why)
+    each = {version.nmer: purpose_of(store, version) for version in potentials}
+    weak: dict[str, list[str]] = {}
+    for nmer, one in each.items():
+        if one.tone == "warn":
+            weak.setdefault(one.badge, []).append(nmer)
+    said = [f"{badge}, {_many(names, len(each))}." for badge, names in weak.items()]
+    reservations = [f"Its potentials are: {' '.join(said)}"] if said else []
+    if status.status != "released":
+        first = f"Not released: do not use the sum in a simulation. {why[:1].upper()}{why[1:]}."
+        return Purpose("candidate", "bad", (first, *reservations))
+    first = f"Released: {why}. The sum can be simulated at the temperatures of these gates."
+    if not weak:
+        return Purpose("released", "good", (first,))
+    badge = next(iter(weak)) if len(weak) == 1 else "released: see the potentials"
+    worst = next((one.sentences[0] for one in each.values() if one.tone == "warn"), "")
+    return Purpose(badge, "warn", (first, f"Its potentials decide what for. {worst}", *reservations))
+
+
+def _many(names: Sequence[str], total: int) -> str:
+    return f"all {total}" if len(names) == total else ", ".join(names)
+
+
+def members_of(subject: Subject) -> Mapping[str, Version | None]:
+    """Return the version of each potential of a subject; of a family also those that are missing."""
+    try:
+        used: dict[str, Version | None] = dict(subject.versions())
+    except InputError:
+        used = {}
+    trial = TRIALS.get(subject.name, Trial())
+    own = subject.name if subject.name == subject.family else ""
+    names = [*FAMILIES.get(trial.base, ()), *FAMILIES.get(own, ())]
+    for nmer in names:
+        if nmer not in used:
+            there = subject.store.versions("potential", nmer)
+            used[nmer] = there[-1] if there else None
+    order = {name: number for number, name in enumerate(names)}
+    return dict(sorted(used.items(), key=lambda item: order.get(item[0], len(order))))
+
+
+def _status(subject: Subject) -> SumStatus:
+    """Return whether the sums of a subject are released: the first that is not decides."""
+    try:
+        sums = [subject.sum_of(molecule) for molecule in subject.molecules]
+        sums += [subject.sum_of(subject.system)] if subject.system is not None else []
+    except InputError as error:
+        return SumStatus("candidate", (str(error),))
+    found = [status_of_sum(model, subject.store) for model in sums]
+    return next((one for one in found if one.status != "released"), found[0])

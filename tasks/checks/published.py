@@ -1,0 +1,62 @@
+"""What the papers report for alanine dipeptide, beside which a check's figures stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tasks.checks.interface import Findings
+from tasks.checks.page import SUM, figures_of, models_of, sentence
+from tasks.pages.render import Table
+
+PUBLISHED: dict[tuple[str, str], dict[str, float]] = {
+    ("ramachandran", "rmsd-from-minima"): {SUM: 1.27, "ff14sb": 6.33, "ff19sb": 5.23},
+    ("ramachandran", "rmsd-from-minima-below-10"): {SUM: 1.18},
+    ("ramachandran", "rmsd-from-minima-above-10"): {SUM: 1.59},
+}
+"""Figures of paper I (Zhou, Bull-Vulpe, Pan, Paesani 2025), kcal/mol, of its potential and of force fields.
+
+Its reference is DLPNO-CCSD(T), and its energies are taken to be relative to each model's own minimum.
+"""
+
+CHECKS_OF_PAPER = ("ramachandran", "stationary", "frequencies")
+"""Begin of the names of the checks whose figures are in the table of the papers."""
+
+TITLE = "Alanine dipeptide beside force fields and the papers"
+
+
+def dipeptide_table(found: Mapping[str, Findings]) -> Table | None:
+    """Return the papers' table of alanine dipeptide with columns for the sum, force fields, and paper I.
+
+    Parameters
+    ----------
+    found
+        Findings by the names of their checks.
+
+    Returns
+    -------
+    None where none of the checks was measured.
+    """
+    chosen = {name: one for name, one in found.items() if name.startswith(CHECKS_OF_PAPER)}
+    models: dict[str, str] = {}
+    for findings in chosen.values():
+        models |= models_of(findings)
+    rows: list[Sequence[object]] = []
+    for check, findings in chosen.items():
+        figures = figures_of(findings)
+        for name, result in figures[SUM].items():
+            others = [one.get(name) for key, one in figures.items() if key != SUM]
+            if result.limit is None and (any(others) or (check, name) in PUBLISHED):
+                own = [figures.get(key, {}).get(name) for key in models]
+                published = PUBLISHED.get((check, name), {})
+                rows.append(
+                    [
+                        sentence(result.meaning),
+                        result.value,
+                        *(None if one is None else one.value for one in own),
+                        *(published.get(key) for key in (SUM, *models)),
+                    ]
+                )
+    if not rows:
+        return None
+    heads = ["figure", "sum of n-mers", *models.values(), "paper I", *(f"{m} in paper I" for m in models.values())]
+    return Table(heads, rows, TITLE, len(heads) - 1)
