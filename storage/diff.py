@@ -53,7 +53,7 @@ def _difference(store: Store, left: Version, right: Version) -> dict[str, Any]:
         "right": right.ref,
         "kind": left.kind,
         "made_from": _made_from(*chains),
-        "recipe": _changes(*(flattened(_written_out(v.attributes()["recipe"])) for v in (left, right))),
+        "recipe": _changes(settings_of(left), settings_of(right)),
         "programs": _programs(*chains),
     }
     if left.kind == "pool":
@@ -117,12 +117,16 @@ def _made_from(left: Chain, right: Chain) -> list[dict[str, Any]]:
     return found
 
 
-def _written_out(text: str) -> dict[str, Any]:
-    """Return a recipe with all defaults, also for keys added after the version; unchanged if not readable."""
+def settings_of(version: Version) -> dict[str, Any]:
+    """Return a version's recipe by dotted key, with all defaults, also of keys added after it.
+
+    A recipe that is not readable is unchanged.
+    """
+    text = version.attributes()["recipe"]
     try:
-        return recipe_of_text(text).model_dump(mode="json", exclude_none=True)
+        return flattened(recipe_of_text(text).model_dump(mode="json", exclude_none=True))
     except ValueError:
-        return tomllib.loads(text)
+        return flattened(tomllib.loads(text))
 
 
 def _side_by_side(title: str, one: dict[Any, Any], two: dict[Any, Any]) -> list[dict[str, Any]]:

@@ -89,7 +89,7 @@ def check(
     for outcome in run_checks(checked, chosen, options):
         outcomes.append(outcome)
         files[outcome.check.name] = _save(checked, outcome, out)
-    document = verdict_document(checked, outcomes, files)
+    document = verdict_document(checked, outcomes, files) | {"report": _write_page(checked, outcomes)}
     code = 0 if all(row["passed"] for row in document["gates"]) else 1
     if json:
         return print_json(document, code)
@@ -185,6 +185,16 @@ def _save(subject: Subject, outcome: Outcome, out: Path | None) -> list[str]:
     return [str(file) for file in files]
 
 
+def _write_page(subject: Subject, outcomes: Sequence[Outcome]) -> str:
+    """Write the page of the subject into the store, and return its path."""
+    from tasks.checks.page_of_store import write_family_page
+
+    try:
+        return str(write_family_page(subject, outcomes))
+    except OSError as error:
+        raise InputError(f"cannot write into '{subject.store.path}': {error.strerror}") from None
+
+
 def _print(document: Mapping[str, Any]) -> None:
     columns: dict[str, Column] = {
         "value": lambda row: _figure(row["value"]),
@@ -201,6 +211,7 @@ def _print(document: Mapping[str, Any]) -> None:
     told += [f"{row['name']}: {row['advice']}" for row in _all(document) if row["advice"]]
     told += [f"{one['name']}: {note}" for one in document["measured"] for note in one["notes"]]
     told += [file for one in document["measured"] for file in one["files"] if file.endswith(".png")]
+    told += [f"report {document['report']}"]
     print("\n".join(["", *told, f"{document['subject']}: {document['verdict']}"]))
 
 

@@ -54,6 +54,7 @@ COMMANDS = {
         "export": ("exchange_commands:export", "Write a potential or dataset for other programs."),
         "ramachandran": ("plot_commands:ramachandran", "Compare the sum for alanine dipeptide with xTB."),
         "report": ("report_command:report", "Write pages of potentials and sums."),
+        "compare": ("compare_command:compare", "Put potentials or sums beside each other."),
         "cite": ("store_commands:cite", "List the papers to cite for a version."),
     },
     "Store": {

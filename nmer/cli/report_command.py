@@ -33,8 +33,8 @@ def report(
 ) -> int:
     """Write the page of a potential, or of a family or a system, from what the store has; nothing is measured.
 
-    Older pages are replaced. A family's page has the findings of nmer check of its newest potentials, and the pages
-    of these potentials are written as well.
+    Older pages are replaced. A family's page has the findings of nmer check of its newest potentials, whose pages
+    are written as well.
 
     Examples
     --------
@@ -43,8 +43,6 @@ def report(
     """
     from storage.store import Store
 
-    if not subjects:
-        raise InputError("give a potential such as ch3-water@1, a family, or a system")
     opened = Store(store)
     potentials = {text: opened.resolve(text) for text in subjects if "@" in text}
     if wrong := [text for text, version in potentials.items() if version.kind != "potential"]:

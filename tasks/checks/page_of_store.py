@@ -17,7 +17,7 @@ from tasks.checks.interface import checks
 from tasks.checks.page import FamilyPage, Measured, Member, family_page
 from tasks.checks.published import dipeptide_table
 from tasks.checks.run import Outcome, found_checks
-from tasks.checks.status import SumStatus, status_of_sum
+from tasks.checks.status import SumStatus
 from tasks.checks.subject import Subject
 from tasks.pages.origins import made_of
 from tasks.pages.usage import use_of_sum
@@ -169,11 +169,8 @@ def members_of(subject: Subject) -> Mapping[str, Version | None]:
 
 
 def _status(subject: Subject) -> SumStatus:
-    """Return whether the sums of a subject are released: the first that is not decides."""
+    """Return whether the sums of a subject are released; they are not if they cannot be made."""
     try:
-        sums = [subject.sum_of(molecule) for molecule in subject.molecules]
-        sums += [subject.sum_of(subject.system)] if subject.system is not None else []
+        return subject.status()
     except InputError as error:
         return SumStatus("candidate", (str(error),))
-    found = [status_of_sum(model, subject.store) for model in sums]
-    return next((one for one in found if one.status != "released"), found[0])
