@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from ase.data import atomic_numbers
 
 from potentials.arrays import Bools, Floats, Ints
 from potentials.errors import InputError
@@ -136,8 +137,44 @@ def _problems(one: Trajectory) -> list[str]:
     for name, steps in (("steps", one.steps), ("velocity_steps", one.velocity_steps)):
         if len(steps) and (steps[0] < 0 or (np.diff(steps) <= 0).any()):
             found.append(f"{name} do not ascend from 0 or more")
+    if strange := [s for s in one.symbols if not 1 <= atomic_numbers.get(s, 0) <= 118]:
+        found.append(f"{strange[0][:20]!a} is not an element")
     if any(not 0 <= i < n or not 0 <= j < n for i, j in one.bonds):
         found.append(f"a bond is not between two of its {n} atoms")
     if one.replica < 0 or one.seed < 0:
         found.append("replica and seed must be 0 or more")
     return found
+
+
+def upright(trajectory: Trajectory) -> tuple[Floats, Floats | None]:
+    """Return positions and cells as file formats store them: the first vector along x, the second in the xy plane.
+
+    Parameters
+    ----------
+    trajectory
+        The trajectory.
+
+    Returns
+    -------
+    Positions (frames, atoms, 3) and vectors (frames, 3, 3), Angstrom; no vectors in vacuum.
+
+    Raises
+    ------
+    InputError
+        If the vectors of a cell are left-handed.
+    """
+    if trajectory.vectors is None:
+        return trajectory.positions, None
+    vectors = np.broadcast_to(trajectory.vectors, (len(trajectory), 3, 3))
+    size = np.abs(vectors).max(initial=0.0)
+    if (
+        np.abs(vectors[:, [0, 0, 1], [1, 2, 2]]).max(initial=0.0) <= 1e-9 * size
+        and (vectors[:, range(3), range(3)] > 0).all()
+    ):
+        return trajectory.positions, vectors
+    if (np.linalg.det(vectors) <= 0).any():
+        raise InputError("the vectors of the cell are left-handed; allowed in a file: right-handed ones")
+    turn, upper = np.linalg.qr(np.swapaxes(vectors, 1, 2))  # columns are vectors: turn @ upper
+    signs = np.sign(np.diagonal(upper, axis1=1, axis2=2))
+    turn, upper = turn * signs[:, None, :], upper * signs[:, :, None]
+    return trajectory.positions @ turn, np.swapaxes(upper, 1, 2)

@@ -25,7 +25,9 @@ QUICK = 20_000_000
 def export(
     ref: Annotated[
         str,
-        Parameter(help="ch3-water@1, dataset:ch3-water@1, the .h5 file of either, or a sum's .toml file."),
+        Parameter(
+            help="ch3-water@1, dataset:ch3-water@1, trajectory:alanine@1, a version's .h5, or a sum's .toml file."
+        ),
     ],
     *,
     format: Annotated[str, Parameter(help=f"One of {', '.join(sorted(FORMATS.names()))}; see docs/exchange.md.")],
@@ -37,20 +39,22 @@ def export(
     store: StorePath = None,
     json: Json = False,
 ) -> int:
-    """Write a potential, a sum or a dataset in a format of other programs.
+    """Write a potential, a sum, a dataset or a trajectory in a format of other programs.
 
-    A potential or sum comes with reference energies and gradients and a check that compares with them.
+    A potential or sum comes with reference energies and gradients and a check that compares with them; a
+    trajectory with its topology.
 
     Examples
     --------
     nmer export ch3-water@latest --format c --out ch3-water-c
     nmer export ala9.toml --format c --out ala9-c
+    nmer export trajectory:alanine@latest --format dcd --out alanine-dcd
     """
-    from storage.exchange.exporter import write_export
-    from storage.exchange.subject import DatasetSubject, PotentialSubject, subject_of
+    from storage.exchange.exporter import AnySubject, write_export
+    from storage.exchange.subject import subject_of
     from storage.exchange.sum_subject import SumSubject
 
-    subject: PotentialSubject | DatasetSubject | SumSubject
+    subject: AnySubject
     if ref.endswith(".toml"):
         from tasks.sums.export import sum_subject
 

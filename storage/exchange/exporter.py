@@ -15,11 +15,18 @@ from recipes.schema.patterns import shown
 from storage.durable import replacing
 from storage.exchange.subject import DatasetSubject, PotentialSubject
 from storage.exchange.sum_subject import SumSubject
+from storage.exchange.trajectory_subject import TrajectorySubject
 
-Subject = TypeVar("Subject", PotentialSubject, DatasetSubject)
+Subject = TypeVar("Subject", PotentialSubject, DatasetSubject, TrajectorySubject)
+
+AnySubject = PotentialSubject | DatasetSubject | SumSubject | TrajectorySubject
+"""What can be exported."""
 
 Files = dict[str, str]
 """Text of each file, by its name in the folder; a format of one file has one."""
+
+Contents = Mapping[str, str | bytes]
+"""The same, of formats that are not text as well."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +40,9 @@ class Format(Generic[Subject]):
     title
         One phrase that says what it is.
     takes
-        The kind of subject: ``PotentialSubject`` or ``DatasetSubject``.
+        The kind of subject: ``PotentialSubject``, ``DatasetSubject`` or ``TrajectorySubject``.
     files
-        Makes the texts; it reads and writes nothing else.
+        Makes the texts; it leaves nothing else behind.
     suffix
         Ending of the one file that it writes; empty where ``--out`` is a folder.
     check
@@ -50,12 +57,14 @@ class Format(Generic[Subject]):
         Whether it can express the V_phys that a potential was fitted over; other formats refuse such a potential.
     of_sum
         Makes the texts of a sum over a molecule; None: the format is not for sums.
+    of_trajectory
+        Makes the files of a trajectory, in a format that takes something else as well.
     """
 
     name: str
     title: str
     takes: type[Subject]
-    files: Callable[[Subject], Files]
+    files: Callable[[Subject], Contents]
     suffix: str = ""
     check: str = ""
     read_back: Callable[[Path, Subject], str] | None = None
@@ -63,6 +72,7 @@ class Format(Generic[Subject]):
     papers: tuple[str, ...] = ()
     carries_physics: bool = False
     of_sum: Callable[[SumSubject], Files] | None = None
+    of_trajectory: Callable[[TrajectorySubject], Contents] | None = None
 
     @property
     def folder(self) -> bool:
@@ -71,25 +81,33 @@ class Format(Generic[Subject]):
 
     @property
     def kind(self) -> str:
-        """The kind of version it takes: ``potential`` or ``dataset``."""
+        """The kind of version it takes: ``potential``, ``dataset`` or ``trajectory``."""
         return kind_of(self.takes)
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """All kinds of subjects that it takes."""
-        return (self.kind,) if self.of_sum is None else (self.kind, kind_of(SumSubject))
+        found = [self.kind]
+        found += [kind_of(SumSubject)] if self.of_sum is not None else []
+        found += [kind_of(TrajectorySubject)] if self.of_trajectory is not None else []
+        return tuple(found)
 
 
-def kind_of(subject: type[PotentialSubject | DatasetSubject | SumSubject]) -> str:
+def kind_of(subject: type[AnySubject]) -> str:
     """Return the kind of a subject, as messages call it."""
-    return {PotentialSubject: "potential", DatasetSubject: "dataset", SumSubject: "sum"}[subject]
+    return {
+        PotentialSubject: "potential",
+        DatasetSubject: "dataset",
+        SumSubject: "sum",
+        TrajectorySubject: "trajectory",
+    }[subject]
 
 
 FORMATS: Registry[Format[Any]] = Registry("format", "storage.exchange", "FORMAT")
 """The formats that the files of this folder declare, by name."""
 
 
-def format_for(name: str, takes: type[PotentialSubject | DatasetSubject | SumSubject]) -> Format[Any]:
+def format_for(name: str, takes: type[AnySubject]) -> Format[Any]:
     """Return the format of a name for a kind of subject.
 
     Raises
@@ -105,9 +123,7 @@ def format_for(name: str, takes: type[PotentialSubject | DatasetSubject | SumSub
     raise InputError(f"format {shown(name)} {what}; allowed for a {kind}: {', '.join(of_kind)}")
 
 
-def write_export(
-    form: Format[Any], subject: PotentialSubject | DatasetSubject | SumSubject, out: Path
-) -> tuple[list[Path], str]:
+def write_export(form: Format[Any], subject: AnySubject, out: Path) -> tuple[list[Path], str]:
     """Write an export; return its files, and the result of reading it back.
 
     Raises
@@ -124,17 +140,19 @@ def write_export(
             f"format '{form.name}' cannot carry V_phys, over which {subject.potential.name or 'the potential'} "
             f"was fitted, and without it the numbers are not energies; allowed: {able}"
         )
-    if isinstance(subject, SumSubject):
-        assert form.of_sum is not None
-        texts, read_back = form.of_sum(subject), None
-    else:
-        texts, read_back = form.files(subject), form.read_back
+    makes, read_back = form.files, form.read_back
+    if not isinstance(subject, form.takes):
+        other = form.of_sum if isinstance(subject, SumSubject) else form.of_trajectory
+        assert other is not None
+        makes, read_back = other, None
+    texts = makes(subject)
     try:
         with replacing(out) as temporary:
             if form.folder:
                 temporary.mkdir()
             for name, text in texts.items():
-                (temporary / name if form.folder else temporary).write_text(text, encoding="utf-8")
+                content = text if isinstance(text, bytes) else text.encode()
+                (temporary / name if form.folder else temporary).write_bytes(content)
             said = read_back(temporary, subject) if read_back else ""
     except OSError as error:
         raise InputError(f"'{out}' cannot be written: {error.strerror}") from None

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from potentials.arrays import Floats
-from potentials.errors import InputError, MissingProgramError
+from potentials.errors import MissingProgramError
 from recipes.chemistry.topology import residues_of
 from recipes.registry import Need
-from storage.trajectory import Trajectory
+from storage.trajectory import Trajectory, upright
 
 MDTRAJ = Need("mdtraj", "pip install 'nmer[analysis]'")
 
@@ -68,37 +67,3 @@ def to_topology(symbols: Sequence[str], bonds: Sequence[tuple[int, int]]) -> Any
     for i, j in bonds:
         topology.add_bond(atoms[i], atoms[j])
     return topology
-
-
-def upright(trajectory: Trajectory) -> tuple[Floats, Floats | None]:
-    """Return positions and cells as file formats store them: the first vector along x, the second in the xy plane.
-
-    Parameters
-    ----------
-    trajectory
-        The trajectory.
-
-    Returns
-    -------
-    Positions (frames, atoms, 3) and vectors (frames, 3, 3), Angstrom; no vectors in vacuum.
-
-    Raises
-    ------
-    InputError
-        If the vectors of a cell are left-handed.
-    """
-    if trajectory.vectors is None:
-        return trajectory.positions, None
-    vectors = np.broadcast_to(trajectory.vectors, (len(trajectory), 3, 3))
-    size = np.abs(vectors).max(initial=0.0)
-    if (
-        np.abs(vectors[:, [0, 0, 1], [1, 2, 2]]).max(initial=0.0) <= 1e-9 * size
-        and (vectors[:, range(3), range(3)] > 0).all()
-    ):
-        return trajectory.positions, vectors
-    if (np.linalg.det(vectors) <= 0).any():
-        raise InputError("the vectors of the cell are left-handed; allowed in a file: right-handed ones")
-    turn, upper = np.linalg.qr(np.swapaxes(vectors, 1, 2))  # columns are vectors: turn @ upper
-    signs = np.sign(np.diagonal(upper, axis1=1, axis2=2))
-    turn, upper = turn * signs[:, None, :], upper * signs[:, :, None]
-    return trajectory.positions @ turn, np.swapaxes(upper, 1, 2)

@@ -18,9 +18,11 @@ from storage.contents import dataset_from_version, nmer_model, potential_from_ve
 from storage.exchange.minima import minima_of
 from storage.exchange.references import References, references_of
 from storage.exchange.text import check_elements, plain
+from storage.exchange.trajectory_subject import TrajectorySubject
 from storage.foreign import read_foreign
 from storage.records import TRAIN, Dataset
 from storage.store import Store
+from storage.trajectories import read_trajectories
 from storage.version import Version
 
 LONGEST_IDENTIFIER = 100
@@ -113,13 +115,13 @@ class DatasetSubject:
         check_elements(self.nmer)
 
 
-def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | DatasetSubject:
+def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | DatasetSubject | TrajectorySubject:
     """Return the subject that a reference, or the path of a version's file, names.
 
     Raises
     ------
     InputError
-        If there is nothing of that name, or it is neither a potential nor a dataset.
+        If there is nothing of that name, or it is neither a potential nor a dataset nor a trajectory.
     """
     if ref.endswith(".h5"):
         version = read_foreign(Path(ref), "give the file of a potential, or NAME@NUMBER of a store")
@@ -129,9 +131,13 @@ def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | 
         version = opened.resolve(ref)
         status = opened.status(version) if version.kind == "potential" else ""
         training = _training(opened, version) if version.kind == "potential" else None
-    if version.kind not in ("potential", "dataset"):
-        raise InputError(f"'{ref}' is a {version.kind}; what can be exported are potentials and datasets")
+    if version.kind not in ("potential", "dataset", "trajectory"):
+        raise InputError(
+            f"'{ref}' is a {version.kind}; what can be exported are potentials, datasets and trajectories"
+        )
     with content_of(version.path):
+        if version.kind == "trajectory":
+            return TrajectorySubject(tuple(read_trajectories(version)), version.attributes(), version.ref)
         if version.kind == "potential":
             return PotentialSubject(potential_from_version(version, status), version.attributes(), training)
         attributes = version.attributes()

@@ -25,6 +25,7 @@ from potentials.pip.potential import Potential
 from potentials.pip.ranges import training_ranges
 from potentials.pip.sites import LonePairs
 from potentials.pip.variables import Forms
+from recipes.chemistry.molecules import from_smiles, read_molecule
 from recipes.load import expanded_toml, load_recipe
 from recipes.registry import PLUGINS, missing
 from storage.configuration import configuration_ids
@@ -35,8 +36,10 @@ from storage.exchange.json_document import LAYOUT
 from storage.exchange.qcschema import BOHR
 from storage.exchange.references import TOLERANCE
 from storage.exchange.subject import DatasetSubject, PotentialSubject, subject_of
+from storage.exchange.trajectory_subject import TrajectorySubject
 from storage.records import TEST, TRAIN, Dataset
 from storage.store import Store
+from storage.trajectory import Trajectory
 from storage.version import write_version
 from storage.xyz import UNITS
 from tasks.labelling.plan import nbody_energy
@@ -118,6 +121,41 @@ def dataset(tmp_path: Path) -> DatasetSubject:
     return found
 
 
+@pytest.fixture
+def trajectory() -> TrajectorySubject:
+    return trajectory_subject()
+
+
+def trajectory_subject(cell: bool = True, chain: str = "AceAla2Nme") -> TrajectorySubject:
+    """Return two replicas of a peptide with two waters, whose numbers mean nothing."""
+    system = from_smiles(f"{read_molecule(chain).smiles}.O.O")
+    found, rng = [], np.random.default_rng(4)
+    for replica, frames in ((0, 5), (2, 3)):
+        vectors = (
+            np.array([[21.0, 0, 0], [1.0, 20.0, 0], [-2.0, 1.5, 22.0]])
+            * np.linspace(1, 1.1, frames)[:, None, None]
+        )
+        found.append(
+            Trajectory(
+                symbols=system.symbols,
+                bonds=system.bonds,
+                masses=np.ones(system.natoms),
+                steps=100 + np.arange(frames) * 20,
+                times=50 + np.arange(frames) * 10.0,
+                positions=rng.normal(scale=12.0, size=(frames, system.natoms, 3)),
+                velocities=np.zeros((0, system.natoms, 3)),
+                velocity_steps=np.zeros(0, dtype=np.int64),
+                energy=rng.normal(size=frames),
+                kinetic=rng.random(frames),
+                temperature=rng.random(frames),
+                vectors=vectors if cell else None,
+                replica=replica,
+            )
+        )
+    attributes = {"engines": {"lammps": "2025.7.22"}, "key": "0" * 64, "facts": {}, "recipe": ""}
+    return TrajectorySubject(tuple(found), attributes, "trajectory:toy@1")
+
+
 def dataset_file(folder: Path) -> Path:
     """Write a counterpoise-corrected dataset of 12 configurations; its energies mean nothing."""
     rng = np.random.default_rng(5)
@@ -172,6 +210,7 @@ def run_check(form: Format[Any], out: Path) -> subprocess.CompletedProcess[str]:
 NAMES = {
     "potential": ("c", "ipi", "json", "lammps", "mbx", "python"),
     "dataset": ("extxyz", "mbfit", "qcschema"),
+    "trajectory": ("dcd", "xtc"),
 }
 """The formats that this suite tests."""
 
@@ -287,11 +326,11 @@ def test_a_damaged_potential_fails_its_check(name: str, plain: PotentialSubject,
 
 @pytest.mark.parametrize("name", FORMATS.names())
 def test_the_same_export_has_the_same_bytes(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    subject = request.getfixturevalue("plain" if FORMATS.get(name).kind == "potential" else "dataset")
+    subject = request.getfixturevalue({"potential": "plain"}.get(FORMATS.get(name).kind, FORMATS.get(name).kind))
     assert FORMATS.get(name).files(subject) == FORMATS.get(name).files(subject)
     files, _ = write_export(FORMATS.get(name), subject, tmp_path / "one")
     for path in files:
-        assert str(tmp_path) not in path.read_text()
+        assert str(tmp_path).encode() not in path.read_bytes()
     before = {path: path.read_bytes() for path in files}
     with pytest.raises(InputError, match="exists already; give another path with --out"):
         write_export(FORMATS.get(name), subject, tmp_path / "one")

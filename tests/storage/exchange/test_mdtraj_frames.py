@@ -8,8 +8,8 @@ import pytest
 from potentials.errors import InputError
 from potentials.systems.cell import Cell
 from recipes.chemistry.molecules import Molecule, from_smiles, read_molecule
-from storage.exchange.mdtraj_frames import to_mdtraj, upright
-from storage.trajectories import Trajectory
+from storage.exchange.mdtraj_frames import to_mdtraj
+from storage.trajectory import Trajectory, upright
 
 mdtraj = pytest.importorskip("mdtraj")
 
