@@ -107,6 +107,8 @@ IN_SCRATCH = {
     "tasks/sampling/samplers/pbmetad/segments.py": "replacing",
     "tasks/sampling/samplers/pbmetad/walkers.py": "replacing",
     "tasks/selection/table.py": "scratch memory",
+    "tasks/simulation/lammps_state.py": "a program's input",
+    "tasks/simulation/segments.py": "replacing",
 }
 """Where a file is opened for writing, and why it is not one that could be found half written."""
 
