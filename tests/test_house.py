@@ -262,9 +262,5 @@ def test_samplers_and_descriptors_are_named_only_where_they_are_declared(
 ) -> None:
     names = set(registry.names())
     for module in modules().values():
-        if not module.name.startswith(folder) and module.name not in {
-            *DEFAULTS,
-            "tasks.xtb",
-            "tasks.simulation.amber",
-        }:
+        if not module.name.startswith(folder) and module.name not in {*DEFAULTS, *BESIDE, "tasks.xtb"}:
             assert not module.texts & names, f"{module.name} names {sorted(module.texts & names)}"
