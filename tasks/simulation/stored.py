@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import tomlkit
 
+from potentials.errors import InputError
 from potentials.evaluation import Evaluable
 from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.system import System
+from storage.attributes import allowed_name
 from storage.store import Store
 from storage.trajectories import (
     KIND,
@@ -24,7 +26,7 @@ from storage.trajectories import (
     write_trajectory,
 )
 from storage.version import Version
-from tasks.simulation.dynamics import SimulationStoppedError, Told, simulate
+from tasks.simulation.dynamics import SimulationStoppedError, Told, checked_start, simulate
 from tasks.simulation.metadynamics import Metadynamics
 from tasks.simulation.settings import SimulationSettings
 from tasks.simulation.start import Start
@@ -98,7 +100,7 @@ def simulate_in_store(
     InputError
         As `simulate`; or if the name is not allowed, or another process simulates the same or writes the store.
     """
-    begin = Start.of(model, start)
+    begin = check_stored(name, model, start, settings, bias)
     sections: dict[str, Any] = {"simulation": settings.content()}
     if described:
         sections["model"] = dict(described)
@@ -130,6 +132,15 @@ def simulate_in_store(
         found = Simulated(there, read_trajectories(there), tuple(facts.get("stopped", ())), False)
     shutil.rmtree(scratch, ignore_errors=True)
     return found
+
+
+def check_stored(
+    name: str, model: Evaluable, start: System, settings: SimulationSettings, bias: Metadynamics | None
+) -> Start:
+    """Return the start of a simulation; raises InputError if something does not fit, or the name is none."""
+    if wanted := allowed_name("nmer", name):
+        raise InputError(f"the name of a trajectory is '{name[:120]}'; allowed: {wanted}")
+    return checked_start(model, start, settings, bias)
 
 
 def versions_of(store: Store, model: Evaluable) -> list[Version]:
