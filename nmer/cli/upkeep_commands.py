@@ -138,8 +138,8 @@ def verify(
     """Recompute every checksum and key, and print a line for each damage, also during a run.
 
     Also checked: that inputs exist, configurations equal their frames, ids match the geometries, datasets have the
-    ledger's energies, potentials reproduce the stored predictions, and every line of the labels. With damage, the
-    exit code is 1.
+    ledger's energies, potentials reproduce the stored predictions and the energies of some frames of trajectories,
+    hills their bias, velocities the kinetic energy, and every line of the labels. With damage, the exit code is 1.
 
     Examples
     --------
@@ -152,6 +152,7 @@ def verify(
     from storage.verify.whole import verify as verify_versions
     from tasks.labelling.plan import plan_label
     from tasks.progress import ProgressLine
+    from tasks.simulation.recomputed import recomputed
 
     if all and ref is not None:
         raise InputError(f"give either a reference or --all, not both '{ref}' and --all")
@@ -163,7 +164,7 @@ def verify(
     with Apart() as reader:
         paths = files_of(opened, ref, reader)
         with ProgressLine("verify", len(paths), "files") as progress:
-            found = verify_versions(opened, factors, paths, reader, progress.update)
+            found = verify_versions(opened, factors, paths, reader, progress.update, recomputed)
     if json:
         return print_json(found.as_dict(), 1 if found.damages else 0)
     for damage in found.damages:

@@ -24,6 +24,18 @@ from storage.xyz import UNITS
 Factors = Callable[[NMer, bool], Mapping[str, int]]
 """n-mer, counterpoise -> factor of each sub-calculation's energy in the n-body energy."""
 
+Found = Iterator[tuple[str | None, str]]
+"""What is damaged in a file and the problem; None and what could not be compared."""
+
+Recomputed = Callable[[Store, Version], Found]
+"""Computes the energies of a trajectory again."""
+
+
+def not_recomputed(store: Store, version: Version) -> Found:
+    """Compute nothing again."""
+    return iter(())
+
+
 SAME_ENERGY = 1e-6
 """Energies (kcal/mol) computed twice from the same numbers agree within this on any machine."""
 
@@ -45,12 +57,15 @@ class Links:
         The ledger, or None if it cannot be read.
     factors
         How energies of sub-calculations make up an n-body energy.
+    recomputed
+        Computes energies of a trajectory again.
     """
 
     store: Store
     versions: Sequence[Version]
     ledger: Ledger | None
     factors: Factors
+    recomputed: Recomputed = not_recomputed
 
     def check(self, version: Version) -> tuple[list[Damage], list[str]]:
         """Return what is wrong between a sound version and what it was made from, and what was not compared."""
@@ -70,7 +85,12 @@ class Links:
             elif not self._has_file(made_from):
                 said = f"{made_from['ref']} with key {made_from['key'][:12]} is not in the store"
                 damages.append(Damage(file, "inputs", said))
-        checks = {"selection": self._selection, "dataset": self._dataset, "validation": self._validation}
+        checks: dict[str, Callable[[Version, Mapping[str, Version]], Found]] = {
+            "selection": self._selection,
+            "dataset": self._dataset,
+            "validation": self._validation,
+            "trajectory": lambda one, inputs: self.recomputed(self.store, one),
+        }
         for what, problem in checks[version.kind](version, inputs) if version.kind in checks else ():
             if what is None:
                 notes.append(f"{file}: {problem}")
@@ -88,7 +108,7 @@ class Links:
         found = [v for v in self.versions if (v.kind, v.key) == (made_from["kind"], made_from["key"])]
         return next((v for v in found if v.ref == made_from["ref"]), found[0] if found else None)
 
-    def _selection(self, version: Version, inputs: Mapping[str, Version]) -> _Found:
+    def _selection(self, version: Version, inputs: Mapping[str, Version]) -> Found:
         if "pool" not in inputs:
             return
         positions, frame, pool = version.column("positions"), version.column("frame"), PoolFile(inputs["pool"])
@@ -104,7 +124,7 @@ class Links:
         if wrong:
             yield "positions", f"{wrong} of {len(frame)} are not those of their frame in {inputs['pool'].ref}"
 
-    def _dataset(self, version: Version, inputs: Mapping[str, Version]) -> _Found:
+    def _dataset(self, version: Version, inputs: Mapping[str, Version]) -> Found:
         attributes = version.attributes()
         if "imported" in attributes["facts"]:
             return
@@ -118,7 +138,7 @@ class Links:
         yield from self._sums(version, attributes)
         yield from self._labels(version, attributes["facts"], ids)
 
-    def _sums(self, version: Version, attributes: Mapping[str, Any]) -> _Found:
+    def _sums(self, version: Version, attributes: Mapping[str, Any]) -> Found:
         """Yield what is wrong with the n-body energies, which follow from those of the sub-calculations."""
         recipe = recipe_of_text(attributes["recipe"])
         factors = self.factors(recipe.build_nmer(), recipe.labelling.counterpoise)
@@ -133,7 +153,7 @@ class Links:
             said = f"{len(wrong)} of {len(energy)} are not the sum of sub_energies (first: row {wrong[0]})"
             yield "energy", said
 
-    def _labels(self, version: Version, facts: Mapping[str, Any], ids: list[str]) -> _Found:
+    def _labels(self, version: Version, facts: Mapping[str, Any], ids: list[str]) -> Found:
         """Compare a dataset with the ledger, bit for bit."""
         if self.ledger is None:
             yield None, "not compared with the ledger, which cannot be read"
@@ -154,7 +174,7 @@ class Links:
             ):
                 yield name, "is not what the ledger has for the same labels"
 
-    def _validation(self, version: Version, inputs: Mapping[str, Version]) -> _Found:
+    def _validation(self, version: Version, inputs: Mapping[str, Version]) -> Found:
         if not {"potential", "dataset"} <= set(inputs):
             return
         dataset, facts = inputs["dataset"], version.attributes()["facts"]
@@ -180,7 +200,3 @@ def named_file(store: Path, made_from: Mapping[str, str]) -> Path:
     """Return the file that the ``kind`` and ``ref`` of an input name."""
     nmer, _, number = made_from["ref"].rpartition(":")[2].partition("@")
     return store / FOLDERS.get(made_from["kind"], made_from["kind"]) / nmer / f"{number}.h5"
-
-
-_Found = Iterator[tuple[str | None, str]]
-"""What is damaged in a file and the problem; None and what could not be compared."""

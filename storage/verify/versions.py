@@ -24,7 +24,8 @@ from storage.contents import nmer_model
 from storage.imported import imported_key
 from storage.keys import digest, selection_inputs, stage_digest, stage_format
 from storage.physics import derived_of_version, physics_key
-from storage.trajectories import read_trajectories, trajectory_key
+from storage.trajectories import trajectory_key
+from storage.verify.trajectories import check_trajectory
 from storage.version import Version, open_version
 
 STAGE_OF = {stage.makes: stage for stage in STAGE.values()}
@@ -146,7 +147,7 @@ def _content(version: Version) -> Iterator[tuple[str, str]]:
             yield name, "is not (configuration or frame, atom, xyz)"
     if version.kind == "trajectory":
         try:
-            read_trajectories(version)
+            yield from check_trajectory(version)
         except InputError as error:
             yield "", in_words(error)
     if "ids" in names and "positions" in names:

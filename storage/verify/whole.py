@@ -17,7 +17,7 @@ from storage.ledger import Ledger
 from storage.store import Store
 from storage.tags import FILE, read_tags
 from storage.verify.labels import check_labels
-from storage.verify.links import Factors, Links, named_file
+from storage.verify.links import Factors, Links, Recomputed, named_file, not_recomputed
 from storage.verify.versions import Damage, FileCheck, check_file, in_words
 from storage.version import KINDS, Version, read_version
 
@@ -59,6 +59,7 @@ def verify(
     paths: Sequence[Path],
     reader: Apart,
     progress: Callable[[int, int], None] = lambda done, bad: None,
+    recomputed: Recomputed = not_recomputed,
 ) -> Verified:
     """Verify versions, the links between them, the labels, and the tags.
 
@@ -74,6 +75,8 @@ def verify(
         Reads them.
     progress
         Called with the number of sound and of damaged files so far.
+    recomputed
+        Computes energies of a trajectory again.
     """
     checks: dict[Path, FileCheck] = {}
     damages: list[Damage] = []
@@ -86,7 +89,7 @@ def verify(
         progress(len(checks) - bad, bad)
     sound = [check.version for check in checks.values() if check.version and not check.damages]
     with _ledger(store) as ledger:
-        links = Links(store, sound, ledger, factors)
+        links = Links(store, sound, ledger, factors, recomputed)
         for path, check in checks.items():
             damages += check.damages
             notes += check.notes

