@@ -42,6 +42,8 @@ class Watched:
         (frames,), whether a potential extrapolates; None where ranges are not known.
     complete
         Whether it is as long as was asked for.
+    least
+        Smallest distance over its floor of atoms that are not too near.
     """
 
     trajectory: Trajectory
@@ -51,11 +53,12 @@ class Watched:
     stretch_atoms: Ints
     outside: Bools | None
     complete: bool
+    least: float = 1.0
 
     @cached_property
     def broken(self) -> Bools:
         """(frames,), whether atoms are nearer than their floor or a bond is broken."""
-        return np.asarray((self.contact < 1.0) | (self.stretch > 1.0))
+        return np.asarray((self.contact < self.least) | (self.stretch > 1.0))
 
     @property
     def failure(self) -> int | None:
@@ -73,12 +76,19 @@ class Watched:
         """Return the two atoms that are too near or torn apart in the first broken frame."""
         frame = self.failure
         assert frame is not None
-        near = self.contact[frame] < 1.0 or self.stretch[frame] <= 1.0
+        near = self.contact[frame] < self.least or self.stretch[frame] <= 1.0
         i, j = (self.contact_atoms if near else self.stretch_atoms)[frame]
         return int(i), int(j)
 
 
-def watch(target: Target, trajectory: Trajectory, contacts: Contacts, complete: bool, ranged: bool) -> Watched:
+def watch(
+    target: Target,
+    trajectory: Trajectory,
+    contacts: Contacts,
+    complete: bool,
+    ranged: bool,
+    least: float = 1.0,
+) -> Watched:
     """Look at every frame of a trajectory.
 
     Parameters
@@ -93,12 +103,14 @@ def watch(target: Target, trajectory: Trajectory, contacts: Contacts, complete: 
         Whether it is as long as was asked for.
     ranged
         Whether the ranges of the training data are known.
+    least
+        Smallest distance over its floor of atoms that are not too near.
     """
     positions, vectors = trajectory.positions, trajectory.vectors
     contact, near = contacts.closest(positions, vectors)
     stretch, torn = contacts.stretched(positions, vectors)
     outside = outside_of(target.model, positions, vectors) if ranged else None
-    return Watched(trajectory, contact, near, stretch, torn, outside, complete)
+    return Watched(trajectory, contact, near, stretch, torn, outside, complete, least)
 
 
 def outside_of(model: ManyBodyPotential, positions: Floats, vectors: Floats | None) -> Bools:
@@ -118,10 +130,10 @@ def outside_of(model: ManyBodyPotential, positions: Floats, vectors: Floats | No
     return np.concatenate(found) if found else np.zeros(0, dtype=np.bool_)
 
 
-def simulated(target: Target, settings: SimulationSettings, told: Told = nobody) -> list[Trajectory]:
-    """Return the trajectories of a target, each from its own start, whose energy is minimized before.
-
-    A replica at whose geometry the sum has no energy has the frames before.
+def simulated(
+    target: Target, settings: SimulationSettings, start: Floats | None = None, told: Told = nobody
+) -> list[Trajectory]:
+    """Return the trajectories of a target; a replica at whose geometry the sum has no energy has those before.
 
     Parameters
     ----------
@@ -129,6 +141,8 @@ def simulated(target: Target, settings: SimulationSettings, told: Told = nobody)
         What is simulated.
     settings
         Of the simulation.
+    start
+        (replicas, atoms, 3), Angstrom; None: each replica has its own start, whose energy is minimized before.
     told
         Called with the number of steps done, and of all.
 
@@ -137,19 +151,25 @@ def simulated(target: Target, settings: SimulationSettings, told: Told = nobody)
     StageError
         If the sum has no energy at a start.
     """
+    begin = _starts(target, settings) if start is None else start
+    try:
+        found: list[Trajectory] = simulate(target.model, begin, settings, told=told)
+    except SimulationStoppedError as stopped:
+        found = stopped.trajectories
+    if not all(len(one) for one in found):
+        raise StageError(f"the sum has no energy at a geometry from which {target.name} is simulated")
+    return found
+
+
+def _starts(target: Target, settings: SimulationSettings) -> Floats:
+    """Return the geometries from which replicas start, (replicas, atoms, 3), Angstrom."""
     starts = []
     for x in target.starts(settings.replicas, settings.seed):
         try:
             starts.append(minimized(target.model, x, target.system.vectors))
         except StageError:  # a hole: the simulation from the start itself will show it
             starts.append(x)
-    try:
-        found: list[Trajectory] = simulate(target.model, np.array(starts), settings, told=told)
-    except SimulationStoppedError as stopped:
-        found = stopped.trajectories
-    if not all(len(one) for one in found):
-        raise StageError(f"the sum has no energy at a geometry from which {target.name} is simulated")
-    return found
+    return np.array(starts)
 
 
 def lowest(model: ManyBodyPotential, x: Floats, vectors: Floats | None) -> tuple[Floats, float]:

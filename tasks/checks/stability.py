@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from potentials.arrays import Floats
+from potentials.systems.system import System
 from tasks.checks.contacts import NOT_BONDED, OF_RADII, Contacts, Floors
 from tasks.checks.interface import Check, Findings, Options, Told, nobody
 from tasks.checks.own_simulation import Watched, lowest, simulated, watch
@@ -161,11 +162,16 @@ def seconds(subject: Subject, options: StabilityOptions) -> float:
     total = 10.0
     for system in chosen:
         settings = options.settings(300.0, system.cell is not None)
-        a_step = CELL_STEP * system.natoms if system.cell is not None else STEP + ATOM_STEP * system.natoms
-        total += (
-            len(options.temperatures) * settings.replicas * settings.steps * a_step / min(2, settings.replicas)
-        )
+        side_by_side = settings.replicas / min(2, settings.replicas)
+        total += len(options.temperatures) * side_by_side * settings.steps * time_of_steps(system)
     return total
+
+
+def time_of_steps(system: System) -> float:
+    """Return the expected time of a step, s."""
+    if system.cell is not None:
+        return CELL_STEP * system.natoms
+    return STEP + ATOM_STEP * system.natoms
 
 
 CHECK = Check(

@@ -43,8 +43,9 @@ class Mmff:
         self._field = AllChem.MMFFGetMoleculeForceField(self._mol, AllChem.MMFFGetMoleculeProperties(self._mol))
         self._field.Initialize()
 
-    def __deepcopy__(self, memo: Any) -> Mmff:
-        return self
+    def trajectory(self) -> Mmff:
+        """Return one for another thread: RDKit's has intermediate results of its own."""
+        return Mmff()
 
     def energy_and_gradient(self, positions: Any) -> tuple[Floats, Floats]:
         flat = [np.ravel(one).tolist() for one in np.asarray(positions)]
