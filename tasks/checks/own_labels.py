@@ -24,6 +24,10 @@ from tasks.labelling.execution.dispatch import scratch_folder
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.here import label_here, missing_labels
 from tasks.labelling.protocol import Protocol, protocol_of
+from tasks.labelling.reference import reference_energy, reference_molecules
+
+CHEAP = 1.0
+"""Time of a label up to which the minima of a reference energy are searched, s: hundreds of labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,32 +182,50 @@ def _vectors(one: Frames) -> Floats | None:
 
 
 def method_of(store: Store, potential: Potential) -> Method | str:
-    """Return how a potential's n-mer is labelled, or why that is not known, as one clause."""
+    """Return how a potential's n-mer is labelled, or why that is not known, as one clause.
+
+    Raises
+    ------
+    InputError
+        If another process holds the ledger.
+    StageError
+        If a reference energy that is not known cannot be computed.
+    """
     if not potential.name:
         return "its potential is not in the store"
     version = store.resolve(potential.name)
-    dataset = store.input(version, "dataset")
-    if dataset is None:
-        return "the store does not have its dataset"
-    facts = dataset.attributes()["facts"]
-    reference = facts.get("reference_hartree")
-    if reference is None:
-        return "its dataset was imported, and the reference energy of its labels is not known"
     try:
         recipe = recipe_of_text(version.attributes()["recipe"])
+        protocol = protocol_of(potential.nmer, recipe.labelling)
     except ValueError:
         return "its recipe cannot be read"
-    try:
-        protocol = protocol_of(potential.nmer, recipe.labelling)
     except InputError as error:
         return str(error)
-    return Method(
-        protocol,
-        Limits(recipe.resources.label_timeout, recipe.resources.label_memory),
-        float(reference),
-        scratch_folder(recipe.resources, store.path),
-        protocol.id == facts.get("protocol_id"),
-    )
+    limits = Limits(recipe.resources.label_timeout, recipe.resources.label_memory)
+    scratch = scratch_folder(recipe.resources, store.path)
+    dataset = store.input(version, "dataset")
+    facts = {} if dataset is None else dataset.attributes()["facts"]
+    same = facts.get("protocol_id", protocol.id) == protocol.id
+    reference = facts.get("reference_hartree")
+    if reference is None:
+        reference = _reference(store, protocol, limits, scratch)
+    if reference is None:
+        return "the reference energy of its labels is not known, since the store does not have its dataset"
+    return Method(protocol, limits, float(reference), scratch, same)
+
+
+def _reference(store: Store, protocol: Protocol, limits: Limits, scratch: Path) -> float | None:
+    """Return a reference energy, hartree: known, or computed where a label takes less than `CHEAP`; else None."""
+    references = reference_molecules(protocol.nmer, protocol.labelling)
+    known = reference_energy(protocol, references, store.labels)
+    cost = expected_cost_in(store.labels, protocol.nmer, protocol.labelling)
+    if known is not None or cost is None or cost.cpu_seconds > CHEAP:
+        return known
+
+    def label(molecule: NMer, positions: Floats) -> Floats:
+        return label_here(protocol.of(molecule), positions, limits, store.labels, scratch).energy / HARTREE
+
+    return reference_energy(protocol, references, store.labels, label)
 
 
 def whole_method(methods: Mapping[str, Method], target: Target) -> Method | str:
