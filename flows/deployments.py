@@ -10,7 +10,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ from potentials.errors import InputError, StageError, StoppedError
 from recipes.schema.recipe import Recipe
 
 FILE = "prefect.yaml"
-ONE, FAMILY = "flows.train.train_nmer", "flows.family.train_family"
-"""Entrypoints: of all stages of a recipe, and of a family."""
+ONE, FAMILY, CHECK = "flows.train.train_nmer", "flows.family.train_family", "flows.check.check_family"
+"""Entrypoints: of all stages of a recipe, of a family, and of the gates and checks of a family."""
 
 OURS = ("version", "description", "tags", "entrypoint", "parameters")
 """What is rewritten each time; everything else in an existing deployment is kept."""
@@ -76,6 +76,20 @@ def of_family(name: str, recipes: Sequence[Recipe], plan: Plan, version: str) ->
     about = {"description": title, "entrypoint": FAMILY, "parameters": parameters}
     own = f"{name}-family" if any(recipe.name == name for recipe in recipes) else name
     return _deployment(own, recipes[0].preset, about, plan, version) | {"tags": tags_of(name, recipes[0].preset)}
+
+
+def of_checks(name: str, plan: Plan, version: str) -> dict[str, Any]:
+    """Return the deployment of the gates and checks of a family, as ``prefect.yaml`` has it."""
+    about = {"description": f"Gates and checks of the sum of {name}", "entrypoint": CHECK}
+    settings = {key: value for key, value in (plan.settings or {}).items() if key == "store"}
+    found = _deployment(
+        f"check-{name}", None, about | {"parameters": {"name": name}}, replace(plan, part=None), version
+    )
+    return found | {
+        "description": about["description"],
+        "parameters": {"name": name} | settings,
+        "tags": tags_of(name, None),
+    }
 
 
 def _deployment(name: str, preset: str | None, about: dict[str, Any], plan: Plan, version: str) -> dict[str, Any]:

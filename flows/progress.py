@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,8 +29,6 @@ PATIENCE = 5.0
 def show_progress(recipe: Recipe, line: ProgressLine) -> Iterator[None]:
     """Keep a progress artifact up to date with a stage's progress line; one artifact a stage.
 
-    A separate thread reads the line and sends it to the server, so that neither can delay or fail the stage.
-
     Parameters
     ----------
     recipe
@@ -40,9 +39,27 @@ def show_progress(recipe: Recipe, line: ProgressLine) -> Iterator[None]:
     if line.stage not in STAGES:
         yield
         return
+    with show_line(f"nmer-{recipe.name}", line):
+        yield
+
+
+@contextmanager
+def show_line(name: str, line: ProgressLine) -> Iterator[None]:
+    """Keep a progress artifact up to date with a progress line; its key is a name with that of the line.
+
+    A separate thread reads the line and sends it to the server, so that neither can delay or fail the work.
+
+    Parameters
+    ----------
+    name
+        Beginning of the artifact's key: lowercase letters, digits and dashes.
+    line
+        The line; it lives as long as this context.
+    """
     ended = threading.Event()
     context = copy_context()  # it says which run and task the artifact belongs to
-    page = threading.Thread(target=context.run, args=(_follow, recipe, line, ended), daemon=True)
+    key = f"{name}-{re.sub('[^a-z0-9]+', '-', line.stage.lower()).strip('-')}"
+    page = threading.Thread(target=context.run, args=(_follow, key, line, ended), daemon=True)
     page.start()
     try:
         yield
@@ -51,9 +68,9 @@ def show_progress(recipe: Recipe, line: ProgressLine) -> Iterator[None]:
         page.join(PATIENCE)
 
 
-def _follow(recipe: Recipe, line: ProgressLine, ended: threading.Event) -> None:
+def _follow(key: str, line: ProgressLine, ended: threading.Event) -> None:
     """Show a line's counts until it has ended; a failure is logged once, and the next update is tried."""
-    key, artifact, told, last = f"nmer-{recipe.name}-{line.stage}", None, False, False
+    artifact, told, last = None, False, False
     while True:
         try:
             with few_retries():

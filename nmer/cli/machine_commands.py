@@ -56,6 +56,10 @@ def deploy(
     family: Annotated[
         list[str] | None, Parameter(name="--all", help=f"A family as one deployment: {', '.join(FAMILIES)}.")
     ] = None,
+    check: Annotated[
+        list[str] | None,
+        Parameter(help="The gates and checks of a family as one deployment: --check polyalanine."),
+    ] = None,
     preset: Preset = None,
     protocol: ProtocolName = None,
     only: PartName | None = None,
@@ -92,17 +96,31 @@ def deploy(
     Examples
     --------
     nmer deploy ch3-water conh --preset smoke --store /data/nmer-store
+    nmer deploy --check polyalanine --store /data/nmer-store
     """
     from deploy.environment import set_prefect_defaults
 
-    if not recipes and not family:
-        raise InputError(f"give recipes, or --all and a family ({', '.join(FAMILIES)})")
-    if only and family:
-        raise InputError("--only runs one part of one recipe; leave out --all")
+    if not recipes and not family and not check:
+        raise InputError(f"give recipes, or --all or --check and a family ({', '.join(FAMILIES)})")
+    if only and (family or check):
+        raise InputError("--only runs one part of one recipe; leave out --all and --check")
+    for name in check or ():
+        members_of(name)
     if cron is not None and len(cron.split()) != 5:
         raise InputError(f'--cron is "{cron}"; allowed: five fields, for example "0 20 * * 5"')
     set_prefect_defaults()
-    from flows.deployments import Plan, check_server, make_pool, of_family, of_recipe, register, updated_file
+    from flows.deployments import (
+        CHECK,
+        FAMILY,
+        Plan,
+        check_server,
+        make_pool,
+        of_checks,
+        of_family,
+        of_recipe,
+        register,
+        updated_file,
+    )
     from storage.durable import write_text
     from tasks.plan import resolve
     from tasks.run.costs import CostLeft, check_consent, cost_left, cost_limit
@@ -120,6 +138,7 @@ def deploy(
     families = {name: [checked(member) for member in members_of(name)] for name in family or []}
     found = [of_recipe(recipe, plan, number) for recipe in singles]
     found += [of_family(name, members, plan, number) for name, members in families.items()]
+    found += [of_checks(name, plan, number) for name in check or ()]
     names = [str(one["name"]) for one in found]
     text = updated_file(_text_of(file), found, str(file), schedule=cron is not None)
     if not file_only:
@@ -135,8 +154,8 @@ def deploy(
         raise InputError(f"cannot write '{file}': {error.strerror}") from None
     if not file_only:
         register(file.absolute(), names)
-    flow = f"{only}-nmer" if only else "train-nmer"
-    runs = [f"{'train-family' if 'recipes' in one['parameters'] else flow}/{one['name']}" for one in found]
+    flows, one_nmer = {CHECK: "check-family", FAMILY: "train-family"}, f"{only or 'train'}-nmer"
+    runs = [f"{flows.get(one['entrypoint'], one_nmer)}/{one['name']}" for one in found]
     if json:
         return print_json({"file": str(file), "pool": pool, "registered": not file_only, "deployments": runs})
     print(f"{', '.join(names)}: in {file}" + ("" if file_only else f", registered for pool {pool}"))

@@ -47,7 +47,12 @@ def test_the_shipped_file_is_what_the_command_writes() -> None:
     members = [name for family in FAMILIES.values() for name in family]
     families = {name: f"{name}-family-laptop" if name in members else f"{name}-laptop" for name in FAMILIES}
     deployed = {name: f"{name}-laptop" for name in members}
-    assert set(by_name) == {*deployed.values(), *families.values()} and len(by_name) == len(shipped["deployments"])
+    checks = {name: f"check-{name}" for name in FAMILIES}
+    assert set(by_name) == {*deployed.values(), *families.values(), *checks.values()}
+    assert len(by_name) == len(shipped["deployments"])
+    for name, deployment in checks.items():
+        assert by_name[deployment]["parameters"] == {"name": name} and by_name[deployment]["schedules"] == []
+        assert by_name[deployment]["entrypoint"] == "flows.check.check_family"
     for name, deployment in [*deployed.items(), *families.items()]:
         assert by_name[deployment]["tags"] == ["nmer", name, "laptop"]
         assert "store" not in by_name[deployment]["parameters"]  # that of whoever runs it
@@ -99,6 +104,8 @@ def test_bad_words_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (["deploy", "ch3-water", "--cron", "daily"], "five fields"),
         (["deploy", "ch9"], "ch9"),
         (["deploy", "--all", "polyglycine"], "polyalanine"),
+        (["deploy", "--check", "polyglycine"], "polyalanine"),
+        (["deploy", "--check", "polyalanine", "--only", "sample"], "leave out --all and --check"),
         (["deploy", "ch3-water"], "PREFECT_API_URL is not set"),
     ):
         if words[-1] == "ch3-water" and os.environ.get("PREFECT_API_URL"):
