@@ -131,7 +131,11 @@ def simulate(
             nonlocal began, first
             if first < 0:
                 began, first = clock.monotonic(), done
-            line.note = _speed(done - first, clock.monotonic() - began, settings)
+            line.note = (
+                "the start is minimized"
+                if not done and not as_is
+                else _speed(done - first, clock.monotonic() - began, settings)
+            )
             line.update(done)
 
         found = simulate_in_store(

@@ -23,7 +23,7 @@ from recipes.chemistry.molecules import Molecule
 LARGEST_GRADIENT = 0.1
 """A geometry is minimized until no component of the gradient is larger, kcal/mol/Angstrom."""
 
-MOST_ITERATIONS = 2000
+MOST_ITERATIONS = 500
 """Largest number of iterations of a minimization."""
 
 LINEAR = 1e-6
