@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from potentials.compiled import carray, cfunc
+from potentials.compiled import carray, cfunc, pointer
 from potentials.errors import InputError, PolarizationError, StageError
 from potentials.evaluation import Evaluation
 from potentials.systems.cell import Cell
@@ -306,3 +307,47 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_bad_settings_are_refused(changes: dict[str, object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         SimulationSettings(**changes)  # type: ignore[arg-type]
+
+
+usleep = ctypes.CDLL(None).usleep
+usleep.argtypes, usleep.restype = [ctypes.c_uint32], ctypes.c_int
+
+
+@cfunc("float64(voidptr, CPointer(float64), CPointer(float64), CPointer(float64))")
+def meeting_in_c(data, positions, gradient, virial):  # type: ignore[no-untyped-def]
+    """No force; a replica waits here until another one is here too, for 20 s at most."""
+    own = carray(data, (2,), np.int64)
+    here, g, v = carray(pointer(own[1]), (2,), np.int64), carray(gradient, (6,)), carray(virial, (9,))
+    here[own[0]] = 1
+    g[:] = 0.0
+    v[:] = 0.0
+    for _ in range(20_000):
+        if here[0] + here[1] == 2:
+            return 0.0
+        usleep(1000)
+    return np.nan
+
+
+class Meeting(Spring):
+    """Each trajectory of it waits for the other."""
+
+    def __init__(self, here: Floats, number: int = 0) -> None:
+        self._here, self._trajectories = here, 0
+        self._data = np.array([number, here.ctypes.data])
+
+    def trajectory(self) -> Meeting:
+        self._trajectories += 1
+        return Meeting(self._here, self._trajectories - 1)
+
+    def c_address(self) -> tuple[int, int]:
+        return meeting_in_c.address, self._data.ctypes.data
+
+    def evaluate(self, positions: Floats) -> Evaluation:
+        return Evaluation(np.zeros(len(positions)), np.zeros_like(positions))
+
+
+def test_replicas_run_at_the_same_time() -> None:
+    """LAMMPS and the compiled callback hold no lock of Python: else the first would wait for ever."""
+    settings = SimulationSettings(steps=10, every=10, replicas=2, ensemble="nve")
+    found = simulate(Meeting(np.zeros(2, dtype=np.int64)), AT[:2], settings, threads=2)
+    assert [len(one) for one in found] == [2, 2]
