@@ -244,7 +244,7 @@ def test_array_types_are_defined_once() -> None:
 DEFAULTS = {"recipes.schema.sampling", "recipes.schema.recipe", "storage.citations", "tasks.sampling.engine"}
 """Where a recipe's defaults stand: in its schema, and for texts that leave them out."""
 
-BESIDE = {"tasks.simulation.amber", "nmer.cli.simulate_command"}
+BESIDE = {"tasks.simulation.amber", "tasks.simulation.amber_parameters", "nmer.cli.simulate_command"}
 """Where Amber's force fields are that a sum is compared with; one of them is a sampling force field as well."""
 
 

@@ -1,4 +1,4 @@
-"""Amber's ff14SB and ff19SB of a peptide in vacuum, to compare a sum with: parameters by OpenMM, compiled here.
+"""Amber's ff14SB and ff19SB of a peptide, to compare a sum with: compiled in vacuum, by OpenMM in a cell.
 
 OpenMM assigns the parameters, and `tasks.simulation.amber_kernel` computes the energy. Residues are found by their
 graphs (`recipes.chemistry.topology`), so that atoms may be in any order. With a ``c_address`` the force fields run
@@ -7,33 +7,28 @@ in LAMMPS as a sum does, with the same thermostats, bias, replicas and restarts.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from potentials.arrays import Floats, Ints
-from potentials.errors import InputError, MissingProgramError
+from potentials.arrays import Floats
+from potentials.errors import InputError
 from potentials.evaluation import Evaluation
 from potentials.systems.system import System
-from potentials.units import COULOMB
 from recipes.chemistry.molecules import Molecule, read_molecule
-from recipes.chemistry.topology import UNKNOWN, residues_of
-from recipes.registry import Need
+from storage.trajectory import Trajectory
 from tasks.simulation import amber_kernel as kernel
-
-PROTEIN = {"ff14SB": "amber14/protein.ff14SB.xml", "ff19SB": "amber19/protein.ff19SB.xml"}
-"""OpenMM's file of each force field."""
+from tasks.simulation.amber_cell import AmberInCell
+from tasks.simulation.amber_parameters import FLEXIBLE_WATER, kernel_data
+from tasks.simulation.amber_parameters import PROTEIN as PROTEIN
+from tasks.simulation.amber_parameters import openmm_topology as openmm_topology
+from tasks.simulation.dynamics import simulate
+from tasks.simulation.settings import SimulationSettings
 
 PAPERS = {"ff14SB": ("ff14sb",), "ff19SB": ("ff19sb",)}
 """Keys of ``storage/papers.toml``."""
-
-OPENMM = Need("openmm", "pip install 'nmer[run]'")
-
-FORCES = ("HarmonicBondForce", "HarmonicAngleForce", "PeriodicTorsionForce", "CMAPTorsionForce", "NonbondedForce")
-"""OpenMM's names of the forces of Amber's proteins."""
 
 MOST_ATOMS = 5000
 """Largest molecule; all pairs are evaluated."""
@@ -53,6 +48,8 @@ class AmberPotential:
     """
 
     cell = None
+    programs = ("lammps", "openmm")
+    """Packages that decide a trajectory's numbers."""
 
     def __init__(self, name: str, symbols: Sequence[str], bonds: Sequence[tuple[int, int]], data: Floats) -> None:
         self.name, self.symbols, self.bonds = name, tuple(symbols), tuple(bonds)
@@ -84,200 +81,58 @@ class AmberPotential:
         return kernel.amber_in_c.address, self._data.ctypes.data
 
 
-def amber_potential(molecule: str | Molecule | System, force_field: str) -> AmberPotential:
-    """Return ff14SB or ff19SB of a molecule in vacuum, with its atoms in their order.
+def amber_potential(molecule: str | Molecule | System, force_field: str) -> AmberPotential | AmberInCell:
+    """Return ff14SB or ff19SB of a molecule or a system, with its atoms in their order.
 
     Parameters
     ----------
     molecule
-        The name of a chain (``AceAla9Nme``), a molecule, or a system of one without a cell. Amino acids between
-        Ace and Nme are allowed, charged ones included; their atoms may be in any order.
+        The name of a chain (``AceAla9Nme``), a molecule, or a system: amino acids between Ace and Nme, charged
+        ones included, and waters; atoms in any order. Waters in vacuum are flexible TIP3P; in a cell they are
+        rigid, TIP3P with ff14SB and OPC with ff19SB, as the force fields are used.
     force_field
         ``ff14SB`` or ``ff19SB``.
 
     Raises
     ------
     InputError
-        If OpenMM is missing, the force field is unknown, the molecule has something else than such residues, or
-        the system has a cell.
+        If OpenMM is missing, the force field is unknown, there is something else than such residues, or the cell
+        is too small.
     """
     whole = read_molecule(molecule) if isinstance(molecule, str) else molecule
     if isinstance(whole, System) and whole.cell is not None:
-        raise InputError(f"{whole.name} has a cell; allowed for {force_field} here: a molecule in vacuum")
+        return AmberInCell(whole, force_field)
     if len(whole.symbols) > MOST_ATOMS:
-        raise InputError(f"{whole.name} has {len(whole.symbols)} atoms; allowed: up to {MOST_ATOMS}")
+        raise InputError(f"{whole.name} has {len(whole.symbols)} atoms; allowed in vacuum: up to {MOST_ATOMS}")
     topology, order = openmm_topology(whole.symbols, whole.bonds, whole.name, force_field)
     from openmm import app
 
-    system = app.ForceField(PROTEIN[force_field]).createSystem(
+    system = app.ForceField(PROTEIN[force_field], FLEXIBLE_WATER).createSystem(
         topology, nonbondedMethod=app.NoCutoff, constraints=None, rigidWater=False, removeCMMotion=False
     )
     return AmberPotential(force_field, whole.symbols, whole.bonds, kernel_data(system, order))
 
 
-def openmm_topology(
-    symbols: Sequence[str], bonds: Sequence[tuple[int, int]], name: str, force_field: str
-) -> tuple[Any, Ints]:
-    """Return an ``openmm.app.Topology``, residue by residue, and the atom of the system at each of its places.
+def simulate_amber(
+    molecule: str | Molecule | System, force_field: str, settings: SimulationSettings, **more: Any
+) -> list[Trajectory]:
+    """Simulate a molecule or a system with a force field, and return a trajectory for each replica.
 
     Parameters
     ----------
-    symbols, bonds
-        The system.
-    name
-        Its name, for messages.
+    molecule
+        As for `amber_potential`, with a geometry; one that is only named gets it from distance geometry.
     force_field
-        One of `PROTEIN`.
+        ``ff14SB`` or ``ff19SB``.
+    settings
+        The settings.
+    more
+        As for `tasks.simulation.dynamics.simulate`: ``folder``, ``bias``, ``told``, ``threads``.
 
     Raises
     ------
     InputError
-        If OpenMM is missing, the force field is unknown, or a residue is.
+        As `amber_potential` and `simulate`; also for a bias in a cell.
     """
-    if force_field not in PROTEIN:
-        raise InputError(f"force field '{force_field[:40]}' is unknown; allowed: {', '.join(PROTEIN)}")
-    if lack := OPENMM.lack():
-        raise MissingProgramError(f"{force_field} {lack}")
-    from openmm import app
-
-    residues = residues_of(symbols, bonds)
-    if strange := next((one for one in residues if one.name == UNKNOWN), None):
-        formula = "".join(f"{s}{n}" for s, n in sorted(Counter(symbols[a] for a in strange.atoms).items()))
-        raise InputError(
-            f"{name}: {force_field} has no residue {formula}, which begins at atom {min(strange.atoms)} (counted "
-            "from 0); allowed: amino acids between Ace and Nme"
-        )
-    topology, placed, chains = app.Topology(), {}, {}
-    for residue in residues:
-        if residue.molecule not in chains:
-            chains[residue.molecule] = topology.addChain()
-        added = topology.addResidue(residue.name, chains[residue.molecule])
-        for atom, label in zip(residue.atoms, residue.names, strict=True):
-            placed[atom] = topology.addAtom(label, app.Element.getBySymbol(symbols[atom]), added)
-    for i, j in bonds:
-        topology.addBond(placed[i], placed[j])
-    return topology, np.array([atom for one in residues for atom in one.atoms], dtype=np.int64)
-
-
-def kernel_data(system: Any, order: Ints) -> Floats:
-    """Return the parameters of an OpenMM System in vacuum, as `tasks.simulation.amber_kernel` takes them.
-
-    Parameters
-    ----------
-    system
-        ``openmm.System`` without constraints, virtual sites and cut-off.
-    order
-        The number of the atom at each of its places.
-
-    Raises
-    ------
-    InputError
-        If it has something that the kernel has not.
-    """
-    from openmm import unit
-
-    kcal, angstrom = unit.kilocalorie_per_mole, unit.angstrom
-    strange = [f.getName() for f in system.getForces() if type(f).__name__ not in FORCES]
-    if strange or system.getNumConstraints() or any(system.isVirtualSite(n) for n in range(len(order))):
-        raise InputError(f"the force field has {', '.join(strange) or 'constraints or virtual sites'}")
-    atom = order.tolist()
-    bonds = [
-        (atom[i], atom[j], k.value_in_unit(kcal / angstrom**2) / 2, r.value_in_unit(angstrom))
-        for i, j, r, k in _entries(system, "HarmonicBondForce", "Bond")
-    ]
-    angles = [
-        (atom[i], atom[j], atom[k], c.value_in_unit(kcal / unit.radian**2) / 2, theta.value_in_unit(unit.radian))
-        for i, j, k, theta, c in _entries(system, "HarmonicAngleForce", "Angle")
-    ]
-    series: dict[tuple[int, ...], list[tuple[float, ...]]] = {}
-    for i, j, k, m, many, phase, height in _entries(system, "PeriodicTorsionForce", "Torsion"):
-        terms = series.setdefault((atom[i], atom[j], atom[k], atom[m]), [])
-        terms.append((height.value_in_unit(kcal), many, phase.value_in_unit(unit.radian)))
-    torsions, first = [], 0
-    for quad, terms in series.items():
-        torsions.append((*quad, first, len(terms)))
-        first += len(terms)
-    cmaps = [(*(atom[a] for a in row[1:]), row[0]) for row in _entries(system, "CMAPTorsionForce", "Torsion")]
-    maps = [_map(size, energy.value_in_unit(kcal)) for size, energy in _entries(system, "CMAPTorsionForce", "Map")]
-    points = {round(len(one) ** 0.5) for one in maps}
-    if len(points) > 1:
-        raise InputError("the force field has CMAP maps of several sizes")
-    tables: list[Any] = [bonds, angles, torsions, [t for terms in series.values() for t in terms], cmaps]
-    tables += [_pairs(system, atom), np.concatenate(maps) if maps else []]
-    header = np.zeros(kernel.HEADER)
-    header[kernel.ATOMS] = len(order)
-    header[kernel.COUNTS : kernel.COUNTS + 7] = [len(table) for table in tables]
-    header[kernel.COUNTS + 7] = max(points, default=0)
-    data = np.concatenate([header, *(np.asarray(table, dtype=np.float64).ravel() for table in tables)])
-    data[kernel.LENGTH] = len(data)
-    return data
-
-
-def _pairs(system: Any, atom: Sequence[int]) -> Floats:
-    """Return the rows of all pairs that are not excluded: atoms, C12, C6, product of the charges in kcal/mol A."""
-    from openmm import unit
-
-    (force,) = [f for f in system.getForces() if type(f).__name__ == "NonbondedForce"]
-    rows = [force.getParticleParameters(n) for n in range(len(atom))]
-    charge = np.array([q.value_in_unit(unit.elementary_charge) for q, _, _ in rows])
-    sigma = np.array([s.value_in_unit(unit.angstrom) for _, s, _ in rows])
-    epsilon = np.array([e.value_in_unit(unit.kilocalorie_per_mole) for _, _, e in rows])
-    n = len(atom)
-    product, length = np.outer(charge, charge), (sigma[:, None] + sigma) / 2
-    depth = np.sqrt(np.outer(epsilon, epsilon))
-    for i, j, q, s, e in (force.getExceptionParameters(m) for m in range(force.getNumExceptions())):
-        product[i, j] = product[j, i] = q.value_in_unit(unit.elementary_charge**2)
-        length[i, j] = length[j, i] = s.value_in_unit(unit.angstrom)
-        depth[i, j] = depth[j, i] = e.value_in_unit(unit.kilocalorie_per_mole)
-    i, j = np.triu_indices(n, 1)
-    six = length[i, j] ** 6
-    places = np.array(atom)
-    found = np.stack(
-        [places[i], places[j], 4 * depth[i, j] * six**2, 4 * depth[i, j] * six, COULOMB * product[i, j]], axis=1
-    )
-    acting: Floats = found[(found[:, 2:] != 0).any(axis=1)]
-    return acting
-
-
-def _map(size: int, energy: Sequence[float]) -> Floats:
-    """Return the coefficients of each patch of a periodic map, (size * size, 16), by bicubic splines as OpenMM's.
-
-    Parameters
-    ----------
-    size
-        Points along each angle, from 0 on.
-    energy
-        kcal/mol, the first angle fastest.
-    """
-    from scipy.interpolate import CubicSpline
-
-    values = np.asarray(energy, dtype=np.float64).reshape(size, size).T  # (first angle, second angle)
-
-    def slope(f: Floats, axis: int) -> Floats:
-        moved = np.moveaxis(f, axis, 0)
-        around = np.concatenate([moved, moved[:1]])
-        found = CubicSpline(np.arange(size + 1.0), around, bc_type="periodic")(np.arange(float(size)), 1)
-        return np.moveaxis(found, 0, axis)
-
-    first, second = slope(values, 0), slope(values, 1)
-    corner = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [-3, 3, -2, -1], [2, -2, 1, 1]], dtype=np.float64)
-    both = np.empty((size, size, 4, 4))  # rows: value at both ends and slope at both ends of the first angle
-
-    def ends(f: Floats, axis: int) -> tuple[Floats, Floats]:
-        return f, np.roll(f, -1, axis=axis)
-
-    for row, (f, along) in enumerate(((values, 0), (values, 1), (first, 0), (first, 1))):
-        g = ends(f, 0)[along]
-        across = ends(second if row < 2 else slope(first, 1), 0)[along]
-        for column, (h, moved) in enumerate(((g, 0), (g, 1), (across, 0), (across, 1))):
-            both[:, :, row, column] = ends(h, 1)[moved]
-    found: Floats = np.einsum("ar,xyrc,bc->xyab", corner, both, corner).reshape(size * size, 16)
-    return found
-
-
-def _entries(system: Any, force_class: str, kind: str) -> Iterator[Any]:
-    """Yield the parameters of each bond, angle, torsion or map of one kind of force."""
-    for force in system.getForces():
-        if type(force).__name__ == force_class:
-            for number in range(getattr(force, f"getNum{kind}s")()):
-                yield getattr(force, f"get{kind}Parameters")(number)
+    whole = read_molecule(molecule).embedded() if isinstance(molecule, str) else molecule
+    return simulate(amber_potential(whole, force_field), whole, settings, **more)

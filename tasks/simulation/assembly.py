@@ -15,7 +15,8 @@ from tasks.simulation.states import Segment
 
 def freedom_of(start: Start, settings: SimulationSettings) -> int:
     """Return the number of degrees of freedom of a simulation, see `degrees_of_freedom`."""
-    return degrees_of_freedom(start.of_replica(0), start.vectors is not None, settings.has_bath)
+    every = degrees_of_freedom(start.of_replica(0), start.vectors is not None, settings.has_bath)
+    return every - start.constraints
 
 
 def trajectories_of(

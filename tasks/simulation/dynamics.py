@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -70,7 +71,8 @@ def simulate(
     ----------
     model
         The potential. One in vacuum with a ``c_address()`` is called by compiled code alone. What it is made of
-        must not change during the run; each replica has its own `trajectory()` of it.
+        must not change during the run; each replica has its own `trajectory()` of it. One with a `run_segment` of
+        its own moves its atoms itself, as Amber's force fields in a cell do by OpenMM.
     start
         A system; a molecule with a geometry; or positions, (atoms, 3) or (replicas, atoms, 3), Angstrom.
     settings
@@ -248,7 +250,9 @@ class _Run:
 
             state = states[n]
             assert state is not None
-            return run_segment(self._model, self._start, self._settings, n, number, state, walkers.get(n), told)
+            run_own = getattr(self._model, "run_segment", None) or partial(run_segment, self._model)
+            found: Segment = run_own(self._start, self._settings, n, number, state, walkers.get(n), told)
+            return found
 
         if self._threads == 1 or len(due) == 1:
             return [run(n) for n in due]

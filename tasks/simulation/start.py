@@ -42,12 +42,15 @@ class Start:
         (replicas or 1, atoms, 3), Angstrom.
     vectors
         (3, 3), the cell's vectors, one a row, Angstrom; None in vacuum.
+    constraints
+        Number of degrees of freedom that the potential holds, such as those of rigid waters.
     """
 
     symbols: tuple[str, ...]
     bonds: tuple[tuple[int, int], ...]
     positions: Floats
     vectors: Floats | None = None
+    constraints: int = 0
 
     @classmethod
     def of(cls, model: Evaluable, given: System | Molecule | Floats, replicas: int = 1) -> Start:
@@ -96,7 +99,8 @@ class Start:
             _check_lower(vectors)
         elif vectors is not None:
             raise InputError("the system has a cell, and the potential is for a molecule in vacuum")
-        return cls(tuple(model.symbols), tuple(bonds), positions, vectors)
+        held = int(getattr(model, "constraints", 0))
+        return cls(tuple(model.symbols), tuple(bonds), positions, vectors, held)
 
     @property
     def masses(self) -> Floats:

