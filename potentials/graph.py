@@ -78,3 +78,45 @@ def _matrix(count: int, edges: Edges | Ints) -> object:
 
     i, j = np.array(edges if isinstance(edges, np.ndarray) else list(edges), dtype=np.int64).reshape(-1, 2).T
     return csr_array((np.ones(len(i)), (i, j)), shape=(count, count))
+
+
+def same_graph(
+    labels: Sequence[object], edges: Edges, other_labels: Sequence[object], other_edges: Edges
+) -> tuple[int, ...] | None:
+    """Return which node of one graph each node of another stands for, or None if they are not the same graph.
+
+    Parameters
+    ----------
+    labels, edges
+        Of each node, and pairs of nodes.
+    other_labels, other_edges
+        Those of the other graph.
+
+    Returns
+    -------
+    For each node of the other graph, in its order, the node of the first; of several such maps one.
+    """
+    count = len(labels)
+    if count != len(other_labels) or sorted(map(repr, labels)) != sorted(map(repr, other_labels)):
+        return None
+    mine, other = neighbours(count, edges), neighbours(count, other_edges)
+    found: list[int] = []
+
+    def fits(node: int) -> bool:
+        here = len(found)
+        if labels[node] != other_labels[here] or len(mine[node]) != len(other[here]) or node in found:
+            return False
+        return all((found[n] in mine[node]) == (n in other[here]) for n in range(here))
+
+    def place() -> bool:
+        if len(found) == count:
+            return True
+        for node in range(count):
+            if fits(node):
+                found.append(node)
+                if place():
+                    return True
+                found.pop()
+        return False
+
+    return tuple(found) if place() else None

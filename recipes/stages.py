@@ -66,7 +66,7 @@ STAGE: dict[str, Stage] = {
         Stage("selection", "choose configurations", "selection", "configurations", ("selection",), 2),
         Stage("labelling", "label them", "dataset", "labels", ("labelling",), 1, ("scheduler",)),
         Stage("fitting", "fit a potential", "potential", "terms", ("fitting",), 3, ("source", "compute")),
-        Stage("validation", "judge the potential", "validation", "errors", ("gates",), 3, ("source", "learning")),
+        Stage("validation", "judge the potential", "validation", "errors", ("gates",), 4, ("source", "learning")),
     )
 }
 """Every stage by its name, in the order in which they run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from recipes.schema.recipe import Recipe
@@ -146,6 +147,16 @@ def potential_key(recipe: Recipe, dataset: str, physics: str = "") -> str:
     return stage_key("fitting", recipe, [dataset, physics] if physics else [dataset])
 
 
-def validation_key(recipe: Recipe, potential: str) -> str:
-    """Return the key of the gates' verdict on the potential with the given key."""
-    return stage_key("validation", recipe, [potential])
+def validation_key(recipe: Recipe, potential: str, bodies: Sequence[str] = ()) -> str:
+    """Return the key of the gates' verdict on the potential with the given key.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    potential
+        Key of the potential.
+    bodies
+        What identifies the energies of its sub-n-mers: keys of their potentials, or names of methods.
+    """
+    return stage_key("validation", recipe, [potential, *bodies])

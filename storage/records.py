@@ -125,7 +125,10 @@ class Dataset:
 
     def part(self, split: int) -> Dataset:
         """Return the training (0) or the test (1) set."""
-        chosen = np.flatnonzero(self.split == split)
+        return self.rows(np.flatnonzero(self.split == split))
+
+    def rows(self, chosen: Ints) -> Dataset:
+        """Return some of the configurations, by their numbers from 0."""
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, value in values.items():
             if isinstance(value, np.ndarray):

@@ -86,6 +86,13 @@ class Piece:
         return np.concatenate(placed, axis=-2)
 
 
+def pieces_of(whole: Fragment) -> tuple[Piece, ...]:
+    """Return every connected piece of a fragment that is divided into 1-mers, small ones first, the whole last."""
+    owner = {atom: number for number, atoms in enumerate(whole.parts) for atom in atoms}
+    joined = neighbours(len(whole.parts), ((owner[i], owner[j]) for i, j in whole.bonds))
+    return tuple(Piece(whole, parts) for parts in connected_sets(joined, len(whole.parts)))
+
+
 def pieces(nmer: NMer) -> tuple[tuple[Piece, int], ...]:
     """Return the covalently connected pieces of a covalent n-mer, each with its factor in the n-body energy.
 
@@ -107,9 +114,7 @@ def pieces(nmer: NMer) -> tuple[tuple[Piece, int], ...]:
     if len(nmer.fragments) != 1 or nmer.charge:
         raise InputError(f"n-mer '{nmer.name}' must be one uncharged molecule to be divided into its 1-mers")
     whole = nmer.fragments[0]
-    owner = {atom: number for number, atoms in enumerate(whole.parts) for atom in atoms}
-    joined = neighbours(len(whole.parts), ((owner[i], owner[j]) for i, j in whole.bonds))
-    connected = connected_sets(joined, len(whole.parts))
+    connected = [piece.parts for piece in pieces_of(whole)]
     factors: dict[tuple[int, ...], dict[tuple[int, ...], int]] = {}
     for group in connected:  # small ones first
         mine = {group: 1}

@@ -39,6 +39,10 @@ class Gate:
         states this limit, which depends on how well such a potential can be fitted.
     order
         Place in reports; those of the same place are in the order of their names.
+    applies
+        Returns why it cannot be measured for a candidate, as one clause; empty if it can.
+    advise
+        Returns what to do about a candidate that failed it, as one sentence: which n-mer to sample, and where.
     needs, papers
         Packages and programs without which it cannot measure; keys of ``storage/papers.toml``.
     """
@@ -52,6 +56,8 @@ class Gate:
     highest: float | None = None
     error_of: str = ""
     order: int = 100
+    applies: Callable[[Any], str] = lambda candidate: ""
+    advise: Callable[[Any], str] = lambda candidate: ""
     needs: tuple[Need, ...] = ()
     papers: tuple[str, ...] = ()
 

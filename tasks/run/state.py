@@ -22,6 +22,7 @@ from tasks.labelling.collect import FAILURES, FLAGGED, MISSING, collect_labels
 from tasks.labelling.dataset import key_of
 from tasks.plan import Plan, resolve
 from tasks.sampling.sampler import frames_kept
+from tasks.validation.bodies import find_bodies
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,8 @@ def recipe_state(plan: Plan, store: Store | None) -> list[StageState]:
                 key = potential_key(recipe, dataset.key, plan.baseline(store))
             except InputError:  # the parameters of V_phys are not there yet, so no potential is
                 return list(states.values())
-            found("fitting", key)
-            found("validation", validation_key(recipe, key))
+            if (fitted := found("fitting", key)) is not None:
+                found("validation", validation_key(recipe, key, find_bodies(store, fitted).keys))
     return list(states.values())
 
 
@@ -221,6 +222,7 @@ def failed_gates(result: dict[str, Any]) -> list[str]:
     """Return a sentence for each gate that the potential of an `outcome` has not passed."""
     return [
         f"gate not passed: {gate['meaning']} is {gate['value']:.3g}, the limit is {gate['limit']:.3g}"
+        + (f"; {gate['advice']}" if gate.get("advice") else "")
         for gate in result.get("gates", [])
         if not gate["passed"]
     ]

@@ -19,8 +19,10 @@ from storage.version import Column, Version, package_versions
 from tasks.metrics import LearningPoint, errors
 from tasks.plan import Plan
 from tasks.progress import ProgressLine
-from tasks.validation.gates.interface import Candidate, judge
+from tasks.validation.bodies import find_bodies, surroundings
+from tasks.validation.gates.interface import Candidate, judge, not_measured
 from tasks.validation.of_store import PAGE, write_report
+from tasks.validation.reach import Effort, steps_of
 from tasks.validation.trust import examine
 
 Learning = Callable[[Store, Version], Sequence[LearningPoint]]
@@ -47,7 +49,8 @@ def validation_task(plan: Plan, store_path: Path, source: str, learning: Learnin
         Returns the learning curve of a stored potential.
     """
     recipe, store = plan.recipe, Store(store_path)
-    key, version = validation_key(recipe, source), store.get("potential", source)
+    version = store.get("potential", source)
+    key = validation_key(recipe, source, find_bodies(store, version).keys)
     if store.find("validation", key, recipe.name):
         if not (store.report(version) / PAGE).exists():  # the process ended before it was written
             write_report(store, version, learning(store, version))
@@ -61,9 +64,22 @@ def validation_task(plan: Plan, store_path: Path, source: str, learning: Learnin
             for part in (TRAIN, TEST)
         )
         usable = len(dataset) / (recipe.selection.train + recipe.selection.test)
-        candidate = Candidate(model, train, test, usable, dataset.positions, strata(store, labels))
-        gates = judge(candidate, recipe.gates)
-        trust = examine(model, dataset, predicted)
+        around = surroundings(store, version, model, dataset, min(recipe.sampling.temperatures))
+        with ProgressLine("holes", steps_of(around.effort or Effort()), "steps") as line:
+            candidate = Candidate(
+                model,
+                train,
+                test,
+                usable,
+                dataset.positions,
+                strata(store, labels),
+                dataset,
+                predicted,
+                around,
+                told=line.update,
+            )
+            gates = judge(candidate, recipe.gates)
+        trust = examine(model, dataset, predicted, candidate.places if around.whole is not None else None)
         progress.update(done=len(dataset))
     store.add(
         "validation",
@@ -82,6 +98,8 @@ def validation_task(plan: Plan, store_path: Path, source: str, learning: Learnin
             "train": train.as_dict(),
             "test": test.as_dict(),
             "gates": [g.as_dict() for g in gates],
+            "not_measured": not_measured(candidate),
+            "whole": {"bodies": dict(around.refs), "lowest": around.lowest, "note": around.note},
             **({"physics": model.physics_digest} if model.physics else {}),
             **trust.facts(),
         },

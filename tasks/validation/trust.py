@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from potentials.arrays import Floats
-from potentials.nmers.switching import MOSTLY_ON
 from potentials.pip.potential import Potential
 from storage.records import TEST, TRAIN, Dataset
 from tasks.holes import Hole, find_holes
 from tasks.metrics import WindowErrors, errors_by_energy
+from tasks.validation.gates.uncertainty import error_over_uncertainty
+from tasks.validation.reach import Place
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,26 @@ class Trust:
         Root mean square of error over uncertainty on the test set: 1 if the uncertainty is right. Over V_phys only
         where the PIP is mostly switched on.
     holes
-        The lowest place that each search found.
+        The lowest place that each search on the n-body energy found, where the whole capped n-mer is not known.
+    places
+        The worst place that each search on the whole capped n-mer reached; see `tasks.validation.reach`.
     """
 
     by_energy: tuple[WindowErrors, ...]
     uncertainty: float | None
     ratio: float | None
-    holes: tuple[Hole, ...]
+    holes: tuple[Hole, ...] = ()
+    places: tuple[Place, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        holes = [{"search": h.search, "energy": h.energy, "below": h.below} for h in self.holes]
+        holes: list[dict[str, Any]] = [
+            {"search": h.search, "energy": h.energy, "below": h.below} for h in self.holes
+        ]
+        for place in self.places:
+            atoms = None if place.pair is None else list(place.pair)
+            more = {"pair": atoms, "what": place.what}
+            holes.append({"search": place.search, "energy": place.energy, "below": place.below} | more)
         return {
             "by_energy": [w.as_dict() for w in self.by_energy],
             "uncertainty": self.uncertainty,
@@ -59,6 +70,14 @@ class Trust:
                 f"the median uncertainty of the test set is {self.uncertainty:.3g} kcal/mol; its errors are "
                 f"{self.ratio:.2g} times their uncertainties (root mean square)"
             )
+        if self.places:
+            worst = self.places[0]
+            where = "below" if worst.below > 0 else "above"
+            found.append(
+                f"the worst place that a simulation of the whole capped n-mer reaches ({worst.search}"
+                f"{f', {worst.what}' if worst.what else ''}) is {abs(worst.below):.3g} kcal/mol {where} the "
+                "energy that it has at least"
+            )
         if self.holes:
             deepest = self.holes[0]
             where = "below" if deepest.below > 0 else "above"
@@ -69,7 +88,9 @@ class Trust:
         return found
 
 
-def examine(potential: Potential, dataset: Dataset, predicted: Floats) -> Trust:
+def examine(
+    potential: Potential, dataset: Dataset, predicted: Floats, places: Sequence[Place] | None = None
+) -> Trust:
     """Return how far a potential can be trusted.
 
     Parameters
@@ -80,17 +101,17 @@ def examine(potential: Potential, dataset: Dataset, predicted: Floats) -> Trust:
         Its dataset.
     predicted
         (configurations,), its energies there, kcal/mol.
+    places
+        The worst places that a simulation of the whole capped n-mer reaches; None: the whole is not known, and
+        holes are searched for on the n-body energy.
     """
     train, test = dataset.part(TRAIN), dataset.split == TEST
     windows = errors_by_energy(predicted[test], dataset.energy[test], float(dataset.energy.min()))
-    uncertainty = ratio = None
+    uncertainty = None
     if potential.ensemble is not None and test.any():
-        spread = np.asarray(potential.uncertainty(dataset.positions[test]))
-        error = np.abs(predicted - dataset.energy)[test]
-        uncertainty, known = float(np.median(spread)), spread > 0.0
-        if potential.physics is not None and potential.switching is not None:
-            known &= potential.switching.evaluate(dataset.positions[test])[0] >= MOSTLY_ON
-        if known.any():
-            ratio = float(np.sqrt(np.mean(np.square(error[known] / spread[known]))))
+        uncertainty = float(np.median(potential.uncertainty(dataset.positions[test])))
+    ratio = error_over_uncertainty(potential, dataset, predicted)
+    if places is not None:
+        return Trust(tuple(windows), uncertainty, ratio, places=tuple(places))
     holes = find_holes(potential.nmer, lambda x: np.asarray(potential.energy(x)), train.positions, train.energy)
     return Trust(tuple(windows), uncertainty, ratio, tuple(holes))

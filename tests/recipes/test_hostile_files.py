@@ -10,7 +10,7 @@ import pytest
 
 from nmer.cli.main import main
 from potentials.errors import InputError
-from recipes.load import load_recipe, recipe_of_text
+from recipes.load import load_recipe
 from tests.conftest import TINY
 
 Made = Callable[[Path], str | bytes | None]
@@ -80,7 +80,9 @@ def test_a_file_that_is_no_recipe(
 
 
 def test_a_byte_order_mark_and_lines_of_windows_are_read(tmp_path: Path) -> None:
-    plain, file = recipe_of_text(TINY), tmp_path / "mine.toml"
+    plain_file, file = tmp_path / "plain.toml", tmp_path / "mine.toml"
+    plain_file.write_text(TINY)
+    plain = load_recipe(str(plain_file))
     file.write_bytes(TINY.encode("utf-8-sig"))
     assert load_recipe(str(file)) == plain
     file.write_bytes(TINY.replace("\n", "\r\n").encode("utf-8-sig"))

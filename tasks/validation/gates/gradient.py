@@ -2,40 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from potentials.arrays import Bools, Floats
 from potentials.nmers.switching import Switching
 from potentials.pip.potential import Potential
-from tasks.validation.gates.interface import Gate, largest
+from tasks.validation.gates.interface import EVALUATION, Gate, largest
 
-STEP = 5e-4
-"""Displacement of the finite differences, Angstrom; of fourth order, so that steep walls count as well."""
+STEPS = (1e-3, 5e-4, 2.5e-4)
+"""Displacements of the finite differences, Angstrom; of fourth order, so that steep walls count as well."""
+
+FALLS = 16.0
+"""The error of fourth-order differences falls by this factor when the step is halved."""
 
 
 def gradient_error(potential: Potential, positions: Floats) -> float:
     """Return the largest difference between the gradient and central finite differences (kcal/mol/A).
 
-    The derivative of the switching is measured as that of a potential of 1 kcal/mol as well: where it switches, a
+    Differences are made with three steps, each half of the one before. What falls with the step as the order of
+    the differences says is their own error, and is extrapolated away; what does not is that of the gradient. The
+    derivative of the switching is measured as that of a potential of 1 kcal/mol as well: where it switches, a
     potential may be small in all configurations at hand. Differences across an edge of the switching, where its
     second derivative jumps, are not valid and are left out.
     """
     gradient = potential.energy_and_gradient(positions)[1]
     found = 0.0 if potential.switching is None else switching_error(potential.switching, positions)
-    for off, moved in _differences(lambda x: np.asarray(potential.energy(x)), gradient, positions, STEP):
-        valid = slice(None) if potential.switching is None else _on_one_side(potential.switching, moved)
-        found = max(found, largest(off[valid]))
-    return found
+    return max(
+        found, _error(lambda x: np.asarray(potential.energy(x)), gradient, positions, potential.switching, STEPS)
+    )
 
 
 def switching_error(switching: Switching, positions: Floats) -> float:
     """Return the largest difference between a switching's derivative and finite differences (1/A)."""
     gradient = switching.evaluate(positions)[1]
-    step = min(STEP, (switching.r_out - switching.r_in) / 200)
-    differences = _differences(lambda x: switching.evaluate(x)[0], gradient, positions, step)
-    return max(largest(off[_on_one_side(switching, moved)]) for off, moved in differences)
+    first = min(STEPS[0], (switching.r_out - switching.r_in) / 100)
+    steps = tuple(first * step / STEPS[0] for step in STEPS)
+    return _error(lambda x: switching.evaluate(x)[0], gradient, positions, switching, steps)
+
+
+def _error(
+    function: Callable[[Floats], Floats],
+    gradient: Floats,
+    positions: Floats,
+    switching: Switching | None,
+    steps: Sequence[float],
+) -> float:
+    """Return the largest error of a gradient that does not vanish with the step of the differences."""
+    found = 0.0
+    for several in zip(*(_differences(function, gradient, positions, step) for step in steps), strict=True):
+        valid = np.ones(len(positions), dtype=np.bool_)
+        if switching is not None:
+            for _, moved in several:
+                valid &= _on_one_side(switching, moved)
+        for (coarse, _), (fine, _) in pairwise(several):
+            found = max(found, largest(((FALLS * fine - coarse) / (FALLS - 1.0))[valid]))
+    return found
 
 
 def _differences(
@@ -65,5 +89,6 @@ GATE = Gate(
     measure=lambda candidate: gradient_error(candidate.potential, candidate.probes),
     limit=1e-5,
     absent=None,
+    advise=lambda candidate: EVALUATION,
     order=5,
 )

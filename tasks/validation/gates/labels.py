@@ -10,6 +10,7 @@ GATE = Gate(
     measure=lambda candidate: candidate.usable_labels,
     limit=0.95,
     absent=None,
+    advise=lambda candidate: "run it again: labels that failed are computed anew; the ledger has their reasons",
     at_least=True,
     highest=1.0,
     order=6,

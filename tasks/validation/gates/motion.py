@@ -6,7 +6,7 @@ import numpy as np
 
 from potentials.arrays import Floats
 from potentials.pip.potential import Potential
-from tasks.validation.gates.interface import Gate, largest
+from tasks.validation.gates.interface import EVALUATION, Gate, largest
 
 MOTIONS = 5
 """Random motions that are tried."""
@@ -31,7 +31,8 @@ GATE = Gate(
     name="motion",
     title="largest energy change on rotation, reflection and translation (kcal/mol)",
     measure=lambda candidate: motion_error(candidate.potential, candidate.probes),
-    limit=1e-8,
+    limit=1e-9,
     absent=1e-8,
+    advise=lambda candidate: EVALUATION,
     order=4,
 )

@@ -10,7 +10,7 @@ from potentials.arrays import Floats, Ints
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.pip.potential import Potential
-from tasks.validation.gates.interface import Gate, largest
+from tasks.validation.gates.interface import EVALUATION, Gate, largest
 
 MIXED = 5
 """Random exchanges, beside those that generate all others."""
@@ -70,5 +70,6 @@ GATE = Gate(
     measure=lambda candidate: permutation_error(candidate.potential, candidate.probes),
     limit=1e-9,
     absent=None,
+    advise=lambda candidate: f"{EVALUATION}, unless nmer.symmetry gives equivalent atoms different letters",
     order=3,
 )

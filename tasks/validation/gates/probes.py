@@ -87,7 +87,7 @@ def _moved_apart(potential: Potential, starts: Floats, wanted: float, rng: np.ra
     for start in starts[rng.permutation(len(starts))]:
         for body in rng.permutation(len(nmer.slices)):
             arrow = np.zeros_like(start)
-            arrow[nmer.slices[body]] = _away(nmer, start, body)
+            arrow[nmer.slices[body]] = away(nmer, start, body)
 
             def above(shifts: Floats, start: Floats = start, arrow: Floats = arrow) -> Bools:
                 return np.asarray(switching.evaluate(start + shifts[:, None, None] * arrow)[0] > wanted)
@@ -105,7 +105,7 @@ def _moved_apart(potential: Potential, starts: Floats, wanted: float, rng: np.ra
     return []
 
 
-def _away(nmer: NMer, positions: Floats, body: int) -> Floats:
+def away(nmer: NMer, positions: Floats, body: int) -> Floats:
     """Return the direction from the other bodies' middle to that of one, (3,)."""
     rest = np.ones(nmer.natoms, dtype=np.bool_)
     rest[nmer.slices[body]] = False

@@ -10,6 +10,7 @@ GATE = Gate(
     measure=lambda candidate: candidate.train.rmsd,
     limit=0.5,
     absent=None,
+    advise=lambda candidate: "allow more terms: raise fitting.max_terms or fitting.degree",
     error_of="train",
     order=1,
 )
