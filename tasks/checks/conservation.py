@@ -22,7 +22,7 @@ from storage.version import Column
 from tasks.checks.conservation_plots import draw
 from tasks.checks.contacts import Contacts, Floors
 from tasks.checks.interface import Check, Findings, Options, Result, Told, nobody
-from tasks.checks.own_simulation import Watched, simulated, watch
+from tasks.checks.own_simulation import Watched, part_of, simulated, watch
 from tasks.checks.ranges import with_ranges
 from tasks.checks.stability import Temperature, time_of_steps
 from tasks.checks.subject import Subject
@@ -201,15 +201,15 @@ def measure(subject: Subject, options: ConservationOptions, told: Told = nobody)
     parts = len(plan) + len(chosen)
     drifts, orders, notes = [], [], []
     for number, (target, temperature) in enumerate(plan):
-        told(number, parts)
         contacts = Contacts.of(target.system.symbols, target.system.bonds, floors)
+        ahead = part_of(told, number, parts)
         start = equilibrated(target, options, temperature)
-        drift = Drift(target, temperature, _watched(target, options, temperature, start, contacts))
+        drift = Drift(target, temperature, _watched(target, options, temperature, start, contacts, told=ahead))
         drifts.append(drift)
         if drift.failure:
             notes.append(f"{target.name} at {temperature:g} K: the drift is not measured, since {drift.failure}")
     for number, target in enumerate(chosen):
-        told(len(plan) + number, parts)
+        told(round(100 * (len(plan) + number) / parts), 100)
         order = order_of(target, options, Contacts.of(target.system.symbols, target.system.bonds, floors))
         orders.append(order)
         if order.failure:
@@ -220,7 +220,7 @@ def measure(subject: Subject, options: ConservationOptions, told: Told = nobody)
                 f"would take {options.picoseconds / options.cell_picoseconds:.3g} times as long: set "
                 "cell_picoseconds"
             )
-    told(parts, parts)
+    told(1, 1)
     return Findings(
         tuple([one.result() for one in drifts] + [one.result() for one in orders]),
         _data(drifts, orders),
@@ -259,11 +259,12 @@ def _watched(
     contacts: Contacts,
     picoseconds: float | None = None,
     more: dict[str, Any] | None = None,
+    told: Told = nobody,
 ) -> list[Watched]:
     """Simulate at constant energy from geometries, and look at contacts and bonds."""
     settings = options.settings(target, temperature, picoseconds or options.picoseconds, **more or {})
     frames = settings.steps // settings.every + 1
-    found = simulated(target, settings, start)
+    found = simulated(target, settings, start, told)
     return [watch(target, one, contacts, len(one) == frames, False, COLLAPSED) for one in found]
 
 

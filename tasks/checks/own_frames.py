@@ -21,6 +21,7 @@ from storage.version import Column
 from tasks.checks.interface import Check, Findings, Result, Told, nobody
 from tasks.checks.own_frames_plots import draw
 from tasks.checks.own_labels import Budget, Cut, Frames, Labelled, Method, cut, labels_of, method_of, whole_method
+from tasks.checks.own_simulation import part_of
 from tasks.checks.ranges import with_ranges
 from tasks.checks.run import run_check
 from tasks.checks.stability import CHECK as STABILITY
@@ -157,7 +158,7 @@ def measure(subject: Subject, options: OwnFramesOptions, told: Told = nobody) ->
     """
     begun = time.monotonic()
     own = StabilityOptions(**{name: getattr(options, name) for name in StabilityOptions.model_fields})
-    watched = run_check(STABILITY, subject, own, lambda done, total: told(done, 2 * total))
+    watched = run_check(STABILITY, subject, own, part_of(told, 0, 2))
     subject, _ = with_ranges(subject)
     frames = [frames_of(target, watched.data) for target in targets(subject, options.molecules)]
     cuts, budget, notes = cut(frames, options.most, options.seed), Budget(options.most_core_hours), []
@@ -165,7 +166,7 @@ def measure(subject: Subject, options: OwnFramesOptions, told: Told = nobody) ->
     methods: dict[str, Method] = {}
     steps = len(cuts) + len(frames)
     for number, one in enumerate(cuts):
-        told(steps + number, 2 * steps)
+        told(50 + round(50 * number / steps), 100)
         method = method_of(subject.store, one.potential)
         if isinstance(method, str):
             notes.append(f"{one.name} is not compared: {method}")
@@ -181,11 +182,11 @@ def measure(subject: Subject, options: OwnFramesOptions, told: Told = nobody) ->
         compared.append(_compared(one, labelled))
     wholes = []
     for number, of in enumerate(frames):
-        told(steps + len(cuts) + number, 2 * steps)
+        told(50 + round(50 * (len(cuts) + number) / steps), 100)
         whole, said = _whole(subject, of, methods, budget)
         wholes += [whole] if whole is not None else []
         notes += said
-    told(2 * steps, 2 * steps)
+    told(1, 1)
     results = (
         [one.result() for one in compared] + _uncertainty(compared) + [r for w in wholes for r in w.results()]
     )

@@ -130,6 +130,11 @@ def outside_of(model: ManyBodyPotential, positions: Floats, vectors: Floats | No
     return np.concatenate(found) if found else np.zeros(0, dtype=np.bool_)
 
 
+def part_of(told: Told, number: int, parts: int) -> Told:
+    """Return what tells the progress of one of several equal parts, counted from 0, as that of all in percent."""
+    return lambda done, total: told(round(100 * (number + done / max(total, 1)) / parts), 100)
+
+
 def simulated(
     target: Target, settings: SimulationSettings, start: Floats | None = None, told: Told = nobody
 ) -> list[Trajectory]:

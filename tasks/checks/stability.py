@@ -20,7 +20,7 @@ from potentials.arrays import Floats
 from potentials.systems.system import System
 from tasks.checks.contacts import NOT_BONDED, OF_RADII, Contacts, Floors
 from tasks.checks.interface import Check, Findings, Options, Told, nobody
-from tasks.checks.own_simulation import Watched, lowest, simulated, watch
+from tasks.checks.own_simulation import Watched, lowest, part_of, simulated, watch
 from tasks.checks.ranges import with_ranges
 from tasks.checks.stability_data import tables_of
 from tasks.checks.stability_figures import Held
@@ -84,14 +84,13 @@ def measure(subject: Subject, options: StabilityOptions, told: Told = nobody) ->
     subject, unknown = with_ranges(subject)
     floors = Floors.of(subject.potentials().values())
     chosen = targets(subject, options.molecules)
-    total, found = len(chosen) * len(options.temperatures), []
-    for number, target in enumerate(chosen):
+    plan = [(target, temperature) for target in chosen for temperature in options.temperatures]
+    found = []
+    for number, (target, temperature) in enumerate(plan):
         contacts = Contacts.of(target.system.symbols, target.system.bonds, floors)
-        for place, temperature in enumerate(options.temperatures):
-            told(number * len(options.temperatures) + place, total)
-            settings = options.settings(temperature, target.system.cell is not None)
-            found.append(held(target, settings, contacts, not unknown))
-    told(total, total)
+        settings = options.settings(temperature, target.system.cell is not None)
+        found.append(held(target, settings, contacts, not unknown, part_of(told, number, len(plan))))
+    told(1, 1)
     notes = [f"the contact floors are the smaller of {NOT_BONDED:g} times the shortest training distance and "
              f"{OF_RADII:g} times the sum of the van der Waals radii, for atoms that are not bonded"]  # fmt: skip
     for target in chosen:
@@ -118,7 +117,9 @@ def measure(subject: Subject, options: StabilityOptions, told: Told = nobody) ->
     )
 
 
-def held(target: Target, settings: SimulationSettings, contacts: Contacts, ranged: bool) -> Held:
+def held(
+    target: Target, settings: SimulationSettings, contacts: Contacts, ranged: bool, told: Told = nobody
+) -> Held:
     """Simulate one target and look at its frames.
 
     Parameters
@@ -131,9 +132,13 @@ def held(target: Target, settings: SimulationSettings, contacts: Contacts, range
         Of the target's atoms.
     ranged
         Whether the ranges of the training data are known.
+    told
+        Called with the number of steps done, and of all.
     """
     frames = settings.steps // settings.every + 1
-    replicas = [watch(target, one, contacts, len(one) == frames, ranged) for one in simulated(target, settings)]
+    replicas = [
+        watch(target, one, contacts, len(one) == frames, ranged) for one in simulated(target, settings, told=told)
+    ]
     minima, zero = _minima(target, replicas, contacts)
     return Held(target, settings.temperature, replicas, zero, minima, settings.steps * settings.timestep / 1000.0)
 

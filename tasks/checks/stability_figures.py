@@ -97,9 +97,10 @@ class Held:
             i, j = worst.atoms_of_failure()
             frame = worst.failure or 0
             distance = worst.distance(frame, i, j)
+            what = "" if worst.broken.any() else "it cannot continue with "
             meaning += (
                 f"; {len(failed)} of {len(self.replicas)} simulations fail, the first at {times[first]:.2f} ps: "
-                f"{self.target.atom(i)} and {self.target.atom(j)} at {distance:.2f} A"
+                f"{what}{self.target.atom(i)} and {self.target.atom(j)} at {distance:.2f} A"
             )
         broken = [self._before(one) for one in self.replicas]
         return Result(

@@ -16,7 +16,7 @@ from potentials.nmers.nmer import NMer
 from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.system import System
 from recipes.chemistry.conformations import conformations
-from recipes.chemistry.molecules import read_molecule
+from recipes.chemistry.molecules import CHAIN, read_molecule
 from tasks.checks.subject import Subject
 
 
@@ -58,7 +58,7 @@ class Target:
 
         Those of a peptide are its folds in turn, the others the system's geometry.
         """
-        if self.system.cell is None and self.name.startswith("Ace"):
+        if CHAIN.fullmatch(self.name) and read_molecule(self.name).symbols == self.system.symbols:
             return [x for _, x in islice(conformations(read_molecule(self.name), seed), count)]
         return [np.array(self.system.positions)] * count
 
