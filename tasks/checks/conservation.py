@@ -24,7 +24,7 @@ from tasks.checks.contacts import Contacts, Floors
 from tasks.checks.interface import Check, Findings, Options, Result, Told, nobody
 from tasks.checks.own_simulation import Watched, part_of, simulated, watch
 from tasks.checks.ranges import with_ranges
-from tasks.checks.stability import Temperature, time_of_steps
+from tasks.checks.stability import Temperatures, Timesteps, time_of_steps
 from tasks.checks.subject import Subject
 from tasks.checks.targets import Target, targets, why_not
 from tasks.simulation.settings import SimulationSettings
@@ -46,14 +46,12 @@ class ConservationOptions(Options):
     """Lengths and temperatures of the simulations."""
 
     molecules: tuple[str, ...] = Field((), description="test molecules; empty: all")
-    temperatures: tuple[Temperature, ...] = Field(
-        (300.0, 500.0, 700.0), min_length=1, description="K; larger molecules at the first alone"
-    )
+    temperatures: Temperatures = Field((300.0, 500.0, 700.0), description="K; larger molecules at the first alone")
     picoseconds: float = Field(20.0, gt=0, le=1e6, description="length of each simulation (ps)")
     replicas: int = Field(2, ge=1, le=1000, description="simulations at each temperature")
     timestep: float = Field(0.5, gt=0, le=5, description="fs")
     equilibration: float = Field(1.0, gt=0, le=1e5, description="with a thermostat before (ps)")
-    timesteps: tuple[float, ...] = Field((0.25, 0.5, 1.0), min_length=2, description="of the order (fs)")
+    timesteps: Timesteps = Field((0.25, 0.5, 1.0), description="of the order (fs)")
     order_picoseconds: float = Field(2.0, gt=0, le=1e5, description="length of the simulations of the order (ps)")
     cell_picoseconds: float = Field(0.5, gt=0, le=1e6, description="of a system in a periodic cell (ps)")
     stride: float = Field(5.0, gt=0, le=1e4, description="time between energies (fs)")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from potentials.arrays import Floats
 from potentials.systems.system import System
@@ -35,11 +35,23 @@ STEP, ATOM_STEP, CELL_STEP = 8e-5, 2e-6, 3e-5
 Temperature = Annotated[float, Field(ge=10, le=3000)]
 
 
+def _distinct(values: tuple[float, ...]) -> tuple[float, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("the same value is given twice")
+    return values
+
+
+Temperatures = Annotated[tuple[Temperature, ...], Field(min_length=1, max_length=20), AfterValidator(_distinct)]
+Timesteps = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=5)], ...], Field(min_length=2, max_length=20), AfterValidator(_distinct)
+]
+
+
 class StabilityOptions(Options):
     """Lengths and temperatures of the simulations."""
 
     molecules: tuple[str, ...] = Field((), description="test molecules; empty: all")
-    temperatures: tuple[Temperature, ...] = Field((300.0, 500.0), min_length=1, description="K")
+    temperatures: Temperatures = Field((300.0, 500.0), description="K")
     replicas: int = Field(8, ge=1, le=1000, description="simulations at each temperature")
     picoseconds: float = Field(5.0, gt=0, le=1e6, description="length of each simulation (ps)")
     cell_replicas: int = Field(1, ge=1, le=1000, description="simulations of a system in a periodic cell")

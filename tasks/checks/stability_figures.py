@@ -102,17 +102,20 @@ class Held:
                 f"; {len(failed)} of {len(self.replicas)} simulations fail, the first at {times[first]:.2f} ps: "
                 f"{what}{self.target.atom(i)} and {self.target.atom(j)} at {distance:.2f} A"
             )
-        broken = [self._before(one) for one in self.replicas]
-        return Result(
-            f"held-{self.ending}", meaning, times[first], self.asked, True, self._advice(broken) if failed else ""
-        )
+        advice = ""
+        if failed:
+            before = [self._before(one) for one in self.replicas]
+            advice = self._advice(before) or self._inside(self.replicas[first], self.replicas[first].failure or 0)
+        return Result(f"held-{self.ending}", meaning, times[first], self.asked, True, advice)
 
     def _contact(self, name: str, kelvin: str) -> Result:
         each = [float(one.contact.min()) for one in self.replicas]
         worst = self.replicas[int(np.argmin(each))]
         frame = int(np.argmin(worst.contact))
         i, j = (int(atom) for atom in worst.contact_atoms[frame])
-        distance = worst.distance(frame, i, j)
+        distance, advice = worst.distance(frame, i, j), ""
+        if min(each) < 1.0:
+            advice = self._advice([one.broken for one in self.replicas]) or self._inside(worst, frame)
         return Result(
             f"contact-{self.ending}",
             f"{name}, {kelvin}: smallest distance over its floor: {self.target.atom(i)} and {self.target.atom(j)} "
@@ -120,7 +123,7 @@ class Held:
             min(each),
             1.0,
             True,
-            self._advice([one.broken for one in self.replicas]) if min(each) < 1.0 else "",
+            advice,
         )
 
     def _time(self, one: Watched) -> float:
@@ -135,6 +138,25 @@ class Held:
             return None
         found: Bools = one.outside & (np.arange(len(one.outside)) <= frame)
         return found
+
+    def _inside(self, one: Watched, frame: int) -> str:
+        """Return which n-mer to label where a contact is too short though it is inside of the training range."""
+        i, j = (int(atom) for atom in one.contact_atoms[frame])
+        x, vectors = one.trajectory.positions[frame], one.trajectory.vectors_of(frame)
+        found = [
+            (of.atoms.shape[1], of.nmer)
+            for of in self.target.model.occurrences(
+                trajectory.positions[frame][None], trajectory.vectors_of(frame)
+            )
+            for atoms, caps in zip(of.atoms, of.caps, strict=True)
+            if {i, j} <= set(atoms[~caps].tolist())
+        ]
+        if not found:
+            return ""
+        return (
+            f"label {min(found)[1]} from own frames in which {self.target.atom(i)} and {self.target.atom(j)} are "
+            f"near {one.distance(frame, i, j):.2f} A, and fit it again: they are inside of its training range"
+        )
 
     def _advice(self, chosen: Sequence[Bools | None]) -> str:
         """Return what to sample, from up to `SHOWN` frames that are chosen."""

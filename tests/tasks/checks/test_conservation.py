@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from tasks.checks.conservation import BLOCKS, CHECK, DRIFT, ConservationOptions, drift_of, measure
 from tests.tasks.checks.mmff import Hole, Swirl, planted
@@ -47,6 +49,12 @@ def test_the_drift_of_what_has_fallen_together_is_not_measured(tmp_path: Path) -
     assert [one.value for one in findings.results] == [None, None] and not findings.passed
     assert len(findings.notes) == 2 and all("O2 and H18 are at" in note for note in findings.notes)
     assert CHECK.draw(findings)
+
+
+@pytest.mark.parametrize("given", [{"timesteps": (0.5, 0.5)}, {"temperatures": ()}, {"timesteps": (0.0, 1.0)}])
+def test_options_that_cannot_be_measured_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ConservationOptions(**given)
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.003])

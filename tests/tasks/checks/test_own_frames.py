@@ -30,7 +30,7 @@ from tasks.checks.targets import Target
 from tasks.fitting.fit import fit_potential
 from tasks.labelling.dataset import freeze
 from tasks.labelling.execution.runner import Limits
-from tasks.labelling.here import label_here, missing_labels
+from tasks.labelling.here import label_here
 from tasks.labelling.protocol import protocol_of
 from tasks.xtb import Xtb
 from tests.tasks.checks.mmff import bare, system
@@ -170,13 +170,3 @@ def test_methods_that_differ_are_not_compared_as_a_whole() -> None:
     one = whole_method({"0": each["0"]}, target)
     assert isinstance(one, Method) and one.protocol.nmer.natoms == read_molecule("AceAlaNme").natoms
     assert replace(one, limits=LIMITS) == one
-
-
-def test_a_label_that_failed_is_counted_and_not_tried_again(tmp_path: Path) -> None:
-    nmer = load_recipe("water").build_nmer()
-    protocol = protocol_of(nmer, find_protocol("gfn2-xtb"))
-    positions = np.array([nmer.positions, np.zeros((3, 3))])
-    for _ in range(2):
-        table = label_here(protocol, positions, LIMITS, tmp_path / "labels", tmp_path / "scratch")
-        assert table.status == ("ok", "failed") and np.isfinite(table.energy[0]) and np.isnan(table.energy[1])
-        assert missing_labels(protocol, positions, LIMITS, tmp_path / "labels") == 0

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError, StageError
+from potentials.pip.potential import Potential
+from tasks.checks.contacts import Contacts, Floors
 from tasks.checks.interface import Findings
-from tasks.checks.stability import CHECK, StabilityOptions, measure
-from tests.tasks.checks.mmff import Hole, Refusing, planted
+from tasks.checks.stability import CHECK, StabilityOptions, held, measure
+from tasks.checks.targets import Target
+from tests.tasks.checks.mmff import Hole, Refusing, planted, system
 
 OPTIONS = StabilityOptions(temperatures=(300.0,), replicas=5, picoseconds=0.4, stride=10.0, frames=12)
 
@@ -42,6 +45,24 @@ def test_a_hole_inside_the_hydrogen_bond_is_found_and_named(tmp_path: Path) -> N
     assert found["below"].value is not None and found["below"].value > 20.0
     assert "O2 and H18" in found["held"].meaning and "O2 and H18" in found["contact"].meaning
     assert "conh-ch-conh where H..O is" in found["contact"].advice
+
+
+def test_a_contact_that_is_inside_of_the_training_range_names_the_n_mer(tmp_path: Path) -> None:
+    """Ranges that hold everything: the advice is then to label what the simulation itself visits."""
+
+    def wide(one: Potential) -> Potential:
+        assert one.ranges is not None
+        return replace(
+            one, ranges=np.stack([np.full(one.ranges.shape[1], 0.01), np.full(one.ranges.shape[1], 99.0)])
+        )
+
+    planted_hole = planted(tmp_path / "store", Hole(depth=500.0, begin=1.9), change=wide)
+    target = Target("AceAlaNme", planted_hole.sum_of("AceAlaNme"), system())
+    contacts = Contacts.of(target.system.symbols, target.system.bonds, Floors({}))
+    found = {one.name: one for one in held(target, OPTIONS.settings(300.0), contacts, True).results()}
+    for name in ("held-acealanme-300k", "contact-acealanme-300k"):
+        assert found[name].advice.startswith("label conh-ch-conh from own frames in which O2 and H18 are near 0.")
+    assert found["outside-acealanme-300k"].value == 0.0
 
 
 def test_a_simulation_that_ends_early_fails(tmp_path: Path) -> None:
