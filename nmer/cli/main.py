@@ -52,7 +52,7 @@ COMMANDS = {
         "check": ("check_command:check", "Measure the gates and checks of a sum."),
         "drive": ("drive_command:drive", "Let i-PI move a molecule with a sum."),
         "export": ("exchange_commands:export", "Write a potential or dataset for other programs."),
-        "ramachandran": ("plot_commands:ramachandran", "Compare the sum for alanine dipeptide with xTB."),
+        "ramachandran": ("plot_commands:ramachandran", "Compare the dipeptide's sum with xTB and Amber."),
         "report": ("report_command:report", "Write pages of potentials and sums."),
         "compare": ("compare_command:compare", "Put potentials or sums beside each other."),
         "cite": ("store_commands:cite", "List the papers to cite for a version."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -97,10 +98,12 @@ def ramachandran(
     out: Path = Path("ramachandran"),
     json: Json = False,
 ) -> int:
-    """Compare the sum of a store's polyalanine potentials for alanine dipeptide with GFN2-xTB.
+    """Compare the sum of a store's polyalanine potentials for alanine dipeptide with GFN2-xTB and with Amber.
 
-    On the Ramachandran grid, with geometries relaxed with MMFF94 at fixed torsions; energies are shifted to the
-    same mean. The potentials need GFN2-xTB labels: nmer run --all polyalanine --protocol gfn2-xtb.
+    On the Ramachandran grid, at geometries relaxed with GFN2-xTB with both torsions held, which the store keeps.
+    The deviations are given with energies of the same mean, and with each surface's lowest energy as its zero. The
+    potentials need GFN2-xTB labels: nmer run --all polyalanine --protocol gfn2-xtb. It is the check
+    'ramachandran' of 'nmer check', with times of the sum of two chains.
 
     Parameters
     ----------
@@ -109,7 +112,7 @@ def ramachandran(
     step
         Spacing of the grid (degrees); a divisor of 360.
     out
-        Folder for the plot and its data.
+        Folder for the plots and their data.
 
     Examples
     --------
@@ -117,23 +120,26 @@ def ramachandran(
     """
     from recipes.chemistry.fragmentation import fragment_molecule
     from recipes.chemistry.molecules import read_molecule
-    from tasks.checks.ramachandran import scan_dipeptide, scan_plot
-    from tasks.progress import ProgressLine
-    from tasks.sums.make import sum_potential
     from tasks.xtb import check_tblite
 
     if not 5 <= step <= 90 or 360 % step:
         raise InputError(f"--step is {step}; allowed: a divisor of 360 from 5 to 90")
     check_folder(out)
     check_tblite()
+    from tasks.checks.ramachandran import RamachandranOptions, draw, figures_of, measure
+    from tasks.checks.subject import Subject
+    from tasks.progress import ProgressLine
+    from tasks.sums.make import sum_potential
+
     opened = Store(store)
     names = dict.fromkeys(f.name for chain in TIMED for f in fragment_molecule(read_molecule(chain)))
     have = {v.nmer for v in opened.versions("potential")}
     if missing := [name for name in names if name not in have]:
         raise InputError(f"the store at '{opened.path}' has no potentials of {', '.join(missing)}")
     potentials = {name: opened.potential(f"{name}@{which}") for name in names}
+    subject = Subject.of_family("polyalanine", opened, TIMED[:1], use=potentials)
     with ProgressLine("relaxing", (360 // step) ** 2, "geometries") as line:
-        scan = scan_dipeptide(sum_potential(TIMED[0], potentials), step, line.update)
+        findings = measure(subject, RamachandranOptions(step=step), lambda done, total: line.update(done))
     seconds = {}
     for chain in TIMED:
         molecule = read_molecule(chain).embedded()
@@ -143,15 +149,26 @@ def ramachandran(
         for _ in range(CALLS):
             model.energy_and_gradient(positions)
         seconds[chain] = (time.process_time() - begun) / CALLS
-    files = save_plots([scan_plot(scan)], out)
-    figures = scan.as_dict()
+    files = save_plots(draw(findings), out)
+    figures = figures_of(findings)
     if json:
-        return print_json(figures | {"seconds_per_call": seconds, "files": files})
-    published = {"all": ("rmsd", "1.27"), "below 10 kcal/mol": ("rmsd_below_10", "1.18")}
-    published["above 10 kcal/mol"] = ("rmsd_above_10", "1.59")
-    rows = [(name, f"{figures[key]:.2f}", paper) for name, (key, paper) in published.items()]
-    print_table(("alanine dipeptide", "RMSD (kcal/mol)", "paper I"), rows)
-    for chain, each in seconds.items():
-        print(f"{chain}: {1e6 * each:.0f} us for energy and forces")
+        more = {"reference": findings.facts["reference"], "step": step, "notes": list(findings.notes)}
+        return print_json(figures["sum"] | {"seconds_per_call": seconds, "files": files, "models": figures} | more)
+    _print_ramachandran(figures, findings.facts["models"])
+    for note in findings.notes:
+        print(note)
+    for chain in TIMED:
+        print(f"{chain}: {1e6 * seconds[chain]:.0f} us for energy and forces")
     print("\n".join(files))
     return 0
+
+
+def _print_ramachandran(figures: Mapping[str, Mapping[str, float | None]], names: Mapping[str, str]) -> None:
+    """Print the deviations of each model, with energies of the same mean and from each model's own minimum."""
+    rows = []
+    for ending, zero in (("", "means aligned"), ("_from_minima", "each from its own minimum")):
+        for where in ("", "_below_10", "_above_10"):
+            about = where.replace("_", " ").strip() or "all"
+            values = (figures[key][f"rmsd{ending}{where}"] for key in names)
+            rows.append((f"{about}, {zero}", *("none" if value is None else f"{value:.2f}" for value in values)))
+    print_table(("RMSD (kcal/mol)", *names.values()), rows)

@@ -1,214 +1,265 @@
-"""Alanine dipeptide on the Ramachandran grid: the sum of n-mer potentials compared with GFN2-xTB."""
+"""Alanine dipeptide on the Ramachandran grid: the sum and force fields compared with the reference."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from pydantic import AfterValidator, Field
 
 from potentials.arrays import Floats
-from potentials.evaluation import Contribution
-from potentials.nmers.fragment import Fragment
-from potentials.nmers.nmer import NMer
-from recipes.chemistry.molecules import Molecule, read_molecule
+from potentials.errors import StageError
+from storage.version import Column
+from tasks.checks.dipeptide import DIPEPTIDE, dipeptide
+from tasks.checks.interface import Check, Findings, Options, Result, Told
+from tasks.checks.models import FORCE_FIELDS, REFERENCE, SUM, ForceFields, Model, compared_models
+from tasks.checks.reference import CHEAP, reference, reference_name
+from tasks.checks.relaxed_grid import Grid, relaxed_grid, seconds_of_grid
+from tasks.checks.subject import Subject
 from tasks.plot import Plot
-from tasks.xtb import METHOD, Xtb
-
-DIPEPTIDE = "AceAlaNme"
-PHI, PSI = (1, 3, 4, 6), (3, 4, 6, 8)
-"""Atoms of the two torsions in the dipeptide's order: C N CA C, and N CA C N."""
-
-OMEGAS = ((0, 1, 3, 4), (4, 6, 8, 9))
-"""Atoms of the two amides' torsions: C C N CA, and CA C N C; both stay trans."""
+from tasks.xtb import TBLITE
 
 LOW = 10.0
 """Energies above the lowest up to which a simulation visits geometries, kcal/mol (paper I)."""
 
-STIFFNESS = 1000.0
-"""Force constant of the restraint on a torsion, kcal/mol/degree^2."""
+ALIGNMENTS = {"": "aligned by the mean", "-from-minima": "each from its own minimum"}
+"""Endings of the names of figures: which zeros the energies have."""
 
-CIS = 1000.0
-"""Energy added for a cis amide, more than any torsional barrier, kcal/mol."""
+RANGES = {"": (-np.inf, np.inf), "-below-10": (-np.inf, LOW), "-above-10": (LOW, np.inf)}
+"""Endings of the names of figures: energies of the reference above its lowest, kcal/mol."""
 
-LOWER = 0.01
-"""Energy by which a geometry must be lower to replace another, kcal/mol."""
-
-Told = Callable[[int], None]
+HIGHEST = 20.0
+"""Energies are drawn up to this, kcal/mol."""
 
 
-@dataclass(frozen=True)
-class Scan:
-    """Energies on the grid.
+def _step(value: int) -> int:
+    if 360 % value:
+        raise ValueError(f"step is {value}; allowed: a divisor of 360")
+    return value
 
-    Attributes
-    ----------
-    phi, psi
-        (points,), degrees.
-    reference, predicted
-        (points,), kcal/mol: above the lowest reference energy, and shifted to have the same mean.
-    """
 
-    phi: Floats
-    psi: Floats
-    reference: Floats
-    predicted: Floats
+Step = Annotated[int, AfterValidator(_step)]
+"""The spacing of a grid, degrees."""
+
+
+class RamachandranOptions(Options):
+    """Options of the check."""
+
+    step: Step = Field(10, ge=5, le=90, description="spacing of the grid (degrees); a divisor of 360")
+    reference: Annotated[str, AfterValidator(reference_name)] = Field(
+        CHEAP, description="protocol of the reference energies, at geometries relaxed with GFN2-xTB"
+    )
+    force_fields: ForceFields = FORCE_FIELDS
 
     @classmethod
-    def of(cls, phi: Floats, psi: Floats, reference: Floats, predicted: Floats) -> Scan:
-        """Return the scan of energies with any two zeros: n-body energies are relative to their own minima."""
-        above = reference - reference.min()
-        return cls(phi, psi, above, predicted - predicted.mean() + above.mean())
-
-    def rmsd(self, low: float = -np.inf, high: float = np.inf) -> float:
-        """Return the root mean square deviation where the reference is between two energies, kcal/mol."""
-        chosen = (self.reference >= low) & (self.reference < high)
-        return float(np.sqrt(np.mean((self.predicted - self.reference)[chosen] ** 2)))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values for JSON."""
-        return {
-            "points": len(self.reference),
-            "rmsd": self.rmsd(),
-            "rmsd_below_10": self.rmsd(high=LOW),
-            "rmsd_above_10": self.rmsd(low=LOW),
-            "largest": float(np.abs(self.predicted - self.reference).max()),
-        }
+    def quick(cls) -> dict[str, Any]:
+        """Return the options of a grid that takes a minute."""
+        return {"step": 60}
 
 
-def grid_geometries(step: int, told: Told | None = None) -> tuple[Molecule, Floats, Floats, Floats]:
-    """Return alanine dipeptide with both torsions held on a grid and all else relaxed with MMFF94.
+def rmsd(
+    reference: Floats, predicted: Floats, ending: str = "", low: float = -np.inf, high: float = np.inf
+) -> float | None:
+    """Return the root mean square deviation of two surfaces, kcal/mol; None where no point is in the range.
 
     Parameters
     ----------
-    step
-        Degrees; a divisor of 360.
-    told
-        Called with the number of points done.
-
-    Returns
-    -------
-    molecule, phi, psi, positions
-        phi and psi (points,) in degrees; positions (points, atoms, 3) in Angstrom, in the molecule's order.
+    reference, predicted
+        (points,), kcal/mol, with any zeros.
+    ending
+        One of `ALIGNMENTS`: whether the means of all points are the same, or the lowest energies.
+    low, high
+        Range of the reference above its lowest energy, kcal/mol.
     """
-    molecule = read_molecule(DIPEPTIDE).embedded()
-    force_field = _Mmff(molecule)
-    angles = np.arange(-180, 180, step, dtype=np.float64)
-    phis, psis = (a.ravel() for a in np.meshgrid(angles, angles, indexing="ij"))
-    positions = np.empty((len(phis), molecule.natoms, 3))
-    energy = np.full(len(phis), np.inf)
-    start = np.array(molecule.positions, dtype=np.float64)
-    # a geometry turned far from its own torsions may end in a higher minimum: each point that is found lower is
-    # passed on to its neighbours, which keep what is lower than their own
-    side, waiting = len(angles), deque((point, start) for point in range(len(phis)))
-    done = 0
-    while waiting:
-        point, guess = waiting.popleft()
-        relaxed, value = force_field.relaxed(guess, float(phis[point]), float(psis[point]))
-        if np.isinf(energy[point]):
-            done += 1
-            if told is not None:
-                told(done)
-        if value < energy[point] - LOWER:
-            positions[point], energy[point] = relaxed, value
-            row, column = divmod(point, side)
-            for down, right in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-                waiting.append(((row + down) % side * side + (column + right) % side, relaxed))
-    return molecule, phis, psis, positions
+    zero = np.min if ending else np.mean
+    error = (predicted - zero(predicted)) - (reference - zero(reference))
+    above = reference - reference.min()
+    chosen = (above >= low) & (above < high)
+    return float(np.sqrt(np.mean(error[chosen] ** 2))) if chosen.any() else None
 
 
-class _Mmff:
-    """MMFF94 of a molecule with its two torsions held."""
-
-    def __init__(self, molecule: Molecule) -> None:
-        from rdkit import Chem
-        from rdkit.Chem import AllChem
-
-        self._mol = Chem.AddHs(Chem.MolFromSmiles(molecule.smiles))
-        self._mol.AddConformer(Chem.Conformer(self._mol.GetNumAtoms()))
-        self._properties = AllChem.MMFFGetMoleculeProperties(self._mol)
-
-    def relaxed(self, start: Floats, phi: float, psi: float) -> tuple[Floats, float]:
-        """Return the geometry (atoms, 3; Angstrom) and the energy (kcal/mol) of the minimum from a start.
-
-        An amide that has turned cis counts as `CIS` higher: it is another isomer with other n-mers.
-        """
-        from rdkit.Chem import AllChem, rdMolTransforms
-
-        place = self._mol.GetConformer()
-        place.SetPositions(start)
-        for atoms, angle in ((PHI, phi), (PSI, psi)):
-            rdMolTransforms.SetDihedralDeg(place, *atoms, angle)
-        field = AllChem.MMFFGetMoleculeForceField(self._mol, self._properties)
-        for atoms, angle in ((PHI, phi), (PSI, psi)):
-            field.MMFFAddTorsionConstraint(*atoms, False, angle, angle, STIFFNESS)
-        for _ in range(20):
-            if field.Minimize(maxIts=500) == 0:
-                break
-        cis = sum(abs(rdMolTransforms.GetDihedralDeg(place, *omega)) < 90 for omega in OMEGAS)
-        return np.array(place.GetPositions()), float(field.CalcEnergy()) + CIS * cis
+def largest(reference: Floats, predicted: Floats, ending: str = "") -> float:
+    """Return the largest deviation of two surfaces, kcal/mol; the parameters are those of `rmsd`."""
+    zero = np.min if ending else np.mean
+    return float(np.abs((predicted - zero(predicted)) - (reference - zero(reference))).max())
 
 
-def gfn2_xtb(molecule: Molecule, positions: Floats) -> Floats:
-    """Return GFN2-xTB's total energies, (points,), kcal/mol.
+def figures(key: str, name: str, reference: Floats, predicted: Floats) -> list[Result]:
+    """Return the figures of one model: the names of a force field's begin with its key."""
+    start = "" if key == SUM else f"{key}-"
+    words = {"": "all points", "-below-10": "below 10 kcal/mol", "-above-10": "above 10 kcal/mol"}
+    found = []
+    for ending, zero in ALIGNMENTS.items():
+        for where, (low, high) in RANGES.items():
+            value = rmsd(reference, predicted, ending, low, high)
+            about = f"RMSD of {name} on the Ramachandran grid, {words[where]}, {zero} (kcal/mol)"
+            found.append(Result(f"{start}rmsd{ending}{where}", about, value))
+        about = f"largest deviation of {name} on the Ramachandran grid, {zero} (kcal/mol)"
+        found.append(Result(f"{start}largest{ending}", about, largest(reference, predicted, ending)))
+    return found
+
+
+def measure(subject: Subject, options: RamachandranOptions, told: Told) -> Findings:
+    """Return the surfaces of the reference, the sum and the force fields, and their deviations.
 
     Raises
     ------
     InputError
-        If tblite is missing.
-    RuntimeError
-        If a calculation does not converge.
+        If potentials or programs are missing.
+    StageError
+        If energies of the reference failed.
     """
-    first = tuple((float(x), float(y), float(z)) for x, y, z in positions[0])
-    whole = Fragment(molecule.name, molecule.symbols, first, molecule.bonds, charge=molecule.charge)
-    with threadpool_limits(limits=1):  # more threads than one make a small molecule slower
-        surface = Xtb(NMer(molecule.name, (whole,)))
-        return np.array([surface(geometry)[0] for geometry in positions])
+    molecule, relaxing, against = dipeptide(), reference(), reference(options.reference, subject.store)
+    relaxing.check(molecule)
+    against.check(molecule)
+    models, notes = compared_models(subject, molecule, options.force_fields)
+    grid = relaxed_grid(relaxing, options.step, subject.store, told)
+    energy = grid.energy
+    if not against.has_gradients:
+        energy = against.energies(molecule, grid.positions, told)
+        if failed := int(np.isnan(energy).sum()):
+            raise StageError(f"{against.name}: {failed} of {len(energy)} energies failed; see the label ledger")
+    predicted = {model.key: np.asarray(model.evaluate(grid.positions)[0]) for model in models}
+    notes.append(
+        f"Geometries are relaxed with {relaxing.name} at held torsions, amides trans; all energies are single "
+        f"points at these {len(energy)} geometries"
+    )
+    results = [one for model in models for one in figures(model.key, model.name, energy, predicted[model.key])]
+    if any(one.value is None for one in results):
+        notes.append(f"No point of this grid is above {LOW:g} kcal/mol")
+    return Findings(
+        tuple(results),
+        _columns(grid, against.name, models, {REFERENCE: energy, **predicted}),
+        {
+            "reference": against.name,
+            "geometries": relaxing.name,
+            "step": options.step,
+            "models": {model.key: model.name for model in models},
+        },
+        tuple(notes),
+    )
 
 
-def scan_dipeptide(potential: Contribution, step: int, told: Told | None = None) -> Scan:
-    """Return a potential's energies beside GFN2-xTB's on the Ramachandran grid.
-
-    Parameters
-    ----------
-    potential
-        Of the dipeptide's atoms in the order of `recipes.chemistry.molecules.read_molecule`.
-    step
-        Of the grid, degrees.
-    told
-        Called with the number of geometries relaxed.
-    """
-    start = read_molecule(DIPEPTIDE).embedded()
-    gfn2_xtb(
-        start, np.array([start.positions])
-    )  # a missing program is reported before hundreds of geometries are relaxed
-    molecule, phi, psi, positions = grid_geometries(step, told)
-    reference = gfn2_xtb(molecule, positions)
-    predicted = np.asarray(potential.energy_and_gradient(positions)[0])
-    return Scan.of(phi, psi, reference, predicted)
+def figures_of(findings: Findings) -> dict[str, dict[str, Any]]:
+    """Return the figures of each model by its key as plain values for JSON, with the number of points."""
+    points, names = len(findings.data["surface.phi"].values), findings.facts["models"]
+    found: dict[str, dict[str, Any]] = {key: {"points": points} for key in names}
+    for one in findings.results:
+        key = next((key for key in names if one.name.startswith(f"{key}-")), SUM)
+        found[key][one.name.removeprefix(f"{key}-").replace("-", "_")] = one.value
+    return found
 
 
-def scan_plot(scan: Scan) -> Plot:
-    """Draw the reference and the sum side by side, contour lines a few kcal/mol apart."""
+def _columns(grid: Grid, name: str, models: Sequence[Model], energies: Mapping[str, Floats]) -> dict[str, Column]:
+    found = {
+        "surface.phi": Column(grid.phi, "degree", "phi of each point, (points,)", "the grid"),
+        "surface.psi": Column(grid.psi, "degree", "psi of each point, (points,)", "the grid"),
+    }
+    for key, source in {REFERENCE: name, **{model.key: model.name for model in models}}.items():
+        above = energies[key] - energies[key].min()
+        found[f"surface.{key}"] = Column(
+            above, "kcal/mol", "energy above the model's own lowest, (points,)", source
+        )
+    return found
+
+
+def draw(findings: Findings) -> list[Plot]:
+    """Return the surfaces beside each other, and the deviations from the reference."""
+    return [_surfaces(findings), _differences(findings)]
+
+
+def _wrapped(table: Mapping[str, Column], key: str) -> Floats:
+    """Return a column as (psi, phi), with the first row and column again at +180 degrees."""
+    values = np.asarray(table[key].values, dtype=np.float64)
+    side = round(len(values) ** 0.5)
+    return np.pad(values.reshape(side, side), ((0, 1), (0, 1)), mode="wrap").T
+
+
+def _panels(count: int) -> tuple[Any, list[Any]]:
     from matplotlib.figure import Figure
 
-    side = round(len(scan.phi) ** 0.5)
-    figure = Figure(figsize=(9.0, 4.2), layout="constrained")
-    panels = figure.subplots(1, 2, sharex=True, sharey=True)
-    levels = np.arange(0.0, 31.0, 1.5)
-    for axes, energy, title in (
-        (panels[0], scan.reference, METHOD),
-        (panels[1], scan.predicted, f"sum of n-mers, RMSD {scan.rmsd():.2f} kcal/mol"),
-    ):
-        x, y, z = (values.reshape(side, side) for values in (scan.phi, scan.psi, energy))
-        drawn = axes.contourf(x, y, np.clip(z, 0.0, 30.0), levels=levels, cmap="viridis")
-        axes.contour(x, y, np.clip(z, 0.0, 30.0), levels=levels[::2], colors="white", linewidths=0.4)
-        axes.set(title=title, xlabel="phi (degrees)", xticks=range(-180, 181, 90), yticks=range(-180, 181, 90))
-    panels[0].set_ylabel("psi (degrees)")
-    figure.colorbar(drawn, ax=panels, label="energy above the lowest (kcal/mol)")
-    head = ["phi_degrees", "psi_degrees", "reference_kcal_per_mol", "predicted_kcal_per_mol"]
-    columns = zip(scan.phi, scan.psi, scan.reference, scan.predicted, strict=True)
-    return Plot.of("ramachandran", figure, head, ([f"{value:.6g}" for value in row] for row in columns))
+    columns = count if count < 4 else 2
+    rows = -(-count // columns)
+    figure = Figure(figsize=(1.4 + 2.4 * columns, 0.8 + 2.8 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for one in axes[-1]:
+        one.set_xlabel("phi (degrees)")
+    for one in axes[:, 0]:
+        one.set_ylabel("psi (degrees)")
+    for one in axes.ravel()[count:]:
+        one.set_visible(False)
+    return figure, list(axes.ravel()[:count])
+
+
+def _surfaces(findings: Findings) -> Plot:
+    table, names = findings.tables()["surface"], findings.facts["models"]
+    figure, panels = _panels(1 + len(names))
+    ticks = np.append(np.unique(np.asarray(table["phi"].values, dtype=np.float64)), 180.0)
+    levels = np.linspace(0.0, HIGHEST, 21)
+    for axes, (key, name) in zip(panels, {REFERENCE: findings.facts["reference"], **names}.items(), strict=True):
+        energy = _wrapped(table, key)
+        drawn = axes.contourf(ticks, ticks, energy, levels=levels, cmap="viridis", extend="max")
+        axes.contour(ticks, ticks, energy, levels=levels[::2], colors="white", linewidths=0.4)
+        axes.set(title=name, xticks=range(-180, 181, 90), yticks=range(-180, 181, 90), aspect="equal")
+    label = "energy above its lowest (kcal/mol)"
+    figure.colorbar(drawn, ax=panels, label=label, ticks=range(0, int(HIGHEST) + 1, 5))
+    head = ["phi_degrees", "psi_degrees", *(f"{key}_kcal_per_mol" for key in (REFERENCE, *names))]
+    rows = zip(*(table[key].values for key in ("phi", "psi", REFERENCE, *names)), strict=True)
+    return Plot.of("ramachandran-surfaces", figure, head, ([f"{value:.6g}" for value in row] for row in rows))
+
+
+def _differences(findings: Findings) -> Plot:
+    table, names = findings.tables()["surface"], findings.facts["models"]
+    figure, panels = _panels(len(names))
+    ticks = np.append(np.unique(np.asarray(table["phi"].values, dtype=np.float64)), 180.0)
+    energy = _wrapped(table, REFERENCE)
+    plain = np.asarray(table[REFERENCE].values, dtype=np.float64)
+    columns = {}
+    errors = {key: np.asarray(table[key].values, dtype=np.float64) - plain for key in names}
+    size = max(1.0, float(np.ceil(max(np.abs(error - error.mean()).max() for error in errors.values()))))
+    for axes, (key, name) in zip(panels, names.items(), strict=True):
+        columns[key] = errors[key] - errors[key].mean()
+        shown = _wrapped(table, key) - energy - errors[key].mean()
+        drawn = axes.contourf(ticks, ticks, shown, levels=np.linspace(-size, size, 21), cmap="PuOr_r")
+        axes.contour(ticks, ticks, energy, levels=[LOW], colors="black", linewidths=0.7)
+        values = np.asarray(table[key].values, dtype=np.float64)
+        mean, minima = rmsd(plain, values), rmsd(plain, values, "-from-minima")
+        title = f"{name}: RMSD {mean:.2f}\n({minima:.2f} from own minima)"
+        axes.set(title=title, xticks=range(-180, 181, 90), yticks=range(-180, 181, 90), aspect="equal")
+    figure.suptitle(f"deviation from {findings.facts['reference']}, which is at {LOW:g} kcal/mol on the lines")
+    label = "deviation, means aligned (kcal/mol)"
+    figure.colorbar(drawn, ax=panels, label=label)
+    head = ["phi_degrees", "psi_degrees", *(f"{key}_minus_reference_kcal_per_mol" for key in names)]
+    rows = zip(table["phi"].values, table["psi"].values, *columns.values(), strict=True)
+    return Plot.of("ramachandran-differences", figure, head, ([f"{value:.6g}" for value in row] for row in rows))
+
+
+def applies(subject: Subject) -> str:
+    """Return why the dipeptide is not among the test molecules; empty if it is."""
+    return "" if DIPEPTIDE in subject.molecules else f"{DIPEPTIDE} is not among its test molecules"
+
+
+def seconds(subject: Subject, options: RamachandranOptions) -> float:
+    """Return the expected time: of the geometries that the store lacks, and of energies by another protocol."""
+    against, points = reference(options.reference, subject.store), (360 // options.step) ** 2
+    more = 0.0 if against.has_gradients else against.seconds(dipeptide(), points) or 0.0
+    return 5.0 + seconds_of_grid(reference(), options.step, subject.store) + more
+
+
+CHECK = Check(
+    name="ramachandran",
+    title="the Ramachandran surface of alanine dipeptide",
+    meaning="Energies of the dipeptide over both torsions, at geometries relaxed on the reference's surface, are "
+    "compared with the reference and with Amber force fields. Aligned by the mean, the figures tell the shape of "
+    "the surface; each from its own minimum, they tell the energy above the most stable structure as well, as in "
+    "the papers. They say nothing about geometries away from the reference's valley floor.",
+    measure=measure,
+    draw=draw,
+    applies=applies,
+    options=RamachandranOptions,
+    seconds=seconds,
+    order=20,
+    needs=(TBLITE,),
+    papers=("gfn2-xtb",),
+)

@@ -33,7 +33,6 @@ from tasks.checks.interface import Told, nobody
 from tasks.labelling.calibrate import expected_cost_in, system_of
 from tasks.labelling.collect import collect_labels
 from tasks.labelling.engines.registry import get_engine
-from tasks.labelling.execution.dispatch import work_left
 from tasks.labelling.execution.runner import Limits, run_labels
 from tasks.labelling.execution.worker import LabelTask, LabelWork, make_entry
 from tasks.labelling.protocol import check_labelling, protocol_of
@@ -149,6 +148,8 @@ class Reference:
         """Return how many single points of geometries the store does not have; failed ones count as present."""
         if self.has_gradients or self.store is None:
             return len(positions)
+        from tasks.labelling.execution.dispatch import work_left  # dask, which takes long to import
+
         protocol = protocol_of(whole(molecule, positions[0]), self.labelling)
         ids = list(dict.fromkeys(configuration_ids(protocol.nmer, positions)))
         with Ledger.read(self.store.labels) as ledger:
@@ -185,6 +186,8 @@ class Reference:
 
     def _labels(self, molecule: Atoms, positions: Floats, folder: Path, told: Told) -> Floats:
         """Return the energies from the ledger of a folder, after those that it lacks have been computed."""
+        from tasks.labelling.execution.dispatch import work_left  # dask, which takes long to import
+
         nmer = whole(molecule, positions[0])
         check_labelling(nmer, self.labelling)
         protocol = protocol_of(nmer, self.labelling)

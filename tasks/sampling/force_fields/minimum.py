@@ -147,9 +147,6 @@ def _search(nmer: NMer, surface: ForceFunction) -> Minimum:
 def find_modes(nmer: NMer, surface: ForceFunction, positions: Floats) -> Modes:
     """Return the normal modes about a geometry, by central differences of the forces.
 
-    The rigid motions are projected out of the mass-weighted Hessian (Miller, Handy, Adams, J. Chem. Phys. 72, 99
-    (1980), Eq. 2.13).
-
     Parameters
     ----------
     nmer
@@ -168,17 +165,35 @@ def find_modes(nmer: NMer, surface: ForceFunction, positions: Floats) -> Modes:
         x[index] = value - STEP
         rows.append((surface(x)[1] - forward).ravel() / (2.0 * STEP))
         x[index] = value
-    root = np.sqrt(np.repeat(nmer.masses, 3))
-    hessian = np.array(rows) / np.outer(root, root)
-    inner = _vibrating_space(nmer, positions)
-    curvature, vectors = np.linalg.eigh(inner @ (0.5 * (hessian + hessian.T)) @ inner.T)
-    return Modes(curvature, (vectors.T @ inner).reshape(-1, nmer.natoms, 3))
+    return modes_of(np.array(rows), nmer.masses, positions)
 
 
-def _vibrating_space(nmer: NMer, positions: Floats) -> Floats:
+def modes_of(hessian: Floats, masses: Floats, positions: Floats) -> Modes:
+    """Return the normal modes of a Hessian.
+
+    The rigid motions are projected out of the mass-weighted Hessian (Miller, Handy, Adams, J. Chem. Phys. 72, 99
+    (1980), Eq. 2.13).
+
+    Parameters
+    ----------
+    hessian
+        (3 atoms, 3 atoms), kcal/mol/Angstrom^2.
+    masses
+        (atoms,), u.
+    positions
+        (atoms, 3), Angstrom.
+    """
+    root = np.sqrt(np.repeat(masses, 3))
+    weighted = hessian / np.outer(root, root)
+    inner = _vibrating_space(masses, positions)
+    curvature, vectors = np.linalg.eigh(inner @ (0.5 * (weighted + weighted.T)) @ inner.T)
+    return Modes(curvature, (vectors.T @ inner).reshape(-1, len(masses), 3))
+
+
+def _vibrating_space(masses: Floats, positions: Floats) -> Floats:
     """Return an orthonormal basis of all mass-weighted motions but the rigid ones, (modes, 3 atoms)."""
-    root = np.sqrt(nmer.masses)[:, None]
-    arms = positions - np.average(positions, axis=0, weights=nmer.masses)
+    root = np.sqrt(masses)[:, None]
+    arms = positions - np.average(positions, axis=0, weights=masses)
     rigid = [root * axis for axis in np.eye(3)] + [root * np.cross(axis, arms) for axis in np.eye(3)]
     flat = np.array([motion.ravel() for motion in rigid])
     _, sizes, rows = np.linalg.svd(flat)

@@ -1,55 +1,155 @@
-"""Alanine dipeptide's grid: torsions where they are asked for, figures that add up, a picture."""
+"""Alanine dipeptide's surface: torsions where they are asked for, figures that add up, pictures."""
 
 from __future__ import annotations
 
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nmer.cli.main import main
-from tasks.checks.ramachandran import PHI, PSI, Scan, gfn2_xtb, grid_geometries, scan_plot
+from potentials.arrays import Floats
+from potentials.errors import InputError
+from storage.store import Store
+from storage.version import Column
+from tasks.checks.dipeptide import CENTRE, OMEGAS, PHI, PSI, at, dipeptide, is_same_isomer
+from tasks.checks.interface import Findings, chosen_checks
+from tasks.checks.internal import difference, torsions
+from tasks.checks.kept import kept_arrays, kept_path
+from tasks.checks.ramachandran import RamachandranOptions, draw, figures, figures_of, largest, rmsd
+from tasks.checks.reference import Reference, Surface, reference
+from tasks.checks.relaxed_grid import grid_key, relaxed_grid
 from tests.storage.family import family
 
 
-def torsion(x: np.ndarray, atoms: tuple[int, ...]) -> np.ndarray:
-    a, b, c, d = (x[:, n] for n in atoms)
-    axis = (c - b) / np.linalg.norm(c - b, axis=1, keepdims=True)
-    first, last = a - b, d - c
-    first, last = (v - (v * axis).sum(axis=1, keepdims=True) * axis for v in (first, last))
-    y = (np.cross(axis, first) * last).sum(axis=1)
-    return np.degrees(np.arctan2(y, (first * last).sum(axis=1)))
+class Mmff(Reference):
+    """MMFF94 in the place of the reference, a hundred times as fast."""
+
+    def surface(self, molecule: Any) -> Surface:
+        from rdkit import Chem
+        from rdkit.Chem import AllChem
+
+        mol = Chem.AddHs(Chem.MolFromSmiles(molecule.smiles))
+        AllChem.EmbedMolecule(mol, randomSeed=1)
+        field = AllChem.MMFFGetMoleculeForceField(mol, AllChem.MMFFGetMoleculeProperties(mol))
+
+        def found(x: Floats) -> tuple[float, Floats]:
+            flat = x.ravel().tolist()
+            return field.CalcEnergy(flat), np.array(field.CalcGrad(flat)).reshape(x.shape)
+
+        return found
 
 
-def test_the_torsions_are_on_the_grid_and_the_rest_is_relaxed() -> None:
-    pytest.importorskip("tblite")
-    molecule, phi, psi, positions = grid_geometries(90)
-    assert len(phi) == 16 and set(phi) == set(psi) == {-180.0, -90.0, 0.0, 90.0}
-    for atoms, wanted in ((PHI, phi), (PSI, psi)):
-        off = (torsion(positions, atoms) - wanted + 180.0) % 360.0 - 180.0
-        assert np.abs(off).max() < 1.0
-    assert [molecule.symbols[a] for a in PHI] == ["C", "N", "C", "C"]
-    assert [molecule.symbols[a] for a in PSI] == ["N", "C", "C", "N"]
-    energy = gfn2_xtb(molecule, positions)
-    assert 5.0 < energy.max() - energy.min() < 60.0
+def relaxed_by_rdkit(x: Floats, phi: float, psi: float) -> float:
+    """Return the energy at which rdkit's own minimizer ends, with stiff springs on both torsions."""
+    from rdkit import Chem
+    from rdkit.Chem import AllChem
+
+    mol = Chem.AddHs(Chem.MolFromSmiles(dipeptide().smiles))
+    AllChem.EmbedMolecule(mol, randomSeed=1)
+    mol.GetConformer().SetPositions(x)
+    field = AllChem.MMFFGetMoleculeForceField(mol, AllChem.MMFFGetMoleculeProperties(mol))
+    for atoms, angle in ((PHI, phi), (PSI, psi)):
+        field.MMFFAddTorsionConstraint(*atoms, False, angle, angle, 1000.0)
+    field.Initialize()
+    while field.Minimize(maxIts=500):
+        pass
+    return float(field.CalcEnergy())
+
+
+def test_the_surface_is_relaxed_at_held_torsions_and_is_computed_once(tmp_path: Path) -> None:
+    store, level = Store(tmp_path / "store", create=True), Mmff("gfn2-xtb", reference().labelling)
+    told: list[int] = []
+    grid = relaxed_grid(level, 90, store, lambda done, total: told.append(done))
+    assert grid.side == 4 and set(grid.phi) == set(grid.psi) == set(range(-180, 180, 90)) and told[-1] == 16
+    off = difference(torsions(grid.positions, [PHI, PSI]), np.array([grid.phi, grid.psi]).T)
+    assert np.abs(off).max() < 1e-4
+    assert grid.slope.max() < 0.02
+    assert np.abs(torsions(grid.positions, OMEGAS)).min() > 90.0
+    for n in range(0, 16, 3):
+        expected = relaxed_by_rdkit(grid.positions[n], grid.phi[n], grid.psi[n])
+        assert grid.energy[n] == pytest.approx(expected, abs=0.01)
+    told.clear()
+    again = relaxed_grid(level, 90, store, lambda done, total: told.append(done))
+    assert not told and np.array_equal(again.positions, grid.positions)
+    path = kept_path(store, grid_key(level, 90))
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match="remove it, and it is computed again"):
+        relaxed_grid(level, 90, store)
+
+
+def test_arrays_are_kept_by_their_key(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", create=True)
+    first = kept_arrays(store, "a" * 64, lambda: {"x": np.arange(3.0)})
+    assert np.array_equal(kept_arrays(store, "a" * 64, dict)["x"], first["x"])
+    assert not kept_arrays(store, "b" * 64, dict)
+    assert kept_arrays(None, "a" * 64, lambda: {"x": [1]})["x"].tolist() == [1]
+
+
+def test_another_isomer_is_told_from_the_dipeptide() -> None:
+    x = at(-80.0, 70.0)
+    assert torsions(x, [PHI, PSI]) == pytest.approx([-80.0, 70.0]) and is_same_isomer(x)
+    assert not is_same_isomer(x * [1.0, 1.0, -1.0])  # D
+    stretched = x.copy()
+    stretched[CENTRE[2]] += 0.6
+    assert not is_same_isomer(stretched)
 
 
 def test_figures_do_not_depend_on_the_zero_of_either_energy() -> None:
     rng = np.random.default_rng(0)
-    grid = np.arange(16.0)
-    reference = rng.uniform(0, 25, 16)
-    predicted = reference + rng.normal(size=16)
-    first, again = (Scan.of(grid, grid, reference + a, predicted + b) for a, b in ((0, 0), (-500, 30)))
-    assert first.as_dict() == pytest.approx(again.as_dict())
-    error = predicted - reference
-    assert first.rmsd() == pytest.approx(error.std())
-    low = reference - reference.min() < 10.0
-    assert first.rmsd(high=10.0) == pytest.approx(np.sqrt(np.mean((error - error.mean())[low] ** 2)))
-    drawn = scan_plot(first)
-    assert len(list(csv.DictReader(io.StringIO(drawn.csv)))) == 16
-    assert drawn.png.startswith(b"\x89PNG")
+    reference_energy = rng.uniform(0, 25, 16)
+    predicted = reference_energy + rng.normal(size=16)
+    first = {one.name: one.value for one in figures("sum", "sum", reference_energy, predicted)}
+    again = {one.name: one.value for one in figures("sum", "sum", reference_energy - 500, predicted + 30)}
+    assert first == pytest.approx(again) and len(first) == 8
+    error = predicted - reference_energy
+    assert first["rmsd"] == pytest.approx(error.std())
+    assert first["largest"] == pytest.approx(np.abs(error - error.mean()).max())
+    low = reference_energy - reference_energy.min() < 10.0
+    assert first["rmsd-below-10"] == pytest.approx(np.sqrt(np.mean((error - error.mean())[low] ** 2)))
+    shift = predicted.min() - reference_energy.min()
+    assert first["rmsd-from-minima"] == pytest.approx(np.sqrt(np.mean((error - shift) ** 2)))
+    assert first["rmsd-from-minima-above-10"] == pytest.approx(np.sqrt(np.mean((error - shift)[~low] ** 2)))
+    assert rmsd(np.zeros(4), np.ones(4), low=10.0) is None and largest(np.zeros(4), np.ones(4)) == 0.0
+
+
+def surfaces() -> Findings:
+    phi, psi = (a.ravel() for a in np.meshgrid(*(np.arange(-180.0, 180.0, 60.0),) * 2, indexing="ij"))
+    energy = 8.0 - 6.0 * np.cos(np.radians(phi + 80.0)) - 2.0 * np.cos(np.radians(psi - 70.0))
+    energies = {"reference": energy, "sum": energy + np.sin(np.radians(psi)), "ff14sb": energy * 1.5}
+    results = [one for key in ("sum", "ff14sb") for one in figures(key, key, energy, energies[key])]
+    columns = {"phi": phi, "psi": psi, **{key: values - values.min() for key, values in energies.items()}}
+    return Findings(
+        tuple(results),
+        {f"surface.{name}": Column(values, "kcal/mol", "of a test") for name, values in columns.items()},
+        {"reference": "a formula", "models": {"sum": "sum of n-mers", "ff14sb": "ff14SB"}},
+    )
+
+
+def test_plots_have_the_numbers_behind_them() -> None:
+    found = surfaces()
+    by_model = figures_of(found)
+    assert by_model["sum"]["points"] == 36 and set(by_model["sum"]) == set(by_model["ff14sb"])
+    assert by_model["ff14sb"]["rmsd"] == pytest.approx(0.5 * found.data["surface.reference"].values.std())
+    both, differences = draw(found)
+    assert both.png.startswith(b"\x89PNG") and differences.png.startswith(b"\x89PNG")
+    rows = list(csv.DictReader(io.StringIO(both.csv)))
+    assert len(rows) == 36 and min(float(row["sum_kcal_per_mol"]) for row in rows) == 0.0
+    shifts = [
+        float(row["sum_minus_reference_kcal_per_mol"]) for row in csv.DictReader(io.StringIO(differences.csv))
+    ]
+    assert np.sqrt(np.mean(np.square(shifts))) == pytest.approx(by_model["sum"]["rmsd"], rel=1e-4)
+
+
+def test_options_are_checked() -> None:
+    (check,) = chosen_checks(["ramachandran"])
+    assert check.options is RamachandranOptions and check.options().step == 10  # type: ignore[comparison-overlap]
+    for wrong in ({"step": 7}, {"reference": "ccsdt"}, {"force_fields": ("ff99",)}, {"step": 3}):
+        with pytest.raises(ValueError, match=r"allowed|greater"):
+            RamachandranOptions.model_validate(wrong)
 
 
 def test_a_store_without_the_potentials_is_told_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
