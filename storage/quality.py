@@ -63,11 +63,14 @@ class Purpose:
         ``good``, ``warn``, or ``bad``.
     sentences
         The answer first.
+    reservation
+        What limits its use though it is released, as one clause; empty where nothing does.
     """
 
     badge: str
     tone: str
     sentences: tuple[str, ...]
+    reservation: str = ""
 
 
 def purpose(
@@ -106,7 +109,7 @@ def purpose(
             f"Released, {passed}, but made by a smoke run with {train:,} training labels: it shows that every "
             "stage works, and is no potential for science."
         )
-        return Purpose("released: a smoke run", "warn", (said, reproduces))
+        return Purpose("released: a smoke run", "warn", (said, reproduces), "made by a smoke run, not for science")
     if not str(recipe.get("labelling", {}).get("method", "")).endswith(EXACT):
         said = (
             f"Released, {passed}: good for studies of methods whose reference is {level}; its labels are not "
@@ -114,13 +117,17 @@ def purpose(
             if level
             else f"Released, {passed}: good for as much as its labels, whose level of theory is not stated."
         )
-        return Purpose(f"released: {level or 'labels of unknown level'}", "warn", (said, reproduces, whole))
+        reservation = (
+            f"labels are {level}, not coupled cluster" if level else "the level of the labels is not known"
+        )
+        badge = f"released: {level or 'labels of unknown level'}"
+        return Purpose(badge, "warn", (said, reproduces, whole), reservation)
     if train < ENOUGH * terms:
         said = (
             f"Released, {passed}, but {train:,} training labels for {terms:,} terms are few: good for trials; "
             "more labels will change it."
         )
-        return Purpose("released: few labels", "warn", (said, reproduces, whole))
+        return Purpose("released: few labels", "warn", (said, reproduces, whole), "few labels for its terms")
     return Purpose("released", "good", (f"Released, {passed}: good for sums of molecules.", reproduces, whole))
 
 

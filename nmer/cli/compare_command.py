@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,10 @@ def compare(
     ],
     *,
     out: Annotated[Path | None, Parameter(help="Folder for a page with the plots beside each other.")] = None,
+    molecule: Annotated[
+        list[str] | None,
+        Parameter(consume_multiple=True, help="Test molecules as for nmer check; default: all of the family."),
+    ] = None,
     water: Annotated[
         str | None, Parameter(help="Model of the waters of systems: own, q-TIP4P/F, or none.")
     ] = None,
@@ -63,7 +68,7 @@ def compare(
     pairs = list(zip(refs, places, strict=True))
     if len(set(pairs)) < len(pairs):
         raise InputError("two references name the same; give another version, or another --store for each")
-    sides = _sides(pairs, _labels(pairs), water)
+    sides = _sides(pairs, _labels(pairs), molecule or (), water)
     labels = [side.label for side in sides]
     files: list[str] = []
     if out is not None:
@@ -91,7 +96,9 @@ def compare(
     return 0
 
 
-def _sides(pairs: list[tuple[str, str | None]], labels: list[str], water: str | None) -> list[Side]:
+def _sides(
+    pairs: list[tuple[str, str | None]], labels: list[str], molecules: Sequence[str], water: str | None
+) -> list[Side]:
     """Return what the references name; raises InputError if they are not of one kind."""
     from nmer.cli.check_command import subject_of
     from storage.store import Store
@@ -110,7 +117,7 @@ def _sides(pairs: list[tuple[str, str | None]], labels: list[str], water: str | 
         elif kind == "check":
             found.append(side_of_check(label, here.resolve(ref)))
         else:
-            found.append(side_of_sum(label, subject_of(ref, here, (), water, None, ())))
+            found.append(side_of_sum(label, subject_of(ref, here, molecules, water, None, ())))
     return found
 
 

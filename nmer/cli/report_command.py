@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +25,10 @@ def report(
         ),
     ],
     *,
+    molecule: Annotated[
+        list[str] | None,
+        Parameter(consume_multiple=True, help="Test molecules as for nmer check; default: all of the family."),
+    ] = None,
     water: Annotated[
         str | None, Parameter(help="Model of the waters of a system: own, q-TIP4P/F, or none.")
     ] = None,
@@ -54,7 +58,7 @@ def report(
         if text in potentials:
             pages.append(_of_potential(opened, text))
         else:
-            pages += _of_sum(opened, text, water)
+            pages += _of_sum(opened, text, molecule or (), water)
     if json:
         return print_json({"pages": [str(page) for page in pages]})
     print("\n".join(map(str, pages)))
@@ -69,13 +73,13 @@ def _of_potential(store: Store, ref: str) -> Path:
     return _written(lambda: write_report(store, version, learning_curve(store, version)), store.report(version))
 
 
-def _of_sum(store: Store, text: str, water: str | None) -> list[Path]:
+def _of_sum(store: Store, text: str, molecules: Sequence[str], water: str | None) -> list[Path]:
     from nmer.cli.check_command import subject_of
     from tasks.checks.files import report_folder
     from tasks.checks.page_of_store import members_of, write_family_page
     from tasks.progress import ProgressLine
 
-    subject = subject_of(text, store, (), water, None, ())
+    subject = subject_of(text, store, molecules, water, None, ())
     members = [version for version in members_of(subject).values() if version is not None]
     pages = []
     with ProgressLine("pages", 1 + len(members), "pages") as line:

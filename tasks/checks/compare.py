@@ -11,7 +11,7 @@ from storage.store import Store
 from storage.version import Version
 from tasks.checks.comparison import Figure, Side
 from tasks.checks.interface import CHECKS, Findings
-from tasks.checks.page import SUM, Measured, figures_of, models_of, sentence
+from tasks.checks.page import SUM, Measured, figures_of, models_of, neutral, sentence
 from tasks.checks.page_of_store import page_of
 from tasks.checks.stored import read_findings
 from tasks.checks.subject import Subject
@@ -46,9 +46,10 @@ def side_of_sum(label: str, subject: Subject) -> Side:
         if one.ref
     ]
     labels = [one.labels for one in page.members if one.labels is not None]
+    released = sum(one.purpose.badge.startswith("released") for one in page.members)
     counts = [
         Figure("potentials", "labels", "labels of all potentials", sum(labels)),
-        Figure("potentials", "released", "released", sum(one.status == "released" for one in page.members)),
+        Figure("potentials", "released", "released", released),
         Figure("potentials", "missing", "missing", sum(not one.ref for one in page.members)),
     ]
     for measured in page.measured:
@@ -116,7 +117,7 @@ def _of_check(measured: Measured) -> list[Figure]:
             Figure(
                 group,
                 f"{check.name}: {name}",
-                sentence(known.meaning),
+                neutral(known.meaning),
                 own.value if own else None,
                 own.limit if own else None,
                 own.passed if own else None,

@@ -11,6 +11,9 @@ from typing import Any
 from tasks.pages.render import Picture, Table, figure, render
 from tasks.plot import Plot
 
+MARKS = ";:,"
+"""Between phrases."""
+
 
 @dataclass(frozen=True)
 class Side:
@@ -112,7 +115,7 @@ def rows_of(sides: Sequence[Side]) -> list[Row]:
             Row(
                 first.group,
                 name,
-                first.meaning,
+                _common([one.meaning for one in every if one is not None]),
                 tuple(None if one is None else one.value for one in every),
                 tuple(None if one is None else one.limit for one in every),
                 tuple(None if one is None else one.passed for one in every),
@@ -121,6 +124,16 @@ def rows_of(sides: Sequence[Side]) -> list[Row]:
         )
     order = {group: n for n, group in enumerate(dict.fromkeys(row.group for row in found))}
     return sorted(found, key=lambda row: order[row.group])
+
+
+def _common(meanings: Sequence[str]) -> str:
+    """Return what meanings have in common, up to a mark between two phrases: the rest is about one side."""
+    first = meanings[0]
+    found = first
+    for end in (n for n, letter in enumerate(f"{first};") if letter in MARKS):
+        if all(one[:end] == first[:end] and f"{one};"[end] in MARKS for one in meanings):
+            found = first[:end]
+    return found
 
 
 def settings_that_differ(sides: Sequence[Side]) -> list[tuple[str, tuple[Any, ...]]]:

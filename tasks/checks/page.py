@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from tasks.checks.files import prefix_of, tables_of
 from tasks.checks.interface import Check, Findings, Result
 from tasks.pages.render import Made, Picture, Snippet, Table, Tile, figure, render
 from tasks.progress import duration
+
+_OF_SUM = re.compile(r" of (?:the )?sum\b(?: of n-mers)?")
 
 SUM = "sum"
 """Key of the sum among the models that a check measures."""
@@ -42,15 +45,20 @@ class Measured:
     why: str = ""
 
 
+MISSING = Purpose("missing", "bad", ())
+"""Of an n-mer that the store has no potential of."""
+
+
 @dataclass(frozen=True)
 class Member:
     """A potential of a sum.
 
     Attributes
     ----------
-    nmer, ref, status
-        Its n-mer, its reference, and ``released`` or ``candidate``; reference and status are empty where the store
-        has none.
+    nmer, ref
+        Its n-mer, and its reference; empty where the store has none.
+    purpose
+        Its status, and what it is good for.
     level, labels
         Level of theory, and number, of its labels.
     test_rmsd
@@ -63,7 +71,7 @@ class Member:
 
     nmer: str
     ref: str = ""
-    status: str = ""
+    purpose: Purpose = MISSING
     level: str = ""
     labels: int | None = None
     test_rmsd: float | None = None
@@ -123,8 +131,7 @@ def family_page(page: FamilyPage) -> str:
         footer=f"{page.made.programs}. Figures of {page.made.created or 'an unknown date'}.",
         page=page,
         tiles=_tiles(page, gates),
-        failed=[_row(one.check, result) for one in gates for result in _results(one) if result.passed is False],
-        gates=[_row(one.check, result) for one in gates for result in _results(one)],
+        gates=[_gate(one) for one in gates],
         sections=[_section(one) for one in (*gates, *checks) if one.findings is not None],
         notes=[
             f"{one.check.title}: {note}" for one in page.measured if one.findings for note in one.findings.notes
@@ -137,17 +144,32 @@ def _results(one: Measured) -> tuple[Result, ...]:
     return one.findings.results if one.findings is not None else ()
 
 
-def _row(check: Check, result: Result) -> dict[str, Any]:
-    """Return what a table of gates shows of a figure."""
+def _gate(one: Measured) -> dict[str, Any]:
+    """Return what the table of gates shows of one: how many of its figures passed, and the first that did not."""
+    limited = [result for result in _results(one) if result.limit is not None]
+    failed = [result for result in limited if not result.passed]
     return {
-        "name": f"{check.name}: {result.name}",
-        "meaning": result.meaning,
-        "value": result.value,
-        "limit": result.limit,
-        "at_least": result.at_least,
-        "passed": result.passed,
-        "advice": result.advice,
+        "name": one.check.name,
+        "title": sentence(one.check.title),
+        "measured": one.findings is not None,
+        "why": one.why,
+        "passed": len(limited) - len(failed),
+        "total": len(limited),
+        "first": failed[0] if failed else None,
     }
+
+
+def _rows(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return what a table shows of figures with limits; advice is given once."""
+    said: set[str] = set()
+    found = []
+    for result in results:
+        if result.limit is not None:
+            found.append(
+                vars(result) | {"passed": result.passed, "advice": "" if result.advice in said else result.advice}
+            )
+            said |= {result.advice} if result.passed is False else set()
+    return found
 
 
 def _section(one: Measured) -> dict[str, Any]:
@@ -159,7 +181,8 @@ def _section(one: Measured) -> dict[str, Any]:
     return {
         "check": check,
         "about": f"{about}Measured in {duration(findings.seconds)}{f', {one.version}' if one.version else ''}.",
-        "rows": [_row(check, r) | {"name": r.name} for r in findings.results if r.limit is not None],
+        "title": sentence(check.title),
+        "rows": _rows(findings.results),
         "figures": beside(findings),
         "pictures": [
             Picture(plot, f"{sentence(check.title)}{_against(findings)}.", prefix_of(check, plot))
@@ -201,21 +224,30 @@ def beside(findings: Findings) -> Table | None:
         every = [values.get(name) for values in figures.values()]
         known = next(one for one in every if one is not None)
         if known.limit is None:
-            rows.append([sentence(known.meaning), *(one.value if one is not None else None for one in every)])
+            title = neutral(known.meaning) if models else sentence(known.meaning)
+            rows.append([title, *(one.value if one is not None else None for one in every)])
     heads = ["figure", *(["sum of n-mers", *models.values()] if models else ["value"])]
     return Table(heads, rows, "", len(heads) - 1) if rows else None
 
 
+def neutral(meaning: str) -> str:
+    """Return what was measured without the words that say that it was measured of the sum."""
+    return sentence(_OF_SUM.sub("", meaning, count=1))
+
+
 def sentence(text: str) -> str:
-    """Return a text that begins with a capital letter, unless its first word has others, as a name."""
-    return text if text.split(" ")[0][1:] != text.split(" ")[0][1:].lower() else text[:1].upper() + text[1:]
+    """Return a text that begins with a capital letter, unless its first word is a name such as ``ch3:``."""
+    first = text.split(" ")[0]
+    return text[:1].upper() + text[1:] if first.isalpha() and first.islower() else text
 
 
 def _tiles(page: FamilyPage, gates: Sequence[Measured]) -> list[Tile]:
     results = [result for one in gates for result in _results(one) if result.limit is not None]
     passed, missing = sum(bool(result.passed) for result in results), sum(one.findings is None for one in gates)
     have = [member for member in page.members if member.ref]
-    released = sum(member.status == "released" for member in have)
+    released = sum(member.purpose.badge.startswith("released") for member in have)
+    tones = {member.purpose.tone for member in page.members}
+    reservations = dict.fromkeys(m.purpose.reservation for m in page.members if m.purpose.reservation)
     worst = max((m for m in have if m.test_rmsd is not None), key=lambda m: m.test_rmsd or 0.0, default=None)
     labels = [member.labels for member in have if member.labels is not None]
     levels = list(dict.fromkeys(member.level for member in have if member.level))
@@ -233,8 +265,8 @@ def _tiles(page: FamilyPage, gates: Sequence[Measured]) -> list[Tile]:
         Tile(
             "potentials",
             f"{released} of {len(page.members)} released",
-            "",
-            "good" if released == len(page.members) else "bad",
+            "; ".join(reservations),
+            next((tone for tone in ("bad", "warn") if tone in tones), "good"),
         ),
         Tile(
             "largest test RMSD (kcal/mol)",

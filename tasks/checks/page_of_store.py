@@ -14,7 +14,7 @@ from storage.store import Store
 from storage.version import Version
 from tasks.checks.files import report_folder, write_files
 from tasks.checks.interface import checks
-from tasks.checks.page import FamilyPage, Measured, Member, family_page
+from tasks.checks.page import FamilyPage, Measured, Member, family_page, sentence
 from tasks.checks.published import dipeptide_table
 from tasks.checks.run import Outcome, found_checks
 from tasks.checks.status import SumStatus
@@ -59,13 +59,14 @@ def page_of(subject: Subject, outcomes: Sequence[Outcome] = ()) -> FamilyPage:
     potentials = [version for version in versions.values() if version is not None]
     named = [store.resolve(one.version) for one in measured if one.version]
     table = dipeptide_table(found)
+    members = [member_of(store, nmer, version) for nmer, version in versions.items()]
     molecule = subject.molecules[0] if subject.molecules else ""
     physics = {str(v.attributes()["facts"].get("physics", {}).get("name", "")) for v in potentials} - {""}
     return FamilyPage(
         name=subject.name,
         kind="family" if subject.name == subject.family else "system",
-        purpose=purpose_of_sum(store, potentials, status),
-        members=[member_of(store, nmer, version) for nmer, version in versions.items()],
+        purpose=purpose_of_sum(members, measured, status),
+        members=members,
         measured=measured,
         molecules=[*subject.molecules, *([subject.system.name] if subject.system is not None else [])],
         physics=f"V_phys: {', '.join(sorted(physics))}" if physics else "",
@@ -106,7 +107,7 @@ def member_of(store: Store, nmer: str, version: Version | None) -> Member:
     return Member(
         nmer=nmer,
         ref=version.ref,
-        status=store.status(version),
+        purpose=purpose_of(store, version),
         level=level_of(tomllib.loads(version.attributes()["recipe"])) or str(labels.get("protocol") or ""),
         labels=labels.get("labels"),
         test_rmsd=facts.get("test", {}).get("rmsd"),
@@ -116,39 +117,43 @@ def member_of(store: Store, nmer: str, version: Version | None) -> Member:
     )
 
 
-def purpose_of_sum(store: Store, potentials: Sequence[Version], status: SumStatus) -> Purpose:
-    """Return what a sum is good for: the verdict of its gates, and what its potentials are good for.
+def purpose_of_sum(members: Sequence[Member], measured: Sequence[Measured], status: SumStatus) -> Purpose:
+    """Return what a sum is good for: the verdict of its gates, and what limits the use of its potentials.
 
     Parameters
     ----------
-    store
-        The store.
-    potentials
-        The versions of its potentials.
+    members
+        Its potentials.
+    measured
+        Its gates and checks.
     status
         Whether it is released.
     """
     why = "; ".join(status.why)
-    each = {version.nmer: purpose_of(store, version) for version in potentials}
-    weak: dict[str, list[str]] = {}
-    for nmer, one in each.items():
-        if one.tone == "warn":
-            weak.setdefault(one.badge, []).append(nmer)
-    said = [f"{badge}, {_many(names, len(each))}." for badge, names in weak.items()]
-    reservations = [f"Its potentials are: {' '.join(said)}"] if said else []
+    limits: dict[str, list[str]] = {}
+    for member in members:
+        if member.purpose.reservation:
+            limits.setdefault(member.purpose.reservation, []).append(member.nmer)
+    said = [f"{sentence(what)}: {_many(names, len(members))}." for what, names in limits.items()]
+    gates = [one.check.name for one in measured if one.check.gate]
+    failed = [
+        one.check.name for one in measured if one.check.gate and one.findings and one.findings.passed is False
+    ]
     if status.status != "released":
-        first = f"Not released: do not use the sum in a simulation. {why[:1].upper()}{why[1:]}."
-        return Purpose("candidate", "bad", (first, *reservations))
-    first = f"Released: {why}. The sum can be simulated at the temperatures of these gates."
-    if not weak:
+        first = "Not released: do not use the sum in a simulation."
+        if failed:
+            first += f" {len(failed)} of {len(gates)} gates failed: {', '.join(failed)}."
+        return Purpose("candidate", "bad", (first, f"{sentence(why)}.", *said))
+    first = f"Released: {why}. It can be simulated as these gates simulated it."
+    if not limits:
         return Purpose("released", "good", (first,))
-    badge = next(iter(weak)) if len(weak) == 1 else "released: see the potentials"
-    worst = next((one.sentences[0] for one in each.values() if one.tone == "warn"), "")
-    return Purpose(badge, "warn", (first, f"Its potentials decide what for. {worst}", *reservations))
+    badges = dict.fromkeys(member.purpose.badge for member in members if member.purpose.reservation)
+    badge = next(iter(badges)) if len(badges) == 1 else "released, with reservations"
+    return Purpose(badge, "warn", (first, *said), next(iter(limits)))
 
 
 def _many(names: Sequence[str], total: int) -> str:
-    return f"all {total}" if len(names) == total else ", ".join(names)
+    return f"all {total} potentials" if len(names) == total else ", ".join(names)
 
 
 def members_of(subject: Subject) -> Mapping[str, Version | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tasks.checks.interface import Findings
-from tasks.checks.page import SUM, figures_of, models_of, sentence
+from tasks.checks.page import SUM, figures_of, models_of, neutral
 from tasks.pages.render import Table
 
 PUBLISHED: dict[tuple[str, str], dict[str, float]] = {
@@ -50,7 +50,7 @@ def dipeptide_table(found: Mapping[str, Findings]) -> Table | None:
                 published = PUBLISHED.get((check, name), {})
                 rows.append(
                     [
-                        sentence(result.meaning),
+                        neutral(result.meaning),
                         result.value,
                         *(None if one is None else one.value for one in own),
                         *(published.get(key) for key in (SUM, *models)),
@@ -58,5 +58,5 @@ def dipeptide_table(found: Mapping[str, Findings]) -> Table | None:
                 )
     if not rows:
         return None
-    heads = ["figure", "sum of n-mers", *models.values(), "paper I", *(f"{m} in paper I" for m in models.values())]
+    heads = ["figure", "sum of n-mers", *models.values(), "paper I", *(f"paper I: {m}" for m in models.values())]
     return Table(heads, rows, TITLE, len(heads) - 1)

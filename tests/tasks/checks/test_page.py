@@ -16,6 +16,7 @@ from tasks.pages.render import Made, Snippet, Table
 from tasks.plot import Plot
 from tests.tasks.pages.looks import check_page, text_of
 
+GOOD = Purpose("released", "good", ())
 HOSTILE = '<script>alert("x")</script>'
 
 
@@ -44,7 +45,7 @@ def page(value: float | None = 2.0, word: str = "") -> FamilyPage:
         "family",
         Purpose("candidate", "bad", (f"Not released {word}.",)),
         [
-            Member("ch", f"ch@1 {word}", "released", f"GFN2-xTB {word}", 120, 0.07, 6, 6, "../ch@1/report.html"),
+            Member("ch", f"ch@1 {word}", GOOD, f"GFN2-xTB {word}", 120, 0.07, 6, 6, "../ch@1/report.html"),
             Member("ch3"),
         ],
         [
@@ -64,7 +65,7 @@ def test_the_answer_comes_first_and_all_gates_and_checks_are_there() -> None:
     html = family_page(page())
     text = text_of(html)
     for words in (
-        "Not released", "1 of 2 released", "0 of 1 passed", "What failed: contacts below their floor : 2, limit 0",
+        "Not released", "1 of 2 released", "0 of 1 passed", "contacts below their floor : 2 (limit ≤ 0)",
         "What to do: sample conh-ch-conh", "Reference: GFN2-xTB", "Measured in 2 min 10 s", "missing in the store",
         "run for 5 of 20 ps", "RDF : no water", "ff14SB", "2.92", "check:polyalanine@1",
     ):  # fmt: skip
@@ -77,7 +78,7 @@ def test_the_answer_comes_first_and_all_gates_and_checks_are_there() -> None:
 
 def test_a_figure_that_could_not_be_measured_is_no_zero() -> None:
     text = text_of(family_page(page(None)))
-    assert "contacts below their floor : –, limit 0" in text
+    assert "contacts below their floor : – (limit ≤ 0)" in text
     assert "1 of 1 passed" in text_of(family_page(page(0.0)))
 
 
@@ -99,13 +100,13 @@ def test_figures_of_force_fields_stand_beside_those_of_the_sum() -> None:
     )
     table = beside(found)
     assert table is not None and table.heads == ["figure", "sum of n-mers", "ff14SB", "ff19SB"]
-    assert table.rows == [["Spread of the sum", 1.0, 4.0, None], ["Largest of ff19SB", None, None, 5.0]]
+    assert table.rows == [["Spread", 1.0, 4.0, None], ["Largest of ff19SB", None, None, 5.0]]
     assert beside(Findings((Result("drift", "drift", 1e-6, 1e-5),))) is None
 
 
 def test_the_table_of_the_papers_has_our_columns_and_theirs() -> None:
     table = dipeptide_table({"ramachandran": findings(0.0), "rdf": findings(0.0)})
     assert table is not None
-    assert table.heads == ["figure", "sum of n-mers", "ff14SB ", "paper I", "ff14SB  in paper I"]
-    assert table.rows == [["RMSD of the sum ", 12.0, 2.92, 1.27, 6.33]]
+    assert table.heads == ["figure", "sum of n-mers", "ff14SB ", "paper I", "paper I: ff14SB "]
+    assert table.rows == [["RMSD ", 12.0, 2.92, 1.27, 6.33]]
     assert dipeptide_table({"rdf": findings(0.0)}) is None
