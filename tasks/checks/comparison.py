@@ -192,7 +192,7 @@ def comparison_page(sides: Sequence[Side], heading: str, csv_name: str) -> str:
         heading=heading,
         badge="",
         tone="",
-        subheading="Figures beside each other; a figure that one side does not have is left out.",
+        subheading="Figures, plots, and the settings that differ. What was not measured has a dash.",
         footer="Written by nmer compare.",
         sides=sides,
         tables=tables_of(sides),

@@ -37,12 +37,15 @@ class Measured:
         Reference of the stored findings.
     why
         Why it was not measured, as one clause.
+    shortened
+        The options that are not the defaults, as ``steps 1000 instead of 10000``.
     """
 
     check: Check
     findings: Findings | None = None
     version: str = ""
     why: str = ""
+    shortened: Sequence[str] = ()
 
 
 MISSING = Purpose("missing", "bad", ())
@@ -133,10 +136,8 @@ def family_page(page: FamilyPage) -> str:
         tiles=_tiles(page, gates),
         gates=[_gate(one) for one in gates],
         sections=[_section(one) for one in (*gates, *checks) if one.findings is not None],
-        notes=[
-            f"{one.check.title}: {note}" for one in page.measured if one.findings for note in one.findings.notes
-        ],
-        left_out=[f"{one.check.title}: {one.why}" for one in page.measured if one.findings is None],
+        shorter=[f"{one.check.name}: {'; '.join(one.shortened)}" for one in page.measured if one.shortened],
+        left_out=[f"{one.check.name} ({one.check.title}): {one.why}" for one in page.measured if not one.findings],
     )
 
 
@@ -243,7 +244,10 @@ def sentence(text: str) -> str:
 
 def _tiles(page: FamilyPage, gates: Sequence[Measured]) -> list[Tile]:
     results = [result for one in gates for result in _results(one) if result.limit is not None]
-    passed, missing = sum(bool(result.passed) for result in results), sum(one.findings is None for one in gates)
+    passed = sum(one.findings is not None and one.findings.passed is True for one in gates)
+    failed = any(result.passed is False for result in results)
+    missing = sum(one.findings is None for one in gates)
+    figures = f"{sum(bool(result.passed) for result in results)} of {len(results)} figures"
     have = [member for member in page.members if member.ref]
     released = sum(member.purpose.badge.startswith("released") for member in have)
     tones = {member.purpose.tone for member in page.members}
@@ -254,13 +258,9 @@ def _tiles(page: FamilyPage, gates: Sequence[Measured]) -> list[Tile]:
     return [
         Tile(
             "gates of the sum",
-            f"{passed} of {len(results)} passed" if results else "not measured",
-            f"{missing} not measured" if missing else "",
-            "good"
-            if results and passed == len(results) and not missing
-            else "bad"
-            if passed < len(results)
-            else "warn",
+            f"{passed} of {len(gates)} passed" if results else "not measured",
+            "; ".join([*([figures] if results else []), *([f"{missing} not measured"] if missing else [])]),
+            "bad" if failed else "warn" if missing or not results else "good",
         ),
         Tile(
             "potentials",

@@ -18,6 +18,7 @@ from tasks.checks.page import FamilyPage, Measured, Member, family_page, sentenc
 from tasks.checks.published import dipeptide_table
 from tasks.checks.run import Outcome, found_checks
 from tasks.checks.status import SumStatus
+from tasks.checks.stored import shortened
 from tasks.checks.subject import Subject
 from tasks.pages.origins import made_of
 from tasks.pages.usage import use_of_sum
@@ -72,7 +73,7 @@ def page_of(subject: Subject, outcomes: Sequence[Outcome] = ()) -> FamilyPage:
         physics=f"V_phys: {', '.join(sorted(physics))}" if physics else "",
         tables=[table] if table is not None else [],
         usage=use_of_sum(molecule, subject.family or "") if molecule and subject.family else [],
-        made=made_of(store, [*named, *potentials]),
+        made=made_of(store, [*named, *potentials], whole=False),
     )
 
 
@@ -88,9 +89,10 @@ def measured_of(subject: Subject, outcomes: Sequence[Outcome] = ()) -> list[Meas
         outcome, there = given.get(check.name), stored.get(check.name)
         if outcome is not None and outcome.findings is not None:
             ref = outcome.version.ref if outcome.version is not None else ""
-            found.append(Measured(check, outcome.findings, ref))
+            found.append(Measured(check, outcome.findings, ref, "", shortened(check, outcome.options)))
         elif there is not None:
-            found.append(Measured(check, there.findings, there.version.ref))
+            ref, shorter = there.version.ref, list(there.about.get("shortened", ()))
+            found.append(Measured(check, there.findings, ref, "", shorter))
         else:
             found.append(Measured(check, None, "", (outcome.why if outcome else "") or UNKNOWN))
     return found
@@ -135,15 +137,17 @@ def purpose_of_sum(members: Sequence[Member], measured: Sequence[Measured], stat
         if member.purpose.reservation:
             limits.setdefault(member.purpose.reservation, []).append(member.nmer)
     said = [f"{sentence(what)}: {_many(names, len(members))}." for what, names in limits.items()]
-    gates = [one.check.name for one in measured if one.check.gate]
-    failed = [
-        one.check.name for one in measured if one.check.gate and one.findings and one.findings.passed is False
-    ]
+    gates = [one for one in measured if one.check.gate]
+    failed = [one.check.name for one in gates if one.findings is not None and one.findings.passed is False]
     if status.status != "released":
         first = "Not released: do not use the sum in a simulation."
         if failed:
             first += f" {len(failed)} of {len(gates)} gates failed: {', '.join(failed)}."
-        return Purpose("candidate", "bad", (first, f"{sentence(why)}.", *said))
+        elif any(one.shortened for one in gates):
+            first += " Its gates were measured with other options than the default, which release nothing."
+        waiting = any(one.purpose.badge in ("candidate", "missing") for one in members)
+        known = (failed or any(one.shortened for one in gates)) and not waiting
+        return Purpose("candidate", "bad", (first, *([] if known else [f"{sentence(why)}."]), *said))
     first = f"Released: {why}. It can be simulated as these gates simulated it."
     if not limits:
         return Purpose("released", "good", (first,))

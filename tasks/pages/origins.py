@@ -16,6 +16,7 @@ def made_of(
     store: Store,
     versions: Sequence[Version],
     files: Sequence[tuple[str, str]] = (),
+    whole: bool = True,
 ) -> Made:
     """Return what a page says about the origin of its figures.
 
@@ -24,11 +25,13 @@ def made_of(
     store
         The store.
     versions
-        What the page is about; what each was made from is added.
+        What the page is about.
     files
         (name, what it holds) of the files beside the page.
+    whole
+        Whether the versions that these were made from are listed as well; the papers of all are.
     """
-    found = below(store, versions)
+    found = below(store, versions) if whole else list(versions)
     papers: dict[Citation, None] = {}
     for version in versions:
         papers |= dict.fromkeys(citations(version, store.find))

@@ -50,7 +50,7 @@ def page(value: float | None = 2.0, word: str = "") -> FamilyPage:
         ],
         [
             Measured(gate, findings(value, word)),
-            Measured(check, findings(value, word), f"check:polyalanine@1 {word}"),
+            Measured(check, findings(value, word), f"check:polyalanine@1 {word}", "", [f"step 30 {word}"]),
             Measured(replace(check, name="rdf", title=f"RDF {word}"), None, "", f"no water {word}"),
         ],
         ["AceAlaNme"],
@@ -67,7 +67,8 @@ def test_the_answer_comes_first_and_all_gates_and_checks_are_there() -> None:
     for words in (
         "Not released", "1 of 2 released", "0 of 1 passed", "contacts below their floor : 2 (limit ≤ 0)",
         "What to do: sample conh-ch-conh", "Reference: GFN2-xTB", "Measured in 2 min 10 s", "missing in the store",
-        "run for 5 of 20 ps", "RDF : no water", "ff14SB", "2.92", "check:polyalanine@1",
+        "run for 5 of 20 ps", "rdf (RDF ): no water", "ramachandran: step 30", "0 of 1 figures",
+        "ff14SB", "2.92", "check:polyalanine@1",
     ):  # fmt: skip
         assert words in text, words
     assert text.index("Not released") < text.index("0 of 1 passed") < text.index("Gates of the sum")
