@@ -11,10 +11,11 @@ from storage.store import Store
 from storage.version import Version
 from tasks.checks.comparison import Figure, Side
 from tasks.checks.interface import CHECKS, Findings
-from tasks.checks.page import SUM, Measured, figures_of, models_of, neutral, sentence
+from tasks.checks.page import SUM, Measured, figures_of, models_of, neutral
 from tasks.checks.page_of_store import page_of
 from tasks.checks.stored import read_findings
 from tasks.checks.subject import Subject
+from tasks.pages.render import sentence
 from tasks.plot import Plot
 from tasks.validation.of_store import CAPTIONS, draw_report, report_of
 from tasks.validation.report import Report

@@ -10,7 +10,7 @@ from typing import Any
 from storage.quality import Purpose
 from tasks.checks.files import prefix_of, tables_of
 from tasks.checks.interface import Check, Findings, Result
-from tasks.pages.render import Made, Picture, Snippet, Table, Tile, figure, render
+from tasks.pages.render import Made, Picture, Snippet, Table, Tile, figure, render, sentence
 from tasks.progress import duration
 
 _OF_SUM = re.compile(r" of (?:the )?sum\b(?: of n-mers)?")
@@ -234,12 +234,6 @@ def beside(findings: Findings) -> Table | None:
 def neutral(meaning: str) -> str:
     """Return what was measured without the words that say that it was measured of the sum."""
     return sentence(_OF_SUM.sub("", meaning, count=1))
-
-
-def sentence(text: str) -> str:
-    """Return a text that begins with a capital letter, unless its first word is a name such as ``ch3:``."""
-    first = text.split(" ")[0]
-    return text[:1].upper() + text[1:] if first.isalpha() and first.islower() else text
 
 
 def _tiles(page: FamilyPage, gates: Sequence[Measured]) -> list[Tile]:

@@ -14,13 +14,14 @@ from storage.store import Store
 from storage.version import Version
 from tasks.checks.files import report_folder, write_files
 from tasks.checks.interface import checks
-from tasks.checks.page import FamilyPage, Measured, Member, family_page, sentence
+from tasks.checks.page import FamilyPage, Measured, Member, family_page
 from tasks.checks.published import dipeptide_table
 from tasks.checks.run import Outcome, found_checks
 from tasks.checks.status import SumStatus
 from tasks.checks.stored import shortened
 from tasks.checks.subject import Subject
 from tasks.pages.origins import made_of
+from tasks.pages.render import sentence
 from tasks.pages.usage import use_of_sum
 from tasks.validation.of_store import PAGE, purpose_of
 

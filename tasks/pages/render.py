@@ -182,6 +182,12 @@ def figure(value: Any, digits: int = 3) -> str:
     return (f"{float(text):,.0f}" if "e" in text else text).replace("-", "−")
 
 
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital letter, unless its first word is a name such as ``ch3:``."""
+    first = text.split(" ")[0]
+    return text[:1].upper() + text[1:] if first.isalpha() and first.islower() else text
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(

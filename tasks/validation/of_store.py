@@ -72,6 +72,7 @@ def report_of(store: Store, version: Version, plots: Sequence[Plot] = ()) -> Rep
     found: Mapping[str, Any] = verdict.attributes()["facts"] if verdict is not None else {}
     train, test = (_errors(found.get(name)) for name in ("train", "test"))
     gates = [_gate(gate) for gate in found.get("gates", ())]
+    gates += [_not_measured(name, why) for name, why in found.get("not_measured", {}).items()]
     versions = chain(store, version)
     labels = versions["dataset"].attributes()["facts"] if "dataset" in versions else {}
     level = level_of(recipe) or str(labels.get("protocol") or "")
@@ -159,3 +160,10 @@ def _gate(verdict: Mapping[str, Any]) -> dict[str, Any]:
     declared = GATES.get(verdict["name"]) if verdict["name"] in GATES else None
     more = {"at_least": declared is not None and declared.at_least, "advice": getattr(declared, "advice", "")}
     return more | dict(verdict)
+
+
+def _not_measured(name: str, why: str) -> dict[str, Any]:
+    """Return the row of a gate that does not apply to a potential."""
+    title = GATES.get(name).title if name in GATES else "a gate that is not there any more"
+    told = {"name": name, "meaning": f"{title}: not measured, {why}", "value": None, "limit": None}
+    return told | {"passed": None, "at_least": False, "advice": ""}

@@ -53,7 +53,7 @@ class Report:
         Level of theory of the labels.
     gates
         The gates' verdicts, as the store keeps them: ``name``, ``meaning``, ``value``, ``limit``, ``passed``,
-        ``at_least``, ``advice``.
+        ``at_least``, ``advice``. One that was not measured has None as its value, and as `passed`.
     labels, terms
         Number of labels, and of terms.
     published
@@ -102,14 +102,15 @@ def report_html(report: Report) -> str:
         footer=f"{made.programs}. Figures of {made.created or 'an unknown date'}.",
         report=report,
         tiles=_tiles(report),
-        failed=[gate for gate in report.gates if not gate["passed"]],
+        failed=[gate for gate in report.gates if gate["passed"] is False],
         errors=_errors(report),
         windows=_windows(report),
     )
 
 
 def _tiles(report: Report) -> list[Tile]:
-    passed, gates = sum(bool(gate["passed"]) for gate in report.gates), len(report.gates)
+    judged = [gate for gate in report.gates if gate["passed"] is not None]
+    passed, gates = sum(bool(gate["passed"]) for gate in judged), len(judged)
     paper = f"paper: {report.published[1]:.2g}" if report.published else ""
     return [
         Tile("test RMSD (kcal/mol)", figure(report.test.rmsd), paper),

@@ -9,7 +9,7 @@ from typing import Any
 from storage.version import Version
 from tasks.holes import DEPTH
 from tasks.pages.origins import licence
-from tasks.pages.render import Table
+from tasks.pages.render import Table, sentence
 from tasks.validation.report import Section
 
 STATUSES = {
@@ -184,12 +184,21 @@ def trust_sentences(facts: Facts) -> list[str]:
     if holes:
         deepest = max(holes, key=lambda hole: float(hole["below"]))
         where = "below" if deepest["below"] > 0 else "above"
-        advice = "; it is a hole: sample there, or lower fitting.degree" if deepest["below"] > DEPTH else ""
-        found.append(
-            f"The lowest place that a search near the data found ({deepest['search']}) is "
-            f"{abs(deepest['below']):.3g} kcal/mol {where} the lowest training energy{advice}."
-        )
-    return found
+        how_far = f"{abs(deepest['below']):.3g} kcal/mol {where}"
+        if "what" in deepest:  # searched for on the whole capped n-mer
+            place = f"{deepest['search']}, {deepest['what']}" if deepest["what"] else deepest["search"]
+            found.append(
+                f"The worst place that a simulation of the whole capped n-mer reaches ({place}) is {how_far} the "
+                "energy that it has at least."
+            )
+        else:
+            advice = "; it is a hole: sample there, or lower fitting.degree" if deepest["below"] > DEPTH else ""
+            found.append(
+                f"The lowest place that a search near the data found ({deepest['search']}) is {how_far} the "
+                f"lowest training energy{advice}."
+            )
+    whole = facts.get("whole", {})
+    return [*found, sentence(f"{whole['note']}.")] if whole.get("note") else found
 
 
 def _known(pairs: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:

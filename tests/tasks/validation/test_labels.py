@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.validation.sections import cost_rows, label_sentence
+from tasks.validation.sections import cost_rows, label_sentence, trust_sentences
 
 COST = {
     "labels": 120,
@@ -29,3 +29,16 @@ def test_expected_cost_stands_beside_the_measured_one() -> None:
     assert rows["CPU-seconds of a label (median)"] == (4.4229, 5.5)
     assert rows["largest memory of a process (GiB)"] == (None, 0.31)
     assert cost_rows({}) == []  # a dataset of the first release
+
+
+def test_what_is_known_away_from_the_data_is_said() -> None:
+    assert trust_sentences({}) == []
+    said = trust_sentences({"uncertainty": 0.02, "error_over_uncertainty": 1.5})
+    assert len(said) == 1 and "0.02 kcal/mol" in said[0] and "1.5 times" in said[0]
+    near = {"search": "walk", "energy": -20.0, "below": 14.5}
+    (deep,) = trust_sentences({"holes": [near | {"below": 2.0}, near]})
+    assert "14.5 kcal/mol below" in deep and "it is a hole" in deep
+    (fine,) = trust_sentences({"holes": [near | {"below": -3.0}]})
+    assert "3 kcal/mol above" in fine and "hole:" not in fine
+    found = trust_sentences({"holes": [near | {"what": "O..H at 0.3 A"}], "whole": {"note": "xtb stands in"}})
+    assert "the whole capped n-mer reaches (walk, O..H at 0.3 A)" in found[0] and found[1] == "Xtb stands in."
