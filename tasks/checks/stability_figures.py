@@ -145,9 +145,7 @@ class Held:
         x, vectors = one.trajectory.positions[frame], one.trajectory.vectors_of(frame)
         found = [
             (of.atoms.shape[1], of.nmer)
-            for of in self.target.model.occurrences(
-                trajectory.positions[frame][None], trajectory.vectors_of(frame)
-            )
+            for of in self.target.model.occurrences(x[None], vectors)
             for atoms, caps in zip(of.atoms, of.caps, strict=True)
             if {i, j} <= set(atoms[~caps].tolist())
         ]

@@ -20,9 +20,9 @@ from tasks.checks.columns import (
     energies,
     models_beside,
 )
+from tasks.checks.dipeptide import PHI, PSI
 from tasks.checks.interface import Check, Findings, Options, Told
 from tasks.checks.internal import turned
-from tasks.checks.ramachandran import PHI, PSI
 from tasks.checks.reference import CHEAP, Reference, reference, reference_name
 from tasks.checks.relaxation import relaxed
 from tasks.checks.scans import Scans, columns, compared, draw_scans
