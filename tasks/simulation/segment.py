@@ -193,6 +193,8 @@ def _shares(model: Evaluable, positions: Floats, vectors: Floats) -> dict[str, F
     """Return the contributions to the energy of frames, (frames,) each, kcal/mol."""
     if not len(positions):
         return {}
+    if hasattr(model, "trajectory") and (len(vectors) or getattr(model, "near", None) is not None):
+        model = model.trajectory()  # the order of sums depends on when neighbour lists were made
     found = model.evaluate(positions, vectors) if len(vectors) else model.evaluate(positions)  # type: ignore[call-arg]
     return {name: np.asarray(values, dtype=np.float64) for name, values in found.shares.items()}
 
