@@ -77,13 +77,13 @@ def read_input(
     system = read_system(text)
     many = len(system.molecules) > 1 or system.cell is not None or tuple(sorted(system.symbols)) == ("H", "H", "O")
     if kind != "sum":
-        from tasks.simulation.amber import PAPERS, amber_potential
+        from tasks.simulation.amber import amber_potential
 
         if family is not None or water is not None:
             raise InputError(f"--family and --water are of the sum; allowed with --model {kind}: none of them")
         force_field = amber_potential(system, kind)
         start = system if at is None else _at(system, at)
-        return Given(force_field, start, name_of(text), {"force_field": kind}, PAPERS[kind])
+        return Given(force_field, start, name_of(text), {"force_field": kind}, force_field.papers)
     if water is not None and not many:
         raise InputError(f"--water is {water}, and '{text}' is one molecule in vacuum; allowed: leave it out")
     subject: Molecule | System = system if many else molecule_of(system)

@@ -22,6 +22,11 @@ AKMA = 48.88821291
 VERSION = 24
 """CHARMM's version whose layout this is."""
 
+AXES = ("x", "y", "z")
+
+CELL = (0, 5, 1, 4, 3, 2)
+"""Order of a, b, c, alpha, beta and gamma in a frame: a, gamma, b, beta, alpha, c."""
+
 TITLE = 80
 """Bytes of a line of the title."""
 
@@ -59,15 +64,23 @@ def dcd_bytes(positions: Floats, vectors: Floats | None, first: int, every: int,
         _record(struct.pack("<i", 1) + title.encode("ascii", "replace")[:TITLE].ljust(TITLE)),
         _record(struct.pack("<i", atoms)),
     ]
-    xyz = np.ascontiguousarray(np.swapaxes(positions, 1, 2), dtype="<f4")
+    rows = np.zeros(frames, dtype=_frame(atoms, vectors is not None))
+    for name in rows.dtype.names or ():
+        if name.startswith("length"):
+            rows[name] = rows.dtype.fields[name.rpartition(" ")[2]][0].itemsize  # type: ignore[index]
+    for axis, name in enumerate(AXES):
+        rows[name] = positions[:, :, axis]
     if vectors is not None:
-        a, b, c, alpha, beta, gamma = lengths_and_angles(vectors).T
-        cells = np.ascontiguousarray(np.stack([a, gamma, b, beta, alpha, c], axis=1), dtype="<f8")
-    for frame in range(frames):
-        if vectors is not None:
-            parts.append(_record(cells[frame].tobytes()))
-        parts += [_record(row.tobytes()) for row in xyz[frame]]
-    return b"".join(parts)
+        rows["cell"] = lengths_and_angles(vectors)[:, CELL]
+    return b"".join([*parts, rows.tobytes()])
+
+
+def _frame(atoms: int, cell: bool) -> np.dtype[np.void]:
+    """Return the layout of a frame: its records, each with its length before and after."""
+    fields: list[tuple[str, str] | tuple[str, str, int]] = []
+    for name, kind, count in [("cell", "<f8", 6)] * cell + [(axis, "<f4", atoms) for axis in AXES]:
+        fields += [(f"length before {name}", "<i4"), (name, kind, count), (f"length after {name}", "<i4")]
+    return np.dtype(fields)
 
 
 def _record(content: bytes) -> bytes:
@@ -81,22 +94,22 @@ def read_dcd(content: bytes) -> tuple[Floats, Floats | None]:
     Raises
     ------
     InputError
-        If the records are not those of such a file.
+        If its length is not that of its frames.
     """
-    records, at = [], 0
-    while at < len(content):
+    at, heads = 0, []
+    for _ in range(3):
         (length,) = struct.unpack_from("<i", content, at)
-        if content[at + 4 + length : at + 8 + length] != content[at : at + 4]:
-            raise InputError("a record does not end as it begins")
-        records.append(content[at + 4 : at + 4 + length])
+        heads.append(content[at + 4 : at + 4 + length])
         at += 8 + length
-    whole = np.frombuffer(records[0][4:], dtype="<i4")
-    each = 4 if whole[10] else 3
-    if len(records) != 3 + each * whole[0]:
-        raise InputError(f"it has {len(records) - 3} records of frames, and says {whole[0]} frames")
-    axes = [np.array([np.frombuffer(r, dtype="<f4") for r in records[3 + n :: each]]) for n in range(each)[-3:]]
-    cells = [np.frombuffer(r, dtype="<f8")[[0, 2, 5, 4, 3, 1]] for r in records[3::each]] if each == 4 else None
-    return np.stack(axes, axis=2).astype(np.float64), None if cells is None else np.array(cells)
+    whole, atoms = np.frombuffer(heads[0][4:], dtype="<i4"), struct.unpack("<i", heads[2])[0]
+    layout = _frame(atoms, bool(whole[10]))
+    if len(content) - at != layout.itemsize * whole[0]:
+        raise InputError(
+            f"it has {len(content) - at} bytes of frames, and says {whole[0]} frames of {atoms} atoms"
+        )
+    rows = np.frombuffer(content, dtype=layout, offset=at)
+    positions = np.stack([rows[name] for name in AXES], axis=2).astype(np.float64)
+    return positions, np.array(rows["cell"][:, np.argsort(CELL)]) if whole[10] else None
 
 
 def _read_back(folder: Path, subject: TrajectorySubject) -> str:

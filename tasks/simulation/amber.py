@@ -16,19 +16,17 @@ from numpy.typing import ArrayLike
 from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.evaluation import Evaluation
+from potentials.graph import members
 from potentials.systems.system import System
 from recipes.chemistry.molecules import Molecule, read_molecule
 from storage.trajectory import Trajectory
 from tasks.simulation import amber_kernel as kernel
 from tasks.simulation.amber_cell import AmberInCell
-from tasks.simulation.amber_parameters import FLEXIBLE_WATER, kernel_data
+from tasks.simulation.amber_parameters import FLEXIBLE_WATER, kernel_data, papers_of
 from tasks.simulation.amber_parameters import PROTEIN as PROTEIN
 from tasks.simulation.amber_parameters import openmm_topology as openmm_topology
 from tasks.simulation.dynamics import simulate
 from tasks.simulation.settings import SimulationSettings
-
-PAPERS = {"ff14SB": ("ff14sb",), "ff19SB": ("ff19sb",)}
-"""Keys of ``storage/papers.toml``."""
 
 MOST_ATOMS = 5000
 """Largest molecule; all pairs are evaluated."""
@@ -45,6 +43,11 @@ class AmberPotential:
         Elements, and pairs of atoms counted from 0.
     data
         The parameters, as `tasks.simulation.amber_kernel` takes them.
+
+    Attributes
+    ----------
+    papers
+        Keys of ``storage/papers.toml``.
     """
 
     cell = None
@@ -53,6 +56,7 @@ class AmberPotential:
 
     def __init__(self, name: str, symbols: Sequence[str], bonds: Sequence[tuple[int, int]], data: Floats) -> None:
         self.name, self.symbols, self.bonds = name, tuple(symbols), tuple(bonds)
+        self.papers = papers_of(name, "tip3p" if len(members(len(symbols), bonds)) > 1 else "")
         self._data = np.ascontiguousarray(data, dtype=np.float64)
 
     def evaluate(self, positions: Floats) -> Evaluation:

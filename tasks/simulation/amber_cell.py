@@ -8,6 +8,7 @@ OpenMM's correction beyond.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from potentials.errors import InputError, StageError
 from potentials.evaluation import Evaluation
 from potentials.systems.system import System
 from potentials.units import KB, KCAL_IN_KJ
-from tasks.simulation.amber_parameters import PROTEIN, WATER, openmm_topology
+from tasks.simulation.amber_parameters import PROTEIN, WATER, openmm_topology, papers_of
 from tasks.simulation.settings import SimulationSettings
 from tasks.simulation.start import Start, degrees_of_freedom, kinetic_energy, seed_of
 from tasks.simulation.states import Segment, State
@@ -62,6 +63,8 @@ class AmberInCell:
     ----------
     constraints
         Number of degrees of freedom that are held.
+    papers
+        Keys of ``storage/papers.toml``.
 
     Raises
     ------
@@ -75,6 +78,7 @@ class AmberInCell:
         assert system.cell is not None and system.vectors is not None
         self.name, self.symbols, self.bonds, self.cell = force_field, system.symbols, system.bonds, system.cell
         self._given, self._vectors = system, system.vectors
+        self.papers = papers_of(force_field, Path(WATER.get(force_field, "")).stem)
         topology, order = openmm_topology(system.symbols, system.bonds, system.name, force_field)
         from openmm import Vec3, app, unit
 

@@ -30,6 +30,11 @@ FORCES = ("HarmonicBondForce", "HarmonicAngleForce", "PeriodicTorsionForce", "CM
 """OpenMM's names of the forces of Amber's proteins."""
 
 
+def papers_of(force_field: str, water: str) -> tuple[str, ...]:
+    """Return the keys in ``storage/papers.toml`` of a force field and of a model of water, '' for none."""
+    return tuple(name.lower() for name in (force_field, water) if name)
+
+
 def openmm_topology(
     symbols: Sequence[str], bonds: Sequence[tuple[int, int]], name: str, force_field: str
 ) -> tuple[Any, Ints]:

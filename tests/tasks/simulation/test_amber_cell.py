@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tasks.simulation.amber_cell import AmberInCell
 from tasks.simulation.amber_parameters import FLEXIBLE_WATER, PROTEIN, WATER
 from tasks.simulation.metadynamics import Metadynamics
 from tasks.simulation.settings import SimulationSettings
+from tests.conftest import ROOT
 from tests.tasks.simulation.test_recomputed import BIAS
 
 pytest.importorskip("openmm")
@@ -177,6 +179,14 @@ def test_what_is_not_possible_is_refused() -> None:
     bias: Metadynamics = BIAS
     with pytest.raises(InputError, match="a bias with ff14SB in a cell is not possible"):
         simulate_amber(wet(), "ff14SB", SHORT.model_copy(update={"ensemble": "nvt", "minimize": False}), bias=bias)
+
+
+def test_papers() -> None:
+    known = tomllib.loads((ROOT / "storage" / "papers.toml").read_text())
+    for system, waters in ((wet(), ("tip3p", "opc")), (read_system("AceAlaNme"), ())):
+        for n, force_field in enumerate(PROTEIN):
+            papers = amber_potential(system, force_field).papers
+            assert papers == (force_field.lower(), *waters[n : n + 1]) and set(papers) <= set(known)
 
 
 def test_it_can_be_sent_to_another_process() -> None:
