@@ -147,8 +147,9 @@ def trajectory_columns(trajectories: Sequence[Trajectory], source: str) -> dict[
     if not trajectories:
         raise InputError("a trajectory has no replica; allowed: one or more")
     first = trajectories[0]
+    fixed = {len(one.vectors) == 1 for one in trajectories if one.vectors is not None and len(one) > 1}
     for one in trajectories:
-        if _kind_of(one) != _kind_of(first) or not np.array_equal(one.masses, first.masses):
+        if _kind_of(one) != _kind_of(first) or not np.array_equal(one.masses, first.masses) or len(fixed) > 1:
             raise InputError(
                 f"replica {one.replica} of a trajectory has other atoms, bonds or arrays than replica "
                 f"{first.replica}; allowed: replicas of one system by the same method"
@@ -197,10 +198,9 @@ def trajectory_columns(trajectories: Sequence[Trajectory], source: str) -> dict[
 
 
 def _kind_of(one: Trajectory) -> tuple[Any, ...]:
-    cell = None if one.vectors is None else len(one.vectors) == 1
     variables = None if one.hills is None else one.hills.shape[1]
     without = one.bias is None, one.hill_counts is None, one.outside is None
-    return one.symbols, one.bonds, tuple(one.contributions), cell, without, variables
+    return one.symbols, one.bonds, tuple(one.contributions), one.vectors is None, without, variables
 
 
 @of_version

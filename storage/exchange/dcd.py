@@ -32,12 +32,12 @@ TITLE = 80
 
 
 def dcd_files(subject: TrajectorySubject) -> Contents:
-    """Return the topology, and one DCD file for each replica."""
+    """Return the topology, and one DCD file for each replica with frames."""
     found: dict[str, str | bytes] = {TOPOLOGY: subject.topology()}
-    for one in subject.trajectories:
+    for one in subject.written:
         every, step = subject.spacing(one)
         positions, vectors = subject.frames(one)
-        first = int(one.steps[0]) if len(one) else 0
+        first = int(one.steps[0])
         found[f"replica-{one.replica}.dcd"] = dcd_bytes(positions, vectors, first, every, step, subject.title)
     return found
 
@@ -114,7 +114,7 @@ def read_dcd(content: bytes) -> tuple[Floats, Floats | None]:
 
 def _read_back(folder: Path, subject: TrajectorySubject) -> str:
     largest, frames = 0.0, 0
-    for one in subject.trajectories:
+    for one in subject.written:
         positions, vectors = subject.frames(one)
         found, cells = read_dcd((folder / f"replica-{one.replica}.dcd").read_bytes())
         if found.shape != positions.shape or (cells is None) != (vectors is None):

@@ -32,7 +32,7 @@ def extxyz_of_trajectory(subject: TrajectorySubject) -> Files:
     The potential energy is ``energy``, and that of the bias ``bias_energy``, in eV; ``time`` is in fs.
     """
     found: dict[str, str] = {}
-    for one in subject.trajectories:
+    for one in subject.written:
         frames = []
         for n in range(len(one)):
             cell = one.vectors_of(n)

@@ -57,6 +57,20 @@ class TrajectorySubject:
         engines = ", ".join(f"{name} {number}" for name, number in sorted(self.attributes["engines"].items()))
         return plain(f"{self.ref}, key {str(self.attributes.get('key', ''))[:12]}, {engines}")
 
+    @property
+    def written(self) -> list[Trajectory]:
+        """The replicas that get a file: those that have frames.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        found = [one for one in self.trajectories if len(one)]
+        if not found:
+            raise InputError(f"{self.ref} has no frames; allowed: a trajectory with at least one")
+        return found
+
     @cached_property
     def residues(self) -> tuple[Residue, ...]:
         """The residues of the system."""
@@ -97,12 +111,12 @@ class TrajectorySubject:
         Raises
         ------
         InputError
-            If there are too many atoms, or one is farther out than its columns allow.
+            If there is no frame, there are too many atoms, or one is farther out than its columns allow.
         """
         first = self.trajectories[0]
         if first.natoms > MOST_ATOMS:
             raise InputError(f"{self.ref} has {first.natoms} atoms; allowed in a PDB file: {MOST_ATOMS}")
-        positions, vectors = self.frames(first)
+        positions, vectors = self.frames(self.written[0])
         x = positions[0]
         if not ((x > -999.9995) & (x < 9999.9995)).all():
             raise InputError(f"{self.ref} has an atom beyond -999 to 9999 A, which a PDB file cannot hold")

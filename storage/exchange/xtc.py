@@ -17,7 +17,7 @@ PRECISION = 0.01
 
 
 def xtc_files(subject: TrajectorySubject) -> Contents:
-    """Return the topology, and one XTC file for each replica.
+    """Return the topology, and one XTC file for each replica with frames.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def xtc_files(subject: TrajectorySubject) -> Contents:
 
     found: dict[str, str | bytes] = {TOPOLOGY: subject.topology()}
     with TemporaryDirectory(prefix="nmer-xtc-") as folder:
-        for one in subject.trajectories:
+        for one in subject.written:
             positions, vectors = subject.frames(one)
             path = Path(folder) / f"replica-{one.replica}.xtc"
             with XTCTrajectoryFile(str(path), "w") as file:
@@ -48,7 +48,7 @@ def _read_back(folder: Path, subject: TrajectorySubject) -> str:
     from mdtraj.formats import XTCTrajectoryFile
 
     largest, frames = 0.0, 0
-    for one in subject.trajectories:
+    for one in subject.written:
         positions, vectors = subject.frames(one)
         with XTCTrajectoryFile(str(folder / f"replica-{one.replica}.xtc")) as file:
             found, _, _, box = file.read()

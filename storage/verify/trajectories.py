@@ -29,6 +29,8 @@ def check_trajectory(version: Version) -> Iterator[tuple[str, str]]:
     """
     settings = tomllib.loads(version.attributes()["recipe"]).get("simulation", {})
     for one in read_trajectories(version):
+        if not len(one):
+            continue  # of a replica that was stopped at once
         for name, problem in (*_own(one), *_of_settings(one, settings)):
             yield name, f"of replica {one.replica}: {problem}"
 

@@ -53,15 +53,19 @@ def recomputed(store: Store, version: Version) -> Found:
     with content_of(version.path):
         settings = tomllib.loads(version.attributes()["recipe"])
         trajectories = read_trajectories(version)
+        there = [one for one in trajectories if len(one)]
+        if not there:
+            yield None, "it has no frames to compute again"
+            return
         try:
-            model = model_of(store, version, settings.get("model", {}), trajectories[0])
+            model = model_of(store, version, settings.get("model", {}), there[0])
         except (InputError, MissingProgramError) as error:
             yield None, f"its energies are not computed again: {error}"
         else:
-            for one in trajectories:
+            for one in there:
                 yield from _energies(model, one)
         if "bias" in settings:
-            for one in trajectories:
+            for one in there:
                 yield from _bias(settings["bias"], settings.get("simulation", {}), one)
 
 
@@ -77,7 +81,7 @@ def model_of(store: Store, version: Version, described: Mapping[str, Any], one: 
     described
         The section ``[model]`` of its settings.
     one
-        A replica, for the atoms, the bonds and the cell.
+        A replica with frames, for the atoms, the bonds and the cell.
 
     Raises
     ------

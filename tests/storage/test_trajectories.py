@@ -155,6 +155,20 @@ def test_what_is_written_is_read(store: Store, more: dict[str, object]) -> None:
         np.testing.assert_array_equal(written[0].vectors_of(4), more["vectors"][-1])  # type: ignore[index]
 
 
+@pytest.mark.parametrize("cell", [None, CELLS[:1], CELLS])
+def test_replicas_that_were_stopped_at_once(store: Store, cell: np.ndarray | None) -> None:
+    """A replica without frames or with a single one beside others, in vacuum and in cells of both kinds."""
+    written = []
+    for replica, frames in ((0, 0), (1, 5), (2, 1)):
+        own = None if cell is None else cell if len(cell) == 1 else cell[:frames]
+        none = {"velocities": np.zeros((0, 3, 3)), "velocity_steps": np.zeros(0, dtype=np.int64)}
+        written.append(some(replica, frames, vectors=own, **(none if frames < 5 else {})))
+    version = add(store, written)
+    for one, other in zip(written, read_trajectories(version), strict=True):
+        assert_same(one, other)
+    assert not damages_of(store)
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

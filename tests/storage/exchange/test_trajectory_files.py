@@ -110,6 +110,22 @@ def test_frames_that_are_not_equally_spaced_need_another_format(tmp_path: Path) 
     write_export(FORMATS.get("xtc"), replace(subject, trajectories=(one,)), tmp_path / "out")
 
 
+@pytest.mark.parametrize("name", [*CLOSE, "extxyz"])
+def test_a_replica_without_frames(name: str, tmp_path: Path) -> None:
+    subject = trajectory_subject()
+    none: dict[str, Any] = {
+        field: getattr(subject.trajectories[0], field)[:0]
+        for field in ("steps", "times", "positions", "energy", "kinetic", "temperature", "vectors")
+    }
+    empty = replace(subject.trajectories[0], **none)
+    files, _ = write_export(
+        FORMATS.get(name), replace(subject, trajectories=(empty, subject.trajectories[1])), tmp_path / "a"
+    )
+    assert {path.stem for path in files} == {"replica-2"} | ({"topology"} if name != "extxyz" else set())
+    with pytest.raises(InputError, match="has no frames"):
+        write_export(FORMATS.get(name), replace(subject, trajectories=(empty,)), tmp_path / "b")
+
+
 @pytest.mark.parametrize("name", CLOSE)
 def test_what_reads_back_otherwise_is_not_left_behind(name: str, tmp_path: Path) -> None:
     subject = trajectory_subject()
