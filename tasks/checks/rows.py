@@ -8,6 +8,7 @@ from typing import Any
 from recipes.schema.gates import GATES
 from tasks.checks.run import Outcome
 from tasks.checks.subject import Subject
+from tasks.validation.gates.interface import Verdict
 
 Row = dict[str, Any]
 
@@ -23,11 +24,13 @@ def member_rows(subject: Subject) -> list[Row]:
         gates = [] if verdict is None else verdict.attributes()["facts"].get("gates", [])
         for gate in gates:
             about = {name: gate.get(name) for name in ("value", "limit", "passed", "meaning")}
-            about["at_least"] = gate["name"] in GATES and GATES.get(gate["name"]).at_least
-            advice = (
-                "" if gate.get("passed") else f"sample or label more of {nmer}: see the report of {version.ref}"
-            )
+            about["at_least"] = Verdict.of_stored(gate).at_least
+            advice = "" if gate.get("passed") else gate.get("advice") or f"see the report of {version.ref}"
             rows.append(_row(f"{version.ref}: {gate['name']}", True, **about, advice=advice))
+        not_measured = {} if verdict is None else verdict.attributes()["facts"].get("not_measured", {})
+        for name, why in not_measured.items():
+            meaning = GATES.get(name).title if name in GATES else name
+            rows.append(_row(f"{version.ref}: {name}", True, meaning=meaning, why=why))
         if not gates:
             why = "its gates were not measured"
             advice = f"measure them: nmer run {nmer} --until validation"

@@ -16,31 +16,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from ase.data import covalent_radii
 
-from potentials.arrays import Bools, Floats, Ints
+from potentials.arrays import Floats, Ints
 from potentials.errors import InputError
 from potentials.evaluation import Evaluation
 from potentials.graph import distances as hops_between
 from potentials.nmers.nmer import NMer
 from potentials.systems.system import LONGEST_BOND, NEAREST
 from potentials.units import KB
+from tasks.validation.places import Limits, Place, Worst
 
 TEMPERATURE = 700.0
 """Of the dynamics, K."""
 
 BARRIER = 12.8
 """Barrier that is crossed once in a nanosecond at `TEMPERATURE`, kcal/mol."""
-
-AT_CONTACT, BROKEN = 100.0, 40.0
-"""Energies above the lowest, kcal/mol, that atoms in contact and a broken bond have at least.
-
-Atoms are in contact if they are nearer than `NEAREST` times the sum of their covalent radii, and a bond is broken
-if it is longer than `LONGEST_BOND` times that sum.
-"""
-
-FALLEN = 3.0
-"""So far below the lowest energy a way has left what is true, kcal/mol: more than the error at a minimum."""
 
 TIMESTEP, FRICTION = 1.0, 0.02
 """Of the dynamics, fs and 1/fs."""
@@ -96,69 +86,6 @@ class Effort:
     configurations: int = 100_000
 
 
-@dataclass(frozen=True)
-class Place:
-    """The worst place that a search reached.
-
-    Attributes
-    ----------
-    search
-        ``dynamics`` or ``pull``.
-    energy
-        Of the whole n-mer there, kcal/mol.
-    below
-        How far it lies below what it has at least, kcal/mol: the lowest energy, for contact and broken bonds
-        plus `AT_CONTACT` or `BROKEN`. Negative where it lies above.
-    positions
-        (atoms, 3), Angstrom.
-    pair
-        The two atoms in contact, of the broken bond, or that were drawn; None: no pair stands out.
-    what
-        ``contact``, ``broken bond``, or empty.
-    onset
-        (atoms, 3), where the way to it was first below the lowest energy by `FALLEN`, Angstrom; None: nowhere.
-    """
-
-    search: str
-    energy: float
-    below: float
-    positions: Floats
-    pair: tuple[int, int] | None = None
-    what: str = ""
-    onset: Floats | None = None
-
-
-class _Limits:
-    """Which pairs of atoms of an n-mer are in contact, and which bonds are broken."""
-
-    def __init__(self, nmer: NMer) -> None:
-        self.first, self.second = np.triu_indices(nmer.natoms, 1)
-        radii = covalent_radii[nmer.numbers]
-        self.sums = radii[self.first] + radii[self.second]
-        bonds = {tuple(sorted(bond)) for bond in nmer.bonds}
-        self.bonded = np.array([(i, j) in bonds for i, j in zip(self.first, self.second, strict=True)])
-
-    def ratios(self, positions: Floats) -> Floats:
-        """Return the distances over the sums of the covalent radii, (n, pairs)."""
-        arrows = positions[:, self.first] - positions[:, self.second]
-        return np.asarray(np.linalg.norm(arrows, axis=2) / self.sums)
-
-    def judge(self, positions: Floats) -> tuple[Floats, Ints]:
-        """Return the energy above the lowest that each has at least, (n,), and the pair that says so, -1: none."""
-        ratios = self.ratios(positions)
-        least, pair = np.zeros(len(positions)), np.full(len(positions), -1)
-        if self.bonded.any():
-            longest = np.where(self.bonded, ratios, 0.0)
-            broken = longest.max(axis=1) > LONGEST_BOND
-            least[broken], pair[broken] = BROKEN, longest.argmax(axis=1)[broken]
-        near = ratios.min(axis=1) < NEAREST
-        least[near], pair[near] = AT_CONTACT, ratios.argmin(axis=1)[near]
-        return least, pair
-
-    def atoms(self, pair: int) -> tuple[int, int] | None:
-        return None if pair < 0 else (int(self.first[pair]), int(self.second[pair]))
-
-
 def degrees_of_freedom(nmer: NMer) -> int:
     """Return the number of internal coordinates of an n-mer whose caps have fixed lengths."""
     return max(1, 3 * nmer.natoms - 6 - len(nmer.caps))
@@ -207,7 +134,7 @@ def search(
     """
     if not len(positions):
         raise InputError("holes are searched for from training configurations; there are none")
-    effort, rng, limits = effort or Effort(), np.random.default_rng(seed), _Limits(surface.nmer)
+    effort, rng, limits = effort or Effort(), np.random.default_rng(seed), Limits(surface.nmer)
     start = surface.nmer.place_caps(positions)
     if len(start) > effort.configurations:
         start = start[np.unique(_starts(limits, start, effort.configurations, rng))]
@@ -225,7 +152,7 @@ def search(
 
 def _dynamics(
     surface: Surface,
-    limits: _Limits,
+    limits: Limits,
     data: Floats,
     lowest: float,
     effort: Effort,
@@ -233,7 +160,7 @@ def _dynamics(
     rng: np.random.Generator,
 ) -> Place:
     """Return the worst place of Langevin dynamics (velocity Verlet, the thermostat between two half drifts)."""
-    nmer, worst = surface.nmer, _Worst("dynamics", limits, lowest)
+    nmer, worst = surface.nmer, Worst("dynamics", limits, lowest)
     x = data[_starts(limits, data, effort.walkers, rng)].copy()
     masses = np.maximum(nmer.masses, LIGHTEST)[:, None]
     kick, heat = 0.5 * TIMESTEP * ACCELERATION / masses, KB * TEMPERATURE * ACCELERATION / masses
@@ -259,7 +186,7 @@ def _dynamics(
     return worst.worst
 
 
-def _starts(limits: _Limits, data: Floats, count: int, rng: np.random.Generator) -> Ints:
+def _starts(limits: Limits, data: Floats, count: int, rng: np.random.Generator) -> Ints:
     """Return which configurations begin: those with the nearest unbonded atoms, and as many at random."""
     ratios = limits.ratios(data)[:, ~limits.bonded]
     nearest = list(dict.fromkeys(ratios.argmin(axis=0)[np.argsort(ratios.min(axis=0))].tolist()))[: count // 2]
@@ -269,7 +196,7 @@ def _starts(limits: _Limits, data: Floats, count: int, rng: np.random.Generator)
 
 def _pull(
     surface: Surface,
-    limits: _Limits,
+    limits: Limits,
     data: Floats,
     lowest: float,
     effort: Effort,
@@ -287,7 +214,7 @@ def _pull(
     x, rows = data[starts].copy(), np.arange(len(pairs))
     begin = np.linalg.norm(x[rows, first] - x[rows, second], axis=1)
     end = limits.sums[pairs] * np.where(bonded, LONGEST_BOND + 0.1, NEAREST - 0.1)
-    worst, open_ways = _Worst("pull", limits, lowest), np.ones(len(pairs), dtype=np.bool_)
+    worst, open_ways = Worst("pull", limits, lowest), np.ones(len(pairs), dtype=np.bool_)
     base, momentum = lowest, np.zeros_like(x)
     for stage in range(effort.stages):
         wanted = begin + (end - begin) * stage / max(effort.stages - 1, 1)
@@ -312,7 +239,7 @@ def _pull(
     return worst.worst
 
 
-def _ways(nmer: NMer, limits: _Limits, data: Floats) -> Iterator[tuple[int, int, float]]:
+def _ways(nmer: NMer, limits: Limits, data: Floats) -> Iterator[tuple[int, int, float]]:
     """Yield (pair, the configuration where it is most extreme, how extreme) of all pairs that can be drawn.
 
     A cap is not drawn to a cap, nor from its anchor: no simulation has caps. Neighbours of one atom are not drawn
@@ -345,33 +272,3 @@ def _downhill(gradient: Floats, x: Floats, pair: tuple[Ints, Ints], wanted: Floa
     found = np.where(onward, MOMENTUM * momentum, 0.0) + step
     longest = np.maximum(np.abs(found).max(axis=(1, 2), keepdims=True), 1e-9)
     return np.asarray(found * np.minimum(1.0, 2 * LONGEST_STEP / longest))
-
-
-class _Worst:
-    """Keeps the worst place of a search, and where each way left what is true."""
-
-    def __init__(self, search: str, limits: _Limits, lowest: float) -> None:
-        self.search, self.limits, self.lowest = search, limits, lowest
-        self.worst: Place | None = None
-        self._onsets: dict[int, Floats] = {}
-
-    def take(self, ways: Ints, positions: Floats, energy: Floats, drawn: Ints | None = None) -> Bools:
-        """Look at a place of each of some ways, `drawn` by pairs or not; return where the search goes on."""
-        least, pair = self.limits.judge(positions)
-        lost = ~np.isfinite(energy)
-        for row in np.flatnonzero(energy < self.lowest - FALLEN):
-            self._onsets.setdefault(int(ways[row]), positions[row].copy())
-        below = np.where(lost, np.inf, self.lowest + least - energy)
-        row = int(np.argmax(below))
-        if self.worst is None or below[row] > self.worst.below:
-            named = int(pair[row]) if pair[row] >= 0 or drawn is None else int(drawn[row])
-            self.worst = Place(
-                self.search,
-                float(energy[row]),
-                float(below[row]),
-                positions[row].copy(),
-                self.limits.atoms(named),
-                "" if pair[row] < 0 else "contact" if least[row] == AT_CONTACT else "broken bond",
-                self._onsets.get(int(ways[row])),
-            )
-        return np.asarray((pair < 0) & ~lost)

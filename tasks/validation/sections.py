@@ -180,25 +180,28 @@ def trust_sentences(facts: Facts) -> list[str]:
             f"The median uncertainty of the test set is {uncertainty:.3g} kcal/mol; its errors are "
             f"{ratio:.2g} times their uncertainties (root mean square; 1 if the uncertainty is right)."
         )
-    holes = facts.get("holes", ())
-    if holes:
+    holes, whole = facts.get("holes", ()), facts.get("whole") or {}
+    if holes and "what" in holes[0]:
+        worst = max(holes, key=lambda hole: float(hole["below"]))
+        where, end = "below" if worst["below"] > 0 else "above", f", {worst['what']}" if worst["what"] else ""
+        found.append(
+            f"The worst place that a simulation of the whole n-mer at 700 K reaches ({worst['search']}{end}) "
+            f"is {abs(worst['below']):.3g} kcal/mol {where} the energy that it has at least."
+        )
+        if bodies := whole.get("bodies"):
+            found.append(f"Energies of its sub-n-mers there are those of {', '.join(map(str, bodies.values()))}.")
+    elif holes:
         deepest = max(holes, key=lambda hole: float(hole["below"]))
         where = "below" if deepest["below"] > 0 else "above"
-        how_far = f"{abs(deepest['below']):.3g} kcal/mol {where}"
-        if "what" in deepest:  # searched for on the whole capped n-mer
-            place = f"{deepest['search']}, {deepest['what']}" if deepest["what"] else deepest["search"]
-            found.append(
-                f"The worst place that a simulation of the whole capped n-mer reaches ({place}) is {how_far} the "
-                "energy that it has at least."
-            )
-        else:
-            advice = "; it is a hole: sample there, or lower fitting.degree" if deepest["below"] > DEPTH else ""
-            found.append(
-                f"The lowest place that a search near the data found ({deepest['search']}) is {how_far} the "
-                f"lowest training energy{advice}."
-            )
-    whole = facts.get("whole", {})
-    return [*found, sentence(f"{whole['note']}.")] if whole.get("note") else found
+        advice = "; it is a hole: sample there, or lower fitting.degree" if deepest["below"] > DEPTH else ""
+        found.append(
+            f"The lowest place that a search near the data found ({deepest['search']}) is "
+            f"{abs(deepest['below']):.3g} kcal/mol {where} the lowest training energy{advice}."
+        )
+    if whole.get("note"):
+        found.append(sentence(f"{whole['note']}."))
+    found += [f"The gate {name} was not measured: {why}." for name, why in facts.get("not_measured", {}).items()]
+    return found
 
 
 def _known(pairs: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:

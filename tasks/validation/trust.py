@@ -14,7 +14,7 @@ from storage.records import TEST, TRAIN, Dataset
 from tasks.holes import Hole, find_holes
 from tasks.metrics import WindowErrors, errors_by_energy
 from tasks.validation.gates.uncertainty import error_over_uncertainty
-from tasks.validation.reach import Place
+from tasks.validation.places import Place
 
 
 @dataclass(frozen=True)
@@ -57,35 +57,6 @@ class Trust:
             "error_over_uncertainty": self.ratio,
             "holes": holes,
         }
-
-    def warnings(self) -> list[str]:
-        """Return a sentence for each hole."""
-        return [hole.warning for hole in self.holes if hole.is_hole]
-
-    def sentences(self) -> list[str]:
-        """Return what the report says."""
-        found = []
-        if self.uncertainty is not None and self.ratio is not None:
-            found.append(
-                f"the median uncertainty of the test set is {self.uncertainty:.3g} kcal/mol; its errors are "
-                f"{self.ratio:.2g} times their uncertainties (root mean square)"
-            )
-        if self.places:
-            worst = self.places[0]
-            where = "below" if worst.below > 0 else "above"
-            found.append(
-                f"the worst place that a simulation of the whole capped n-mer reaches ({worst.search}"
-                f"{f', {worst.what}' if worst.what else ''}) is {abs(worst.below):.3g} kcal/mol {where} the "
-                "energy that it has at least"
-            )
-        if self.holes:
-            deepest = self.holes[0]
-            where = "below" if deepest.below > 0 else "above"
-            found.append(
-                f"the lowest place that a search near the data found ({deepest.search}) is "
-                f"{abs(deepest.below):.3g} kcal/mol {where} the lowest training energy"
-            )
-        return found
 
 
 def examine(

@@ -10,7 +10,8 @@ import numpy as np
 from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from tasks.validation.gates.interface import Candidate, Gate
-from tasks.validation.reach import TEMPERATURE, Place
+from tasks.validation.places import Place
+from tasks.validation.reach import TEMPERATURE
 
 SHORTER, LONGER = 0.75, 1.25
 """Of the shortest or the longest distance of the training data: how far labels are sampled beyond it."""

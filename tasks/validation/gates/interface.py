@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from potentials.pip.potential import Potential
     from storage.records import Dataset
     from tasks.validation.bodies import Surroundings
-    from tasks.validation.reach import Effort, Place
+    from tasks.validation.places import Place
+    from tasks.validation.reach import Effort
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,8 @@ import pytest
 from potentials.arrays import Floats
 from potentials.errors import InputError
 from recipes.load import load_recipe
-from tasks.validation.reach import AT_CONTACT, Effort, Place, search, steps_of
+from tasks.validation.places import AT_CONTACT, Place
+from tasks.validation.reach import Effort, search, steps_of
 from tests.tasks.validation.surfaces import Bare, Springs, hole, sampled
 
 NMER = load_recipe("conh-ch-conh").build_nmer()

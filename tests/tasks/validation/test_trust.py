@@ -9,6 +9,8 @@ from recipes.schema.recipe import Fitting
 from storage.records import Dataset
 from tasks.fitting.fit import fit_potential
 from tasks.metrics import errors, errors_by_energy
+from tasks.validation.places import Place
+from tasks.validation.sections import trust_sentences
 from tasks.validation.trust import examine
 from tests.tasks.fitting.test_choices import TEST, TRAIN, bumpy
 from tests.tasks.fitting.test_fit import NMER
@@ -59,7 +61,7 @@ def test_a_good_fit_knows_how_good_it_is() -> None:
     assert trust.uncertainty is not None and trust.uncertainty > 0.0
     assert sum(w.errors.count for w in trust.by_energy) == len(TEST)
     assert len(trust.holes) == 3 and trust.holes[0].below == max(h.below for h in trust.holes)
-    assert len(trust.sentences()) == 2
+    assert len(trust_sentences(trust.facts())) == 2
     facts = trust.facts()
     assert facts["holes"][0]["below"] == trust.holes[0].below and facts["uncertainty"] == trust.uncertainty
 
@@ -68,4 +70,19 @@ def test_a_potential_without_an_ensemble_says_nothing_about_its_uncertainty() ->
     data = dataset()
     potential = fit_potential(NMER, TRAIN, bumpy(TRAIN), Fitting(degree=1, starts=1, ensemble=0)).potential
     trust = examine(potential, data, np.asarray(potential.energy(data.positions)))
-    assert trust.uncertainty is None and trust.ratio is None and len(trust.sentences()) == 1
+    assert trust.uncertainty is None and trust.ratio is None and len(trust_sentences(trust.facts())) == 1
+
+
+def test_places_of_the_whole_are_told_in_place_of_holes_of_the_nbody_energy() -> None:
+    data = dataset()
+    potential = fit_potential(NMER, TRAIN, bumpy(TRAIN), Fitting(degree=1, starts=1, ensemble=0)).potential
+    place = Place("pull", -30.0, 130.0, TRAIN[0], (1, 6), "contact")
+    trust = examine(potential, data, np.asarray(potential.energy(data.positions)), [place])
+    facts = trust.facts()
+    assert facts["holes"] == [
+        {"search": "pull", "energy": -30.0, "below": 130.0, "pair": [1, 6], "what": "contact"}
+    ]
+    more = {"whole": {"bodies": {"ch3": "ch3@2"}, "note": "a note"}, "not_measured": {"switching": "it has none"}}
+    said = " ".join(trust_sentences(facts | more))
+    assert "(pull, contact) is 130 kcal/mol below" in said and "those of ch3@2." in said
+    assert "A note." in said and "The gate switching was not measured: it has none." in said
