@@ -18,6 +18,7 @@ from potentials.units import HARTREE
 from recipes.load import recipe_of_text
 from recipes.schema.labelling import Labelling
 from storage.store import Store
+from tasks.checks.reference import whole
 from tasks.checks.targets import Target
 from tasks.labelling.calibrate import expected_cost_in
 from tasks.labelling.execution.dispatch import scratch_folder
@@ -238,7 +239,7 @@ def whole_method(methods: Mapping[str, Method], target: Target) -> Method | str:
     levels = {_plain(one.protocol.labelling) for one in each}
     if len(levels) > 1:
         return "the labels of its n-mers are of different levels"
-    nmer = target.as_nmer()
+    nmer = whole(target.system, target.system.positions)
     first = each[0]
     limits = Limits(max(one.limits.timeout for one in each), max(one.limits.memory for one in each))
     return Method(first.protocol.of(nmer), limits, 0.0, first.scratch, first.same_programs)

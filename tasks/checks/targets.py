@@ -11,8 +11,6 @@ import numpy as np
 
 from potentials.arrays import Floats
 from potentials.errors import InputError
-from potentials.nmers.fragment import Fragment
-from potentials.nmers.nmer import NMer
 from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.system import System
 from recipes.chemistry.conformations import conformations
@@ -46,12 +44,6 @@ class Target:
     def atom(self, number: int) -> str:
         """Return the name of an atom in messages."""
         return self.system.atom(number)
-
-    def as_nmer(self) -> NMer:
-        """Return all atoms as one n-mer that is not divided, for labels of the whole."""
-        first = tuple((float(x), float(y), float(z)) for x, y, z in self.system.positions)
-        whole = Fragment(self.name, self.system.symbols, first, self.system.bonds)
-        return NMer(self.name, (whole,))
 
     def starts(self, count: int, seed: int) -> list[Floats]:
         """Return geometries to start from, (atoms, 3) each, Angstrom.
