@@ -49,7 +49,7 @@ class ConservationOptions(Options):
     temperatures: Temperatures = Field((300.0, 500.0, 700.0), description="K; larger molecules at the first alone")
     picoseconds: float = Field(20.0, gt=0, le=1e6, description="length of each simulation (ps)")
     replicas: int = Field(2, ge=1, le=1000, description="simulations at each temperature")
-    timestep: float = Field(0.5, gt=0, le=5, description="fs")
+    timestep: float = Field(0.25, gt=0, le=5, description="of the drift (fs): half of it, a quarter of the noise")
     equilibration: float = Field(1.0, gt=0, le=1e5, description="with a thermostat before (ps)")
     timesteps: Timesteps = Field((0.25, 0.5, 1.0), description="of the order (fs)")
     order_picoseconds: float = Field(2.0, gt=0, le=1e5, description="length of the simulations of the order (ps)")

@@ -44,8 +44,9 @@ def _of(findings: Findings, molecule: str) -> Plot:
                 table[name][chosen][:kept].reshape(-1, size).mean(axis=1) for name in ("time", "total")
             )
             label = f"{temperature:g} K" if replica == 0 else None
-            left.plot(time, 1e3 * energy, color=COLOURS[number % len(COLOURS)], linewidth=0.8, label=label)
-    left.set(xlabel="time (ps)", ylabel="total energy per atom,\nabove the start (cal/mol)")
+            colour, about = COLOURS[number % len(COLOURS)], 1e3 * (energy - energy.mean())
+            left.plot(time, about, color=colour, linewidth=0.8, label=label)
+    left.set(xlabel="time (ps)", ylabel="total energy per atom,\nabout its mean (cal/mol)")
     left.set_title(f"{molecule}, steps of {findings.facts.get('timestep', 0.5):g} fs", fontsize=11)
     left.legend(fontsize=9)
     mine = np.asarray(findings.data["orders.molecule"].values) == molecule

@@ -55,7 +55,7 @@ def _of(findings: Findings, molecule: str, rows: Any) -> Plot:
         below.axhline(1.0, color=LIMIT, linestyle="--", linewidth=1.0)
         outside = table["outside"][table["temperature"] == temperature]
         known = len(outside) and not np.isnan(outside).any()
-        share = f"\n{100 * outside.mean():.3g} % of frames outside of the training range" if known else ""
+        share = f"\n{100 * outside.mean():.3g} % of frames outside of the range" if known else ""
         above.set_title(f"{temperature:g} K{share}", fontsize=10)
         below.set(xlabel="time (ps)", ylim=(0.0, CLEAREST))
     energy = table["energy"]
