@@ -35,6 +35,10 @@ DRIFT = 1e-5
 ORDER, OFF = 2.0, 0.3
 """Order of the error of the total energy in the step, and how far it may be off."""
 
+ADVICE = (
+    "a gradient is not that of its energy, or an energy is not smooth: see the gates gradient and switching of "
+    "the n-mers, and the gradients of contributions"
+)
 COLLAPSED = 0.8
 """Distance over its floor below which atoms have fallen together, and the drift is that of another molecule."""
 
@@ -123,7 +127,8 @@ class Drift:
         each = [drift_of(one.trajectory.times, total_energy(one)) for one in self.replicas]
         slope = float(np.mean([one for one, _ in each])) / atoms
         error = float(np.sqrt(np.sum([other**2 for _, other in each]))) / len(each) / atoms
-        return Result(name, f"{meaning}; its statistical error is {error:.1g}", abs(slope), DRIFT)
+        meaning += f"; its statistical error is {error:.1g}"
+        return Result(name, meaning, abs(slope), DRIFT, advice="" if abs(slope) <= DRIFT else ADVICE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +158,9 @@ class Order:
             return Result(name, meaning, None, OFF)
         order = float(np.polyfit(np.log(self.timesteps), np.log(self.scatter), 1)[0])
         listed = ", ".join(f"{s:.3g} at {dt:g} fs" for dt, s in zip(self.timesteps, self.scatter, strict=True))
-        return Result(name, f"{meaning}; it is {order:.2f}: {listed} (kcal/mol)", abs(order - ORDER), OFF)
+        off = abs(order - ORDER)
+        meaning += f"; it is {order:.2f}: {listed} (kcal/mol)"
+        return Result(name, meaning, off, OFF, advice="" if off <= OFF else ADVICE)
 
 
 def total_energy(one: Watched) -> Floats:

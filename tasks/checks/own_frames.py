@@ -136,8 +136,10 @@ class Whole:
         name, word = self.frames.target.name, self.frames.target.word
         rms, spread = (_rms(error), float(error.std())) if len(error) else (None, None)
         about = f"{name}: sum against {self.level} on {len(error)} own frames"
+        advice = "label own frames of the n-mers whose errors are largest; if these are small, n-mers are missing"
+        whole = f"{about}, RMS error, energies above the same minimum (kcal/mol)"
         return [
-            Result(f"whole-{word}", f"{about}, RMS error, energies above the same minimum (kcal/mol)", rms, LIMIT),
+            Result(f"whole-{word}", whole, rms, LIMIT, advice=advice),
             Result(f"spread-{word}", f"{about}, standard deviation of the errors (kcal/mol)", spread),
         ]
 
@@ -265,6 +267,14 @@ def _uncertainty(compared: Sequence[Compared]) -> list[Result]:
     ratio = float(np.sqrt(np.mean(means))) if means else None
     factor = None if ratio is None else max(ratio, 1.0 / ratio) if ratio > 0 else np.inf
     said = "" if ratio is None else f": errors are {ratio:.2g} times their uncertainties, RMS over all n-mers"
+    worst = max(
+        ((_rms(r), c.cut.name) for r, c in zip(ratios, compared, strict=True) if len(r)), default=(0.0, "")
+    )
+    advice = ""
+    if ratio is not None and ratio > FACTOR:
+        advice = f"label own frames of {worst[1]}, whose errors are {worst[0]:.2g} times their uncertainties"
+    elif ratio is not None and ratio < 1.0 / FACTOR:
+        advice = "the uncertainties are larger than the errors: more labels, or a lower fitting.gamma, reduce them"
     inside = [
         (one.predicted - one.label)[np.isfinite(one.label) & ~one.outside]
         for one in compared
@@ -272,7 +282,13 @@ def _uncertainty(compared: Sequence[Compared]) -> list[Result]:
     ]
     every = np.concatenate(inside) if inside else np.empty(0)
     return [
-        Result("uncertainty", f"factor between error and uncertainty, either way{said}", factor, FACTOR),
+        Result(
+            "uncertainty",
+            f"factor between error and uncertainty, either way{said}",
+            factor,
+            FACTOR,
+            advice=advice,
+        ),
         Result(
             "inside",
             f"RMS error of the {len(every)} n-mers of own frames inside of the training range (kcal/mol)",

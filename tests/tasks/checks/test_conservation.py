@@ -41,6 +41,7 @@ def test_a_force_that_no_energy_has_is_found(tmp_path: Path) -> None:
     findings = measure(planted(tmp_path / "store", Swirl(1.0)), short)
     drift = findings.results[0]
     assert drift.value is not None and drift.value > 100 * DRIFT and drift.passed is False
+    assert "a gradient is not that of its energy" in drift.advice
 
 
 def test_the_drift_of_what_has_fallen_together_is_not_measured(tmp_path: Path) -> None:
