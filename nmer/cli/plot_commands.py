@@ -126,7 +126,8 @@ def ramachandran(
         raise InputError(f"--step is {step}; allowed: a divisor of 360 from 5 to 90")
     check_folder(out)
     check_tblite()
-    from tasks.checks.ramachandran import RamachandranOptions, draw, figures_of, measure
+    from tasks.checks.page import figures_of
+    from tasks.checks.ramachandran import RamachandranOptions, draw, measure
     from tasks.checks.subject import Subject
     from tasks.progress import ProgressLine
     from tasks.sums.make import sum_potential
@@ -150,7 +151,11 @@ def ramachandran(
             model.energy_and_gradient(positions)
         seconds[chain] = (time.process_time() - begun) / CALLS
     files = save_plots(draw(findings), out)
-    figures = figures_of(findings)
+    points = {"points": (360 // step) ** 2}
+    figures = {
+        key: points | {name.replace("-", "_"): one.value for name, one in figures.items()}
+        for key, figures in figures_of(findings).items()
+    }
     if json:
         more = {"reference": findings.facts["reference"], "step": step, "notes": list(findings.notes)}
         return print_json(figures["sum"] | {"seconds_per_call": seconds, "files": files, "models": figures} | more)

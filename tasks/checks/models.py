@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from pydantic import AfterValidator, Field
 
 from potentials.arrays import Floats
-from potentials.errors import MissingProgramError
 from potentials.evaluation import Contribution
 from recipes.chemistry.molecules import Molecule
+from tasks.checks.columns import COLOURS, MARKERS, REFERENCE_COLOUR, SUM, key_of, models_beside
 from tasks.checks.reference import Atoms, Reference
 from tasks.checks.subject import Subject
-from tasks.simulation.amber import PROTEIN, amber_potential
 
 Batch = Callable[[Floats], tuple[Floats, Floats]]
 """(m, atoms, 3) in Angstrom -> energies (m,) in kcal/mol and gradients (m, atoms, 3) in kcal/mol/Angstrom."""
@@ -23,29 +20,16 @@ Batch = Callable[[Floats], tuple[Floats, Floats]]
 REFERENCE = "reference"
 """Key of the reference."""
 
-SUM = "sum"
-"""Key of the sum of n-mers."""
-
-FORCE_FIELDS = tuple(PROTEIN)
-
-COLOURS = {REFERENCE: "#000000", SUM: "#0072B2", "ff14sb": "#D55E00", "ff19sb": "#009E73"}
-"""Colours by key, which most people who confuse colours tell apart (Okabe and Ito)."""
-
-MARKERS = {REFERENCE: "D", SUM: "o", "ff14sb": "s", "ff19sb": "^"}
+TITLES = {SUM: "sum of n-mers"}
+"""Names for plots and tables of models that are not called so themselves."""
 
 
-def _known(names: tuple[str, ...]) -> tuple[str, ...]:
-    if unknown := [name for name in names if name not in FORCE_FIELDS]:
-        raise ValueError(f"'{unknown[0][:40]}' is not a force field; allowed: {', '.join(FORCE_FIELDS)}")
-    return tuple(dict.fromkeys(names))
-
-
-ForceFields = Annotated[
-    tuple[str, ...],
-    AfterValidator(_known),
-    Field(description=f"force fields beside the sum: {', '.join(FORCE_FIELDS)}"),
-]
-"""An option of checks."""
+def look(key: str) -> dict[str, str]:
+    """Return the colour and the marker of a model by its key, as matplotlib takes them."""
+    if key == REFERENCE:
+        return {"color": REFERENCE_COLOUR, "marker": "D"}
+    name = next(name for name in COLOURS if key_of(name) == key)
+    return {"color": COLOURS[name], "marker": MARKERS[name]}
 
 
 @dataclass(frozen=True)
@@ -93,16 +77,8 @@ def compared_models(
     InputError
         If the sum cannot be made.
     """
-    models = [Model(SUM, "sum of n-mers", _batch(subject.sum_of(molecule)))]
-    notes = []
-    for name in force_fields:
-        try:
-            potential = amber_potential(molecule, name)
-        except MissingProgramError as error:
-            notes.append(f"{name} is left out: {error}")
-        else:
-            models.append(Model(name.lower(), name, _batch(potential)))
-    return models, notes
+    found, notes = models_beside(subject, molecule, force_fields)
+    return [Model(key_of(name), TITLES.get(name, name), _batch(one)) for name, one in found.items()], notes
 
 
 def _batch(potential: Contribution) -> Batch:

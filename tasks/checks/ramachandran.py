@@ -11,9 +11,10 @@ from pydantic import AfterValidator, Field
 from potentials.arrays import Floats
 from potentials.errors import StageError
 from storage.version import Column
+from tasks.checks.columns import FORCE_FIELDS, SUM, ForceFields
 from tasks.checks.dipeptide import DIPEPTIDE, dipeptide
 from tasks.checks.interface import Check, Findings, Options, Result, Told
-from tasks.checks.models import FORCE_FIELDS, REFERENCE, SUM, ForceFields, Model, compared_models
+from tasks.checks.models import REFERENCE, Model, compared_models
 from tasks.checks.reference import CHEAP, reference, reference_name
 from tasks.checks.relaxed_grid import Grid, relaxed_grid, seconds_of_grid
 from tasks.checks.subject import Subject
@@ -87,15 +88,15 @@ def largest(reference: Floats, predicted: Floats, ending: str = "") -> float:
 
 def figures(key: str, name: str, reference: Floats, predicted: Floats) -> list[Result]:
     """Return the figures of one model: the names of a force field's begin with its key."""
-    start = "" if key == SUM else f"{key}-"
+    start, of = ("", "") if key == SUM else (f"{key}-", f" of {name}")
     words = {"": "all points", "-below-10": "below 10 kcal/mol", "-above-10": "above 10 kcal/mol"}
     found = []
     for ending, zero in ALIGNMENTS.items():
         for where, (low, high) in RANGES.items():
             value = rmsd(reference, predicted, ending, low, high)
-            about = f"RMSD of {name} on the Ramachandran grid, {words[where]}, {zero} (kcal/mol)"
+            about = f"RMSD{of} on the Ramachandran grid, {words[where]}, {zero} (kcal/mol)"
             found.append(Result(f"{start}rmsd{ending}{where}", about, value))
-        about = f"largest deviation of {name} on the Ramachandran grid, {zero} (kcal/mol)"
+        about = f"largest deviation{of} on the Ramachandran grid, {zero} (kcal/mol)"
         found.append(Result(f"{start}largest{ending}", about, largest(reference, predicted, ending)))
     return found
 
@@ -139,16 +140,6 @@ def measure(subject: Subject, options: RamachandranOptions, told: Told) -> Findi
         },
         tuple(notes),
     )
-
-
-def figures_of(findings: Findings) -> dict[str, dict[str, Any]]:
-    """Return the figures of each model by its key as plain values for JSON, with the number of points."""
-    points, names = len(findings.data["surface.phi"].values), findings.facts["models"]
-    found: dict[str, dict[str, Any]] = {key: {"points": points} for key in names}
-    for one in findings.results:
-        key = next((key for key in names if one.name.startswith(f"{key}-")), SUM)
-        found[key][one.name.removeprefix(f"{key}-").replace("-", "_")] = one.value
-    return found
 
 
 def _columns(grid: Grid, name: str, models: Sequence[Model], energies: Mapping[str, Floats]) -> dict[str, Column]:
