@@ -86,7 +86,7 @@ def compare(
     print_table(("", "status"), [(side.label, side.status) for side in sides])
     for table in tables_of(sides):
         print()
-        print_table(table.heads, [[_cell(value) for value in row] for row in table.rows])
+        print_table([table.title, *table.heads[1:]], [[_cell(value) for value in row] for row in table.rows])
     print()
     if differing:
         print_table(("settings that differ", *labels), [(key, *map(_cell, values)) for key, values in differing])

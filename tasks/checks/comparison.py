@@ -154,7 +154,7 @@ def tables_of(sides: Sequence[Side]) -> list[Table]:
             [row.meaning, *(_said(row, n) for n in range(len(labels))), *(row.others.get(name) for name in fields)]
             for row in mine
         ]
-        found.append(Table([group, *labels, *fields], values, numbers=len(labels) + len(fields)))
+        found.append(Table(["figure", *labels, *fields], values, group, len(labels) + len(fields)))
     return found
 
 

@@ -78,8 +78,9 @@ def _selection(facts: Facts, recipe: Facts, attributes: Facts) -> Section:
         ("separately for each", _listed(of.get("stratify", ()))),
     ]
     rows = coverage_of(facts)
-    heads = ["distance of the pool's frames from the nearest chosen one (A)", "chosen", "random"]
-    return Section("Selection", _known(pairs), tables=[Table(heads, rows, "Coverage", 2)] if rows else [])
+    title = "Coverage: distance of the pool's frames from the nearest chosen one (A)"
+    tables = [Table(["distance", "chosen", "random"], rows, title, 2)] if rows else []
+    return Section("Selection", _known(pairs), tables=tables)
 
 
 def _labels(facts: Facts, recipe: Facts, attributes: Facts) -> Section:
@@ -93,9 +94,11 @@ def _labels(facts: Facts, recipe: Facts, attributes: Facts) -> Section:
         ("imported from", _listed(facts.get("imported", ()))),
     ]
     rows, source = cost_rows(facts), str(facts.get("cost", {}).get("expected_from", ""))
-    heads = ["cost of the labels", f"expected ({source})" if source else "expected", "measured"]
+    title = f"Cost; expected: {source}" if source else "Cost"
     said = [label_sentence(facts)] if "labels" in facts else []
-    return Section("Labels", _known(pairs), said, [Table(heads, rows, "Cost", 2)] if rows else [])
+    return Section(
+        "Labels", _known(pairs), said, [Table(["cost", "expected", "measured"], rows, title, 2)] if rows else []
+    )
 
 
 def _fit(facts: Facts, recipe: Facts, attributes: Facts) -> Section:

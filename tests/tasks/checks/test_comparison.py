@@ -44,8 +44,9 @@ def test_a_figure_of_every_side_is_one_row() -> None:
 
 def test_tables_have_a_column_for_each_side_and_force_field() -> None:
     first, second = tables_of(SIDES)
-    assert first.heads == ["stability", "a", "b"] and first.rows == [["smallest distance", "0.2 (failed)", 1.5]]
-    assert second.heads == ["ramachandran", "a", "b", "ff14SB"] and second.rows[0][1:] == [0.1, 0.75, 2.92]
+    assert first.title == "stability" and first.heads == ["figure", "a", "b"]
+    assert first.rows == [["smallest distance", "0.2 (failed)", 1.5]]
+    assert second.heads == ["figure", "a", "b", "ff14SB"] and second.rows[0][1:] == [0.1, 0.75, 2.92]
     rows = list(csv.DictReader(io.StringIO(comparison_csv(SIDES))))
     assert [row["ff14SB"] for row in rows] == ["", "2.92"] and rows[0]["b"] == "1.5"
 
