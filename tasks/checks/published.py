@@ -15,8 +15,15 @@ PUBLISHED: dict[tuple[str, str], dict[str, float]] = {
 }
 """Figures of paper I (Zhou, Bull-Vulpe, Pan, Paesani 2025), kcal/mol, of its potential and of force fields.
 
-Its reference is DLPNO-CCSD(T), and its energies are taken to be relative to each model's own minimum.
+See `OF_PAPER`.
 """
+
+OF_PAPER = (
+    "The reference of paper I is DLPNO-CCSD(T)/aug-cc-pVTZ: its columns are for orientation. How its energies are "
+    "aligned is not known here; they stand beside the figures from each model's own minimum, to which those of Amber "
+    "are the nearest."
+)
+"""What the page says about these figures."""
 
 CHECKS_OF_PAPER = ("ramachandran", "stationary", "frequencies")
 """Begin of the names of the checks whose figures are in the table of the papers."""
@@ -59,4 +66,6 @@ def dipeptide_table(found: Mapping[str, Findings]) -> Table | None:
     if not rows:
         return None
     heads = ["figure", "sum of n-mers", *models.values(), "paper I", *(f"paper I: {m}" for m in models.values())]
-    return Table(heads, rows, TITLE, len(heads) - 1)
+    against = dict.fromkeys(str(one.facts["reference"]) for one in chosen.values() if "reference" in one.facts)
+    note = f"Reference: {', '.join(against)}. {OF_PAPER}" if against else OF_PAPER
+    return Table(heads, rows, TITLE, len(heads) - 1, note=note)

@@ -37,6 +37,8 @@ class Table:
         Columns from the right that hold numbers.
     link
         File with the same figures beside the page; empty where there is none.
+    note
+        A sentence below the table.
     """
 
     heads: Sequence[str]
@@ -44,6 +46,7 @@ class Table:
     title: str = ""
     numbers: int = 0
     link: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)

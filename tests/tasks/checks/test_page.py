@@ -110,4 +110,5 @@ def test_the_table_of_the_papers_has_our_columns_and_theirs() -> None:
     assert table is not None
     assert table.heads == ["figure", "sum of n-mers", "ff14SB ", "paper I", "paper I: ff14SB "]
     assert table.rows == [["RMSD ", 12.0, 2.92, 1.27, 6.33]]
+    assert table.note.startswith("Reference: GFN2-xTB . The reference of paper I is DLPNO-CCSD(T)")
     assert dipeptide_table({"rdf": findings(0.0)}) is None
