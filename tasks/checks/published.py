@@ -20,8 +20,8 @@ See `OF_PAPER`.
 
 OF_PAPER = (
     "The reference of paper I is DLPNO-CCSD(T)/aug-cc-pVTZ: its columns are for orientation. How its energies are "
-    "aligned is not known here; they stand beside the figures from each model's own minimum, to which those of Amber "
-    "are the nearest."
+    "aligned is not known here; they stand beside the figures from each model's own minimum, to which those of "
+    "Amber are the nearest."
 )
 """What the page says about these figures."""
 
