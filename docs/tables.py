@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recipes.engines import ENGINES, engine_table, find_method
 from recipes.schema.tables import Declaration
+from tasks.checks.interface import checks
 from tasks.sampling.force_field import FORCE_FIELDS
 from tasks.sampling.sampler import SAMPLERS
 from tasks.selection.descriptor import DESCRIPTORS
@@ -66,7 +67,21 @@ def descriptor_table() -> list[dict[str, str]]:
     return [_declared(DESCRIPTORS.what, one) for one in DESCRIPTORS]
 
 
+def check_table() -> list[dict[str, str]]:
+    """Return what each gate and check of a family declares."""
+    return [
+        {
+            "check": f"`{one.name}`",
+            "kind": "gate" if one.gate else "check",
+            "what is measured": one.title,
+            "needs": "; ".join(f"{need.name}: {need.install}" for need in one.needs) or "nothing more",
+        }
+        for one in checks()
+    ]
+
+
 TABLES: dict[tuple[str, str], Callable[[], Sequence[Mapping[str, str]]]] = {
+    ("checks.md", "checks"): check_table,
     ("labelling.md", "engines"): engine_table,
     ("labelling.md", "methods"): method_table,
     ("sampling.md", "samplers"): sampler_table,

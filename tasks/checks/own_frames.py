@@ -270,7 +270,7 @@ def _uncertainty(compared: Sequence[Compared]) -> list[Result]:
     worst = max(
         ((_rms(r), c.cut.name) for r, c in zip(ratios, compared, strict=True) if len(r)), default=(0.0, "")
     )
-    advice = ""
+    advice = "label own frames of the n-mers with the largest errors, and fit again"
     if ratio is not None and ratio > FACTOR:
         advice = f"label own frames of {worst[1]}, whose errors are {worst[0]:.2g} times their uncertainties"
     elif ratio is not None and ratio < 1.0 / FACTOR:

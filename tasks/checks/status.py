@@ -48,13 +48,24 @@ class _Tested:
     keys: frozenset[str]
     about: Mapping[str, Any]
     passed: Mapping[str, bool]
+    shortened: Mapping[str, bool]
 
     def lacking(self, gates: Collection[Check]) -> list[str]:
         """Return why the subject does not release a sum: gates that failed, and those that were not measured."""
         failed = [gate.name for gate in gates if self.passed.get(gate.name) is False]
         absent = [gate.name for gate in gates if gate.name not in self.passed]
-        found = [f"the gates of {self.name} failed: {', '.join(failed)}"] if failed else []
-        return found + ([f"not measured of {self.name}: {', '.join(absent)}"] if absent else [])
+        other = [
+            f"{name} ({'passed' if self.shortened[name] else 'failed'})"
+            for name in absent
+            if name in self.shortened
+        ]
+        absent = [name for name in absent if name not in self.shortened]
+        said = {
+            f"gates of {self.name} failed": failed,
+            f"measured of {self.name} with other options than the default": other,
+            f"not measured of {self.name}": absent,
+        }
+        return [f"{what}: {', '.join(names)}" for what, names in said.items() if names]
 
 
 def status_of_sum(model: ManyBodyPotential, store: Store | str | Path | None = None) -> SumStatus:
@@ -120,12 +131,12 @@ def _tested(store: Store, keys: set[str]) -> Iterator[_Tested]:
         check = gates.get(decided["check"])
         if check is None or decided["format"] != check.format:
             continue
-        if decided["options"] != plain(check.options().content()):
-            continue  # shorter than a verdict needs
-        one = found.setdefault((entry.version.nmer, decided["subject"]), {"keys": below, "passed": {}})
-        one["about"], one["passed"][check.name] = facts["subject"], facts["passed"] is True
+        kind = "passed" if decided["options"] == plain(check.options().content()) else "shortened"
+        empty: dict[str, Any] = {"keys": below, "passed": {}, "shortened": {}}
+        one = found.setdefault((entry.version.nmer, decided["subject"]), empty)
+        one["about"], one[kind][check.name] = facts["subject"], facts["passed"] is True
     for (name, _), one in found.items():
-        yield _Tested(name, frozenset(one["keys"]), one["about"], one["passed"])
+        yield _Tested(name, frozenset(one["keys"]), one["about"], one["passed"], one["shortened"])
 
 
 def _family_of(nmers: Collection[str]) -> str:

@@ -68,7 +68,10 @@ def test_a_failed_gate_exits_with_1_and_says_what_to_sample(
     code, out, _ = call(capsys, *words)
     assert code == 1 and "spread: largest: sample ch" in out
     assert "spread: measured with other options than the default: points 2 instead of 6" in out
-    assert out.splitlines()[-1].startswith("polyalanine: candidate: its gates were not run on these potentials")
+    verdict = (
+        "polyalanine: candidate: measured of polyalanine with other options than the default: spread (failed)"
+    )
+    assert out.splitlines()[-1].startswith(verdict)
     row = json.loads(call(capsys, *words, "--json")[1])["gates"][-1]
     assert row["passed"] is False and row["advice"] == "sample ch"
 
