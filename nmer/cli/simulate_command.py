@@ -60,7 +60,7 @@ def simulate(
     ] = None,
     metad: Annotated[
         str | None,
-        Parameter(help="Metadynamics without a file: phi,psi, of one residue also phi2,psi2 (counted from 1)."),
+        Parameter(help="Metadynamics of torsions without a file: phi,psi; of the second residue phi2,psi2."),
     ] = None,
     height: Annotated[float, Parameter(help="With --metad: height of the first hill (kcal/mol).")] = 0.3,
     width: Annotated[float, Parameter(help="With --metad: width of the hills (rad).")] = 0.3,

@@ -104,7 +104,10 @@ def run_segment(
             at = held.failed_at
             stopped = _reason(error, held.check, at if at is not None else step, settings, at is not None)
         if bias is not None:
-            bias.finish()
+            try:
+                bias.finish()
+            except StageError as error:
+                stopped = stopped or _reason(error, held.check, step, settings, False)
         if not stopped:
             end = end_of(program, start, step)
     return frames.segment(model, end, stopped)

@@ -278,6 +278,30 @@ def test_a_segment_is_a_function_of_its_state() -> None:
     assert not np.array_equal(one.positions, elsewhere.positions)  # other random numbers
 
 
+class EndsInError:
+    """A bias without forces that cannot be finished, as PLUMED after an error."""
+
+    def attach(self, program: object) -> None: ...
+
+    def install(self, start: int, steps: int) -> None: ...
+
+    def frame(self, step: int) -> tuple[float, int]:
+        return 0.0, 0
+
+    def check(self) -> None: ...
+
+    def finish(self) -> None:
+        raise StageError("PLUMED: a variable has left its grid")
+
+
+def test_a_bias_that_cannot_be_finished_stops_the_run_and_keeps_its_frames() -> None:
+    settings = SimulationSettings(steps=200, every=50, segment=100, temperature=60.0)
+    start, state = Start.of(WellsInC(ARGON), PLACES), State(0, PLACES, np.zeros_like(PLACES), None)
+    found = run_segment(WellsInC(ARGON), start, settings, 0, 0, state, EndsInError())
+    assert found.stopped == "a step after 100 (0.05 ps): PLUMED: a variable has left its grid"
+    assert found.end is None and list(found.steps) == [0, 50, 100]
+
+
 def test_what_does_not_fit_is_refused() -> None:
     settings = SimulationSettings(steps=100)
     box = System(ARGON, PLACES, (), CELL)
