@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -96,9 +97,14 @@ def add_check(store: Store, below: Version, name: str = "stability") -> Version:
         )
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return family(tmp_path_factory.mktemp("sound") / "store").path
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return family(tmp_path / "store")
+def store(sound: Path, tmp_path: Path) -> Store:
+    return Store(shutil.copytree(sound, tmp_path / "store"))
 
 
 def damages_of(store: Store) -> tuple[Damage, ...]:
