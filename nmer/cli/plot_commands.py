@@ -120,18 +120,17 @@ def ramachandran(
     """
     from recipes.chemistry.fragmentation import fragment_molecule
     from recipes.chemistry.molecules import read_molecule
+    from tasks.checks.page import figures_of
+    from tasks.checks.ramachandran import RamachandranOptions, draw, measure
+    from tasks.checks.subject import Subject
+    from tasks.progress import ProgressLine
+    from tasks.sums.make import sum_potential
     from tasks.xtb import check_tblite
 
     if not 5 <= step <= 90 or 360 % step:
         raise InputError(f"--step is {step}; allowed: a divisor of 360 from 5 to 90")
     check_folder(out)
     check_tblite()
-    from tasks.checks.page import figures_of
-    from tasks.checks.ramachandran import RamachandranOptions, draw, measure
-    from tasks.checks.subject import Subject
-    from tasks.progress import ProgressLine
-    from tasks.sums.make import sum_potential
-
     opened = Store(store)
     names = dict.fromkeys(f.name for chain in TIMED for f in fragment_molecule(read_molecule(chain)))
     have = {v.nmer for v in opened.versions("potential")}

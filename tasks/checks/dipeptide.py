@@ -26,6 +26,10 @@ STRETCHED = (0.75, 1.3)
 """Factors between which bonds keep their lengths."""
 
 
+MET = 1.3
+"""Atoms that are not bonded are nearer than this times the sum of their covalent radii only if they have met."""
+
+
 @cache
 def dipeptide() -> Molecule:
     """Return alanine dipeptide with a geometry of MMFF94."""
@@ -47,14 +51,27 @@ def at(phi: float, psi: float, x: Floats | None = None) -> Floats:
 
 
 def is_same_isomer(x: Floats) -> bool:
-    """Return whether a geometry, (22, 3), Angstrom, is the dipeptide: its bonds, trans amides, L."""
+    """Return whether a geometry, (22, 3), Angstrom, is the dipeptide: its bonds and no others, trans amides, L."""
     molecule = dipeptide()
     first, last = np.array(molecule.bonds).T
     start = np.array(molecule.positions)
     ratio = np.linalg.norm(x[first] - x[last], axis=1) / np.linalg.norm(start[first] - start[last], axis=1)
     if ratio.min() < STRETCHED[0] or ratio.max() > STRETCHED[1]:
         return False
+    if _bonded_anew(x):
+        return False
     return bool(np.abs(torsions(x, OMEGAS)).min() > 90.0 and _handedness(x) * _handedness(start) > 0.0)
+
+
+def _bonded_anew(x: Floats) -> bool:
+    """Return whether two atoms that are not bonded are nearer than bonded ones, as in a hole of a potential."""
+    from ase.data import atomic_numbers, covalent_radii
+
+    radii = np.array([covalent_radii[atomic_numbers[s]] for s in dipeptide().symbols])
+    apart = np.linalg.norm(x[:, None] - x, axis=2) / (radii[:, None] + radii)
+    first, last = np.array(dipeptide().bonds).T
+    apart[first, last] = apart[last, first] = np.inf
+    return bool(apart[np.triu_indices(len(x), 1)].min() < MET)
 
 
 def _handedness(x: Floats) -> float:

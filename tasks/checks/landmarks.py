@@ -213,7 +213,9 @@ def near_point(model: Model, start: Floats, index: int) -> Stationary:
     if index == 0:  # a soft minimum may be far in a direction whose curvature changes on the way
         x = relaxed(model.surface, dipeptide().symbols, x, tolerance=BEFORE).positions
     found = stationary_point(model, masses(), x, index)
-    if np.abs(apart(found.positions, start)).max() > FAR or not is_same_isomer(found.positions):
+    if not is_same_isomer(found.positions):
+        raise StageError("the search ended where bonds are broken or made, as in a hole of the potential")
+    if np.abs(apart(found.positions, start)).max() > FAR:
         phi, psi = torsions(found.positions, [PHI, PSI])
         raise StageError(f"the search ended at ({phi:.0f}, {psi:.0f}) degrees")
     return found

@@ -234,7 +234,7 @@ def applies(subject: Subject) -> str:
 def seconds(subject: Subject, options: RamachandranOptions) -> float:
     """Return the expected time: of the geometries that the store lacks, and of energies by another protocol."""
     against, points = reference(options.reference, subject.store), (360 // options.step) ** 2
-    more = 0.0 if against.has_gradients else against.seconds(dipeptide(), points) or 0.0
+    more = 0.0 if against.has_gradients else against.seconds(dipeptide(), points)
     return 5.0 + seconds_of_grid(reference(), options.step, subject.store) + more
 
 

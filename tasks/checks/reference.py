@@ -48,6 +48,10 @@ LIMITS = Limits(timeout=86_400.0, memory=16.0)
 """Of one single point: wall time (s) and memory (GiB)."""
 
 
+UNKNOWN = 100.0
+"""Expected time of a single point of unknown cost, s: DF-MP2/def2-TZVP takes 70 s for alanine dipeptide."""
+
+
 class Atoms(Interface):
     """What is needed of a molecule or a system."""
 
@@ -155,18 +159,18 @@ class Reference:
         with Ledger.read(self.store.labels) as ledger:
             return len(work_left(ledger, protocol, ids, LIMITS)[0])
 
-    def seconds(self, molecule: Atoms, count: int) -> float | None:
-        """Return the expected time of single points on one core, s; None where it is not known.
+    def seconds(self, molecule: Atoms, count: int) -> float:
+        """Return the expected time of single points on one core, s.
 
-        It is measured on labels of the store that are alike, else by formula; GFN2-xTB takes some 8 ms for 22
-        atoms.
+        It is measured on labels of the store that are alike. Otherwise it is that of a formula for n-mers, which
+        is up to seven times too low for 22 atoms, or `UNKNOWN` where there is no formula.
         """
         if self.has_gradients:
             return count * 0.008 * max(1.0, (len(molecule.symbols) / 22) ** 2)
         first = np.zeros((len(molecule.symbols), 3))
         folder = self.store.labels if self.store is not None else Path()
         cost = expected_cost_in(folder, whole(molecule, first), self.labelling)
-        return None if cost is None else count * cost.cpu_seconds
+        return count * (UNKNOWN if cost is None else cost.cpu_seconds)
 
     def check(self, molecule: Atoms) -> None:
         """Raise InputError if the program is missing, or cannot compute the molecule."""

@@ -250,7 +250,7 @@ def _text(value: Any) -> str:
 def seconds(subject: Subject, options: StationaryOptions) -> float:
     """Return the expected time: of the surface and the points, and of energies by another protocol."""
     against = reference(options.reference, subject.store)
-    more = 0.0 if against.has_gradients else against.seconds(dipeptide(), MINIMA + MAXIMA + 1) or 0.0
+    more = 0.0 if against.has_gradients else against.seconds(dipeptide(), MINIMA + MAXIMA + 1)
     return 10.0 + seconds_of_landmarks(reference(), options.step, subject.store) + more
 
 

@@ -79,6 +79,9 @@ def test_another_isomer_is_told_from_the_dipeptide() -> None:
     stretched = x.copy()
     stretched[CENTRE[2]] += 0.6
     assert not is_same_isomer(stretched)
+    fused = x.copy()
+    fused[18] = fused[2] + [0.0, 0.3, 0.9]  # the hydrogen of the hydrogen bond at the oxygen
+    assert [dipeptide().symbols[a] for a in (2, 18)] == ["O", "H"] and not is_same_isomer(fused)
 
 
 def test_figures_do_not_depend_on_the_zero_of_either_energy() -> None:

@@ -12,7 +12,7 @@ from potentials.units import HARTREE
 from recipes.chemistry.molecules import read_molecule
 from storage.ledger import Ledger
 from storage.store import Store
-from tasks.checks.reference import Reference, reference, reference_name, whole
+from tasks.checks.reference import UNKNOWN, Reference, reference, reference_name, whole
 from tasks.xtb import total_energy
 
 WATER = read_molecule("O").embedded()
@@ -51,7 +51,9 @@ def test_single_points_are_labels_and_are_not_computed_twice(tmp_path: Path) -> 
     told: list[tuple[int, int]] = []
     found = one.energies(WATER, GEOMETRIES, lambda done, total: told.append((done, total)))
     atoms = list(zip(WATER.symbols, GEOMETRIES[1].tolist(), strict=True))
-    assert found[1] == pytest.approx(HARTREE * scf.RHF(gto.M(atom=atoms, basis="sto-3g")).kernel(), abs=1e-5)
+    assert found[1] == pytest.approx(
+        HARTREE * scf.RHF(gto.M(atom=atoms, basis="sto-3g", verbose=0)).kernel(), abs=1e-5
+    )
     assert told[-1] == (2, 2) and one.missing(WATER, GEOMETRIES) == 0
     with Ledger.read(store.labels) as ledger:
         (protocol,) = ledger.protocols()
@@ -59,6 +61,14 @@ def test_single_points_are_labels_and_are_not_computed_twice(tmp_path: Path) -> 
     assert np.array_equal(again, found[::-1])
     with Ledger.read(store.labels) as ledger:
         assert list(ledger.protocols()) == [protocol]
+
+
+def test_the_expected_time_is_measured_where_it_can_be(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", create=True)
+    assert reference("df-mp2-def2-tzvp", store).seconds(WATER, 3) == 3 * UNKNOWN
+    assert reference("df-mp2-def2-tzvp", store).name == "DF-MP2/def2-TZVP"
+    assert 0.5 < reference("ccsd-t-cc-pvdz", store).seconds(WATER, 1) < 10.0
+    assert reference().seconds(WATER, 100) < 2.0
 
 
 def test_what_a_reference_cannot_do_is_said() -> None:
