@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from potentials.arrays import Floats
 from potentials.errors import InputError
 from storage.store import Store
 from storage.version import Column
+from tasks.checks import ramachandran
 from tasks.checks.dipeptide import CENTRE, OMEGAS, PHI, PSI, at, dipeptide, is_same_isomer
 from tasks.checks.interface import Findings, chosen_checks
 from tasks.checks.internal import difference, torsions
@@ -24,6 +26,7 @@ from tasks.checks.reference import reference
 from tasks.checks.relaxed_grid import grid_key, relaxed_grid
 from tests.storage.family import family
 from tests.tasks.checks.mmff_reference import Mmff
+from tests.tasks.checks.smoke import smoke_store
 
 
 def relaxed_by_rdkit(x: Floats, phi: float, psi: float) -> float:
@@ -136,6 +139,27 @@ def test_options_are_checked() -> None:
     for wrong in ({"step": 7}, {"reference": "ccsdt"}, {"force_fields": ("ff99",)}, {"step": 3}):
         with pytest.raises(ValueError, match=r"allowed|greater"):
             RamachandranOptions.model_validate(wrong)
+
+
+def test_the_command_keeps_its_keys_and_has_new_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tblite")
+    store = smoke_store(tmp_path / "store")
+    monkeypatch.setattr(ramachandran, "reference", lambda *_: Mmff("gfn2-xtb", reference().labelling))
+    words = ["--step", "90", "--store", str(store.path), "--out", str(tmp_path / "out")]
+    assert main(["ramachandran", *words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"points", "rmsd", "rmsd_below_10", "rmsd_above_10", "largest", "seconds_per_call", "files"} <= set(
+        found
+    )
+    assert found["points"] == 16 and set(found["models"]) == {"sum", "ff14sb", "ff19sb"}
+    assert found["models"]["sum"]["rmsd_from_minima"] == found["rmsd_from_minima"] >= found["rmsd"] > 0.1
+    assert sorted(Path(file).suffix for file in found["files"]) == [".csv", ".csv", ".png", ".png"]
+    assert all(Path(file).is_file() for file in found["files"])
+    assert main(["ramachandran", *words]) == 0
+    out = capsys.readouterr().out
+    assert "all, each from its own minimum" in out and f"{found['rmsd']:.2f}" in out and "ff19SB" in out
 
 
 def test_a_store_without_the_potentials_is_told_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
