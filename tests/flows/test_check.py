@@ -43,6 +43,7 @@ def test_a_run_measures_stores_and_shows(server: str, tmp_path: Path, monkeypatc
     assert shown["nmer-check-polyalanine-spread-energies"].data and "nmer-check-polyalanine-spread" in shown
     assert {"check spread", "check other"} <= tasks
     assert (store.path / "reports" / "polyalanine" / "spread-energies.png").exists()
+    assert "Energies of distorted geometries" in Path(again["report"]).read_text()
 
 
 def test_mistakes_are_told_before_anything_is_measured(

@@ -45,7 +45,8 @@ def test_every_gate_and_check_is_printed_with_its_verdict(
     assert found["status"] == "released" and found["potentials"]["ch"] == "ch@1"
     copied = {path.name for path in (tmp_path / "copy").rglob("*.*")}
     there = {path.name for path in (store.path / "reports" / "polyalanine").rglob("*.*")}
-    assert copied == there == {"spread-energies.png", "spread-energies.csv"}
+    assert copied == there - {"report.html"} == {"spread-energies.png", "spread-energies.csv"}
+    assert Path(found["report"]).name == "report.html"
     code, out, err = call(capsys, *words)
     assert code == 0 and runs.read_text() == "spread\n" and "expected: no time (spread in the store)" in err
     for word in (
