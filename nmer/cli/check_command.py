@@ -90,7 +90,7 @@ def check(
         outcomes.append(outcome)
         files[outcome.check.name] = _save(checked, outcome, out)
     document = verdict_document(checked, outcomes, files) | {"report": _write_page(checked, outcomes)}
-    code = 0 if all(row["passed"] for row in document["gates"]) else 1
+    code = 1 if any(row["passed"] is False for row in document["gates"]) else 0
     if json:
         return print_json(document, code)
     _print(document)
