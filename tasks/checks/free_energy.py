@@ -169,6 +169,8 @@ def _measure(subject: Subject, options: FreeEnergyOptions, told: Told) -> Findin
                 f"{ended.wanted:.3g} ps"
             )
             results += _results(name, {}, None)
+            unknown = np.full((options.bins, options.bins), np.inf)
+            data |= _columns(name, FreeEnergySurface((bins, bins), unknown, unknown, options.blocks, 0.0, 0.0))
             continue
         sampled = weighted(ended.trajectories, bias, options.temperature, options.skipped)
         both = [_surface(sampled, bins, options.temperature, n) for n in (options.blocks, options.blocks // 2)]
@@ -254,6 +256,8 @@ def _columns(name: str, surface: FreeEnergySurface) -> dict[str, Column]:
 
 
 def _applies(subject: Subject) -> str:
+    if subject.system is not None:
+        return "it is measured in vacuum, for the family without water"
     return "" if DIPEPTIDE in subject.molecules else f"{DIPEPTIDE} is not among its test molecules"
 
 
@@ -264,7 +268,7 @@ def _seconds(subject: Subject, options: FreeEnergyOptions) -> float:
 
 CHECK = Check(
     name="free-energy",
-    title="Free-energy surface of alanine dipeptide in vacuum",
+    title="the free-energy surface of alanine dipeptide in vacuum",
     meaning=(
         "Well-tempered metadynamics of phi and psi with walkers that share their hills; frames are weighted, and "
         "errors are those of blocks. It tells how the basins compare at a temperature, entropy included, beside "

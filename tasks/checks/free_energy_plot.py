@@ -30,7 +30,7 @@ def draw(findings: Findings) -> list[Plot]:
         for axes in row:
             axes.set(xlim=(-180, 180), ylim=(-180, 180), xticks=range(-180, 181, 90), yticks=range(-180, 181, 90))
             axes.tick_params(labelsize=8)
-        if key not in data:
+        if not np.isfinite(data[key]).any():
             row[0].text(0, 0, f"{model}:\nno surface, held for\n{1000 * length:.3g} ps", ha="center", va="center")
             row[1].text(0, 0, "no error", ha="center", va="center")
             continue

@@ -225,7 +225,7 @@ def _seconds(subject: Subject, options: HelixOptions) -> float:
 
 CHECK = Check(
     name="helix",
-    title="Chains as helices, PPII and C7 against the extended chain",
+    title="chains as helices, PPII and C7 against the extended chain",
     meaning=(
         "Conformations of chains with the torsions of the alpha and 3-10 helix, of PPII, C7, beta strands and the "
         "extended chain are compared with the reference's energies of the whole chain, of which none was fitted. "

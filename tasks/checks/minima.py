@@ -31,8 +31,8 @@ FAR = 1.0
 class MinimaOptions(Options):
     """Options of the search."""
 
-    tries: int = Field(16, ge=1, le=1000, description="starts of the search of each n-mer's minima")
-    most: int = Field(3, ge=1, le=100, description="minima of each n-mer, the lowest ones")
+    tries: int = Field(16, ge=1, le=1000, description="number of starts of the search of each n-mer's minima")
+    most: int = Field(3, ge=1, le=100, description="number of minima of each n-mer, the lowest ones")
     seed: int = Field(0, ge=0, description="of the starts")
     reference: Annotated[str, AfterValidator(reference_name)] = Field(
         CHEAP, description="protocol of the energies; geometries are relaxed by GFN2-xTB"
@@ -293,7 +293,7 @@ def _draw(findings: Findings) -> list[Plot]:
 
 CHECK = Check(
     name="minima",
-    title="Minima of dimers, trimers and bonded n-mers",
+    title="minima of dimers, trimers and bonded n-mers",
     meaning=(
         "The lowest minima of each n-mer are searched with GFN2-xTB, and the sum of the n-mer and all of its "
         "parts is relaxed from each. Binding energies and geometries are compared. A minimum that is lost, "

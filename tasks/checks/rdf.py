@@ -159,17 +159,20 @@ def _measure(subject: Subject, options: RdfOptions, told: Told) -> Findings:
         "temperature": options.temperature,
         "names": list(pairs),
     }
-    if len(counted) < 2:
-        notes.append("no function is computed: the simulation broke before the part that counts")
-        return Findings(tuple(_results(pairs, None, {})), {}, facts, tuple(notes))
     assert system.vectors is not None
     width = min(1.0 / np.linalg.norm(np.linalg.inv(system.vectors), axis=0))
-    functions = {name: radial(counted, p, min(LONGEST, width / 2)) for name, p in pairs.items()}
+    longest = min(LONGEST, width / 2)
+    if len(counted) < 2:
+        notes.append("no function is computed: the simulation broke before the part that counts")
+        r: Floats = np.asarray(SHORTEST + WIDTH * (np.arange(int((longest - SHORTEST) / WIDTH)) + 0.5))
+        functions = {name: (r, np.full(len(r), np.nan)) for name in pairs}
+    else:
+        functions = {name: radial(counted, p, longest) for name, p in pairs.items()}
     data = {"rdf.distance": Column(functions[OXYGENS][0], "Angstrom", "middle of each bin")}
     for name, (_, g) in functions.items():
         data[f"rdf.{name.lower()}"] = Column(g, "1", f"radial distribution function of {name}")
-    enough = not ended.broken or span >= LEAST * options.length
-    if not enough:
+    enough = len(counted) > 1 and (not ended.broken or span >= LEAST * options.length)
+    if not enough and len(counted) > 1:
         notes.append("it broke before half of the length that was to count: functions are drawn without figures")
     return Findings(tuple(_results(pairs, counted if enough else None, functions)), data, facts, tuple(notes))
 
@@ -237,7 +240,7 @@ def _draw(findings: Findings) -> list[Plot]:
     panels = figure.subplots(rows, 2, sharex=True, squeeze=False).ravel()
     for axes, name in zip(panels, names, strict=False):
         axes.axhline(1.0, color="0.8", linewidth=0.8)
-        if data:
+        if np.isfinite(data[name.lower()]).any():
             axes.plot(data["distance"], data[name.lower()], color=COLOURS[SUM])
         else:
             axes.text(0.5, 0.5, "the simulation broke before", ha="center", transform=axes.transAxes)
@@ -273,7 +276,7 @@ def _seconds(subject: Subject, options: RdfOptions) -> float:
 
 CHECK = Check(
     name="rdf",
-    title="Radial distribution functions of the hydrated peptide",
+    title="radial distribution functions of the water around the hydrated peptide",
     meaning=(
         "The system is simulated at constant volume; the water around each oxygen and each amide hydrogen of the "
         "peptide, and around itself, is counted. A few picoseconds show whether hydrogen bonds have the right "

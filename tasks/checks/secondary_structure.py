@@ -212,7 +212,7 @@ def _seconds(subject: Subject, options: StructureOptions) -> float:
 
 CHECK = Check(
     name="secondary-structure",
-    title="Secondary structure of a chain against time",
+    title="secondary structure of a chain against time",
     meaning=(
         "A chain is simulated from the extended chain and from an alpha helix, and each frame's residues are "
         "assigned by DSSP, which tells alpha, 3-10 and pi helices apart, and by phi and psi. Short simulations "

@@ -68,7 +68,8 @@ SHORT = {
     "water-scans": Short(ALONE | {"conformations": ["C7eq"], "spacing": 0.5}, "polyalanine-water", slow=True),
     "minima": Short({"tries": 1, "most": 1}, slow=True),
     "free-energy": Short(ALONE | {"length": 0.001, "pace": 100, "bins": 12}),
-    "rdf": Short({"length": 0.01, "equilibration": 0.01}, "polyalanine-water"),
+    "rdf": Short({"length": 0.01, "equilibration": 0.01}, "polyalanine-water", slow=True),
+    "minima": Short({"tries": 1, "most": 1}, slow=True),
     "secondary-structure": Short(ALONE | {"length": 0.05, "starts": ["extended"]}, molecules=("AceAla3Nme",)),
 }
 """Every check, and how it is measured here; the list of the checks that this suite tests."""
