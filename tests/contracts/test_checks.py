@@ -66,7 +66,6 @@ SHORT = {
     "frequencies": Short(ALONE | {"step": 60, "minima": ["m1"]}, slow=True),
     "helix": Short(ALONE | {"conformations": 7}, molecules=("AceAla3Nme",)),
     "water-scans": Short(ALONE | {"conformations": ["C7eq"], "spacing": 0.5}, "polyalanine-water", slow=True),
-    "minima": Short({"tries": 1, "most": 1}, slow=True),
     "free-energy": Short(ALONE | {"length": 0.001, "pace": 100, "bins": 12}),
     "rdf": Short({"length": 0.01, "equilibration": 0.01}, "polyalanine-water", slow=True),
     "minima": Short({"tries": 1, "most": 1}, slow=True),
