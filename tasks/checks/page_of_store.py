@@ -22,7 +22,7 @@ from tasks.checks.stored import shortened
 from tasks.checks.subject import Subject
 from tasks.pages.origins import made_of
 from tasks.pages.render import sentence
-from tasks.pages.usage import use_of_sum
+from tasks.pages.usage import trust_of, use_of_sum
 from tasks.validation.of_store import PAGE, purpose_of
 
 UNKNOWN = "not measured yet"
@@ -62,7 +62,7 @@ def page_of(subject: Subject, outcomes: Sequence[Outcome] = ()) -> FamilyPage:
     named = [store.resolve(one.version) for one in measured if one.version]
     table = dipeptide_table(found)
     members = [member_of(store, nmer, version) for nmer, version in versions.items()]
-    molecule = subject.molecules[0] if subject.molecules else ""
+    molecule, base = subject.molecules[0] if subject.molecules else "", subject.trial.base or subject.family
     physics = {str(v.attributes()["facts"].get("physics", {}).get("name", "")) for v in potentials} - {""}
     return FamilyPage(
         name=subject.name,
@@ -73,7 +73,7 @@ def page_of(subject: Subject, outcomes: Sequence[Outcome] = ()) -> FamilyPage:
         molecules=[*subject.molecules, *([subject.system.name] if subject.system is not None else [])],
         physics=f"V_phys: {', '.join(sorted(physics))}" if physics else "",
         tables=[table] if table is not None else [],
-        usage=use_of_sum(molecule, subject.family or "") if molecule and subject.family else [],
+        usage=use_of_sum(molecule, base, trust_of(potentials)) if molecule and base else [],
         made=made_of(store, [*named, *potentials], whole=False),
     )
 

@@ -5,16 +5,29 @@ No path of the store is in them: a page can be sent to others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from storage.version import Version
 from tasks.pages.render import Snippet
 
+COLUMNS = {"uncertainty": "ensemble", "extrapolates": "ranges"}
+"""Methods that tell how far a prediction can be trusted, and the array that a potential needs for each."""
 
-def use_of_potential(ref: str) -> list[Snippet]:
+
+def trust_of(versions: Sequence[Version]) -> list[str]:
+    """Return the names of these methods that all potentials have; those of the first release have none."""
+    return [name for name, column in COLUMNS.items() if all(version.has_column(column) for version in versions)]
+
+
+def use_of_potential(ref: str, trust: Sequence[str] = ()) -> list[Snippet]:
     """Return how to use one potential.
 
     Parameters
     ----------
     ref
         Its reference.
+    trust
+        Methods that tell how far its predictions can be trusted, see `trust_of`.
     """
     name = ref.partition("@")[0]
     return [
@@ -22,8 +35,8 @@ def use_of_potential(ref: str) -> list[Snippet]:
             "Python",
             f'import nmer\n\npotential = nmer.load("{ref}")  # in another folder than nmer-store: store=PATH\n'
             "positions = potential.nmer.positions  # Angstrom, (atoms, 3) or (n, atoms, 3)\n"
-            "energy, gradient = potential.energy_and_gradient(positions)  # kcal/mol, kcal/mol/A\n"
-            "potential.uncertainty(positions), potential.extrapolates(positions)",
+            "energy, gradient = potential.energy_and_gradient(positions)  # kcal/mol, kcal/mol/A"
+            + "".join(f"\npotential.{name}(positions)" for name in trust),
         ),
         Snippet(
             "ASE",
@@ -40,7 +53,7 @@ def use_of_potential(ref: str) -> list[Snippet]:
     ]
 
 
-def use_of_sum(molecule: str, family: str) -> list[Snippet]:
+def use_of_sum(molecule: str, family: str, trust: Sequence[str] = ()) -> list[Snippet]:
     """Return how to use the sum of a molecule.
 
     Parameters
@@ -49,6 +62,8 @@ def use_of_sum(molecule: str, family: str) -> list[Snippet]:
         Name of a molecule.
     family
         The family of its n-mers.
+    trust
+        Methods that tell how far its predictions can be trusted, see `trust_of`.
     """
     python = (
         "import nmer\nfrom recipes.chemistry.molecules import read_molecule\n\n"
@@ -58,8 +73,8 @@ def use_of_sum(molecule: str, family: str) -> list[Snippet]:
     return [
         Snippet(
             "Python",
-            f"{python}energy, gradient = model.energy_and_gradient(molecule.positions)  # kcal/mol, kcal/mol/A\n"
-            "model.uncertainty(molecule.positions), model.extrapolates(molecule.positions)",
+            f"{python}energy, gradient = model.energy_and_gradient(molecule.positions)  # kcal/mol, kcal/mol/A"
+            + "".join(f"\nmodel.{name}(molecule.positions)" for name in trust),
         ),
         Snippet(
             "ASE",

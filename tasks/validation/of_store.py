@@ -20,7 +20,7 @@ from tasks.metrics import Errors, LearningPoint, WindowErrors, errors, errors_by
 from tasks.pages.origins import made_of
 from tasks.pages.plots import error_by_energy_plot, learning_plot
 from tasks.pages.render import Picture
-from tasks.pages.usage import use_of_potential
+from tasks.pages.usage import trust_of, use_of_potential
 from tasks.parity import energy_parity
 from tasks.plot import Plot, write_plots
 from tasks.validation.report import Report, report_html
@@ -98,7 +98,7 @@ def report_of(store: Store, version: Version, plots: Sequence[Plot] = ()) -> Rep
         sections=sections(versions),
         trust=trust_sentences(found),
         notes=list(facts.get("warnings", ())),
-        usage=use_of_potential(version.ref),
+        usage=use_of_potential(version.ref, trust_of([version])),
         made=made_of(store, [version, *([verdict] if verdict is not None else [])], files),
         recipe=verdict.attributes()["recipe"] if verdict is not None else attributes["recipe"],
     )
