@@ -4,7 +4,7 @@ Layout: ``nmer-store.json`` marks the folder and its format; ``pools/``, ``selec
 ``physics/``, ``potentials/``, and ``validations/`` hold ``<n-mer>/<number>.h5``; ``trajectories/`` and ``checks/``
 ``<system>/<number>.h5``; each has ``<number>.removed`` where one was removed;
 ``tags.json`` holds the names people gave to versions; ``labels/`` the ledger and its spool;
-``reports/<n-mer>@<number>/`` the page, the plot, and the expanded recipe; ``scratch/`` what a run resumes from;
+``reports/<n-mer>@<number>/`` the page, the plots, and the expanded recipe; ``scratch/`` what a run resumes from;
 ``densities/`` those that physics parameters are derived from; ``surfaces/`` relaxed geometries of a reference;
 ``.index`` the versions read before, see `storage.index`. A file that cannot be read is left out with a warning; it
 is an error only if it is asked for by its number.
