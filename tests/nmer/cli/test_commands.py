@@ -90,7 +90,10 @@ def test_get_copies_and_never_overwrites(
     code, text, _ = call(capsys, "get", "tiny-water@1", "--out", str(out), "--store", store, "--json")
     assert code == 0
     names = {Path(f).name for f in json.loads(text)["files"]}
-    assert names == {"tiny-water@1.h5", "parity.csv", "parity.png", "recipe.toml", "report.html"}
+    plots = {
+        f"{name}.{kind}" for name in ("parity", "error-by-energy", "learning-curve") for kind in ("csv", "png")
+    }
+    assert names == {"tiny-water@1.h5", "recipe.toml", "report.html"} | plots
     assert names == {p.name for p in out.iterdir()}
     code, _, err = call(capsys, "get", "tiny-water@1", "--out", str(out), "--store", store)
     assert code == 2 and "exists already; give another folder" in err
