@@ -152,7 +152,8 @@ def time_note(ended: Held, wanted: float) -> str:
     """Return a clause on how long a length takes, in ns of all replicas together; empty if it is not known."""
     if not np.isfinite(ended.wall):
         return ""
-    return f"{wanted:g} ns take {_said(wanted * ended.wall)} ({_said(wanted * ended.processor)} of processor time)"
+    wall, processor = (_said(wanted * hours) for hours in (ended.wall, ended.processor))
+    return f"{wanted:g} ns would take {wall} ({processor} of processor time)"
 
 
 def _said(hours: float) -> str:

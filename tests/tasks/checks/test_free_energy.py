@@ -69,7 +69,7 @@ def test_a_force_field_has_a_surface_and_a_sum_that_breaks_has_none(tmp_path: Pa
         and not np.isfinite(np.asarray(found.data["surface.sum"].values)).any()
     )
     assert values["ff14sb-error"] is not None and values["ff14sb-error"] > 0.0
-    assert any(note.startswith("ff14SB: 0.02 ns held; 10 ns take ") for note in found.notes)
+    assert any(note.startswith("ff14SB: 0.02 ns held; 10 ns would take ") for note in found.notes)
     rows = list(csv.DictReader(io.StringIO(CHECK.draw(found)[0].csv)))
     assert len(rows) == 36 * 36
     lowest = min(rows, key=lambda row: float(row["ff14sb_kcal_per_mol"]))
