@@ -27,6 +27,7 @@ from tasks.checks.ranges import with_ranges
 from tasks.checks.stability import Temperatures, Timesteps, time_of_steps
 from tasks.checks.subject import Subject
 from tasks.checks.targets import Target, targets, why_not
+from tasks.simulation.lammps_state import LAMMPS
 from tasks.simulation.settings import SimulationSettings
 
 DRIFT = 1e-5
@@ -321,4 +322,5 @@ CHECK = Check(
     gate=True,
     seconds=seconds,
     order=30,
+    needs=(LAMMPS,),
 )

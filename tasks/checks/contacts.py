@@ -16,9 +16,9 @@ from itertools import combinations
 import numpy as np
 from ase.data import atomic_numbers, covalent_radii, vdw_radii
 
-from potentials.arrays import Floats, Ints
+from potentials.arrays import Bools, Floats, Ints
 from potentials.compiled import njit
-from potentials.graph import distances
+from potentials.graph import distances, members
 from potentials.nmers.nmer import NMer
 from potentials.pip.potential import Potential
 from potentials.pip.ranges import SortedDistances
@@ -32,6 +32,9 @@ BONDED, NOT_BONDED = 0.8, 0.9
 
 OF_RADII = 0.55
 """Highest floor of atoms that are not bonded, over the sum of their van der Waals radii."""
+
+OF_WATERS = 0.8
+"""Factor on the floors of pairs of two waters: in the liquid hydrogen bonds of 1.5 A occur."""
 
 UNKNOWN_RADIUS = 1.7
 """Van der Waals radius of elements for which Bondi and Alvarez have none, Angstrom."""
@@ -136,6 +139,7 @@ class Contacts:
             if kind not in known:
                 known[kind] = floors.floor(kind)
             table[i, j] = table[j, i] = known[kind]
+        table[_of_two_waters(symbols, bonds)] *= OF_WATERS
         pairs = np.array(bonds, dtype=np.int64).reshape(-1, 2)
         radii = np.array([covalent_radii[atomic_numbers[element]] for element in symbols])
         return cls(tuple(symbols), table, pairs, LONGEST_BOND * radii[pairs].sum(axis=1))
@@ -171,6 +175,15 @@ class Contacts:
         length = np.where(np.isfinite(length), length, np.inf)
         worst = length.argmax(axis=1)
         return length[np.arange(len(positions)), worst], self.bonds[worst]
+
+
+def _of_two_waters(symbols: Sequence[str], bonds: Sequence[tuple[int, int]]) -> Bools:
+    """Return which pairs of atoms are of two waters, (atoms, atoms)."""
+    owner = np.full(len(symbols), -1)
+    for number, atoms in enumerate(members(len(symbols), bonds)):
+        if sorted(symbols[a] for a in atoms) == ["H", "H", "O"]:
+            owner[list(atoms)] = number
+    return np.asarray((owner[:, None] >= 0) & (owner >= 0) & (owner[:, None] != owner))
 
 
 def _cells(vectors: Floats | None) -> tuple[Floats, Floats]:

@@ -26,6 +26,7 @@ from tasks.checks.held import NS, PS, Held, held, time_note
 from tasks.checks.interface import Check, Findings, Options, Result, Told
 from tasks.checks.internal import torsions
 from tasks.checks.subject import Subject
+from tasks.simulation.lammps_state import LAMMPS
 from tasks.simulation.metadynamics import Metadynamics
 from tasks.simulation.settings import SimulationSettings
 
@@ -280,5 +281,6 @@ CHECK = Check(
     options=FreeEnergyOptions,
     seconds=_seconds,
     order=70,
+    needs=(LAMMPS,),
     papers=("metadynamics", "well-tempered", "walkers"),
 )

@@ -28,6 +28,7 @@ from tasks.checks.stability import CHECK as STABILITY
 from tasks.checks.stability import StabilityOptions
 from tasks.checks.subject import Subject
 from tasks.checks.targets import Target, targets, why_not
+from tasks.simulation.lammps_state import LAMMPS
 
 LIMIT = 1.0
 """Largest RMS error, kcal/mol."""
@@ -205,10 +206,8 @@ def measure(subject: Subject, options: OwnFramesOptions, told: Told = nobody) ->
 def frames_of(target: Target, data: Mapping[str, Column]) -> Frames:
     """Return the frames of a target that the gate of stability kept."""
     rows = np.asarray(data["kept.molecule"].values) == target.name
-    table = {
-        name: np.asarray(data[f"kept.{name}"].values)[rows]
-        for name in ("temperature", "replica", "frame", "x", "y", "z")
-    }
+    names = ("temperature", "replica", "frame", "x", "y", "z")
+    table = {name: np.asarray(data[f"kept.{name}"].values)[rows] for name in names}
     natoms = len(target.system.symbols)
     positions = np.stack([table[axis] for axis in "xyz"], axis=1).reshape(-1, natoms, 3)
     first = slice(None, None, natoms)
@@ -347,4 +346,5 @@ CHECK = Check(
     gate=True,
     seconds=seconds,
     order=20,
+    needs=(LAMMPS,),
 )

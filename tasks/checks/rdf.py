@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from potentials.arrays import Bools, Floats, Ints
+from potentials.arrays import Floats, Ints
 from potentials.errors import InputError
 from potentials.systems.system import System
 from recipes.chemistry.molecules import Molecule
@@ -23,6 +23,7 @@ from tasks.checks.held import PS, held, time_note
 from tasks.checks.interface import Check, Findings, Options, Result, Told
 from tasks.checks.subject import Subject
 from tasks.plot import Plot
+from tasks.simulation.lammps_state import LAMMPS
 from tasks.simulation.settings import SimulationSettings
 
 FRAME = 20.0
@@ -41,9 +42,6 @@ SHELL = 3.4
 
 LEAST = 0.5
 """Share of the length that must have held for figures to be given."""
-
-OF_WATERS = 0.8
-"""Factor on the shortest distances of two waters: in the liquid hydrogen bonds of 1.5 A occur."""
 
 STEP = 1.1e-4
 """Expected time of a step for each water, s."""
@@ -128,7 +126,6 @@ def _measure(subject: Subject, options: RdfOptions, told: Told) -> Findings:
         raise InputError(f"{subject.name} has no system in a cell")
     pairs, model = pairs_of(system), subject.sum_of(system)
     contacts = Contacts.of(system.symbols, system.bonds, Floors.of(subject.potentials().values()))
-    contacts = replace(contacts, floors=contacts.floors * np.where(_among_waters(system), OF_WATERS, 1.0))
     every = max(1, round(FRAME / options.timestep))
     wanted = options.length + options.equilibration
     steps = max(2, round(wanted * PS / options.timestep / every)) * every
@@ -175,15 +172,6 @@ def _measure(subject: Subject, options: RdfOptions, told: Told) -> Findings:
     if not enough and len(counted) > 1:
         notes.append("it broke before half of the length that was to count: functions are drawn without figures")
     return Findings(tuple(_results(pairs, counted if enough else None, functions)), data, facts, tuple(notes))
-
-
-def _among_waters(system: System) -> Bools:
-    """Return which pairs of atoms are of two waters, (atoms, atoms)."""
-    owner = np.full(system.natoms, -1)
-    for number, atoms in enumerate(system.molecules):
-        if _is_water(system, atoms):
-            owner[list(atoms)] = number
-    return np.asarray((owner[:, None] >= 0) & (owner >= 0) & (owner[:, None] != owner))
 
 
 def _is_water(system: System, atoms: Sequence[int]) -> bool:
@@ -288,5 +276,5 @@ CHECK = Check(
     options=RdfOptions,
     seconds=_seconds,
     order=90,
-    needs=(MDTRAJ,),
+    needs=(LAMMPS, MDTRAJ),
 )

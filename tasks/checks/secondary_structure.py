@@ -26,6 +26,7 @@ from tasks.checks.interface import Check, Findings, Options, Result, Told
 from tasks.checks.structure import CODES, REGIONS, dssp, regions
 from tasks.checks.structure_plot import draw
 from tasks.checks.subject import Subject
+from tasks.simulation.lammps_state import LAMMPS
 from tasks.simulation.settings import SimulationSettings
 
 KINDS = (*CODES, *REGIONS)
@@ -224,5 +225,5 @@ CHECK = Check(
     options=StructureOptions,
     seconds=_seconds,
     order=80,
-    needs=(MDTRAJ,),
+    needs=(LAMMPS, MDTRAJ),
 )

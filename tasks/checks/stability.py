@@ -27,6 +27,7 @@ from tasks.checks.stability_figures import Held
 from tasks.checks.stability_plots import draw
 from tasks.checks.subject import Subject
 from tasks.checks.targets import Target, targets, why_not
+from tasks.simulation.lammps_state import LAMMPS
 from tasks.simulation.settings import SimulationSettings
 
 STEP, ATOM_STEP, CELL_STEP = 8e-5, 2e-6, 3e-5
@@ -205,4 +206,5 @@ CHECK = Check(
     gate=True,
     seconds=seconds,
     order=10,
+    needs=(LAMMPS,),
 )

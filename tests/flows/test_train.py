@@ -34,7 +34,9 @@ def test_a_run_makes_every_version(tiny_run: Run) -> None:
     versions = Store(store).versions()
     assert [v.kind for v in versions] == ["pool", "selection", "dataset", "potential", "validation"]
     report = store / "reports" / "tiny-water@1"
-    assert sorted(p.name for p in report.iterdir()) == ["parity.csv", "parity.png", "recipe.toml", "report.html"]
+    pictures = ("error-by-energy", "learning-curve", "parity")
+    plots = {f"{name}.{kind}" for name in pictures for kind in ("csv", "png")}
+    assert {p.name for p in report.iterdir()} == {"recipe.toml", "report.html", *plots}
     assert load_recipe(str(report / "recipe.toml")).selection.train == 18
     for stage in ("sampling", "selection", "labelling", "fitting", "validation"):
         assert stage in done.stderr

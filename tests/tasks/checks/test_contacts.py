@@ -10,7 +10,7 @@ import pytest
 
 from potentials.pip.ranges import training_ranges
 from potentials.systems.system import LONGEST_BOND
-from tasks.checks.contacts import BONDED, NOT_BONDED, OF_RADII, Contacts, Floors, kind_of
+from tasks.checks.contacts import BONDED, NOT_BONDED, OF_RADII, OF_WATERS, Contacts, Floors, kind_of
 from tests.nmer.polyalanine import potential
 
 WATER = np.array([[0.0, 0.0, 0.0], [0.96, 0.0, 0.0], [-0.24, 0.93, 0.0]])
@@ -48,7 +48,7 @@ def test_the_closest_pair_is_found_also_across_the_faces_of_a_cell(cell: np.ndar
     frames = np.array([np.concatenate([WATER, WATER + np.array([5.0, 0.0, 0.0])]), np.concatenate([WATER, other])])
     ratio, pair = contacts.closest(frames, None if cell is None else cell[None])
     assert ratio[0] > 1.0 and tuple(pair[1]) == (1, 3)
-    assert ratio[1] == pytest.approx(1.3 / min(0.9 * 1.6, OF_RADII * 2.72))
+    assert ratio[1] == pytest.approx(1.3 / (OF_WATERS * min(0.9 * 1.6, OF_RADII * 2.72)))
     broken, atoms = contacts.stretched(frames, None if cell is None else cell[None])
     assert (broken < 1.0).all() and tuple(atoms[0]) in BONDS
 
