@@ -211,4 +211,4 @@ def _inputs(version: Version, recipe: Recipe, facts: dict[str, Any], given: dict
         below = facts.get("physics")
         yield [given["dataset"], *([below["digest"]] if below else [])]
     else:
-        yield [given["potential"]]
+        yield [given["potential"], *facts.get("whole", {}).get("keys", ())]

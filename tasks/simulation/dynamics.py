@@ -118,7 +118,7 @@ def checked_start(
     return begin
 
 
-class _CancelledError(Exception):
+class _Cancelled(Exception):  # noqa: N818 - no error of a user, and none that LAMMPS may end with
     """The main thread has ended, so that the others shall too."""
 
 
@@ -244,7 +244,7 @@ class _Run:
 
             def told(steps: int) -> None:
                 if self._cancelled:
-                    raise _CancelledError
+                    raise _Cancelled
                 self._steps[n] = before + steps
                 self._tell()
 

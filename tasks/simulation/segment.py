@@ -113,7 +113,7 @@ def run_segment(
     return frames.segment(model, end, stopped)
 
 
-class _LammpsError(Exception):
+class _LammpsError(StageError):
     """LAMMPS has raised an error of its own."""
 
 

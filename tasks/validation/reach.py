@@ -23,7 +23,7 @@ from potentials.evaluation import Evaluation
 from potentials.graph import distances as hops_between
 from potentials.nmers.nmer import NMer
 from potentials.systems.system import LONGEST_BOND, NEAREST
-from potentials.units import KB
+from potentials.units import KB, KCAL
 from tasks.validation.places import Limits, Place, Worst
 
 TEMPERATURE = 700.0
@@ -37,9 +37,6 @@ TIMESTEP, FRICTION = 1.0, 0.02
 
 LIGHTEST = 4.0
 """Lighter atoms move with this mass, amu; it changes nothing in what is visited, and allows `TIMESTEP`."""
-
-ACCELERATION = 4.184e-4
-"""1 kcal/mol/Angstrom/amu in Angstrom/fs^2."""
 
 SPRING = 200.0
 """Force constant of the spring that draws two atoms, kcal/mol/Angstrom^2."""
@@ -163,7 +160,7 @@ def _dynamics(
     nmer, worst = surface.nmer, Worst("dynamics", limits, lowest)
     x = data[_starts(limits, data, effort.walkers, rng)].copy()
     masses = np.maximum(nmer.masses, LIGHTEST)[:, None]
-    kick, heat = 0.5 * TIMESTEP * ACCELERATION / masses, KB * TEMPERATURE * ACCELERATION / masses
+    kick, heat = 0.5 * TIMESTEP * KCAL / masses, KB * TEMPERATURE * KCAL / masses
     keep = float(np.exp(-FRICTION * TIMESTEP))
     noise = np.sqrt((1.0 - keep**2) * heat)
     velocity = rng.normal(size=x.shape) * np.sqrt(heat)

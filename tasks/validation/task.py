@@ -50,7 +50,8 @@ def validation_task(plan: Plan, store_path: Path, source: str, learning: Learnin
     """
     recipe, store = plan.recipe, Store(store_path)
     version = store.get("potential", source)
-    key = validation_key(recipe, source, find_bodies(store, version).keys)
+    bodies = find_bodies(store, version).keys
+    key = validation_key(recipe, source, bodies)
     if store.find("validation", key, recipe.name):
         if not (store.report(version) / PAGE).exists():  # the process ended before it was written
             write_report(store, version, learning(store, version))
@@ -99,7 +100,12 @@ def validation_task(plan: Plan, store_path: Path, source: str, learning: Learnin
             "test": test.as_dict(),
             "gates": [g.as_dict() for g in gates],
             "not_measured": not_measured(candidate),
-            "whole": {"bodies": dict(around.refs), "lowest": around.lowest, "note": around.note},
+            "whole": {
+                "keys": list(bodies),
+                "bodies": dict(around.refs),
+                "lowest": around.lowest,
+                "note": around.note,
+            },
             **({"physics": model.physics_digest} if model.physics else {}),
             **trust.facts(),
         },

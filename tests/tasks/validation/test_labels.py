@@ -41,4 +41,4 @@ def test_what_is_known_away_from_the_data_is_said() -> None:
     (fine,) = trust_sentences({"holes": [near | {"below": -3.0}]})
     assert "3 kcal/mol above" in fine and "hole:" not in fine
     found = trust_sentences({"holes": [near | {"what": "O..H at 0.3 A"}], "whole": {"note": "xtb stands in"}})
-    assert "the whole capped n-mer reaches (walk, O..H at 0.3 A)" in found[0] and found[1] == "Xtb stands in."
+    assert "the whole n-mer at 700 K reaches (walk, O..H at 0.3 A)" in found[0] and found[1] == "Xtb stands in."
