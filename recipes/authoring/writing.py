@@ -250,7 +250,9 @@ def _size_lines(nmer: NMer, settings: Settings, size: Size, *, short: bool = Fal
     cut = f", conformations = {{ frames = {size.cut} }}" if size.cut else ""
     soon = ", equilibration = 1.0" if short else ""
     errors = dict(zip(("train", "test"), size.gates, strict=True))
-    limits = ", ".join(f"{gate.name} = {errors[gate.error_of]}" for gate in gates() if gate.error_of)
+    stated = {gate.name: errors[gate.error_of] for gate in gates() if gate.error_of}
+    stated |= {gate.name: gate.smoke for gate in gates() if short and gate.smoke is not None}
+    limits = ", ".join(f"{name} = {limit}" for name, limit in stated.items())
     return "\n".join(
         [
             f"sampling = {{ frames = {size.frames}{soon}{cut} }}",

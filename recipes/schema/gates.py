@@ -37,6 +37,8 @@ class Gate:
     error_of
         ``train`` or ``test`` where it limits the RMSD of that set: a recipe that is written for a new molecule
         states this limit, which depends on how well such a potential can be fitted.
+    smoke
+        The limit in smoke presets, whose labels are too few for the other; None: the same.
     order
         Place in reports; those of the same place are in the order of their names.
     applies
@@ -55,6 +57,7 @@ class Gate:
     at_least: bool = False
     highest: float | None = None
     error_of: str = ""
+    smoke: float | None = None
     order: int = 100
     applies: Callable[[Any], str] = lambda candidate: ""
     advise: Callable[[Any], str] = lambda candidate: ""

@@ -65,6 +65,7 @@ GATE = Gate(
     measure=factor,
     limit=2.0,
     absent=1e9,
+    smoke=10.0,
     applies=applies,
     advise=advice,
     order=11,
