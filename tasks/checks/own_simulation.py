@@ -136,7 +136,11 @@ def part_of(told: Told, number: int, parts: int) -> Told:
 
 
 def simulated(
-    target: Target, settings: SimulationSettings, start: Floats | None = None, told: Told = nobody
+    target: Target,
+    settings: SimulationSettings,
+    start: Floats | None = None,
+    told: Told = nobody,
+    contacts: Contacts | None = None,
 ) -> list[Trajectory]:
     """Return the trajectories of a target; a replica at whose geometry the sum has no energy has those before.
 
@@ -150,13 +154,15 @@ def simulated(
         (replicas, atoms, 3), Angstrom; None: each replica has its own start, whose energy is minimized before.
     told
         Called with the number of steps done, and of all.
+    contacts
+        A start that falls into a hole when its energy is minimized, so that atoms are too near, is taken as it is.
 
     Raises
     ------
     StageError
         If the sum has no energy at a start.
     """
-    begin = _starts(target, settings) if start is None else start
+    begin = _starts(target, settings, contacts) if start is None else start
     try:
         found: list[Trajectory] = simulate(target.model, begin, settings, told=told)
     except SimulationStoppedError as stopped:
@@ -166,14 +172,18 @@ def simulated(
     return found
 
 
-def _starts(target: Target, settings: SimulationSettings) -> Floats:
+def _starts(target: Target, settings: SimulationSettings, contacts: Contacts | None) -> Floats:
     """Return the geometries from which replicas start, (replicas, atoms, 3), Angstrom."""
     starts = []
+    vectors = target.system.vectors
     for x in target.starts(settings.replicas, settings.seed):
         try:
-            starts.append(minimized(target.model, x, target.system.vectors))
+            relaxed = minimized(target.model, x, vectors)
         except StageError:  # a hole: the simulation from the start itself will show it
-            starts.append(x)
+            relaxed = x
+        cells = None if vectors is None else vectors[None]
+        fallen = contacts is not None and contacts.closest(relaxed[None], cells)[0][0] < 1.0
+        starts.append(x if fallen else relaxed)
     return np.array(starts)
 
 

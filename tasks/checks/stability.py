@@ -150,7 +150,8 @@ def held(
     """
     frames = settings.steps // settings.every + 1
     replicas = [
-        watch(target, one, contacts, len(one) == frames, ranged) for one in simulated(target, settings, told=told)
+        watch(target, one, contacts, len(one) == frames, ranged)
+        for one in simulated(target, settings, told=told, contacts=contacts)
     ]
     minima, zero = _minima(target, replicas, contacts)
     return Held(target, settings.temperature, replicas, zero, minima, settings.steps * settings.timestep / 1000.0)

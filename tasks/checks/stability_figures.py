@@ -68,7 +68,10 @@ class Held:
                 advice=self._advice([one.outside for one in self.replicas]) if share and share > OUTSIDE else "",
             )
         )
-        depth = self.depth()
+        depth, advice = self.depth(), ""
+        if depth > BELOW:
+            advice = self._advice([one.broken for one in self.replicas])
+            advice = advice or self._advice([one.outside for one in self.replicas])
         found.append(
             Result(
                 f"below-{self.ending}",
@@ -76,7 +79,7 @@ class Held:
                 "minimum that is whole (kcal/mol)",
                 depth,
                 BELOW,
-                advice=self._advice([one.broken for one in self.replicas]) if depth > BELOW else "",
+                advice=advice,
             )
         )
         return found

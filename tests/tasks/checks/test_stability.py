@@ -61,7 +61,7 @@ def test_a_contact_that_is_inside_of_the_training_range_names_the_n_mer(tmp_path
     contacts = Contacts.of(target.system.symbols, target.system.bonds, Floors({}))
     found = {one.name: one for one in held(target, OPTIONS.settings(300.0), contacts, True).results()}
     for name in ("held-acealanme-300k", "contact-acealanme-300k"):
-        assert found[name].advice.startswith("label conh-ch-conh from own frames in which O2 and H18 are near 0.")
+        assert found[name].advice.startswith("label conh-ch-conh from own frames in which O2 and H18 are near ")
     assert found["outside-acealanme-300k"].value == 0.0
 
 
