@@ -167,12 +167,13 @@ def _wrapped(table: Mapping[str, Column], key: str) -> Floats:
     return np.pad(values.reshape(side, side), ((0, 1), (0, 1)), mode="wrap").T
 
 
-def _panels(count: int) -> tuple[Any, list[Any]]:
+def _panels(count: int, above: float) -> tuple[Any, list[Any]]:
+    """Return a figure and its panels, with some inches above each row and above all for titles."""
     from matplotlib.figure import Figure
 
     columns = count if count < 4 else 2
     rows = -(-count // columns)
-    figure = Figure(figsize=(1.4 + 2.4 * columns, 0.8 + 2.8 * rows), layout="constrained")
+    figure = Figure(figsize=(1.4 + 2.4 * columns, 0.5 + above + (2.0 + above) * rows), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for one in axes[-1]:
         one.set_xlabel("phi (degrees)")
@@ -185,7 +186,7 @@ def _panels(count: int) -> tuple[Any, list[Any]]:
 
 def _surfaces(findings: Findings) -> Plot:
     table, names = findings.tables()["surface"], findings.facts["models"]
-    figure, panels = _panels(1 + len(names))
+    figure, panels = _panels(1 + len(names), 0.25)
     ticks = np.append(np.unique(np.asarray(table["phi"].values, dtype=np.float64)), 180.0)
     levels = np.linspace(0.0, HIGHEST, 21)
     for axes, (key, name) in zip(panels, {REFERENCE: findings.facts["reference"], **names}.items(), strict=True):
@@ -202,7 +203,7 @@ def _surfaces(findings: Findings) -> Plot:
 
 def _differences(findings: Findings) -> Plot:
     table, names = findings.tables()["surface"], findings.facts["models"]
-    figure, panels = _panels(len(names))
+    figure, panels = _panels(len(names), 0.45)
     ticks = np.append(np.unique(np.asarray(table["phi"].values, dtype=np.float64)), 180.0)
     energy = _wrapped(table, REFERENCE)
     plain = np.asarray(table[REFERENCE].values, dtype=np.float64)
