@@ -19,6 +19,9 @@ SHORTER, LONGER = 0.75, 1.25
 OVERLAP = 0.05
 """And how far within it."""
 
+SAME = 0.005
+"""Distances that differ by less are the same, Angstrom."""
+
 ENDS = {"contact": "contact of atoms", "broken bond": "a broken bond", "": "a hole"}
 """What a place is called."""
 
@@ -44,7 +47,7 @@ def advice(candidate: Candidate) -> str:
     here, low, high = float(np.linalg.norm(began[i] - began[j])), float(distances.min()), float(distances.max())
     pair = f"{nmer.symbols[i]}{i}..{nmer.symbols[j]}{j}"
     what = f"a simulation of {nmer.name} comes to {ENDS[place.what]}"
-    if low <= here <= high:
+    if low - SAME <= here <= high + SAME:
         return (
             f"{what}, within the range of its data: add labels of {name}, raise fitting.gamma, or lower "
             "fitting.degree"
