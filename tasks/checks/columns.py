@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import AfterValidator, Field
@@ -12,7 +12,6 @@ from potentials.arrays import Floats
 from potentials.errors import InputError, MissingProgramError
 from potentials.systems.system import System
 from recipes.chemistry.molecules import Molecule
-from tasks.checks.amber_in_water import AmberInWater
 from tasks.checks.subject import Subject
 from tasks.simulation.amber import PROTEIN, amber_potential
 
@@ -78,16 +77,10 @@ def models_beside(
     notes = []
     for name in force_fields:
         try:
-            models[name] = AmberInWater(whole, name) if _has_water(whole) else amber_potential(whole, name)
+            models[name] = amber_potential(whole, name)
         except (InputError, MissingProgramError) as error:
             notes.append(f"{name} is left out: {error}")
     return models, notes
-
-
-def _has_water(whole: Molecule | System) -> TypeGuard[System]:
-    return isinstance(whole, System) and any(
-        sorted(whole.symbols[a] for a in atoms) == ["H", "H", "O"] for atoms in whole.molecules
-    )
 
 
 def energies(model: Any, positions: Floats) -> Floats:

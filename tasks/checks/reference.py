@@ -7,12 +7,11 @@ geometry, and is not computed twice. GFN2-xTB takes milliseconds and is computed
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_uppercase
-from typing import Any
 from typing import Protocol as Interface
 
 import numpy as np
@@ -25,16 +24,10 @@ from potentials.nmers.nmer import NMer
 from recipes.protocols import find_protocol, protocols
 from recipes.schema.labelling import Labelling
 from storage.configuration import configuration_ids
-from storage.durable import disk_errors
-from storage.ledger import Ledger
-from storage.spool import SpoolWriter
 from storage.store import Store
 from tasks.checks.interface import Told, nobody
-from tasks.labelling.calibrate import expected_cost_in, system_of
-from tasks.labelling.collect import collect_labels
-from tasks.labelling.engines.registry import get_engine
-from tasks.labelling.execution.runner import Limits, run_labels
-from tasks.labelling.execution.worker import LabelTask, LabelWork, make_entry
+from tasks.labelling.calibrate import expected_cost_in
+from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import check_labelling, protocol_of
 from tasks.xtb import Xtb, check_tblite
 
@@ -152,12 +145,10 @@ class Reference:
         """Return how many single points of geometries the store does not have; failed ones count as present."""
         if self.has_gradients or self.store is None:
             return len(positions)
-        from tasks.labelling.execution.dispatch import work_left  # dask, which takes long to import
+        from tasks.labelling.here import missing_labels  # dask, which takes long to import
 
         protocol = protocol_of(whole(molecule, positions[0]), self.labelling)
-        ids = list(dict.fromkeys(configuration_ids(protocol.nmer, positions)))
-        with Ledger.read(self.store.labels) as ledger:
-            return len(work_left(ledger, protocol, ids, LIMITS)[0])
+        return missing_labels(protocol, positions, LIMITS, self.store.labels)
 
     def seconds(self, molecule: Atoms, count: int) -> float:
         """Return the expected time of single points on one core, s.
@@ -190,54 +181,21 @@ class Reference:
 
     def _labels(self, molecule: Atoms, positions: Floats, folder: Path, told: Told) -> Floats:
         """Return the energies from the ledger of a folder, after those that it lacks have been computed."""
-        from tasks.labelling.execution.dispatch import work_left  # dask, which takes long to import
+        from tasks.labelling.here import label_here, missing_labels  # dask, which takes long to import
 
         nmer = whole(molecule, positions[0])
-        check_labelling(nmer, self.labelling)
-        protocol = protocol_of(nmer, self.labelling)
-        geometries = dict(zip(configuration_ids(nmer, positions), positions, strict=True))
-        with Ledger.open(folder) as ledger:
-            ledger.record_protocol(protocol.id, protocol.settings)
-            work, _ = work_left(ledger, protocol, list(geometries), LIMITS)
-            task = LabelTask(
-                labels=tuple(
-                    LabelWork(name, tuple(protocol.jobs(geometries[name], parts, LIMITS.memory)))
-                    for name, parts in work.items()
-                ),
-                protocol=protocol.id,
-                engine=self.labelling.engine,
-                system=system_of(nmer),
-                limits=LIMITS,
-                spool=ledger.spool,
-                scratch=folder.parent / "scratch" / "labels",
-            )
-            done = len(geometries) - len(work)
-            with SpoolWriter(ledger.spool) as spool:
-                for entries in _run(task):
-                    told(done, len(geometries))
-                    spool.extend(entries)
-                    done += len(entries)
-            ledger.ingest()
-            told(len(geometries), len(geometries))
-            return np.asarray(collect_labels(protocol, positions, ledger).energy)
+        protocol, count = protocol_of(nmer, self.labelling), len(set(configuration_ids(nmer, positions)))
+        done = count - missing_labels(protocol, positions, LIMITS, folder)
 
+        def more(fresh: int) -> None:
+            nonlocal done
+            done += fresh
+            told(done, count)
 
-def _run(task: LabelTask) -> Iterator[list[dict[str, Any]]]:
-    """Run the labels of a task, a few in each process, and yield entries of the ledger as they come.
-
-    Raises
-    ------
-    InputError
-        If temporary files cannot be written.
-    OSError
-        If their disk is full.
-    """
-    size = get_engine(task.engine).labels_per_process
-    with disk_errors(f"'{task.scratch}': energies of the reference cannot be computed"):
-        for start in range(0, len(task.labels), size):
-            batch = task.labels[start : start + size]
-            for group in run_labels(task.engine, [label.jobs for label in batch], task.limits, task.scratch):
-                yield [make_entry(task, batch[place].configuration, values) for place, values in group]
+        more(0)
+        return np.asarray(
+            label_here(protocol, positions, LIMITS, folder, folder.parent / "scratch" / "labels", more).energy
+        )
 
 
 def reference(name: str = CHEAP, store: Store | None = None) -> Reference:

@@ -150,3 +150,16 @@ def test_a_folder_of_another_simulation_is_refused(tmp_path: Path) -> None:
     (tmp_path / "nve").rename(tmp_path / "nose-hoover")
     with pytest.raises(InputError, match="has another simulation; allowed: a new folder"):
         run("nose-hoover", tmp_path)
+
+
+@pytest.mark.slow
+def test_thousands_of_segments_side_by_side_end_well() -> None:
+    """LAMMPS aborts its process, once in some thousand segments, where threads make states at the same time."""
+    code = (
+        "from tests.tasks.simulation.scenarios import *;"
+        "many = SimulationSettings(steps=4000, replicas=8, temperature=60.0, timestep=2.0, every=10, segment=10);"
+        "print(sum(len(one.steps) for one in simulate(WellsInC(ARGON), PLACES, many, threads=4)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == 8 * 401

@@ -1,16 +1,12 @@
-"""ff14SB and ff19SB with TIP3P: a far water changes nothing, gradients are slopes."""
+"""The models beside a sum: ff14SB and ff19SB with TIP3P, in which a far water changes nothing."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from potentials.errors import InputError
-from potentials.systems.cell import Cell
 from recipes.chemistry.molecules import read_molecule
-from tasks.checks.amber_in_water import AmberInWater
 from tasks.checks.approach import best_approach, sites, with_water
 from tasks.checks.columns import models_beside
 from tasks.simulation.amber import amber_potential
@@ -25,7 +21,7 @@ SYSTEM = with_water(DIPEPTIDE, PLACED[0])
 
 @pytest.mark.parametrize("name", ["ff14SB", "ff19SB"])
 def test_a_far_water_adds_a_constant(name: str) -> None:
-    model = AmberInWater(SYSTEM, name)
+    model = amber_potential(SYSTEM, name)
     energy, gradient = model.energy_and_gradient(PLACED)
     assert energy[0] - energy[2] < -3.0  # a hydrogen bond
     moved = PLACED[2].copy()
@@ -43,11 +39,8 @@ def test_a_far_water_adds_a_constant(name: str) -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    cell = Cell(((50.0, 0.0, 0.0), (0.0, 50.0, 0.0), (0.0, 0.0, 50.0)), (True, True, True))
-    with pytest.raises(InputError, match="has a cell; allowed for ff14SB here"):
-        AmberInWater(replace(SYSTEM, cell=cell), "ff14SB")
     with pytest.raises(InputError, match="'ff99' is unknown; allowed: ff14SB, ff19SB"):
-        AmberInWater(SYSTEM, "ff99")
+        amber_potential(SYSTEM, "ff99")
 
 
 def test_a_force_field_that_does_not_fit_is_left_out_with_a_note() -> None:
