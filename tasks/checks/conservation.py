@@ -20,7 +20,7 @@ from pydantic import Field
 from potentials.arrays import Floats
 from storage.version import Column
 from tasks.checks.conservation_plots import draw
-from tasks.checks.contacts import Contacts, Floors
+from tasks.checks.contacts import COLLAPSED, Contacts, Floors
 from tasks.checks.interface import Check, Findings, Options, Result, Told, nobody
 from tasks.checks.own_simulation import Watched, part_of, simulated, watch
 from tasks.checks.ranges import with_ranges
@@ -40,9 +40,6 @@ ADVICE = (
     "a gradient is not that of its energy, or an energy is not smooth: see the gates gradient and switching of "
     "the n-mers, and the gradients of contributions"
 )
-COLLAPSED = 0.8
-"""Distance over its floor below which atoms have fallen together, and the drift is that of another molecule."""
-
 BLOCKS = 20
 """Blocks of a trajectory from whose means the error of the drift follows."""
 

@@ -33,6 +33,9 @@ BONDED, NOT_BONDED = 0.8, 0.9
 OF_RADII = 0.55
 """Highest floor of atoms that are not bonded, over the sum of their van der Waals radii."""
 
+COLLAPSED = 0.8
+"""Distance over its floor below which atoms have fallen together: what follows is about another molecule."""
+
 OF_WATERS = 0.8
 """Factor on the floors of pairs of two waters: in the liquid hydrogen bonds of 1.5 A occur."""
 
@@ -158,6 +161,14 @@ class Contacts:
         rows, inverse = _cells(vectors)
         _closest(np.ascontiguousarray(positions, dtype=np.float64), self.floors, rows, inverse, ratio, pair)
         return ratio, pair
+
+    def pair(self, frame: Floats, atoms: Ints, vectors: Floats | None = None) -> str:
+        """Return the names of two atoms of a frame (atoms, 3), and their distance: ``O2 and H18 at 1.43 A``."""
+        i, j = (int(atom) for atom in atoms)
+        between = frame[i] - frame[j]
+        if vectors is not None:
+            between = between - np.rint(between @ np.linalg.inv(vectors)) @ vectors
+        return f"{self.symbols[i]}{i} and {self.symbols[j]}{j} at {np.linalg.norm(between):.2f} A"
 
     def stretched(self, positions: Floats, vectors: Floats | None = None) -> tuple[Floats, Ints]:
         """Return of each frame the largest bond length over that at which it is broken, and its two atoms.

@@ -161,7 +161,7 @@ def _measure(subject: Subject, options: FreeEnergyOptions, told: Told) -> Findin
 
         ended = _simulated(model, molecule, settings, contacts, bias, told_here, PROBES if name == SUM else (1.0,))
         lengths[name] = sum(ended.lengths) * PS / NS
-        notes += [f"{name}: {said}" for said in ended.broken]
+        notes += [f"{name}: {said}" for said in ended.notes]
         if said := time_note(ended, FreeEnergyOptions().length):
             notes.append(f"{name}: {lengths[name]:.3g} ns held; {said} on this machine")
         if min(ended.lengths) < LEAST * ended.wanted:
@@ -280,6 +280,7 @@ CHECK = Check(
     applies=_applies,
     options=FreeEnergyOptions,
     seconds=_seconds,
+    format=2,
     order=70,
     needs=(LAMMPS,),
     papers=("metadynamics", "well-tempered", "walkers"),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from storage.trajectory import Trajectory
-from tasks.checks.contacts import Contacts
+from tasks.checks.contacts import COLLAPSED, Contacts
 from tasks.checks.interface import Told, nobody
 from tasks.simulation.dynamics import SimulationStoppedError, simulate
 from tasks.simulation.metadynamics import Metadynamics
@@ -31,6 +31,8 @@ class Held:
         One for each replica, possibly without frames.
     broken
         Sentences: which replica broke, when and how. Empty if all held.
+    near
+        Sentences: in how many of the frames atoms are nearer than their floor, though nothing broke.
     wanted
         Length of each replica that was asked for, ps.
     wall, processor
@@ -42,6 +44,12 @@ class Held:
     wanted: float
     wall: float = float("nan")
     processor: float = float("nan")
+    near: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What a check says about the simulation."""
+        return [*(f"{said}; what follows is left out" for said in self.broken), *self.near]
 
     @property
     def lengths(self) -> list[float]:
@@ -62,8 +70,9 @@ def held(
 ) -> Held:
     """Simulate, and return the frames before the first broken one.
 
-    A frame is broken if two atoms are nearer than their floor or a bond is torn; see `tasks.checks.contacts`. With
-    metadynamics all walkers end where the first breaks, because they share their hills.
+    A frame is broken if two atoms have fallen together or a bond is torn; see `tasks.checks.contacts`. Atoms that
+    are nearer than their floor, which the gate of stability is about, are told. With metadynamics all walkers end
+    where the first breaks, because they share their hills.
 
     Parameters
     ----------
@@ -145,7 +154,7 @@ def upto_break(
             said.append(f"replica {one.replica} broke after {float(time) / PS:.2f} ps of {wanted:g} ps: {why}")
     first = min(ends, default=np.inf)
     cut = [upto(one, first if together else end) for one, end in zip(trajectories, ends, strict=True)]
-    return Held(tuple(cut), tuple(said), wanted)
+    return Held(tuple(cut), tuple(said), wanted, near=tuple(filter(None, (_near(one, contacts) for one in cut))))
 
 
 def time_note(ended: Held, wanted: float) -> str:
@@ -164,18 +173,28 @@ def _first_broken(one: Trajectory, contacts: Contacts) -> tuple[int, str]:
     """Return the first broken frame, or the number of frames, and what is broken in it."""
     ratio, near = contacts.closest(one.positions, one.vectors)
     stretch, torn = contacts.stretched(one.positions, one.vectors)
-    broken = (ratio < 1.0) | (stretch > 1.0)
+    broken = (ratio < COLLAPSED) | (stretch > 1.0)
     if not broken.any():
         return len(one), ""
     frame = int(np.argmax(broken))
-    close = ratio[frame] < 1.0
-    i, j = (near if close else torn)[frame]
-    between = one.positions[frame, i] - one.positions[frame, j]
-    if (vectors := one.vectors_of(frame)) is not None:
-        between = between - np.rint(between @ np.linalg.inv(vectors)) @ vectors
-    what = "came as near as" if close else "were torn apart to"
-    names = f"{one.symbols[i]}{i} and {one.symbols[j]}{j}"
-    return frame, f"{names} {what} {np.linalg.norm(between):.2f} A"
+    close = ratio[frame] < COLLAPSED
+    pair = contacts.pair(one.positions[frame], (near if close else torn)[frame], one.vectors_of(frame))
+    return frame, f"{pair} {'have fallen together' if close else 'are torn apart'}"
+
+
+def _near(one: Trajectory, contacts: Contacts) -> str:
+    """Return in how many frames atoms are nearer than their floor, and the nearest; empty if in none."""
+    if not len(one):
+        return ""
+    ratio, near = contacts.closest(one.positions, one.vectors)
+    if ratio.min() >= 1.0:
+        return ""
+    frame = int(ratio.argmin())
+    pair = contacts.pair(one.positions[frame], near[frame], one.vectors_of(frame))
+    share = 100.0 * float((ratio < 1.0).mean())
+    return (
+        f"replica {one.replica}: in {share:.2g} % of the frames atoms are nearer than their floor, {pair} at most"
+    )
 
 
 def upto(one: Trajectory, end: float) -> Trajectory:

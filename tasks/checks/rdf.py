@@ -143,7 +143,7 @@ def _measure(subject: Subject, options: RdfOptions, told: Told) -> Findings:
     (one,) = ended.trajectories
     waters = sum(_is_water(system, m) for m in system.molecules)
     counted = _after(one, options.equilibration * PS)
-    notes = [f"{said}; what follows is left out" for said in ended.broken]
+    notes = ended.notes
     span = 0.0 if not len(counted) else float(counted.times[-1] - counted.times[0]) / PS
     notes.append(
         f"{waters} waters ({subject.water}): {span:.2f} ps count, so that functions of single sites are rough"
@@ -275,6 +275,7 @@ CHECK = Check(
     applies=_applies,
     options=RdfOptions,
     seconds=_seconds,
+    format=2,
     order=90,
     needs=(LAMMPS, MDTRAJ),
 )

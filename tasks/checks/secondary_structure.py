@@ -134,7 +134,7 @@ def _simulated(
                 told(before + done, total)
 
             ended = held(potential, system, settings, contacts, told=told_here)
-            notes += [f"{model} from {start}: {said}; what follows is left out" for said in ended.broken]
+            notes += [f"{model} from {start}: {said}" for said in ended.notes]
             runs.append(Run(model, start, *_only(ended)))
             taken = time_note(ended, 1.0) or taken
         if taken:
@@ -166,7 +166,7 @@ def _stored(subject: Subject, ref: str, floors: Floors) -> tuple[list[Run], list
         Run(version.ref, f"replica {one.replica}", one, len(one) == len(whole))
         for one, whole in zip(ended.trajectories, found, strict=True)
     ]
-    return runs, [f"{version.ref}: {said}; what follows is left out" for said in ended.broken], version.nmer
+    return runs, [f"{version.ref}: {said}" for said in ended.notes], version.nmer
 
 
 def _results(run: Run, shares: dict[str, Floats]) -> list[Result]:
@@ -224,6 +224,7 @@ CHECK = Check(
     applies=_applies,
     options=StructureOptions,
     seconds=_seconds,
+    format=2,
     order=80,
     needs=(LAMMPS, MDTRAJ),
 )

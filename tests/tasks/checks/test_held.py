@@ -44,7 +44,7 @@ def walker(number: int, broken: int | None, frames: int = 10) -> Trajectory:
 def test_frames_from_the_first_broken_one_on_are_left_out() -> None:
     held = upto_break([walker(0, None), walker(1, 6)], CONTACTS, wanted=0.9)
     assert [len(one) for one in held.trajectories] == [10, 6] and held.lengths == [0.9, 0.5]
-    assert held.broken == ("replica 1 broke after 0.60 ps of 0.9 ps: O0 and H1 came as near as 0.10 A",)
+    assert held.broken == ("replica 1 broke after 0.60 ps of 0.9 ps: O0 and H1 at 0.10 A have fallen together",)
     cut = held.trajectories[1]
     assert cut.hills is not None and len(cut.hills) == 1 and len(cut.velocities) == 1
     assert cut.bias is not None and cut.bias[-1] == cut.contributions["part"][-1] == cut.energy[-1] == 5.0
@@ -63,7 +63,22 @@ def test_a_potential_without_an_energy_and_a_torn_bond_are_breaks() -> None:
     x = torn.positions.copy()
     x[4:, 2] += 3.0
     held = upto_break([replace(torn, positions=x)], CONTACTS)
-    assert "O0 and H2 were torn apart to" in held.broken[0] and len(held.trajectories[0]) == 4
+    assert (
+        "O0 and H2 at " in held.broken[0] and "are torn apart" in held.broken[0] and len(held.trajectories[0]) == 4
+    )
+
+
+def test_atoms_nearer_than_their_floor_are_told_though_nothing_broke() -> None:
+    one, floor = walker(0, None), CONTACTS.floors[1, 2]
+    x = one.positions.copy()
+    x[7, 2] = x[7, 1] + 0.9 * floor * np.array([0.0, 0.6, 0.8])
+    held = upto_break([replace(one, positions=x)], CONTACTS)
+    assert held.broken == () and len(held.trajectories[0]) == 10
+    assert held.near[0].startswith(
+        "replica 0: in 10 % of the frames atoms are nearer than their floor, H1 and H2 at"
+    )
+    x[7, 2] = x[7, 1] + 0.7 * floor * np.array([0.0, 0.6, 0.8])
+    assert "have fallen together" in upto_break([replace(one, positions=x)], CONTACTS).broken[0]
 
 
 def test_a_trajectory_that_held_stays_as_it_is() -> None:
