@@ -18,7 +18,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from potentials.arrays import Floats
-from potentials.errors import InputError
+from potentials.errors import InputError, StageError
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from recipes.protocols import find_protocol, protocols
@@ -88,7 +88,7 @@ class Reference:
     def surface(self, molecule: Atoms) -> Surface:
         """Return the molecule's energy with its gradient, as a function of its geometry.
 
-        Each energy starts from the density of the one before; it raises RuntimeError where the density does not
+        Each energy starts from the density of the one before; it raises StageError where the density does not
         become self-consistent.
 
         Raises
@@ -102,8 +102,11 @@ class Reference:
         xtb = Xtb(whole(molecule, apart))
 
         def found(x: Floats) -> tuple[float, Floats]:
-            with threadpool_limits(limits=1):  # more threads than one make a small molecule slower
-                energy, forces = xtb(x)
+            try:
+                with threadpool_limits(limits=1):  # more threads than one make a small molecule slower
+                    energy, forces = xtb(x)
+            except RuntimeError as error:
+                raise StageError(f"{self.name} of a geometry did not converge: {error}") from None
             return energy, -forces
 
         return found
@@ -174,7 +177,7 @@ class Reference:
         for n, x in enumerate(positions):
             try:
                 found[n] = surface(x)[0]
-            except RuntimeError:  # the density does not become self-consistent: said by nan
+            except StageError:  # the density does not become self-consistent: said by nan
                 surface = self.surface(molecule)
             told(n + 1, len(positions))
         return found

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from potentials.errors import InputError
+from potentials.errors import InputError, StageError
 from potentials.units import HARTREE
 from recipes.chemistry.molecules import read_molecule
 from storage.ledger import Ledger
@@ -79,3 +79,16 @@ def test_what_a_reference_cannot_do_is_said() -> None:
     with pytest.raises(ValueError, match="allowed: gfn2-xtb"):
         reference_name("nothing")
     assert reference().energies(WATER, np.empty((0, 3, 3))).shape == (0,)
+
+
+def test_a_density_that_is_not_found_is_an_error_of_the_stage_and_a_gap_among_energies() -> None:
+    pytest.importorskip("tblite")
+    chain, noise = read_molecule("AceAlaNme").embedded(), np.random.default_rng(0)
+    place = np.array(chain.positions)
+    tried = place + noise.normal(size=(20, *place.shape))
+    lost = [bool(np.isnan(reference().energies(chain, x[None])[0])) for x in tried]
+    torn = tried[lost.index(True)]
+    with pytest.raises(StageError, match="GFN2-xTB of a geometry did not converge"):
+        reference().surface(chain)(torn)
+    found = reference().energies(chain, np.array([torn, place]))
+    assert np.isnan(found[0]) and np.isfinite(found[1])
