@@ -98,6 +98,8 @@ class EngineDeclaration:
         Which of ``t1``, ``d1``, and ``t2`` its coupled-cluster methods report.
     ghosts
         Whether it takes ghost atoms, as counterpoise needs.
+    gradients
+        Names of the methods of which it computes gradients, those on ghost atoms included.
     physics_level
         Level of the parameters of V_phys that its labels need; empty: that of densities.
     """
@@ -110,6 +112,7 @@ class EngineDeclaration:
     papers: ClassVar[tuple[str, ...]] = ()
     diagnostics: ClassVar[tuple[str, ...]] = ()
     ghosts: ClassVar[bool] = False
+    gradients: ClassVar[tuple[str, ...]] = ()
     physics_level: ClassVar[str] = ""
 
     @staticmethod
@@ -141,6 +144,11 @@ def readers(field: str) -> dict[str, tuple[str, ...]]:
     return {engine.name: engine.options[field] for engine in ENGINES if field in engine.options}
 
 
+def with_gradients() -> dict[str, tuple[str, ...]]:
+    """Return the engines that compute gradients, each with the methods of which it does."""
+    return {engine.name: engine.gradients for engine in ENGINES if engine.gradients}
+
+
 def engine_table() -> list[dict[str, str]]:
     """Return what each engine declares, one dictionary of columns per row."""
     return [
@@ -150,6 +158,7 @@ def engine_table() -> list[dict[str, str]]:
             "what it is": engine.title,
             "reads": ", ".join(engine.options),
             "ghost atoms": "yes" if engine.ghosts else "no",
+            "gradients": ", ".join(engine.gradients) or "none",
             "diagnostics": ", ".join(engine.diagnostics) or "none",
             "needs": "; ".join(f"{need.name}: {need.install}" for need in engine.needs) or "nothing more",
         }

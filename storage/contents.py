@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,21 @@ from numpy.typing import NDArray
 
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
-from potentials.nmers.switching import Switching
 from potentials.physics.nbody import PhysicsOfNMer
-from potentials.pip.basis import BasisOptions
 from potentials.pip.potential import Potential
 from potentials.pip.ranges import SortedDistances
-from potentials.pip.sites import LonePairs
-from potentials.pip.variables import Forms
 from recipes.schema.recipe import NMerModel
 from storage.attributes import of_version
 from storage.foreign import read_foreign
 from storage.parameters import physics_columns, physics_facts, rebuilt_physics
+from storage.potential_facts import (
+    read_options,
+    read_switching,
+    read_terms,
+    written_switching,
+    written_terms,
+    written_variables,
+)
 from storage.records import Dataset, Pool, Selection
 from storage.version import Column, Version
 
@@ -173,6 +177,11 @@ def dataset_columns(dataset: Dataset, imported: bool = False) -> dict[str, Colum
     energy = _IMPORTED if imported else "computed from sub_energies, and from reference_hartree in `facts` if any"
     total = "total energies (configuration, sub-calculation)"
     parts = "sub-calculations of the protocol"
+    more: dict[str, Column] = {}
+    if dataset.gradient is not None:
+        slopes = "gradient of the n-body energy (configuration, atom, xyz)"
+        chained = "computed from the ledger's gradients of the sub-calculations, those of caps by the chain rule"
+        more["gradient"] = Column(dataset.gradient, "kcal/mol/Angstrom", slopes, chained)
     return {
         "positions": Column(dataset.positions, "Angstrom", _XYZ, made),
         "split": Column(dataset.split, "1", _SPLIT, made),
@@ -186,6 +195,7 @@ def dataset_columns(dataset: Dataset, imported: bool = False) -> dict[str, Colum
         "ids": Column(
             dataset.ids, "1", "configuration id: sha256 of its canonical bytes", "computed from positions"
         ),
+        **more,
     }
 
 
@@ -246,54 +256,6 @@ def potential_facts(potential: Potential, nmer: NMerModel) -> dict[str, Any]:
         "switching": written_switching(potential.switching),
         **below,
     }
-
-
-def written_terms(potential: Potential) -> tuple[str, list[str]]:
-    """Return the filter and the rules of a potential as they are stored.
-
-    For three and more fragments ``intermolecular`` once meant at least one intermolecular distance, so that the
-    condition that all fragments are joined is stored as a rule.
-    """
-    if potential.terms == "intermolecular" and len(potential.nmer.fragments) > 2:
-        return "all", ["joined", *potential.options.rules]
-    return potential.terms, list(potential.options.rules)
-
-
-def read_terms(kept: str, rules: Sequence[str], nmer: NMer) -> tuple[str, tuple[str, ...]]:
-    """Return the filter and the rules of stored values, see `written_terms`."""
-    if len(nmer.fragments) > 2 and kept == "intermolecular":
-        return "all", ("intermolecular", *rules)
-    if len(nmer.fragments) > 2 and kept == "all" and rules and rules[0] == "joined":
-        return "intermolecular", tuple(rules[1:])
-    return kept, tuple(rules)
-
-
-def written_variables(options: BasisOptions) -> dict[str, Any]:
-    """Return the forms of a potential's variables and its lone pairs as they are stored."""
-    pairs = [vars(pair) | {"atoms": list(pair.atoms)} for pair in options.lone_pairs]
-    return {"forms": vars(options.forms), "lone_pairs": pairs}
-
-
-def read_options(rules: tuple[str, ...], found: Mapping[str, Any]) -> BasisOptions:
-    """Return the options of a basis with given rules and the stored values of `written_variables`."""
-    pairs = tuple(LonePairs(tuple(p["atoms"]), p["along"], p["across"]) for p in found["lone_pairs"])
-    return BasisOptions(rules, Forms(**found["forms"]), pairs)
-
-
-def written_switching(switching: Switching | None) -> dict[str, Any] | None:
-    """Return a switching as it is stored."""
-    if switching is None:
-        return None
-    atoms = [list(key) if isinstance(key, tuple) else key for key in switching.atoms]
-    return {"atoms": atoms, "r_in": switching.r_in, "r_out": switching.r_out}
-
-
-def read_switching(found: dict[str, Any] | None) -> Switching | None:
-    """Return the switching of stored values."""
-    if found is None:
-        return None
-    atoms = tuple(tuple(key) if isinstance(key, list) else key for key in found["atoms"])
-    return Switching(atoms, found["r_in"], found["r_out"])
 
 
 @of_version

@@ -107,6 +107,9 @@ class Dataset:
         (configurations,), of the whole label.
     ids
         Configuration ids.
+    gradient
+        (configurations, atoms, 3), gradient of the n-body energy, kcal/mol/Angstrom; None where the labels are
+        energies alone.
     """
 
     positions: Floats
@@ -119,6 +122,7 @@ class Dataset:
     cpu_seconds: Floats
     ids: tuple[str, ...]
     d1: Floats
+    gradient: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.positions)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from recipes.engines import ENGINES, Method, all_methods, find_method, readers
+from recipes.engines import ENGINES, Method, all_methods, find_method, readers, with_gradients
 from recipes.schema.patterns import BasisName, FunctionalName, OptionalBasisName, shown
 from recipes.schema.section import Section
 from recipes.schema.tables import one_of
@@ -38,6 +38,7 @@ class Labelling(Section):
         "max_instability": 0.1,
         "keep_flagged": False,
         "reference": "optimized",
+        "gradients": False,
     }
     FLAGS: ClassVar[frozenset[str]] = frozenset(
         {"max_t1", "max_t2", "max_d1", "max_instability", "keep_flagged", "reference"}
@@ -61,6 +62,7 @@ class Labelling(Section):
     counterpoise: bool = True
     frozen_core: bool = True
     density_fitting: bool = Field(False, description="fitted integrals; LNO and DLPNO have them always")
+    gradients: bool = Field(False, description="gradients beside the energies, where the engine has them")
     single_precision: bool = Field(False, description="fitted coupled cluster in float32: a third of the time")
     scf_tolerance: float = Field(1e-10, gt=0, le=1e-4, description="SCF energy convergence (hartree)")
     cc_tolerance: float = Field(1e-8, gt=0, le=1e-4, description="CCSD energy convergence (hartree)")
@@ -94,6 +96,12 @@ class Labelling(Section):
             raise ValueError("scale_triples needs mp2_basis and a method with (T)")
         if self.counterpoise and not engine.ghosts:
             raise ValueError(f"engine '{self.engine}' takes no ghost atoms; set counterpoise = false")
+        if self.gradients and self.method not in engine.gradients:
+            having = [f"'{name}' with method {', '.join(ms)}" for name, ms in with_gradients().items()]
+            raise ValueError(
+                f"engine '{self.engine}' has no gradients of method '{self.method}'; gradients are computed by "
+                f"engine {' or '.join(having) or 'none that is known here'}"
+            )
         engine.check_options(self)
         return self
 

@@ -24,14 +24,6 @@ from potentials.systems.manybody import ManyBodyPotential
 from recipes.physics.table import SCALARS
 from recipes.schema.graph import ELEMENTS
 from storage.attributes import check_format
-from storage.contents import (
-    read_options,
-    read_switching,
-    read_terms,
-    written_switching,
-    written_terms,
-    written_variables,
-)
 from storage.exchange.exporter import Files, Format
 from storage.exchange.json_sum import NUMBER, read_sum, sum_document
 from storage.exchange.python_source import json_lines
@@ -41,6 +33,14 @@ from storage.exchange.sum_subject import SumSubject
 from storage.exchange.tables import Tables
 from storage.exchange.text import LONGEST
 from storage.parameters import physics_facts
+from storage.potential_facts import (
+    read_options,
+    read_switching,
+    read_terms,
+    written_switching,
+    written_terms,
+    written_variables,
+)
 
 LAYOUT = 2
 """Newest number of the document's layout; a newer one is refused. A document without V_phys has the number 1."""

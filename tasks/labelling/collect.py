@@ -47,6 +47,9 @@ class LabelTable(LabelArrays):
         Why it is flagged or failed; empty otherwise.
     keep_flagged
         Whether flagged labels go into a dataset as well.
+    gradient
+        (configurations, atoms, 3), gradient of the n-body energy, kcal/mol/Angstrom, nan where `energy` is; None
+        where the protocol has no gradients.
     """
 
     ids: tuple[str, ...]
@@ -55,6 +58,7 @@ class LabelTable(LabelArrays):
     status: tuple[str, ...]
     reason: tuple[str, ...]
     keep_flagged: bool
+    gradient: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -50,6 +50,7 @@ def freeze(selection: Selection, table: LabelTable, reference: float = 0.0) -> D
         sub_names=table.part_names,
         **{name: getattr(table, name)[kept] for name in ("t1", "t2", "d1", "cpu_seconds")},
         ids=tuple(table.ids[i] for i in kept),
+        gradient=None if table.gradient is None else table.gradient[kept],
     )
 
 
