@@ -81,7 +81,7 @@ def load_recipe(name: str, preset: str | None = None) -> Recipe:
             raise InputError(
                 f"{path.name}: preset {shown(preset)} is unknown; allowed: {', '.join(sorted(offered)) or 'none'}"
             )
-        values = merge(values, offered[preset])
+        values = merge(_without_replaced(values, offered[preset]), offered[preset])
         values["preset"] = preset
     try:
         recipe = Recipe.model_validate(values)
@@ -91,6 +91,13 @@ def load_recipe(name: str, preset: str | None = None) -> Recipe:
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from None
     return recipe
+
+
+def _without_replaced(values: dict[str, Any], preset: dict[str, Any]) -> dict[str, Any]:
+    """Return a file's values without the protocols that a preset replaces: its levels or its labelling section."""
+    left = {"labelling"} if "levels" in preset and "labelling" not in preset else set[str]()
+    left |= {"levels"} if "labelling" in preset and "levels" not in preset else set()
+    return {key: value for key, value in values.items() if key not in left}
 
 
 def validated(section: type[SectionType], values: dict[str, Any]) -> SectionType:

@@ -1,50 +1,19 @@
-"""Named protocols: complete labelling sections that a command can use instead of a recipe's own."""
+"""Named protocols that a command can use instead of a recipe's own labelling section."""
 
 from __future__ import annotations
 
-import tomllib
-from functools import cache
-from importlib import resources
-from pathlib import Path
-
-from potentials.errors import InputError
 from recipes.physics.levels import beneath
 from recipes.schema.labelling import Labelling
-from recipes.schema.patterns import suggestion
+from recipes.schema.named import find_protocol as find_protocol
+from recipes.schema.named import protocols as protocols
 from recipes.schema.recipe import Recipe
-
-FILE = "protocols.toml"
-
-
-@cache
-def protocols() -> dict[str, tuple[str, Labelling]]:
-    """Return every named protocol: its title and its labelling section."""
-    text = (Path(str(resources.files("recipes"))) / FILE).read_text(encoding="utf-8")
-    found = {}
-    for name, values in tomllib.loads(text).items():
-        title = values.pop("title")
-        found[name] = (title, Labelling.model_validate(values))
-    return found
-
-
-def find_protocol(name: str) -> Labelling:
-    """Return the labelling section of a named protocol.
-
-    Raises
-    ------
-    InputError
-        If there is no protocol of that name.
-    """
-    known = protocols()
-    if name not in known:
-        raise InputError(f"protocol '{name}' is unknown{suggestion(name, known)}; allowed: {', '.join(known)}")
-    return known[name][1]
 
 
 def with_protocol(recipe: Recipe, name: str | None) -> Recipe:
     """Return a recipe with the energies of a named protocol; its own flags and thresholds stay.
 
-    A baseline without a version becomes that of the protocol's level; see `recipes.physics.levels`.
+    The protocol replaces all levels, if the recipe has any: `replaced_levels` says so. A baseline without a
+    version becomes that of the protocol's level; see `recipes.physics.levels`.
 
     Raises
     ------
@@ -57,4 +26,15 @@ def with_protocol(recipe: Recipe, name: str | None) -> Recipe:
     labelling = find_protocol(name).model_copy(update=kept)
     baseline = beneath(recipe.fitting.baseline, labelling.engine)
     fitting = recipe.fitting.model_copy(update={"baseline": baseline})
-    return recipe.model_copy(update={"labelling": labelling, "fitting": fitting})
+    return recipe.model_copy(update={"labelling": labelling, "fitting": fitting, "levels": ()})
+
+
+def replaced_levels(recipe: Recipe, name: str | None) -> str:
+    """Return a sentence that says that a named protocol replaces a recipe's levels; empty if it does not."""
+    if name is None or not recipe.levels:
+        return ""
+    titles = ", ".join(level.labelling.level for level in recipe.levels)
+    return (
+        f"{recipe.name}: --protocol {name} replaces the {len(recipe.levels)} levels ({titles}) by one: all "
+        f"{recipe.selection.train + recipe.selection.test} configurations are labelled with it"
+    )

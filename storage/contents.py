@@ -148,18 +148,23 @@ class PoolFile:
 
 def selection_columns(selection: Selection) -> dict[str, Column]:
     """Return a selection's arrays."""
-    chosen = "chosen as the recipe's [selection] says"
+    chosen, more = "chosen as the recipe's [selection] says", dict[str, Column]()
+    if selection.level.any():
+        nested = "highest level whose subset has it, from 0 (configuration)"
+        more["level"] = Column(selection.level, "1", nested, "chosen as the recipe's levels say")
     return {
         "positions": Column(selection.positions, "Angstrom", _XYZ, "frames of the pool in `inputs`"),
         "split": Column(selection.split, "1", _SPLIT, chosen),
         "frame": Column(selection.frame, "1", "index of the frame in the pool, from 0", chosen),
+        **more,
     }
 
 
 @of_version
 def selection_from_version(version: Version) -> Selection:
     """Read a selection."""
-    return Selection(**{name: version.column(name) for name in Selection.__dataclass_fields__})
+    names = [name for name in Selection.__dataclass_fields__ if version.has_column(name)]
+    return Selection(**{name: version.column(name) for name in names})
 
 
 def dataset_columns(dataset: Dataset, imported: bool = False) -> dict[str, Column]:

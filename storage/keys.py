@@ -108,16 +108,27 @@ def selection_key_of(recipe: Recipe, pool: str) -> str:
 
 
 def selection_inputs(recipe: Recipe, pool: str) -> list[str]:
-    """Return what goes into a selection's key beside its section: the pool's key, and the terms if they decide."""
+    """Return what goes into a selection's key beside its section.
+
+    These are the pool's key, the terms if they decide, and the sizes of the nested subsets if there are levels.
+    """
     inputs = [pool]
     if recipe.selection.method == "d-optimality":
         settings = recipe.fitting.content()
         design = {name: settings.get(name) for name in _DESIGN}
         inputs.append(digest(design | {name: settings[name] for name in _DESIGN_LATER if name in settings}))
+    if recipe.levels:
+        inputs.append(digest({"levels": [level.counts for level in recipe.levels]}))
     return inputs
 
 
-def dataset_key(recipe: Recipe, label_ids: list[str], selection: str | None = None) -> str:
+def dataset_key(
+    recipe: Recipe,
+    label_ids: list[str],
+    selection: str | None = None,
+    level: int | None = None,
+    below: Sequence[str] = (),
+) -> str:
     """Return the key of a dataset: its configurations, the protocol, and the labels that are in it.
 
     Parameters
@@ -128,8 +139,14 @@ def dataset_key(recipe: Recipe, label_ids: list[str], selection: str | None = No
         Identifiers of the labels in the dataset. A label retried with success makes another dataset.
     selection
         Key of the selection; by default that of the recipe.
+    level
+        Which of the recipe's levels it is, from 0; None for a recipe without levels, or for the last of them.
+    below
+        Keys of the datasets of the levels before it, the first level's first.
     """
-    return stage_key("labelling", recipe, [selection or selection_key(recipe), digest(sorted(label_ids))])
+    labelling = recipe.labelling if level is None else recipe.levels[level].labelling
+    inputs = [selection or selection_key(recipe), digest(sorted(label_ids)), *below]
+    return stage_digest("labelling", stage_format("labelling", recipe), [labelling.content()], inputs)
 
 
 def potential_key(recipe: Recipe, dataset: str, physics: str = "") -> str:
@@ -144,7 +161,20 @@ def potential_key(recipe: Recipe, dataset: str, physics: str = "") -> str:
     physics
         Digest of the parameters of V_phys that are the baseline; empty if there is none.
     """
-    return stage_key("fitting", recipe, [dataset, physics] if physics else [dataset])
+    return stage_key("fitting", recipe, potential_inputs(recipe, dataset, physics))
+
+
+def potential_inputs(recipe: Recipe, dataset: str, physics: str = "") -> list[str]:
+    """Return what goes into a potential's key beside its section.
+
+    These are the key of the dataset, which with levels stands for those of all of them, the digest of the baseline
+    if there is one, and the settings of the fits of the levels after the first.
+    """
+    inputs = [dataset, *([physics] if physics else [])]
+    if recipe.levels:
+        fits = [level.fitting.content() for level in recipe.levels[1:] if level.fitting is not None]
+        inputs.append(digest({"levels": fits}))
+    return inputs
 
 
 def validation_key(recipe: Recipe, potential: str, bodies: Sequence[str] = ()) -> str:

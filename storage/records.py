@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -74,14 +74,29 @@ class Selection:
         (configurations,), 0 training, 1 test.
     frame
         (configurations,), index of the frame in the pool.
+    level
+        (configurations,), the highest level whose subset has it, from 0; zeros where they are not given, as for a
+        recipe without levels.
     """
 
     positions: Floats
     split: Ints
     frame: Ints
+    level: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        if len(self.level) != len(self.positions):
+            if len(self.level):
+                raise ValueError(f"level has {len(self.level)} numbers for {len(self.positions)} configurations")
+            object.__setattr__(self, "level", np.zeros(len(self.positions), dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def of_level(self, number: int) -> Selection:
+        """Return the configurations that a level labels, from 0; they are in the order of the whole selection."""
+        mine = self.level >= number
+        return Selection(self.positions[mine], self.split[mine], self.frame[mine], self.level[mine])
 
 
 @dataclass(frozen=True)

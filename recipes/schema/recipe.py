@@ -11,8 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PlainValidator, SerializeAsAny, ValidationError, model_validator
+from pydantic import (
+    Field,
+    PlainValidator,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
+from potentials.errors import InputError
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.nmers.symmetry import derive_symmetry
@@ -21,6 +30,7 @@ from recipes.schema.fitting import Fitting, SwitchingModel
 from recipes.schema.gates import Gates
 from recipes.schema.graph import check_graph, read_geometry
 from recipes.schema.labelling import Labelling
+from recipes.schema.levels import Level, check_levels, filled, fitting_of
 from recipes.schema.patterns import LONGEST_GEOMETRY, Folder, FreeLine, Label, PresetName, RecipeName, Symmetry
 from recipes.schema.sampling import SAMPLERS, Bias, Sampling, check_atoms
 from recipes.schema.section import Pair, Section
@@ -211,6 +221,27 @@ class Recipe(Section):
     fitting: Fitting = Fitting()
     gates: Annotated[SerializeAsAny[Gates], PlainValidator(Gates.read)] = Field(default_factory=Gates.of)
     resources: Resources = Resources()
+    levels: tuple[Level, ...] = Field(
+        (),
+        description="protocols for nested subsets of the configurations, the cheapest, which labels all of them, "
+        "first; empty: one protocol, that of labelling",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_from_levels(cls, values: Any) -> Any:
+        """Complete the selection and the labelling section from the levels."""
+        fields = SelectionSettings.model_fields
+        defaults = fields["train"].default, fields["test"].default
+        return filled(values, defaults) if isinstance(values, dict) else values
+
+    @model_serializer(mode="wrap")
+    def _without_empty_levels(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out levels that are not there, so that a recipe without them is written as it always was."""
+        found: dict[str, Any] = write(self)
+        if not self.levels:
+            found.pop("levels", None)
+        return found
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -236,7 +267,18 @@ class Recipe(Section):
         if self.fitting.terms == "intermolecular" and len(nmer.fragments) < 2:
             raise ValueError("fitting.terms = 'intermolecular' needs two fragments; use 'all' for one")
         self.fitting.check(nmer)
+        if self.levels:
+            check_levels(self.levels, self.labelling, (self.selection.train, self.selection.test))
+        for number in range(1, len(self.levels)):
+            try:
+                self.level_fitting(number).check(nmer)
+            except InputError as error:
+                raise InputError(f"levels.{number}: {error}") from None
         return self
+
+    def level_fitting(self, number: int) -> Fitting:
+        """Return the complete settings of a level's fit, from 0; that of the first is the fitting section."""
+        return fitting_of(self.levels, number, self.fitting)
 
     def build_nmer(self) -> NMer:
         """Return the n-mer that the recipe describes."""

@@ -22,7 +22,8 @@ from storage.checksum import broken_seals, is_sealed
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model
 from storage.imported import imported_key
-from storage.keys import digest, selection_inputs, stage_digest, stage_format
+from storage.keys import digest, potential_inputs, selection_inputs, stage_digest, stage_format
+from storage.level_datasets import labelling_of, lower_keys
 from storage.physics import derived_of_version, physics_key
 from storage.trajectories import trajectory_key
 from storage.verify.trajectories import check_trajectory
@@ -188,6 +189,8 @@ def recomputed_key(version: Version) -> tuple[str, str]:
         [getattr(recipe, name).content() for name in stage.sections],
         [written[name] for name in stage.sections],
     ]
+    if version.kind == "dataset" and recipe.levels:
+        contents = [[labelling_of(attributes["facts"], recipe).content()]]
     for inputs in _inputs(version, recipe, attributes["facts"], given):
         for settings, number in product(contents, range(stage_format(stage.name, recipe), 0, -1)):
             found = stage_digest(stage.name, number, settings, inputs)
@@ -206,9 +209,8 @@ def _inputs(version: Version, recipe: Recipe, facts: dict[str, Any], given: dict
     elif version.kind == "dataset":
         names = [f"{i}:{facts['protocol_id']}" for i in version.column("ids")]
         for more in ([], ["counted from the minima"]):
-            yield [given["selection"], digest(sorted([*names, *more]))]
+            yield [given["selection"], digest(sorted([*names, *more])), *lower_keys(facts)]
     elif version.kind == "potential":
-        below = facts.get("physics")
-        yield [given["dataset"], *([below["digest"]] if below else [])]
+        yield potential_inputs(recipe, given["dataset"], facts.get("physics", {}).get("digest", ""))
     else:
         yield [given["potential"], *facts.get("whole", {}).get("keys", ())]

@@ -52,11 +52,12 @@ FIRST = {
         *("degree", "terms", "gamma", "delta_e", "optimizer", "k_bounds", "starts", "max_iterations"),
         *("validation_fraction", "switching", "seed"),
     },
+    "LevelFit": {"degree", "max_terms", "gamma", "validation_fraction"},
     "Gates": {"train_rmsd", "test_rmsd", "permutation", "gradient", "labels"},
 }
 """The fields that each section of a key has had since it came; every other one says what its absence means."""
 
-NO_PART_OF_A_KEY = {"Recipe", "Resources"}
+NO_PART_OF_A_KEY = {"Recipe", "Resources", "Level"}
 
 
 def sections(model: type[Section] = Recipe) -> Iterator[type[Section]]:
