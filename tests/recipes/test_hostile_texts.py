@@ -111,6 +111,11 @@ WHOLE["fitting"] |= {
     "baseline": "physics:polyalanine",
 }
 WHOLE["resources"]["scratch"] = "/tmp"
+WHOLE["levels"] = [
+    {"protocol": "gfn2-xtb", "labelling": copy.deepcopy(WHOLE["labelling"]) | {"engine": "xtb"}},
+    {"labelling": copy.deepcopy(WHOLE["labelling"]), "train": 2, "test": 1},
+]
+WHOLE["levels"][0]["labelling"] |= {"method": "GFN2-xTB", "mp2_basis": "", "counterpoise": False}
 
 
 def texts(annotation: Any, place: Place = ()) -> Iterator[Place]:
@@ -169,7 +174,7 @@ def test_a_hostile_text_is_refused_in_one_sentence(place: Place, tmp_path: Path)
             continue  # the next test
         if place[-1] == "functional":
             values = changed(place, text)
-            values["labelling"] |= {"method": "DFT", "mp2_basis": ""}
+            value_at(values, place[:-1]).update(method="DFT", mp2_basis="")
         else:
             values = changed(place, text)
         path = tmp_path / "mine.toml"
