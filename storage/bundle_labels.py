@@ -15,6 +15,7 @@ from potentials.errors import InputError
 from storage.attributes import content_of
 from storage.configuration import configuration_ids
 from storage.contents import nmer_model
+from storage.gradients import bytes_of, text_of
 from storage.ledger import Ledger
 from storage.ledger_file import COLUMNS, COUNTS, connect_to_read, show_also
 from storage.ledger_rows import LabelRow
@@ -68,6 +69,8 @@ def entry_of(row: LabelRow, protocol: str) -> dict[str, Any]:
     rest = json.loads(row.details)
     values = {name: value for name, value in asdict(row).items() if value is not None and name != "details"}
     nested = rest.pop("details", {}) | {name: values.pop(name) for name in COUNTS if name in values}
+    if row.gradient is not None:
+        values["gradient"] = text_of(row.gradient)
     return {**values, **rest, "protocol": protocol, **({"details": nested} if nested else {})}
 
 
@@ -78,6 +81,9 @@ def _check_entry(entry: dict[str, Any]) -> None:
     for name, kind in COLUMNS.items():
         value = given.get(name)
         if value is None or name == "details":
+            continue
+        if name == "gradient":
+            bytes_of(value)
             continue
         number = isinstance(value, int | float) and math.isfinite(value)
         if not (isinstance(value, str) if kind.startswith("TEXT") else number):

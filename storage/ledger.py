@@ -18,9 +18,12 @@ from typing import Any, Self
 import numpy as np
 from filelock import FileLock
 
+from potentials.arrays import Floats
+from potentials.errors import InputError
 from storage.attributes import content_of
 from storage.durable import disk_errors, make_folder
 from storage.file_system import release_lock, take_lock
+from storage.gradients import array_of
 from storage.keys import canonical_json
 from storage.ledger_file import (
     connect_to_read,
@@ -226,6 +229,48 @@ class Ledger(AbstractContextManager["Ledger"]):
         table = np.array([known.get(i, nothing) for i in ids], dtype=np.float64).reshape(len(ids), len(nothing))
         cpu_seconds, bad, t1, t2, d1, memory, instability = table[:, :7].T
         return LabelArrays(table[:, 7:], t1, t2, d1, instability, cpu_seconds, memory, bad > 0)
+
+    def gradients(self, ids: Sequence[str], protocol: str, parts: Mapping[str, int]) -> dict[str, Floats]:
+        """Return the gradients of the parts of many configurations, in their order.
+
+        Parameters
+        ----------
+        ids
+            Configuration ids; one may occur more than once.
+        protocol
+            Protocol id.
+        parts
+            Number of atoms of each part by its name, ghost atoms and caps included.
+
+        Returns
+        -------
+        dict
+            (configurations, atoms, 3) of each part, hartree/Angstrom; nan where the ledger has none.
+
+        Raises
+        ------
+        InputError
+            If a gradient has another number of atoms.
+        """
+        found = {part: np.full((len(ids), atoms, 3), np.nan) for part, atoms in parts.items()}
+        places: dict[str, list[int]] = {}
+        for n, one in enumerate(ids):
+            places.setdefault(one, []).append(n)
+        marks = ", ".join("?" * len(parts))
+        cursor = self._database.execute(
+            f"SELECT configuration, part, gradient FROM labels WHERE protocol = ? AND part IN ({marks}) "
+            f"AND gradient IS NOT NULL AND status = 'ok' AND {_WANTED}",
+            (protocol, *parts, json.dumps(list(places))),
+        )
+        for configuration, part, stored in cursor:
+            gradient = array_of(stored)
+            if len(gradient) != parts[part]:
+                raise InputError(
+                    f"{self.folder / 'ledger.sqlite'}: the gradient of {part} of {configuration[:16]} has "
+                    f"{len(gradient)} atoms; allowed: {parts[part]}"
+                )
+            found[part][places[configuration]] = gradient
+        return found
 
     def hosts(self, ids: Sequence[str], protocol: str) -> dict[str, int]:
         """Return how many parts of some labels each machine computed; '' where that is not known."""

@@ -15,9 +15,10 @@ from typing import Any
 
 from potentials.errors import InputError, StoppedError
 from storage.file_system import journal_for
+from storage.gradients import bytes_of
 from storage.keys import canonical_json
 
-FORMAT = 2
+FORMAT = 3
 """Number of the file's format, kept in SQLite's ``user_version``."""
 
 PATIENCE = 30.0
@@ -50,12 +51,14 @@ COLUMNS: dict[str, str] = {
     "memory": "REAL",  # peak of the process, GiB
     "system": "TEXT",  # formulas of the fragments
     "details": "TEXT NOT NULL",  # the rest of the entry, JSON
+    "gradient": "BLOB",  # hartree/Angstrom, (atoms, 3) of the part, see `storage.gradients`
 }
 """Name and type of every column of ``labels``."""
 
 COUNTS = ("electrons", "frozen_orbitals", "basis_functions", "scf_converged", "cc_converged")
 """Columns that an entry has among its ``details``."""
 
+_SINCE_3 = ("gradient",)
 _SINCE_2 = ("d1", "triples_fraction", *COUNTS, "wall_seconds", "memory", "system")
 _DEFAULTS: dict[str, Any] = {"reason": "", "cpu_seconds": 0.0}
 
@@ -75,10 +78,21 @@ CREATE TABLE ingested (file TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT RO
 _FROM_DETAILS = {
     name: f"json_extract(details, '$.{'details.' if name in COUNTS else ''}{name}')" for name in _SINCE_2
 }
-_UPGRADE = f"""
-{" ".join(f"ALTER TABLE labels ADD COLUMN {name} {COLUMNS[name]};" for name in _SINCE_2)}
+
+
+def _added(names: Iterable[str]) -> str:
+    return " ".join(f"ALTER TABLE labels ADD COLUMN {name} {COLUMNS[name]};" for name in names)
+
+
+_FROM_1 = f"""
+{_added(_SINCE_2)}
 UPDATE labels SET {", ".join(f"{name} = {value}" for name, value in _FROM_DETAILS.items())};
 """
+_UPGRADE = {0: _SCHEMA, 1: _FROM_1 + _added(_SINCE_3), 2: _added(_SINCE_3)}
+"""How a file of an older format becomes one of today's; 0 is an empty one."""
+
+_IN_OLDER = {1: {**_FROM_DETAILS, **dict.fromkeys(_SINCE_3, "NULL")}, 2: dict.fromkeys(_SINCE_3, "NULL")}
+"""What stands in an older format for the columns that it lacks."""
 
 
 def insert_statement(table: str) -> str:
@@ -95,7 +109,13 @@ def insert_statement(table: str) -> str:
 
 
 def row_values(entry: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return the values of an entry in the order of `COLUMNS`; raises ValueError for an unknown status."""
+    """Return the values of an entry in the order of `COLUMNS`.
+
+    Raises
+    ------
+    ValueError
+        If its status is unknown, or its gradient not one of finite numbers.
+    """
     if entry["status"] not in STATUSES:
         raise ValueError(f"status '{entry['status']}' of a label is not one of {', '.join(STATUSES)}")
     nested = entry.get("details", {})
@@ -104,7 +124,7 @@ def row_values(entry: Mapping[str, Any]) -> tuple[Any, ...]:
     if more:
         rest["details"] = more
     full = {**_DEFAULTS, **{name: nested[name] for name in COUNTS if name in nested}, **entry}
-    full["details"] = canonical_json(rest)
+    full |= {"details": canonical_json(rest), "gradient": bytes_of(entry.get("gradient"))}
     return tuple(full.get(name) for name in COLUMNS)
 
 
@@ -123,8 +143,7 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
         if number == 0:
             _refuse_foreign(database, path)
         if number < FORMAT:
-            script = _SCHEMA if number == 0 else _UPGRADE
-            database.executescript(f"BEGIN; {script} PRAGMA user_version = {FORMAT}; COMMIT;")
+            database.executescript(f"BEGIN; {_UPGRADE[number]} PRAGMA user_version = {FORMAT}; COMMIT;")
     return database
 
 
@@ -153,8 +172,8 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
             _refuse_foreign(database, path)
             database.close()  # another process has only begun to create it
             return _empty()
-        if number == 1:
-            values = ", ".join(f"{_FROM_DETAILS.get(name, name)} AS {name}" for name in COLUMNS)
+        if number in _IN_OLDER:
+            values = ", ".join(f"{_IN_OLDER[number].get(name, name)} AS {name}" for name in COLUMNS)
             database.execute(f"CREATE TEMP VIEW labels AS SELECT {values} FROM main.labels")
     return database
 

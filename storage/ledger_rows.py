@@ -39,6 +39,8 @@ class LabelRow:
         Peak of the process so far, GiB.
     system
         Formulas of the n-mer's fragments.
+    gradient
+        Of the energy, as `storage.gradients.array_of` reads it; None where only the energy was computed.
     """
 
     configuration: str
@@ -61,6 +63,7 @@ class LabelRow:
     wall_seconds: float | None = None
     memory: float | None = None
     system: str | None = None
+    gradient: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,12 @@ def check_tblite() -> None:
         raise MissingProgramError(f"{METHOD} {lack}")
 
 
-def total_energy(numbers: Ints, x: Floats, charge: int, tolerance: float = 1e-10) -> float:
-    """Return the energy of one geometry in hartree, computed from scratch, independent of calculations before it.
+def single_point(
+    numbers: Ints, x: Floats, charge: int, tolerance: float = 1e-10, gradient: bool = False
+) -> tuple[float, Floats | None]:
+    """Return the energy (hartree) of one geometry, and if wanted its gradient (atoms, 3), hartree/Angstrom.
+
+    It is computed from scratch, independent of calculations before it.
 
     Parameters
     ----------
@@ -63,6 +67,8 @@ def total_energy(numbers: Ints, x: Floats, charge: int, tolerance: float = 1e-10
         e.
     tolerance
         Convergence of the energy, hartree.
+    gradient
+        Whether the gradient is wanted.
 
     Raises
     ------
@@ -74,7 +80,13 @@ def total_energy(numbers: Ints, x: Floats, charge: int, tolerance: float = 1e-10
     calculator = Calculator(METHOD, numbers, x / BOHR, float(charge))
     calculator.set("verbosity", 0)
     calculator.set("accuracy", tolerance / ENERGY_THRESHOLD)
-    return float(calculator.singlepoint().get("energy"))
+    found = calculator.singlepoint()
+    return float(found.get("energy")), np.array(found.get("gradient")) / BOHR if gradient else None
+
+
+def total_energy(numbers: Ints, x: Floats, charge: int, tolerance: float = 1e-10) -> float:
+    """Return the energy of one geometry in hartree; see `single_point`."""
+    return single_point(numbers, x, charge, tolerance)[0]
 
 
 @dataclass(frozen=True, eq=False)

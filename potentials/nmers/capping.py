@@ -10,7 +10,7 @@ import numpy as np
 from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.graph import connected_sets, neighbours
-from potentials.nmers.caps import CAP_LENGTHS, place_cap
+from potentials.nmers.caps import CAP_LENGTHS, carry_gradient, place_cap
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 
@@ -84,6 +84,32 @@ class Piece:
             length = CAP_LENGTHS[self.whole.symbols[anchor]]
             placed.append(place_cap(whole[..., anchor, :], whole[..., outside, :], length)[..., None, :])
         return np.concatenate(placed, axis=-2)
+
+    def carry(self, whole: Floats, gradient: Floats) -> Floats:
+        """Return a gradient of the piece as one of the n-mer, by the chain rule.
+
+        A new cap moves with both atoms of its cut bond, as `positions` places it.
+
+        Parameters
+        ----------
+        whole
+            (..., atoms, 3), Angstrom, of the n-mer.
+        gradient
+            (..., atoms of the piece and new caps, 3), with respect to what `positions` returns.
+
+        Returns
+        -------
+        (..., atoms, 3); zero for atoms that the piece does not depend on.
+        """
+        carried = np.zeros(whole.shape)
+        carried[..., list(self.atoms), :] = gradient[..., : len(self.atoms), :]
+        for number, (anchor, outside) in enumerate(self.cuts, len(self.atoms)):
+            length, on_cap = CAP_LENGTHS[self.whole.symbols[anchor]], gradient[..., number, :]
+            ends = whole[..., anchor, :], whole[..., outside, :]
+            on_outside, on_anchor = carry_gradient(*ends, length, on_cap)
+            carried[..., outside, :] += on_outside
+            carried[..., anchor, :] += on_anchor
+        return carried
 
 
 def pieces_of(whole: Fragment) -> tuple[Piece, ...]:

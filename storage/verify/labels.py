@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from potentials.errors import InputError
+from storage.gradients import text_of
 from storage.keys import canonical_json, digest
 from storage.ledger_file import COLUMNS, KEY, connect_to_read, row_values
 from storage.spool import decode, spool_files
@@ -160,6 +161,7 @@ def _content(values: tuple[Any, ...]) -> str:
     """Return a row's content whatever format it was first written in: details may have moved into columns."""
     columns = dict(zip(COLUMNS, values, strict=True))
     try:
+        columns["gradient"] = text_of(columns["gradient"])
         rest = json.loads(columns.pop("details"))
         nested = rest.pop("details", {})
         found = {**nested, **rest, **{k: v for k, v in columns.items() if v is not None}}

@@ -14,6 +14,7 @@ from recipes.schema.labelling import Labelling
 from storage.configuration import configuration_ids
 from storage.ledger import LabelArrays, Ledger
 from tasks.labelling.engines.interface import FAILED, OK, OUT_OF_MEMORY, TIMEOUT
+from tasks.labelling.plan import nbody_gradient
 from tasks.labelling.protocol import Protocol
 
 DOUBTFUL = "the SCF solution is a saddle point, or was hard to find and its stability is not known"
@@ -81,11 +82,23 @@ def collect_labels(protocol: Protocol, positions: Floats, ledger: Ledger) -> Lab
         Shape (configurations, atoms, 3), Angstrom.
     ledger
         Open for reading or writing.
+
+    Raises
+    ------
+    InputError
+        If a gradient of the ledger has not the atoms of its sub-calculation.
     """
     labelling, ids = protocol.labelling, configuration_ids(protocol.nmer, positions)
     found = ledger.arrays(ids, protocol.id, protocol.parts)
     factors = np.array([part.coefficient for part in protocol.plan], dtype=np.float64)
     complete = np.isfinite(found.energies).all(axis=1)
+    gradient = None
+    if labelling.gradients:
+        sizes = {part.name: part.size for part in protocol.plan}
+        frames = np.asarray(positions, dtype=np.float64)
+        gradient = nbody_gradient(protocol.plan, frames, ledger.gradients(ids, protocol.id, sizes))
+        complete &= np.isfinite(gradient).all(axis=(1, 2))
+        gradient[~complete] = np.nan
     energy = np.where(complete, HARTREE * (found.energies @ factors), np.nan)
     status = np.where(complete, USABLE, MISSING).astype(object)
     reason = np.full(len(ids), "", dtype=object)
@@ -107,6 +120,7 @@ def collect_labels(protocol: Protocol, positions: Floats, ledger: Ledger) -> Lab
         status=tuple(status.tolist()),
         reason=tuple(reason.tolist()),
         keep_flagged=labelling.keep_flagged,
+        gradient=gradient,
     )
 
 

@@ -1,4 +1,4 @@
-"""The sub-calculations of a label, and the sum of their energies."""
+"""The sub-calculations of a label, and the sums of their energies and of their gradients."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from string import ascii_uppercase
 
+import numpy as np
+
+from potentials.arrays import Floats
 from potentials.nmers.capping import Piece, pieces
 from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
@@ -39,6 +42,37 @@ class SubCalculation:
     ghosts: tuple[int, ...]
     charge: int
     piece: Piece | None = None
+
+    @property
+    def present(self) -> tuple[int, ...]:
+        """The n-mer's atoms that it has, ghosts included, in the order of its positions; new caps follow them."""
+        return tuple(sorted((*self.atoms, *self.ghosts)))
+
+    @property
+    def size(self) -> int:
+        """Number of rows of its positions and its gradient: atoms, ghosts, and new caps."""
+        return len(self.present) + (len(self.piece.cuts) if self.piece is not None else 0)
+
+    def carry(self, positions: Floats, gradient: Floats) -> Floats:
+        """Return its gradient as one with respect to the n-mer's atoms.
+
+        Parameters
+        ----------
+        positions
+            (..., atoms, 3) of the n-mer, Angstrom.
+        gradient
+            (..., size, 3), with respect to its own atoms: ghosts are as any other atom, because their basis
+            functions move.
+
+        Returns
+        -------
+        (..., atoms, 3), in the gradient's unit.
+        """
+        if self.piece is not None:
+            return self.piece.carry(positions, gradient)
+        carried = np.zeros(positions.shape)
+        carried[..., list(self.present), :] = gradient
+        return carried
 
 
 def plan_label(nmer: NMer, counterpoise: bool) -> tuple[SubCalculation, ...]:
@@ -106,3 +140,30 @@ def nbody_energy(plan: Sequence[SubCalculation], energies: Mapping[str, float]) 
         If an energy is missing.
     """
     return HARTREE * sum(part.coefficient * energies[part.name] for part in plan)
+
+
+def nbody_gradient(plan: Sequence[SubCalculation], positions: Floats, gradients: Mapping[str, Floats]) -> Floats:
+    """Return the gradient of the n-body energy of one or of many configurations.
+
+    Parameters
+    ----------
+    plan
+        The sub-calculations.
+    positions
+        (..., atoms, 3), Angstrom.
+    gradients
+        Of each sub-calculation by name, (..., its size, 3), hartree/Angstrom.
+
+    Returns
+    -------
+    (..., atoms, 3), kcal/mol/Angstrom. Each cap of a piece is carried to the two atoms of its cut bond.
+
+    Raises
+    ------
+    KeyError
+        If a gradient is missing.
+    """
+    total = np.zeros(positions.shape)
+    for part in plan:
+        total += part.coefficient * part.carry(positions, gradients[part.name])
+    return HARTREE * total

@@ -84,7 +84,7 @@ class Protocol:
         return [self._job(part, positions, memory) for part in self.plan if part.name in parts]
 
     def _job(self, part: SubCalculation, positions: Floats, memory: float) -> Job:
-        atoms = sorted((*part.atoms, *part.ghosts))
+        atoms = list(part.present)
         ghosts = set(part.ghosts)
         symbols, geometry = [self.nmer.symbols[a] for a in atoms], positions[atoms]
         if part.piece is not None:
@@ -97,6 +97,7 @@ class Protocol:
             charge=part.charge,
             whole_charge=part.charge if part.piece is not None else self.nmer.charge,
             memory=memory,
+            gradient=self.labelling.gradients,
             **{name: getattr(self.labelling, name) for name in SETTINGS},
         )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
+from numpy.typing import ArrayLike
 
 from potentials.arrays import Floats
 from potentials.errors import InputError
@@ -65,6 +67,8 @@ class Job:
         Whether fitted coupled cluster is computed in float32.
     memory
         Memory that the engine may use, GiB.
+    gradient
+        Whether the gradient is computed as well.
     """
 
     part: str
@@ -86,6 +90,7 @@ class Job:
     density_fitting: bool = False
     single_precision: bool = False
     memory: float = 4.0
+    gradient: bool = False
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Job:
@@ -123,6 +128,9 @@ class Result:
         Counts and flags: ``electrons`` and ``frozen_orbitals`` (those that a core potential leaves),
         ``basis_functions``, ``scf_converged``, ``cc_converged``; and where the SCF was unusual, what
         `tasks.labelling.engines.self_consistent.settle` returns.
+    gradient
+        Of the energy with respect to every atom of the job, ghosts included (their basis functions move), (atoms,
+        3), hartree/Angstrom; None unless it was asked for.
     """
 
     status: str
@@ -134,6 +142,12 @@ class Result:
     t2: float | None = None
     triples_fraction: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    gradient: tuple[tuple[float, float, float], ...] | None = None
+
+    def with_gradient(self, gradient: ArrayLike) -> Result:
+        """Return the result with a gradient (atoms, 3), hartree/Angstrom."""
+        rows = np.asarray(gradient, dtype=np.float64).tolist()
+        return replace(self, gradient=tuple((x, y, z) for x, y, z in rows))
 
 
 class Engine(EngineDeclaration, ABC):
@@ -231,6 +245,9 @@ class Engine(EngineDeclaration, ABC):
             raise InputError(f"labelling.method '{method}' {missing}")
         if ghosts and not self.ghosts:
             raise InputError(f"labelling.counterpoise needs ghost atoms, and engine '{self.name}' has none")
+        if labelling.gradients and method not in self.gradients:
+            having = ", ".join(self.gradients) or "none of its methods"
+            raise InputError(f"labelling.gradients: engine '{self.name}' has gradients of {having}")
         if labelling.functional:
             self.check_functional(labelling.functional)
         for one in (basis, larger) if larger else (basis,):
@@ -245,6 +262,8 @@ class Engine(EngineDeclaration, ABC):
         try:
             if job.method not in [method.name for method in self.methods]:
                 return Result(FAILED, f"engine '{self.name}' has no method '{job.method}'")
+            if job.gradient and job.method not in self.gradients:
+                return Result(FAILED, f"engine '{self.name}' has no gradients of method '{job.method}'")
             if job.ghosts and not self.ghosts:
                 return Result(FAILED, f"engine '{self.name}' takes no ghost atoms")
             if len(set(job.ghosts)) >= len(job.symbols):
@@ -257,7 +276,14 @@ class Engine(EngineDeclaration, ABC):
             return Result(FAILED, f"{type(error).__name__}: {_one_line(error)}")
         wrong = [name for name, value in _numbers(result) if value is None or not math.isfinite(value)]
         if result.status == OK and wrong:
-            return Result(FAILED, f"not a finite number: {', '.join(wrong)}", details=result.details)
+            return Result(
+                FAILED, f"not a finite number: {', '.join(dict.fromkeys(wrong))}", details=result.details
+            )
+        if result.status == OK and job.gradient:
+            atoms = 0 if result.gradient is None else len(result.gradient)
+            if atoms != len(job.symbols):
+                said = f"the gradient has {atoms} atoms; the job has {len(job.symbols)}"
+                return Result(FAILED, said, details=result.details)
         return result
 
 
@@ -290,7 +316,8 @@ def count_electrons(job: Job) -> int:
 def _numbers(result: Result) -> list[tuple[str, float | None]]:
     optional = ("t1", "d1", "t2", "triples_fraction")
     given = [(name, getattr(result, name)) for name in optional if getattr(result, name) is not None]
-    return [("energy", result.energy), *result.components.items(), *given]
+    slopes = [("gradient", value) for row in result.gradient or () for value in row]
+    return [("energy", result.energy), *result.components.items(), *given, *slopes]
 
 
 def _one_line(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
 from recipes.engines import JobSize, LabelCost, Method
 from tasks.labelling.engines.interface import FAILED, OK, Engine, Job, Result, Surface, count_electrons
-from tasks.xtb import METHOD, TBLITE, Xtb, lacks_tblite, total_energy
+from tasks.xtb import METHOD, TBLITE, Xtb, lacks_tblite, single_point
 
 if TYPE_CHECKING:
     from recipes.schema.labelling import Labelling
@@ -39,6 +39,7 @@ class XtbEngine(Engine):
         Method(METHOD, "semi-empirical tight binding", ("total",), ((METHOD, "gfn2-xtb"),), own_basis=True),
     )
     options: ClassVar = {"scf_tolerance": (METHOD,)}
+    gradients = (METHOD,)
     needs = (TBLITE,)
     labels_per_process = 200
     physics_level = "gfn2-xtb"
@@ -88,17 +89,18 @@ class XtbEngine(Engine):
         numbers, x = built
         raw: dict[str, Any] = {"electrons": count_electrons(job), "scf_converged": False}
         try:
-            raw["total"] = total_energy(numbers, x, job.charge, job.scf_tolerance)
+            raw["total"], slopes = single_point(numbers, x, job.charge, job.scf_tolerance, job.gradient)
         except TBLiteRuntimeError as error:
             return raw | {"error": " ".join(str(error).split())}
-        return raw | {"scf_converged": True}
+        return raw | {"scf_converged": True} | ({} if slopes is None else {"gradient": slopes})
 
     def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
         """Return the result; a density that did not become self-consistent has no energy."""
         details = {name: raw[name] for name in ("electrons", "scf_converged")} | {"frozen_orbitals": 0}
         if "total" not in raw:
             return Result(FAILED, f"tblite: {raw['error']}", details=details)
-        return Result(OK, energy=raw["total"], components={"total": raw["total"]}, details=details)
+        result = Result(OK, energy=raw["total"], components={"total": raw["total"]}, details=details)
+        return result.with_gradient(raw["gradient"]) if job.gradient else result
 
 
 ENGINE = XtbEngine

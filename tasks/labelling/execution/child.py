@@ -15,8 +15,11 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import asdict
-from typing import IO, Any
+from dataclasses import asdict, replace
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.labelling.engines.interface import Result
 
 _PR_SET_PDEATHSIG = 1
 
@@ -75,15 +78,24 @@ def run_jobs(request: dict[str, Any], output: IO[str]) -> None:
                 "memory": round(peak_memory(), 4),
             }
             try:
-                line = json.dumps(asdict(result) | more, allow_nan=False)
+                line = json.dumps(_stored(result) | more, allow_nan=False)
             except (TypeError, ValueError) as error:
                 result = Result(FAILED, f"the engine's result cannot be stored: {error}")
-                line = json.dumps(asdict(result) | more)
+                line = json.dumps(_stored(result) | more)
             output.write(line + "\n")
             output.flush()
             cpu_before, wall_before = cpu, wall
             if result.status != OK:
                 break
+
+
+def _stored(result: Result) -> dict[str, Any]:
+    """Return a result as the spool keeps it: its gradient, if there is one, as text of the same bits."""
+    from storage.gradients import encode_gradient
+
+    found = asdict(replace(result, gradient=None))
+    del found["gradient"]
+    return found if result.gradient is None else found | {"gradient": encode_gradient(result.gradient)}
 
 
 def cpu_time() -> float:

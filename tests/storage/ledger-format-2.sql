@@ -1,0 +1,11 @@
+BEGIN TRANSACTION;
+CREATE TABLE ingested (file TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO "ingested" VALUES('vm-23219-ff16e250.spool',1771);
+CREATE TABLE labels (configuration TEXT NOT NULL, protocol TEXT NOT NULL, part TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, energy REAL, t1 REAL, t2 REAL, cpu_seconds REAL NOT NULL, finished REAL NOT NULL, d1 REAL, triples_fraction REAL, electrons INTEGER, frozen_orbitals INTEGER, basis_functions INTEGER, scf_converged INTEGER, cc_converged INTEGER, wall_seconds REAL, memory REAL, system TEXT, details TEXT NOT NULL, PRIMARY KEY (configuration, protocol, part)) WITHOUT ROWID;
+INSERT INTO "labels" VALUES('6af6ee3e95404144f6d8a386bdb1c68942cf5c7c73d8e133b24594f7daa1cff2','a057edd6075022cd73d76de52a40a4e0f9e4ed884fb1666a0efea74e351c42cc','A','ok','',-7.50009023850763583123e+01,NULL,NULL,2.3155,1.79589878730578613279e+09,NULL,NULL,10,1,7,1,NULL,7.7504,0.1325,'H2O','{"components":{"hf":-74.96444918619397,"mp2":-0.03645319888237715},"host":"vm","limit_memory":2,"limit_seconds":60}');
+INSERT INTO "labels" VALUES('7e531e393591227a22b2199354b9b3f013398b5cbad10df63711cf30ec90b6e1','a057edd6075022cd73d76de52a40a4e0f9e4ed884fb1666a0efea74e351c42cc','A','ok','',-7.23022558640696502143e+01,NULL,NULL,0.0259,1.79589878752193117137e+09,NULL,NULL,10,1,7,1,NULL,0.1,0.1332,'H2O','{"components":{"hf":-72.30225586406965,"mp2":0.0},"host":"vm","limit_memory":2,"limit_seconds":60}');
+INSERT INTO "labels" VALUES('c2825d914ef8df0d615537ec90d070b8b94e6a2a7d1a13df872a4f93da22b496','a057edd6075022cd73d76de52a40a4e0f9e4ed884fb1666a0efea74e351c42cc','A','ok','',-7.50033342413984200919e+01,NULL,NULL,0.0295,1.79589878742205166818e+09,NULL,NULL,10,1,7,1,NULL,0.1196,0.1332,'H2O','{"components":{"hf":-74.96521716075158,"mp2":-0.03811708064683546},"host":"vm","limit_memory":2,"limit_seconds":60}');
+CREATE TABLE protocols (protocol TEXT PRIMARY KEY, settings TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO "protocols" VALUES('a057edd6075022cd73d76de52a40a4e0f9e4ed884fb1666a0efea74e351c42cc','{"format":1,"labelling":{"basis":"STO-3G","cc_tolerance":1e-08,"counterpoise":false,"engine":"pyscf","frozen_core":true,"lno_threshold":1e-05,"method":"MP2","scf_tolerance":1e-10},"versions":{"pyscf":"2.14.0"}}');
+COMMIT;
+PRAGMA user_version = 2;
