@@ -20,13 +20,10 @@ from tasks.selection.coverage import coverage
 from tasks.selection.descriptor import checked_descriptor
 from tasks.selection.doptimal import Greedy, design_rows
 from tasks.selection.features import Features, describe_pool, positions_of, sample_positions, tabulate
-from tasks.selection.kmeans import NONE, representatives, share_out
+from tasks.selection.kmeans import NONE, representatives, share_out, wants_two_levels
 from tasks.selection.rules import CANDIDATES, Rules, add_farthest, distinct, near
 from tasks.selection.strata import PoolRows, Strata
 from tasks.selection.table import Scratch
-
-TWO_LEVELS_ABOVE = 2000
-"""Number of clusters above which ``levels = "auto"`` uses two levels."""
 
 CANDIDATE_BYTES = 64 * 2**20
 """Bytes of the features of the candidates for the tails."""
@@ -197,7 +194,7 @@ def _core(
             share,
             settings.seed,
             scratch,
-            two_levels=settings.levels == "two" or (settings.levels == "auto" and share > TWO_LEVELS_ABOVE),
+            two_levels=wants_two_levels(settings.levels, share),
             spare=spare,
             progress=partial(lambda before, done: progress(before + done), len(core)),
         )

@@ -18,6 +18,9 @@ from threadpoolctl import threadpool_limits
 from potentials.arrays import Floats, Ints
 from tasks.selection.table import Scratch, Table, places
 
+TWO_LEVELS_ABOVE = 2000
+"""Number of clusters above which ``levels = "auto"`` uses two levels."""
+
 COARSE = 200
 """Number of clusters of the first of two levels."""
 
@@ -97,6 +100,11 @@ class Representatives:
 
     chosen: Ints
     far: Far
+
+
+def wants_two_levels(levels: str, count: int) -> bool:
+    """Return whether a recipe's ``selection.levels`` makes coarse clusters first for a number of clusters."""
+    return levels == "two" or (levels == "auto" and count > TWO_LEVELS_ABOVE)
 
 
 def representatives(
