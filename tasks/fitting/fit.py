@@ -53,6 +53,8 @@ class FitResult:
     validation_energy, validation_gradient
         Of the chosen start, weighted RMSD of the energies (kcal/mol), and of a component of the gradients
         (kcal/mol/Angstrom; None where none are fitted).
+    validation_rmsd
+        Of the chosen start, RMSD of the energies without weights, kcal/mol.
     train_rmsd, train_weighted_rmsd, train_max
         Errors of the potential on the whole training set: root mean square, the same with the fit's weights,
         and the largest; kcal/mol.
@@ -78,6 +80,7 @@ class FitResult:
     validation: tuple[float, ...]
     validation_energy: float
     validation_gradient: float | None
+    validation_rmsd: float
     train_rmsd: float
     train_weighted_rmsd: float
     train_max: float
@@ -186,6 +189,7 @@ def fit_potential(
         validation=tuple(scores),
         validation_energy=held_errors[best].energy_rmsd(rest.weight),
         validation_gradient=held_errors[best].gradient_rmsd(rest.weight),
+        validation_rmsd=held_errors[best].energy_rmsd(),
         train_rmsd=errors.energy_rmsd(),
         train_weighted_rmsd=errors.energy_rmsd(whole.weight),
         train_max=float(np.abs(errors.energy).max()),

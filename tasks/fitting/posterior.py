@@ -90,7 +90,7 @@ class Posterior:
         """
         return calibrated(np.square(error), np.square(self.spread(design)))
 
-    def members(self, coefficients: Floats, sigma: float, count: int, seed: int) -> Floats:
+    def members(self, coefficients: Floats, sigma: float, count: int, seed: int | tuple[int, ...]) -> Floats:
         """Return coefficients drawn from the posterior, (count, terms); the same for the same seed."""
         draws = np.random.default_rng(seed).standard_normal((len(coefficients), count))
         return np.asarray(coefficients + sigma * solve_triangular(self.factor, draws, lower=True, trans="T").T)
