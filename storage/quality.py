@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from pydantic import ValidationError
@@ -74,7 +75,12 @@ class Purpose:
 
 
 def purpose(
-    gates: Sequence[Mapping[str, Any]], recipe: Mapping[str, Any], terms: int, train: int, test: Mapping[str, Any]
+    gates: Sequence[Mapping[str, Any]],
+    recipe: Mapping[str, Any],
+    terms: int,
+    train: int,
+    test: Mapping[str, Any],
+    levels: Sequence[Mapping[str, Any]] = (),
 ) -> Purpose:
     """Return what a potential is good for: its gates, preset, labels and their level decide.
 
@@ -88,6 +94,8 @@ def purpose(
         Numbers of its terms and of its training configurations.
     test
         Its errors on the test set, with ``rmsd`` (kcal/mol; None where there is none) and ``count``.
+    levels
+        What its facts say of its levels, the first one first; empty where it has none.
     """
     failed = [str(gate["meaning"]) for gate in gates if not gate["passed"]]
     if not gates:
@@ -102,6 +110,9 @@ def purpose(
     reproduces = (
         f"It reproduces energies of {level}{error}." if level else f"The level of its labels is not stated{error}."
     )
+    if levels:
+        reproduces += f" {_levels_in_words(levels)}"
+        train = int(levels[0]["train"])  # the terms are decided by these; the last level adds a difference
     passed = f"all {len(gates)} gates passed"
     whole = "Whether the sum of a molecule can be simulated is decided by the gates of the sum: nmer check."
     if recipe.get("preset") == TRIAL:
@@ -129,6 +140,14 @@ def purpose(
         )
         return Purpose("released: few labels", "warn", (said, reproduces, whole), "few labels for its terms")
     return Purpose("released", "good", (f"Released, {passed}: good for sums of molecules.", reproduces, whole))
+
+
+def _levels_in_words(levels: Sequence[Mapping[str, Any]]) -> str:
+    """Return how the energies of a potential with levels were reached, in one sentence."""
+    parts = [f"{levels[0]['train']:,} training labels of {levels[0]['title']}"]
+    for below, one in pairwise(levels):
+        parts.append(f"{one['train']:,} of the difference from {below['title']} to {one['title']}")
+    return f"It is the sum of fits to {', and to '.join(parts)}."
 
 
 def level_of(recipe: Mapping[str, Any]) -> str:

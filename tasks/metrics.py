@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from potentials.arrays import Floats
+from potentials.arrays import Bools, Floats
 
 
 @dataclass(frozen=True)
@@ -113,3 +113,16 @@ def errors(predicted: Floats, reference: Floats) -> Errors:
         float(difference.mean()),
         float(difference.max()),
     )
+
+
+def gradient_errors(predicted: Floats, reference: Floats, chosen: Bools) -> Errors:
+    """Return the errors of the components of some configurations' gradients, kcal/mol/Angstrom.
+
+    Parameters
+    ----------
+    predicted, reference
+        (configurations, atoms, 3), kcal/mol/Angstrom.
+    chosen
+        (configurations,), which of them count.
+    """
+    return errors(predicted[chosen].ravel(), reference[chosen].ravel())

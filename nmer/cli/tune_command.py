@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 NO_SWITCHING = "the settings have no switching: a potential of several fragments decays only with its variables"
 
+NOT_LEVELS = (
+    "the recipe has levels, and these are the labels of the first, {title}, to which its section fitting applies; "
+    "the potential's energies are those of the last level"
+)
+
 GAMMAS, DELTA_ES = "1e-5,5e-5,5e-4,5e-3", "40,200"
 
 
@@ -37,6 +42,7 @@ class Data:
     gradient: Floats | None = None
     file: Labelled | None = None
     baseline: PhysicsOfNMer | None = None
+    notes: tuple[str, ...] = ()
 
 
 def tune(
@@ -111,13 +117,14 @@ def tune(
     if terms:
         with ProgressLine("choosing", terms, "terms") as line:
             curve = terms_curve(split, settings.model_copy(update={"max_terms": terms}), line.update)
+    ends_with_variables = len(data.nmer.fragments) > 1 and data.settings.switching is None
     found: dict[str, Any] = {
         "best": best.as_dict(),
         "trials": [trial.as_dict() for trial in trials],
         "learning": [point.as_dict() for point in learned],
         "validation_rmsd_with_twice_the_labels": worth(learned),
         "terms": [point.as_dict() for point in curve],
-        "notes": [NO_SWITCHING] if len(data.nmer.fragments) > 1 and data.settings.switching is None else [],
+        "notes": [*data.notes, *([NO_SWITCHING] if ends_with_variables else [])],
     }
     if data.file:
         found["data"] = readings(data.file)
@@ -146,6 +153,7 @@ def _data_of_recipe(recipe: str, preset: str | None, protocol: str | None, store
     from recipes.load import load_recipe
     from recipes.protocols import with_protocol
     from storage.contents import dataset_from_version
+    from storage.level_datasets import datasets_of_levels
     from storage.records import TRAIN
     from storage.store import Store
     from tasks.fitting.baseline import physics_of_dataset
@@ -159,12 +167,24 @@ def _data_of_recipe(recipe: str, preset: str | None, protocol: str | None, store
             f"there is no dataset of {loaded.name}, preset {loaded.preset or 'none'}, in the store yet; make it "
             "with nmer run"
         )
+    opened, physics, notes = Store(store), None, tuple[str, ...]()
+    if loaded.levels:
+        version = datasets_of_levels(opened, version)[0]
+        notes = (NOT_LEVELS.format(title=loaded.levels[0].title),)
     part = dataset_from_version(version).part(TRAIN)
-    physics = None
     if loaded.fitting.baseline is not None:
-        opened = Store(store)
         physics = physics_of_dataset(resolve(loaded, opened), opened, version)
-    return Data(version.ref, loaded.build_nmer(), part.positions, part.energy, loaded.fitting, baseline=physics)
+    gradient = part.gradient if loaded.fitting.gradient_weight > 0 else None
+    return Data(
+        version.ref,
+        loaded.build_nmer(),
+        part.positions,
+        part.energy,
+        loaded.fitting,
+        gradient,
+        baseline=physics,
+        notes=notes,
+    )
 
 
 def _listed(option: str, text: str, kind: type[int] | type[float]) -> list[Any]:

@@ -20,6 +20,7 @@ from storage.exchange.references import References, references_of
 from storage.exchange.text import check_elements, plain
 from storage.exchange.trajectory_subject import TrajectorySubject
 from storage.foreign import read_foreign
+from storage.level_datasets import lower_keys
 from storage.records import TRAIN, Dataset
 from storage.store import Store
 from storage.trajectories import read_trajectories
@@ -147,6 +148,8 @@ def subject_of(ref: str, store: str | Path | None = None) -> PotentialSubject | 
 
 
 def _training(store: Store, version: Version) -> Floats | None:
-    """Return the training configurations of a potential, where the store still has them."""
+    """Return the training configurations of a potential, with levels those of the first, where they still are."""
     found = store.input(version, "dataset")
+    if found is not None and (lower := lower_keys(found.attributes()["facts"])):
+        found = store.find("dataset", lower[0], found.nmer)
     return None if found is None else np.asarray(found.column("positions")[found.column("split") == TRAIN])

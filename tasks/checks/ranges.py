@@ -7,6 +7,7 @@ from dataclasses import replace
 from potentials.pip.potential import Potential
 from potentials.pip.ranges import training_ranges
 from storage.contents import dataset_from_version
+from storage.level_datasets import datasets_of_levels
 from storage.records import TRAIN
 from tasks.checks.subject import Subject
 
@@ -40,6 +41,6 @@ def _of_dataset(subject: Subject, potential: Potential) -> Potential | None:
     dataset = subject.store.input(subject.store.resolve(potential.name), "dataset")
     if dataset is None:
         return None
-    training = dataset_from_version(dataset).part(TRAIN)
+    training = dataset_from_version(datasets_of_levels(subject.store, dataset)[0]).part(TRAIN)
     limits = training_ranges(potential.nmer, potential.switching, training.positions)
     return None if limits is None else replace(potential, ranges=limits)

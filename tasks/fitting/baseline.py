@@ -17,6 +17,7 @@ from potentials.physics.parameters import PhysicsParameters
 from potentials.physics.topology import Topology
 from recipes.chemistry.atom_types import type_nmer
 from storage.exchange.minima import geometries_of_minima
+from storage.level_datasets import level_of
 from storage.physics import load_physics
 from storage.store import Store
 from storage.version import Version
@@ -86,7 +87,7 @@ def physics_of_dataset(plan: Plan, store: Store, dataset: Version) -> PhysicsOfN
     store
         The store.
     dataset
-        The labels.
+        The labels; with levels those of the first, which alone is fitted over V_phys.
 
     Returns
     -------
@@ -107,7 +108,9 @@ def physics_of_dataset(plan: Plan, store: Store, dataset: Version) -> PhysicsOfN
     facts = dataset.attributes()["facts"]
     reference, minima = float(facts.get("reference_hartree", 0.0)), tuple[Floats, ...]()
     if reference and len(plan.nmer.fragments[0].parts) > 1:
-        minima = geometries_of_minima(store.labels, str(facts["protocol_id"]), plan.references, reference)
+        number = level_of(facts)
+        references = plan.levels[-1 if number is None else number].references
+        minima = geometries_of_minima(store.labels, str(facts["protocol_id"]), references, reference)
     return physics_of(plan.nmer, parameters, minima)
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from potentials.arrays import Floats
+from potentials.arrays import Floats, Ints
 from potentials.errors import StageError
 from potentials.pip.potential import Potential
 from recipes.load import recipe_of_text
+from recipes.schema.recipe import Fitting
 from storage.contents import dataset_from_version, potential_from_version
+from storage.level_datasets import datasets_of_levels
 from storage.origins import strata
 from storage.records import TEST, TRAIN, Dataset
 from storage.store import Store
 from storage.version import Version
 from tasks.fitting.baseline import Baseline, remainder
-from tasks.fitting.projection import Problem
+from tasks.fitting.of_levels import shared_rows
+from tasks.fitting.projection import Problem, Slopes
 from tasks.fitting.ridge import weights
 from tasks.metrics import LearningPoint, errors
 
@@ -30,7 +34,9 @@ MOST = 4e11
 def learning_curve(store: Store, version: Version) -> tuple[LearningPoint, ...]:
     """Return the learning curve of a stored potential; empty where it cannot be made in minutes.
 
-    Data from files, of which the fit's settings are not known here, have none.
+    That of a potential with levels is of the labels of the last level: parts of them decide the last difference,
+    and the levels below stay as they are. Data from files, of which the fit's settings are not known here, have
+    none.
 
     Parameters
     ----------
@@ -41,27 +47,56 @@ def learning_curve(store: Store, version: Version) -> tuple[LearningPoint, ...]:
     """
     source = store.input(version, "dataset")
     try:
-        settings = recipe_of_text(version.attributes()["recipe"]).fitting
+        recipe = recipe_of_text(version.attributes()["recipe"])
     except ValueError:
         return ()
     if source is None:
         return ()
     potential, dataset = potential_from_version(version, "candidate"), dataset_from_version(source)
-    if dataset.part(TRAIN).energy.size * len(potential.coefficients) ** 2 > MOST:
+    settings, below = recipe.level_fitting(max(0, len(recipe.levels) - 1)), None
+    if recipe.levels:
+        lower = dataset_from_version(datasets_of_levels(store, source)[-2])
+        rows, places = shared_rows(dataset, lower)
+        dataset = dataset.rows(rows)
+        shares = version.column("level_coefficients")
+        beneath = replace(potential, coefficients=shares[:-1].sum(axis=0), ensemble=None)
+        below = Below(lower.rows(places), beneath, np.flatnonzero(shares[-1]))
+    terms = len(potential.coefficients) if below is None else len(below.terms)
+    if dataset.part(TRAIN).energy.size * terms**2 > MOST:
         return ()
     groups = None
     with suppress(StageError):  # the pool that has the temperatures may have been removed
         groups = strata(store, source)
-    return fitted_again(potential, dataset, settings.gamma, settings.delta_e, settings.seed, groups)
+        if groups is not None and below is not None:
+            groups = groups[rows]
+    return fitted_again(potential, dataset, settings, groups, below)
+
+
+@dataclass(frozen=True)
+class Below:
+    """What is below the last level of a potential.
+
+    Attributes
+    ----------
+    dataset
+        Labels of the level below, at the configurations of the last level's, in their order.
+    potential
+        The potential without the last difference.
+    terms
+        Which of the potential's terms the last difference has.
+    """
+
+    dataset: Dataset
+    potential: Potential
+    terms: Ints
 
 
 def fitted_again(
     potential: Potential,
     dataset: Dataset,
-    gamma: float,
-    delta_e: float,
-    seed: int = 0,
+    settings: Fitting,
     groups: Floats | None = None,
+    below: Below | None = None,
 ) -> tuple[LearningPoint, ...]:
     """Fit the coefficients of a potential's terms to parts of its training set.
 
@@ -72,12 +107,13 @@ def fitted_again(
     ----------
     potential, dataset
         The potential and what it was fitted to.
-    gamma, delta_e
-        Ridge parameter, and energy scale of the weights (kcal/mol), of the fit.
-    seed
-        Decides which configurations are in a part; every part has some of every group and range of energy.
+    settings
+        Those of the fit: its ridge, its weights, and the seed that decides which configurations are in a part;
+        every part has some of every group and range of energy.
     groups
         (configurations, columns), temperature and window of each; None where they are not known.
+    below
+        The levels below, of a potential with levels.
 
     Returns
     -------
@@ -87,18 +123,33 @@ def fitted_again(
     switching, factor = potential.switching, np.ones(len(dataset))
     if switching is not None:
         factor = switching.evaluate(dataset.positions)[0]
-    baseline = None if potential.physics is None else Baseline.of(potential.physics, dataset.positions)
-    left = remainder(dataset.energy, None, baseline)[0]
+    basis, beneath, rest_of = potential.basis, np.zeros(len(dataset)), Baseline(np.zeros(len(dataset)))
+    gradient = dataset.gradient if settings.gradient_weight > 0 else None
+    if below is not None:
+        basis, beneath = basis.select(below.terms), np.asarray(below.potential.energy(dataset.positions))
+        rest_of = Baseline(below.dataset.energy, below.dataset.gradient)
+        gradient = None if rest_of.gradient is None else gradient
+    elif potential.physics is not None:
+        rest_of = Baseline.of(potential.physics, dataset.positions)
+        beneath = rest_of.energy
+    elif gradient is not None:
+        rest_of = replace(rest_of, gradient=np.zeros(gradient.shape))
+    left, slopes_left = remainder(dataset.energy, gradient, rest_of)
+    slopes = None if slopes_left is None else Slopes(slopes_left, settings.gradient_weight, switching)
     weight = np.ones(len(dataset))
-    weight[train] = weights(dataset.energy[train], delta_e)
-    whole = Problem(potential.basis, dataset.positions, left, factor, weight, gamma, groups=groups)
-    rest, held, k = whole.part(train), whole.part(test), potential.parameters
-    found = []
+    weight[train] = weights(dataset.energy[train], settings.delta_e)
+    whole = Problem(basis, dataset.positions, left, factor, weight, settings.gamma, slopes, groups=groups)
+    rest, k, found = whole.part(train), potential.parameters, []
+    reference = (dataset.energy - beneath)[train], (dataset.energy - beneath)[test]
+    held = whole.part(test)
     for count in dict.fromkeys(round(part * int(train.sum())) for part in FRACTIONS):
         if count < 2:
             continue
-        part = rest.some(count, seed)
-        coefficients = part.coefficients(k)
-        errors_of = (errors(one.predict(k, coefficients), one.energy) for one in (part, held))
-        found.append(LearningPoint(len(part.energy), *errors_of))
+        rows = rest.drawn(count, settings.seed)
+        coefficients = rest.part(rows).coefficients(k)
+        errors_of = (
+            errors(rest.part(rows).predict(k, coefficients), reference[0][rows]),
+            errors(held.predict(k, coefficients), reference[1]),
+        )
+        found.append(LearningPoint(int(rows.sum()), *errors_of))
     return tuple(found)

@@ -78,8 +78,6 @@ class LevelError:
     ----------
     title, labels
         The level, and its number of training labels.
-    gradients
-        Whether gradients are fitted.
     terms
         Number of terms of its fit.
     rms
@@ -87,6 +85,8 @@ class LevelError:
         energies, less V_phys where there is one.
     train, validation
         Root mean square error of its fit to its labels, and on labels held back from it; kcal/mol, unweighted.
+    train_gradient
+        Root mean square error of a component of its gradients, kcal/mol/Angstrom; None where none are fitted.
     weighted
         The validation error with the weights of the fit, kcal/mol.
     objective
@@ -107,11 +107,11 @@ class LevelError:
 
     title: str
     labels: int
-    gradients: bool
     terms: int
     rms: float
     train: float
     validation: float
+    train_gradient: float | None
     weighted: float
     objective: float
     sigma: float
@@ -209,11 +209,11 @@ def _first_level(data: LevelData, found: FitResult, baseline: Baseline | Floats 
     return LevelError(
         title=data.title,
         labels=len(data.energy),
-        gradients=found.gradient_leverage is not None,
         terms=len(found.potential.coefficients),
         rms=_rms(left),
         train=found.train_rmsd,
         validation=found.validation_rmsd,
+        train_gradient=found.train_gradient_rmsd,
         weighted=found.validation_energy,
         objective=found.objective,
         sigma=found.sigma,
@@ -287,11 +287,11 @@ def _level(nmer: NMer, data: LevelData, first: Potential, covered: Floats, numbe
     return LevelError(
         title=data.title,
         labels=len(data.energy),
-        gradients=problem.slopes is not None,
         terms=basis.n_terms,
         rms=rms,
         train=errors.energy_rmsd(),
         validation=validation,
+        train_gradient=errors.gradient_rmsd(),
         weighted=found.held.energy_rmsd(weight),
         objective=float(square + problem.gamma**2 * (found.coefficients @ found.coefficients)),
         sigma=found.sigma,

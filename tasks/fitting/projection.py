@@ -110,11 +110,15 @@ class Problem:
 
         A training set is ordered by walker, so that its first rows are of one temperature and window.
         """
-        if count >= len(self.energy):
-            return self
+        return self if count >= len(self.energy) else self.part(self.drawn(count, seed))
+
+    def drawn(self, count: int, seed: int) -> Bools:
+        """Return which configurations `some` takes, (n,)."""
         chosen = np.zeros(len(self.energy), dtype=np.bool_)
+        if count >= len(self.energy):
+            return ~chosen
         chosen[stratified(self.energy, self.groups, count, seed)] = True
-        return self.part(chosen)
+        return chosen
 
     def design(self, k: Floats) -> Floats:
         """Return the switched terms without their weights, (n, terms)."""

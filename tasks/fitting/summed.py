@@ -44,7 +44,7 @@ def sum_of(parts: Sequence[Potential]) -> Potential:
                 "variables, rules, switching, and number of members, and V_phys is part of the first alone"
             )
     degree = max(part.degree for part in parts)
-    numbers = [_numbers(part) for part in parts]  # terms are numbered by degree: the same at any highest degree
+    numbers = [numbers_of(part) for part in parts]  # terms are numbered by degree: the same at any highest degree
     kept = np.unique(np.concatenate(numbers))
     places = [np.searchsorted(kept, these) for these in numbers]
     coefficients = np.zeros(len(kept))
@@ -63,7 +63,7 @@ def sum_of(parts: Sequence[Potential]) -> Potential:
     )
 
 
-def _numbers(potential: Potential) -> Ints:
+def numbers_of(potential: Potential) -> Ints:
     """Return the number of each of a potential's terms among all of its n-mer, (terms,)."""
     if potential.selected is None:
         return np.arange(len(potential.coefficients))

@@ -13,13 +13,15 @@ from prefect.cache_policies import NO_CACHE
 from recipes.load import expanded_toml
 from storage.contents import dataset_from_version, potential_columns, potential_facts
 from storage.keys import potential_key
+from storage.level_datasets import datasets_of_levels
 from storage.origins import strata
 from storage.physics import version_of_physics
 from storage.records import TRAIN
 from storage.store import Store
 from storage.version import Column, package_versions
 from tasks.fitting.baseline import physics_of_dataset
-from tasks.fitting.fit import FitResult, fit_potential
+from tasks.fitting.levels import LevelsFit, fit_levels
+from tasks.fitting.of_levels import level_coefficients, level_facts, steps_of
 from tasks.plan import Plan
 from tasks.progress import ProgressLine
 
@@ -45,33 +47,44 @@ def fitting_task(plan: Plan, store_path: Path, source: str, compute: Callable[..
         return key
     dataset = store.get("dataset", source)
     name = recipe.fitting.baseline
-    below = [] if name is None else [version_of_physics(store, name)]
-    physics = physics_of_dataset(plan, store, dataset)
-    whole = dataset_from_version(dataset)
-    train, groups = whole.part(TRAIN), strata(store, dataset)
+    beneath = [] if name is None else [version_of_physics(store, name)]
+    chain = datasets_of_levels(store, dataset)
+    datasets = [dataset_from_version(version) for version in chain]
+    physics, groups = physics_of_dataset(plan, store, chain[0]), strata(store, chain[0])
     if groups is not None:
-        groups = groups[whole.split == TRAIN]
+        groups = groups[datasets[0].split == TRAIN]
+    steps = steps_of([level.title for level in plan.levels], datasets)
+    data = [step.data(TRAIN, recipe.level_fitting(number)) for number, step in enumerate(steps)]
     with ProgressLine("fitting", recipe.fitting.starts, "starts") as progress:
-        arguments = (plan.nmer, train.positions, train.energy, recipe.fitting)
-        fit = partial(fit_potential, groups=groups, baseline=physics)
-        result: FitResult = compute(fit, *arguments, progress=progress)
+        fit = partial(fit_levels, groups=groups, baseline=physics)
+        found: LevelsFit = compute(fit, plan.nmer, data, progress=progress)
+    result = found.result
+    columns, facts = potential_columns(result.potential), potential_facts(result.potential, recipe.nmer)
+    if recipe.levels:
+        columns["level_coefficients"] = Column(
+            level_coefficients(result.potential, found.levels),
+            "kcal/mol",
+            "share of each level in the coefficients (level, term)",
+            "the fits of the levels",
+        )
+        facts["levels"] = level_facts(steps, datasets, found.levels)
     store.add(
         "potential",
         recipe.name,
         key,
-        columns=potential_columns(result.potential)
+        columns=columns
         | {
             "leverage": Column(
                 result.leverage, "1", "how much each training configuration decides of its own value", "the fit"
             )
         },
         recipe=expanded_toml(recipe),
-        inputs=[dataset, *below],
+        inputs=[dataset, *beneath],
         engines=package_versions("nmer", "numpy", "scipy"),
-        facts=potential_facts(result.potential, recipe.nmer)
+        facts=facts
         | {
-            "warnings": list(result.warnings),
-            "largest_leverage": float(result.leverage.max()),
+            "warnings": [*result.warnings, *(step.warning for step in steps if step.warning)],
+            "largest_leverage": max(level.leverage for level in found.levels),
             "sigma": result.sigma,
             "terms_curve": [list(point) for point in result.curve],
         },

@@ -59,7 +59,7 @@ def error_by_energy_plot(train: Sequence[WindowErrors], test: Sequence[WindowErr
     return Plot.of("error-by-energy", figure, head, rows)
 
 
-def learning_plot(curve: Sequence[LearningPoint], level: str) -> Plot:
+def learning_plot(curve: Sequence[LearningPoint], level: str, of_level: bool = False) -> Plot:
     """Draw the RMSD of both sets against the number of training configurations.
 
     Parameters
@@ -68,6 +68,8 @@ def learning_plot(curve: Sequence[LearningPoint], level: str) -> Plot:
         Its points.
     level
         Level of theory of the labels.
+    of_level
+        Whether these are the labels of the last level, above others that stay as they are.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullLocator
@@ -77,7 +79,8 @@ def learning_plot(curve: Sequence[LearningPoint], level: str) -> Plot:
     counts = [point.configurations for point in curve]
     axes.plot(counts, [p.train.rmsd for p in curve], "o--", color=TRAINING, label="training")
     axes.plot(counts, [p.test.rmsd for p in curve], "o-", color=TEST, label="test")
-    axes.set(xscale="log", xlabel="training configurations", ylabel="RMSD (kcal/mol)")
+    what = "training labels of the last level" if of_level else "training configurations"
+    axes.set(xscale="log", xlabel=what, ylabel="RMSD (kcal/mol)")
     axes.set_ylim(bottom=0.0)
     axes.set_xticks(counts, [f"{count:,}" for count in counts])
     axes.xaxis.set_minor_locator(NullLocator())
@@ -85,7 +88,7 @@ def learning_plot(curve: Sequence[LearningPoint], level: str) -> Plot:
     axes.legend(frameon=False)
     head = ["configurations", "train_rmsd_kcal_per_mol", "test_rmsd_kcal_per_mol", "test_largest_kcal_per_mol"]
     rows = ((p.configurations, *(f"{v:.6g}" for v in (p.train.rmsd, p.test.rmsd, p.test.largest))) for p in curve)
-    return Plot.of("learning-curve", figure, head, rows)
+    return Plot.of("level-learning-curve" if of_level else "learning-curve", figure, head, rows)
 
 
 def window_name(low: float, high: float | None) -> str:

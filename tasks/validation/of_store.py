@@ -21,7 +21,7 @@ from tasks.pages.origins import made_of
 from tasks.pages.plots import error_by_energy_plot, learning_plot
 from tasks.pages.render import Picture
 from tasks.pages.usage import trust_of, use_of_potential
-from tasks.parity import energy_parity
+from tasks.parity import energy_parity, gradient_parity
 from tasks.plot import Plot, write_plots
 from tasks.validation.report import Report, report_html
 from tasks.validation.sections import sections, trust_sentences
@@ -32,6 +32,9 @@ NOTHING = Errors(0, float("nan"), float("nan"), float("nan"))
 CAPTIONS = {
     "parity": "Fitted against reference energies ({level}), and the error below.",
     "error-by-energy": "RMSD in windows of energy above the lowest label, against {level}.",
+    "gradient-parity": "Fitted against reference gradients ({level}), one point a component, and the error below.",
+    "level-learning-curve": "RMSD against {level} for parts of its training labels, which decide the last "
+    "difference; all levels below, the terms, and the non-linear parameters are those of the whole fit.",
     "learning-curve": "RMSD against {level} for parts of the training set, with the terms and non-linear "
     "parameters of the whole fit: for small parts it is lower than that of a potential made from so few labels.",
 }
@@ -76,7 +79,7 @@ def report_of(store: Store, version: Version, plots: Sequence[Plot] = ()) -> Rep
     versions = chain(store, version)
     labels = versions["dataset"].attributes()["facts"] if "dataset" in versions else {}
     level = level_of(recipe) or str(labels.get("protocol") or "")
-    published = PUBLISHED.get(version.nmer)
+    published, levels = PUBLISHED.get(version.nmer), facts.get("levels", ())
     files = [
         *((f"{plot.name}.csv", f"numbers of the plot {plot.name}") for plot in plots),
         *((f"{plot.name}.png", f"the plot {plot.name}") for plot in plots),
@@ -94,6 +97,8 @@ def report_of(store: Store, version: Version, plots: Sequence[Plot] = ()) -> Rep
         terms=facts.get("number_of_terms"),
         published=(published.train_rmsd, published.test_rmsd) if published else None,
         by_energy=[_window(window) for window in found.get("by_energy", ())],
+        gradients=_gradient_errors(found),
+        levels=levels,
         pictures=[Picture(plot, CAPTIONS[plot.name].format(level=level or "the labels")) for plot in plots],
         sections=sections(versions),
         trust=trust_sentences(found),
@@ -114,6 +119,7 @@ def purpose_of(store: Store, version: Version) -> Purpose:
         int(attributes["facts"].get("number_of_terms", 0)),
         int(found.get("train", {}).get("count", 0)),
         found.get("test", {}),
+        attributes["facts"].get("levels", ()),
     )
 
 
@@ -136,7 +142,14 @@ def draw_report(store: Store, version: Version, curve: Sequence[LearningPoint] =
         energy_parity(title, dataset.energy, predicted, dataset.split, dataset.ids, train, test),
         error_by_energy_plot(by_energy, by_energy_of_test, level),
     ]
-    return [*found, learning_plot(curve, level)] if curve else found
+    if dataset.gradient is not None and verdict.has_column("predicted_gradient"):
+        slopes = verdict.column("predicted_gradient")
+        known = _gradient_errors(verdict.attributes()["facts"])
+        sets = known if known is not None else (NOTHING, NOTHING)
+        found.append(gradient_parity(title, dataset.gradient, slopes, dataset.split, dataset.ids, *sets))
+    if not curve:
+        return found
+    return [*found, learning_plot(curve, level, bool(version.attributes()["facts"].get("levels")))]
 
 
 def _part(dataset: Dataset, split: int) -> Any:
@@ -149,6 +162,13 @@ def _errors(facts: Mapping[str, Any] | None) -> Errors:
         return NOTHING
     values = {name: facts.get(name) for name in ("rmsd", "mae", "largest")}
     return Errors(int(facts["count"]), **{k: float("nan") if v is None else float(v) for k, v in values.items()})
+
+
+def _gradient_errors(facts: Mapping[str, Any]) -> tuple[Errors, Errors] | None:
+    """Return the errors of the gradients of a verdict's training and test set; None where there are none."""
+    if "train_gradient" not in facts:
+        return None
+    return _errors(facts["train_gradient"]), _errors(facts["test_gradient"])
 
 
 def _window(facts: Mapping[str, Any]) -> WindowErrors:

@@ -68,6 +68,11 @@ class Report:
         What is known about predictions away from the data, and warnings of the fit, one sentence each.
     usage, made, recipe
         How to use it, where it comes from, and the fully expanded recipe (TOML).
+    gradients
+        Errors of the components of gradients on the training and the test set, kcal/mol/Angstrom; None where the
+        labels have none.
+    levels
+        The levels of the potential as its facts have them, the first one first; empty where it has none.
     """
 
     ref: str
@@ -88,6 +93,8 @@ class Report:
     usage: Sequence[Snippet] = ()
     made: Made = field(default_factory=Made)
     recipe: str = ""
+    gradients: tuple[Errors, Errors] | None = None
+    levels: Sequence[Mapping[str, Any]] = ()
 
 
 def report_html(report: Report) -> str:
@@ -105,6 +112,8 @@ def report_html(report: Report) -> str:
         failed=[gate for gate in report.gates if gate["passed"] is False],
         errors=_errors(report),
         windows=_windows(report),
+        gradients=_gradients(report),
+        levels=level_table(report.levels),
     )
 
 
@@ -112,13 +121,51 @@ def _tiles(report: Report) -> list[Tile]:
     judged = [gate for gate in report.gates if gate["passed"] is not None]
     passed, gates = sum(bool(gate["passed"]) for gate in judged), len(judged)
     paper = f"paper: {report.published[1]:.2g}" if report.published else ""
+    first = report.levels[0] if report.levels else None
+    below = "" if first is None else f"; {figure(first['train'] + first['test'])} of {first['title']}"
     return [
         Tile("test RMSD (kcal/mol)", figure(report.test.rmsd), paper),
         Tile("largest test error (kcal/mol)", figure(report.test.largest), f"mean {figure(report.test.mae)}"),
         Tile("gates", f"{passed} of {gates} passed", "", "good" if gates and passed == gates else "bad"),
-        Tile("labels", figure(report.labels), report.level),
-        Tile("terms", figure(report.terms), f"{figure(report.train.count)} training configurations"),
+        Tile("labels", figure(report.labels), f"{report.level}{below}"),
+        Tile("terms", figure(report.terms), f"{figure(trained(report))} training configurations"),
     ]
+
+
+def trained(report: Report) -> int:
+    """Return the number of training configurations, with levels those of the first."""
+    return int(report.levels[0]["train"]) if report.levels else report.train.count
+
+
+def level_table(levels: Sequence[Mapping[str, Any]]) -> Table | None:
+    """Return the table of a potential's levels; None where it has none."""
+    if not levels:
+        return None
+    head = ["level", "training", "test", "CPU-hours", "terms", "rms", "RMSD training", "held back", "RMSD test"]
+    rows = [
+        [
+            one["title"] if number == 0 else f"{one['title']} minus {levels[number - 1]['title']}",
+            one["train"],
+            one["test"],
+            None if one["cpu_seconds"] is None else one["cpu_seconds"] / 3600.0,
+            one["terms"],
+            *(one[name] for name in ("rms", "train_rmsd", "validation", "test_rmsd")),
+        ]
+        for number, one in enumerate(levels)
+    ]
+    title = (
+        "Levels: the potential is the sum of a fit to the first and of fits to the differences. Their labels "
+        "with CPU-hours; of each fit the root mean square of what is fitted, and its errors (kcal/mol)"
+    )
+    return Table(head, rows, title, 4)
+
+
+def _gradients(report: Report) -> Table | None:
+    if report.gradients is None:
+        return None
+    rows = [_row(name, e) for name, e in zip(("training", "test"), report.gradients, strict=True)]
+    title = "Errors of the components of gradients against the labels (kcal/mol/A)"
+    return Table(["set", *HEADS], rows, title, 4, "gradient-parity.csv" if report.pictures else "")
 
 
 def _errors(report: Report) -> Table:

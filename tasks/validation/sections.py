@@ -96,6 +96,8 @@ def _labels(facts: Facts, recipe: Facts, attributes: Facts) -> Section:
     rows, source = cost_rows(facts), str(facts.get("cost", {}).get("expected_from", ""))
     title = f"Cost; expected: {source}" if source else "Cost"
     said = [label_sentence(facts)] if "labels" in facts else []
+    if recipe.get("levels"):
+        said.append("These are the labels of the last level; the table of the levels has those of all.")
     return Section(
         "Labels", _known(pairs), said, [Table(["cost", "expected", "measured"], rows, title, 2)] if rows else []
     )
@@ -115,8 +117,13 @@ def _fit(facts: Facts, recipe: Facts, attributes: Facts) -> Section:
         ("largest leverage of a training configuration", facts.get("largest_leverage")),
         ("scale of the uncertainty (kcal/mol)", facts.get("sigma")),
     ]
-    said = baseline_sentence(facts)
-    return Section("Fit", _known(pairs), [said] if said else [])
+    said = [baseline_sentence(facts)]
+    if facts.get("levels"):
+        said.append(
+            "The non-linear parameters, the starts, the ridge and the scale of the uncertainty are those of the "
+            "first level's fit; each difference is fitted with these parameters, and the terms are those of all."
+        )
+    return Section("Fit", _known(pairs), [one for one in said if one])
 
 
 _SECTIONS = (

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from recipes.load import expanded_toml
 from storage.contents import dataset_from_version, potential_from_version
 from storage.keys import validation_key
+from storage.level_datasets import datasets_of_levels
 from storage.origins import strata
 from storage.records import TEST, TRAIN
 from storage.store import Store
 from storage.version import Column, Version, package_versions
-from tasks.metrics import LearningPoint, errors
+from tasks.metrics import LearningPoint, errors, gradient_errors
 from tasks.plan import Plan
 from tasks.progress import ProgressLine
 from tasks.validation.bodies import find_bodies, surroundings
@@ -58,13 +59,30 @@ def validation_task(plan: Plan, store_path: Path, source: str, learning: Learnin
         return key
     labels = store.get("dataset", version.attributes()["inputs"][0]["key"])
     dataset, model = dataset_from_version(labels), potential_from_version(version, "candidate")
+    chain = datasets_of_levels(store, labels)
+    first = dataset if len(chain) == 1 else dataset_from_version(chain[0])
     with ProgressLine("validation", len(dataset), "errors") as progress:
-        predicted = np.asarray(model.energy(dataset.positions))
+        found = model.evaluate(dataset.positions)
+        predicted, columns, slopes = found.energy, {}, dict[str, Any]()
         train, test = (
             errors(predicted[dataset.split == part], dataset.energy[dataset.split == part])
             for part in (TRAIN, TEST)
         )
-        usable = len(dataset) / (recipe.selection.train + recipe.selection.test)
+        if dataset.gradient is not None:
+            columns["predicted_gradient"] = Column(
+                found.gradient,
+                "kcal/mol/Angstrom",
+                "gradient of the n-body energy of each configuration of the dataset",
+                "the potential",
+            )
+            slopes = {
+                name: gradient_errors(found.gradient, dataset.gradient, dataset.split == part).as_dict()
+                for name, part in (("train_gradient", TRAIN), ("test_gradient", TEST))
+            }
+        usable = min(
+            one.length("energy") / (level.train + level.test)
+            for one, level in zip(chain, plan.levels, strict=True)
+        )
         around = surroundings(store, version, model, dataset, min(recipe.sampling.temperatures))
         with ProgressLine("holes", steps_of(around.effort or Effort()), "steps") as line:
             candidate = Candidate(
@@ -72,12 +90,13 @@ def validation_task(plan: Plan, store_path: Path, source: str, learning: Learnin
                 train,
                 test,
                 usable,
-                dataset.positions,
-                strata(store, labels),
+                first.positions,
+                strata(store, chain[0]),
                 dataset,
                 predicted,
                 around,
                 told=line.update,
+                training=first.part(TRAIN).positions,
             )
             gates = judge(candidate, recipe.gates)
         trust = examine(model, dataset, predicted, candidate.places if around.whole is not None else None)
@@ -86,7 +105,8 @@ def validation_task(plan: Plan, store_path: Path, source: str, learning: Learnin
         "validation",
         recipe.name,
         key,
-        columns={
+        columns=columns
+        | {
             "predicted": Column(
                 predicted, "kcal/mol", "n-body energy of each configuration of the dataset", "the potential"
             )
@@ -98,6 +118,7 @@ def validation_task(plan: Plan, store_path: Path, source: str, learning: Learnin
             "passed": all(g.passed for g in gates),
             "train": train.as_dict(),
             "test": test.as_dict(),
+            **slopes,
             "gates": [g.as_dict() for g in gates],
             "not_measured": not_measured(candidate),
             "whole": {

@@ -37,9 +37,7 @@ def advice(candidate: Candidate) -> str:
     That is the distance that is farthest outside of the training data where the way to the place first falls
     below the lowest energy; the place itself may be far from all data.
     """
-    assert candidate.dataset is not None
-    nmer, place = candidate.potential.nmer, candidate.places[0]
-    training = candidate.dataset.positions
+    nmer, place, training = candidate.potential.nmer, candidate.places[0], candidate.positions
     began = place.positions if place.onset is None else place.onset
     i, j = outermost(nmer, began, training) or place.pair or (0, 1)
     name = to_blame(candidate, place, i, j)
@@ -86,8 +84,8 @@ def to_blame(candidate: Candidate, place: Place, i: int, j: int) -> str:
     That is the farthest below its own lowest energy at the training configurations; if none is below, the smallest
     sub-n-mer with both atoms.
     """
-    assert candidate.dataset is not None and candidate.around is not None and candidate.around.whole is not None
-    whole, training, here = candidate.around.whole, candidate.dataset.positions, place.positions[None]
+    assert candidate.around is not None and candidate.around.whole is not None
+    whole, training, here = candidate.around.whole, candidate.positions, place.positions[None]
     own = candidate.potential
     known = [(own, np.asarray(own.energy(training)), np.asarray(own.energy(here)))]
     for body, potential in whole.bodies:

@@ -36,17 +36,20 @@ class Candidate:
     usable_labels
         Fraction of the selected configurations whose label is in the dataset, 0 to 1.
     positions
-        (configurations, atoms, 3), Angstrom: the dataset.
+        (configurations, atoms, 3), Angstrom: the dataset; with levels that of the first, which has all of them.
     groups
         (configurations, columns), temperature and window of each; None where they are not known.
     dataset, predicted
-        The dataset, and the potential's energies in its configurations, kcal/mol; None where they are not given.
+        The dataset, with levels that of the last, and the potential's energies in its configurations, kcal/mol;
+        None where they are not given.
     around
         The whole capped n-mer; None: it is the n-mer itself, if that is not divided.
     effort
         How long holes are searched for; None: the usual effort.
     told
         Called with the number of steps of that search that are done.
+    training
+        (n, atoms, 3), Angstrom: training configurations of a potential with levels; None: those of the dataset.
     """
 
     potential: Potential
@@ -60,6 +63,14 @@ class Candidate:
     around: Surroundings | None = None
     effort: Effort | None = None
     told: Callable[[int], object] = lambda done: None
+    training: Floats | None = None
+
+    @cached_property
+    def covered(self) -> Floats:
+        """The training configurations, with levels those of the first, (n, atoms, 3), Angstrom."""
+        if self.training is not None:
+            return self.training
+        return self.positions if self.dataset is None else self.dataset.part(TRAIN).positions
 
     @cached_property
     def probes(self) -> Floats:
@@ -83,9 +94,8 @@ class Candidate:
         from tasks.validation.reach import search
 
         assert self.around is not None and self.around.whole is not None and self.dataset is not None
-        training = self.dataset.part(TRAIN).positions
         effort = self.effort or self.around.effort
-        return search(self.around.whole, training, self.around.lowest, effort, self.told)
+        return search(self.around.whole, self.covered, self.around.lowest, effort, self.told)
 
 
 @dataclass(frozen=True)

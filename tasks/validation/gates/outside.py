@@ -15,7 +15,6 @@ from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import MOSTLY_ON
 from potentials.pip.potential import Potential
 from potentials.pip.ranges import MOST, SortedDistances
-from storage.records import TRAIN
 from tasks.validation.gates.interface import Candidate, Gate
 
 BEYOND = 1.05 * MOST
@@ -73,9 +72,7 @@ def applies(candidate: Candidate) -> str:
 
 def fraction(candidate: Candidate) -> float:
     """Return the fraction of configurations that a candidate tells right."""
-    assert candidate.dataset is not None
-    training = candidate.dataset.part(TRAIN).positions
-    return told_right(candidate.potential, training)
+    return told_right(candidate.potential, candidate.covered)
 
 
 GATE = Gate(

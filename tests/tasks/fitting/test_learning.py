@@ -39,7 +39,7 @@ def test_the_whole_set_gives_the_errors_of_the_potential() -> None:
     data = dataset()
     train = data.part(TRAIN)
     potential = fit_potential(NMER, train.positions, train.energy, SETTINGS).potential
-    curve = fitted_again(potential, data, SETTINGS.gamma, SETTINGS.delta_e)
+    curve = fitted_again(potential, data, SETTINGS)
     assert [point.configurations for point in curve] == [25, 50, 100, 200]
     predicted = np.asarray(potential.energy(data.positions))
     for part, found in ((TRAIN, curve[-1].train), (TEST, curve[-1].test)):
@@ -58,7 +58,7 @@ def test_a_switched_potential_is_fitted_as_it_was() -> None:
     factor = switched.switching.evaluate(data.positions)[0] if switched.switching else np.ones(1)
     assert factor.min() < 0.1 and factor.max() > 0.9
     data = replace(data, energy=data.energy * factor)
-    curve = fitted_again(switched, data, SETTINGS.gamma, SETTINGS.delta_e)
+    curve = fitted_again(switched, data, SETTINGS)
     assert curve[-1].test.rmsd < 0.05
 
 

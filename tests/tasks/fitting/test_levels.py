@@ -292,9 +292,9 @@ def test_a_difference_that_is_not_explained_or_not_covered_is_said() -> None:
 def test_gradients_are_left_out_where_the_level_below_has_none_and_that_is_said() -> None:
     data = levels(with_gradient=True)
     both = fit_levels(NMER, data)
-    assert both.levels[1].gradients and both.result.train_gradient_rmsd is not None
+    assert both.levels[1].train_gradient is not None and both.result.train_gradient_rmsd is not None
     without = fit_levels(NMER, [data[0], replace(data[1], below_gradient=None)])
-    assert not without.levels[1].gradients
+    assert without.levels[1].train_gradient is None
     assert any("its gradients are not fitted" in w for w in without.result.warnings)
     energies = fit_levels(NMER, [data[0], replace(data[1], gradient=None, below_gradient=None)])
     np.testing.assert_array_equal(

@@ -81,6 +81,6 @@ def test_the_advice_names_the_distance_to_sample(begins: float) -> None:
     assert f"data end at {shortest:.2f} A: sample this distance of conh-ch-conh between" in said
     assert said.endswith(f"between {low:.1f} and {high:.1f} A at 700 K")
     more = labels(np.concatenate([positions, reached(candidate)]), np.zeros(41))
-    inside = replace(candidate, dataset=more)
+    inside = replace(candidate, dataset=more, positions=more.positions)
     inside.__dict__["places"] = candidate.places
     assert "within the range of its data: add labels of conh-ch-conh" in advice(inside)
