@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from recipes.load import expanded_toml
 from storage.contents import PoolFile, selection_columns
+from storage.records import Selection
 from storage.store import Store
 from storage.version import package_versions
 from tasks.plan import Plan
@@ -39,16 +41,28 @@ def selection_task(plan: Plan, store_path: Path) -> str:
             nmer, PoolFile(source), recipe.selection, recipe.fitting, store.scratch(key), progress.update
         )
         progress.update(done=wanted)
+    selection, facts = _nested(plan, PoolFile(source), choice.selection)
     store.add(
         "selection",
         recipe.name,
         key,
-        columns=selection_columns(choice.selection),
+        columns=selection_columns(selection),
         recipe=expanded_toml(recipe),
         inputs=[source],
         engines=package_versions(
             "nmer", "scikit-learn", "numpy", *DESCRIPTORS.get(recipe.selection.descriptor).packages
         ),
-        facts=choice.facts(),
+        facts=choice.facts() | facts,
     )
     return key
+
+
+def _nested(plan: Plan, pool: PoolFile, selection: Selection) -> tuple[Selection, dict[str, Any]]:
+    """Return a selection with the subsets of the recipe's levels, and the facts of these; none without levels."""
+    if not plan.recipe.levels:
+        return selection, {}
+    from tasks.selection.nested import with_levels
+
+    counts = [(level.train, level.test) for level in plan.levels]
+    found = with_levels(plan.nmer, pool, selection, plan.recipe.selection, counts)
+    return found.selection, {"levels": list(found.facts)}
