@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from storage.records import TEST, TRAIN, Dataset, Selection
 from tasks.labelling.collect import LabelTable
 
 
-def freeze(selection: Selection, table: LabelTable, reference: float = 0.0) -> Dataset:
+def freeze(selection: Selection, table: LabelTable, reference: float = 0.0, title: str = "") -> Dataset:
     """Return the dataset of the configurations whose label is usable.
 
     Failed labels are left out, and flagged ones unless the recipe keeps them.
@@ -27,6 +28,8 @@ def freeze(selection: Selection, table: LabelTable, reference: float = 0.0) -> D
         Their labels, in the same order.
     reference
         Zero of the energies, hartree; see `tasks.labelling.reference`.
+    title
+        Level of theory of the labels, for messages; empty for a recipe without levels.
 
     Raises
     ------
@@ -39,7 +42,7 @@ def freeze(selection: Selection, table: LabelTable, reference: float = 0.0) -> D
         reasons = Counter(reason for reason in table.reason if reason)
         most = f" The most common reason: {reasons.most_common(1)[0][0]}." if reasons else ""
         raise StageError(
-            f"labelling: {len(kept)} of {len(table)} labels are usable, "
+            f"labelling: {len(kept)} of {len(table)} labels{f' of {title}' if title else ''} are usable, "
             f"too few for a training and a test set.{most}"
         )
     return Dataset(
@@ -54,7 +57,15 @@ def freeze(selection: Selection, table: LabelTable, reference: float = 0.0) -> D
     )
 
 
-def key_of(recipe: Recipe, table: LabelTable, protocol: str, selection: str, relative: bool) -> str:
+def key_of(
+    recipe: Recipe,
+    table: LabelTable,
+    protocol: str,
+    selection: str,
+    relative: bool,
+    level: int = 0,
+    below: Sequence[str] = (),
+) -> str:
     """Return the key of the dataset that `freeze` would return, which follows from the usable labels.
 
     Parameters
@@ -69,8 +80,12 @@ def key_of(recipe: Recipe, table: LabelTable, protocol: str, selection: str, rel
         Key of the selection.
     relative
         Whether energies are relative to minima.
+    level
+        Which of the recipe's levels they belong to, from 0; 0 for a recipe without levels.
+    below
+        Keys of the datasets of the levels before it.
     """
     names = [f"{table.ids[i]}:{protocol}" for i in np.flatnonzero(table.usable).tolist()]
     if relative:
         names.append("counted from the minima")
-    return dataset_key(recipe, names, selection)
+    return dataset_key(recipe, names, selection, level if recipe.levels else None, below)

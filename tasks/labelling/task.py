@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ from recipes.load import expanded_toml
 from recipes.schema.recipe import Recipe
 from storage.contents import dataset_columns, selection_from_version
 from storage.ledger import Ledger
+from storage.records import Selection
 from storage.store import Store
-from storage.version import package_versions
+from storage.version import Version, package_versions
 from tasks.labelling.calibrate import expected_cost, label_costs
 from tasks.labelling.collect import FAILURES, MISSING, USABLE, LabelTable, collect_labels
 from tasks.labelling.dataset import freeze, key_of
@@ -28,13 +30,16 @@ from tasks.labelling.execution.dispatch import label_configurations, scratch_fol
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import Protocol
 from tasks.labelling.reference import reference_energy
-from tasks.plan import Plan
+from tasks.plan import LevelPlan, Plan
 from tasks.progress import ProgressLine
 
 
 @task(name="labelling", cache_policy=NO_CACHE)
 def labelling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) -> str:
     """Label a recipe's configurations, freeze the usable labels into a dataset, and return its key.
+
+    With levels the last, most expensive one is labelled first, so that what its labels hold of the levels below is
+    not computed again. Each level has a dataset of its own; the key is that of the last one's.
 
     Parameters
     ----------
@@ -45,16 +50,58 @@ def labelling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) -
     scheduler
         Returns the address of the Dask scheduler that runs the labels; called only when there is work.
     """
-    recipe, store, protocol = plan.recipe, Store(store_path), plan.labels()
+    store = Store(store_path)
     source = store.get("selection", plan.selection)
     selection = selection_from_version(source)
+    tables: dict[int, LabelTable] = {}
+    for number in reversed(range(len(plan.levels))):
+        tables[number] = _labelled(plan, number, store, selection.of_level(number), scheduler)
+    made: list[Version] = []
+    for number in range(len(plan.levels)):
+        labels = _Labels(number, selection.of_level(number), tables[number])
+        made.append(_frozen(plan, labels, store, source, made, scheduler))
+    return made[-1].key
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """The labels of one level.
+
+    Attributes
+    ----------
+    number
+        Which level, from 0.
+    selection
+        Its configurations.
+    table
+        Their labels.
+    """
+
+    number: int
+    selection: Selection
+    table: LabelTable
+
+
+def _labelled(
+    plan: Plan, number: int, store: Store, selection: Selection, scheduler: Callable[[], str]
+) -> LabelTable:
+    """Return the labels of a level's configurations; those that the ledger lacks are computed.
+
+    Raises
+    ------
+    StoppedError
+        If labels were not computed.
+    """
+    recipe, level = plan.recipe, plan.levels[number]
+    protocol = level.labels()
+    of_level = f" of {level.title}" if recipe.levels else ""
     with Ledger.open(store.labels) as ledger:  # adds what killed workers left in the spool
         table = collect_labels(protocol, selection.positions, ledger)
         work = _is_work_left(recipe, table, protocol, ledger)
     if work:
         with (
             Client(scheduler()) as client,
-            ProgressLine("labelling", len(selection), "labels") as progress,
+            ProgressLine("labelling", len(selection), f"labels{of_level}") as progress,
         ):
             label_configurations(
                 protocol,
@@ -68,24 +115,56 @@ def labelling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) -
         with Ledger.read(store.labels) as ledger:
             table = collect_labels(protocol, selection.positions, ledger)
     if missing := table.status.count(MISSING):
-        raise StoppedError(f"labelling: {missing} of {len(table)} labels were not computed; see the logs")
-    key = key_of(recipe, table, protocol.id, plan.selection, bool(plan.references))
-    if store.find("dataset", key, recipe.name):
-        return key
-    reference = _reference(plan, store, scheduler)
-    dataset = freeze(selection, table, reference)
+        raise StoppedError(
+            f"labelling: {missing} of {len(table)} labels{of_level} were not computed; see the logs"
+        )
+    return table
+
+
+def _frozen(
+    plan: Plan,
+    labels: _Labels,
+    store: Store,
+    source: Version,
+    below: Sequence[Version],
+    scheduler: Callable[[], str],
+) -> Version:
+    """Return the dataset of a level's usable labels; it is made unless the store has it.
+
+    Parameters
+    ----------
+    plan
+        The recipe's plan.
+    labels
+        The labels of the level.
+    store
+        The store.
+    source
+        The selection's version.
+    below
+        The datasets of the levels before it.
+    scheduler
+        As `labelling_task` takes it.
+    """
+    recipe, table, level = plan.recipe, labels.table, plan.levels[labels.number]
+    protocol, lower = level.labels(), [one.key for one in below]
+    key = key_of(recipe, table, protocol.id, plan.selection, bool(level.references), labels.number, lower)
+    if (found := store.find("dataset", key, recipe.name)) is not None:
+        return found
+    reference = _reference(plan, level, store, scheduler)
+    dataset = freeze(labels.selection, table, reference, level.title if recipe.levels else "")
     with Ledger.read(store.labels) as ledger:
-        expected = expected_cost(plan.nmer, recipe.labelling, ledger, excluded=table.ids)
-    store.add(
+        expected = expected_cost(plan.nmer, level.labelling, ledger, excluded=table.ids)
+    return store.add(
         "dataset",
         recipe.name,
         key,
         columns=dataset_columns(dataset),
         recipe=expanded_toml(recipe),
-        inputs=[source],
+        inputs=[source, *below],
         engines=package_versions("nmer") | dict(protocol.versions),
         facts={
-            "protocol": recipe.labelling.level,
+            "protocol": level.title,
             "protocol_id": protocol.id,
             "labels": len(dataset),
             "reference_hartree": reference,
@@ -94,9 +173,9 @@ def labelling_task(plan: Plan, store_path: Path, scheduler: Callable[[], str]) -
             "flagged_kept": table.keep_flagged,
             "cost": label_costs(table, expected),
             **extended_version(store, recipe.name, protocol.id, dataset.ids),
+            **({"level": labels.number, "levels": lower} if recipe.levels else {}),
         },
     )
-    return key
 
 
 def extended_version(store: Store, nmer: str, protocol: str, ids: Sequence[str]) -> dict[str, str]:
@@ -112,15 +191,15 @@ def extended_version(store: Store, nmer: str, protocol: str, ids: Sequence[str])
     return {"parent": max(found, key=lambda one: (one[0], one[1].number))[1].key}
 
 
-def _reference(plan: Plan, store: Store, scheduler: Callable[[], str]) -> float:
-    """Return the reference energy of the recipe, hartree; computed unless an earlier run has."""
-    recipe, protocol = plan.recipe, plan.labels()
-    known = reference_energy(protocol, plan.references, store.labels)
+def _reference(plan: Plan, level: LevelPlan, store: Store, scheduler: Callable[[], str]) -> float:
+    """Return the reference energy of a level, hartree; computed unless an earlier run has."""
+    recipe, protocol = plan.recipe, level.labels()
+    known = reference_energy(protocol, level.references, store.labels)
     if known is not None:
         return known
     scratch = scratch_folder(recipe.resources, store.path)
-    count = len(plan.references)
-    with Client(scheduler()) as client, ProgressLine("reference", count, "minima") as progress:
+    count, of_level = len(level.references), f" of {level.title}" if recipe.levels else ""
+    with Client(scheduler()) as client, ProgressLine("reference", count, f"minima{of_level}") as progress:
         begun: list[str] = []
 
         def label(molecule: NMer, positions: Floats) -> Floats:
@@ -133,7 +212,7 @@ def _reference(plan: Plan, store: Store, scheduler: Callable[[], str]) -> float:
                 table = collect_labels(mine, positions, ledger)
             return np.asarray(table.energy / HARTREE)
 
-        found = reference_energy(protocol, plan.references, store.labels, label)
+        found = reference_energy(protocol, level.references, store.labels, label)
         progress.update(count)
     assert found is not None  # with a label function it is computed or an error is raised
     return found

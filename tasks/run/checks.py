@@ -53,9 +53,10 @@ def check_force_fields(recipe: Recipe) -> None:
 
 def check_labels(recipe: Recipe) -> None:
     """Raise InputError if the engine is missing, or does not know the method, a basis, or the functional."""
-    nmer, settings = recipe.build_nmer(), recipe.labelling
-    check_labelling(nmer, settings)
-    check_start(nmer, settings)
+    nmer = recipe.build_nmer()
+    for settings in [level.labelling for level in recipe.levels] or [recipe.labelling]:
+        check_labelling(nmer, settings)
+        check_start(nmer, settings)
 
 
 CHECKS: tuple[tuple[str, Callable[[Recipe], object]], ...] = (

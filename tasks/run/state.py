@@ -15,6 +15,7 @@ from recipes.stages import STAGE, STAGES, StageName, stages_until
 from storage.contents import selection_from_version
 from storage.keys import potential_key, validation_key
 from storage.ledger import Ledger
+from storage.records import Selection
 from storage.store import Store, default_store
 from storage.version import Version
 from tasks.labelling.calibrate import expected_cost_in
@@ -23,6 +24,30 @@ from tasks.labelling.dataset import key_of
 from tasks.plan import Plan, resolve
 from tasks.sampling.sampler import frames_kept
 from tasks.validation.bodies import find_bodies
+
+
+@dataclass(frozen=True)
+class LevelState:
+    """How far the labels of one level have come; the counts are those of `StageState`.
+
+    Attributes
+    ----------
+    title
+        Its level of theory.
+    done, failed, total
+        Counts of its labels.
+    version
+        Reference of its dataset, or None while it is not complete.
+    flagged
+        Labels with an energy and a diagnostic above its threshold.
+    """
+
+    title: str
+    done: int
+    failed: int
+    total: int
+    version: str | None
+    flagged: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,6 +65,8 @@ class StageState:
     flagged
         Labels with an energy and a diagnostic above its threshold. They count as done where the recipe keeps
         them, and as failed elsewhere.
+    levels
+        The labels of each level, the first level's first; none for other stages and without levels.
     """
 
     stage: str
@@ -48,6 +75,7 @@ class StageState:
     total: int
     version: str | None
     flagged: int = 0
+    levels: tuple[LevelState, ...] = ()
 
     @property
     def left(self) -> int:
@@ -56,7 +84,10 @@ class StageState:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self) | {"left": self.left}
+        found = asdict(self) | {"left": self.left}
+        if not self.levels:
+            del found["levels"]
+        return found
 
 
 def open_store(path: str | None) -> Store | None:
@@ -146,24 +177,52 @@ def completed(recipe: Recipe, store: Store | None, until: str) -> Plan | None:
 
 
 def _labelling(plan: Plan, store: Store, selection: Version) -> tuple[StageState, Version | None]:
-    """Return the state of labelling, and the dataset if it is complete.
+    """Return the state of labelling, and the dataset if it is complete: with levels that of the last.
 
-    What workers have finished counts, whether or not the run has received it. The state of a recipe whose engine
-    is not installed here cannot be determined; it counts as not begun.
+    What workers have finished counts, whether or not the run has received it. The state of a level whose engine is
+    not installed here cannot be determined; it counts as not begun.
     """
-    total = plan.total("labelling")
-    if plan.protocol is None:
-        return StageState("labelling", 0, 0, total, None), None
+    chosen, levels, made = selection_from_version(selection), list[LevelState](), list[Version]()
     with Ledger.read(store.labels) as ledger:
-        table = collect_labels(plan.protocol, selection_from_version(selection).positions, ledger)
+        for number in range(len(plan.levels)):
+            found, dataset = _level_state(plan, number, chosen.of_level(number), made, store, ledger)
+            levels.append(found)
+            made += [dataset] if dataset is not None else []
+    done, failed, flagged = (sum(getattr(one, n) for one in levels) for n in ("done", "failed", "flagged"))
+    whole = made[-1] if len(made) == len(levels) else None
+    return (
+        StageState(
+            "labelling",
+            done,
+            failed,
+            sum(one.total for one in levels),
+            whole.ref if whole else None,
+            flagged,
+            tuple(levels) if plan.recipe.levels else (),
+        ),
+        whole,
+    )
+
+
+def _level_state(
+    plan: Plan, number: int, chosen: Selection, made: Sequence[Version], store: Store, ledger: Ledger
+) -> tuple[LevelState, Version | None]:
+    """Return the state of a level, and its dataset if it and those below, which are `made`, are complete."""
+    level = plan.levels[number]
+    total = len(chosen)
+    if level.protocol is None:
+        return LevelState(level.title, 0, 0, total, None), None
+    table = collect_labels(level.protocol, chosen.positions, ledger)
     flagged, missing = table.status.count(FLAGGED), table.status.count(MISSING)
     failed = sum(status in FAILURES for status in table.status) + (0 if table.keep_flagged else flagged)
     dataset = None
-    if not missing:
-        key = key_of(plan.recipe, table, plan.protocol.id, plan.selection, bool(plan.references))
+    if not missing and len(made) == number:
+        below = [one.key for one in made]
+        relative = bool(level.references)
+        key = key_of(plan.recipe, table, level.protocol.id, plan.selection, relative, number, below)
         dataset = store.find("dataset", key, plan.recipe.name)
     done = total - failed - missing
-    return StageState("labelling", done, failed, total, dataset.ref if dataset else None, flagged), dataset
+    return LevelState(level.title, done, failed, total, dataset.ref if dataset else None, flagged), dataset
 
 
 def newest_dataset(recipe: Recipe, path: str | None) -> Version | None:
