@@ -78,6 +78,29 @@ class LabelCost:
     source: str = FORMULA
 
 
+@dataclass(frozen=True)
+class Held:
+    """The energy of another protocol that a result has among its components.
+
+    Attributes
+    ----------
+    changes
+        Fields of ``[labelling]`` in which the other protocol differs.
+    components
+        Components that add up to its energy, in that order: the name of each there, and its name in the result.
+        Empty: the result's own energy, with all its components.
+    functions
+        Which of the result's counts is the number of basis functions of the other protocol.
+    diagnostics
+        Whether T1, D1, and the largest double amplitude of the result are those of the other protocol.
+    """
+
+    changes: Mapping[str, Any]
+    components: Mapping[str, str]
+    functions: str = "basis_functions"
+    diagnostics: bool = False
+
+
 class EngineDeclaration:
     """What an engine's class declares.
 
@@ -123,6 +146,14 @@ class EngineDeclaration:
     def cost(labelling: Any, jobs: Sequence[JobSize]) -> LabelCost | None:
         """Return what a label of these calculations costs, or None where it is not known."""
         return None
+
+    @staticmethod
+    def held(labelling: Any) -> tuple[Held, ...]:
+        """Return the energies of other protocols of this engine that a result under a `Labelling` has.
+
+        Each was compared with a calculation of its own; what is not declared is computed.
+        """
+        return ()
 
 
 ENGINES: Registry[type[EngineDeclaration]] = Registry("labelling.engine", "tasks.labelling.engines", "ENGINE")

@@ -33,10 +33,10 @@ from storage.ledger_file import (
     row_values,
     show_also,
 )
-from storage.ledger_rows import Counts, LabelArrays, LabelRow
+from storage.ledger_rows import DERIVED, Counts, LabelArrays, LabelRow
 from storage.spool import SpoolRange, read_spool, spool_files
 
-__all__ = ["Counts", "LabelArrays", "LabelRow", "Ledger"]
+__all__ = ["DERIVED", "Counts", "LabelArrays", "LabelRow", "Ledger"]
 
 _WANTED = "configuration IN (SELECT value FROM json_each(?))"
 _INSTABILITY = (  # JSON has no infinity; SQLite reads 9e999 as one
@@ -281,10 +281,24 @@ class Ledger(AbstractContextManager["Ledger"]):
         )
         return {str(host): int(count) for host, count in cursor}
 
+    def derived(self, ids: Sequence[str], protocol: str) -> dict[str, int]:
+        """Return how many labels were taken, in all parts, from those of other protocols: by the latter's ids.
+
+        A label whose parts come from several is counted under the first of them.
+        """
+        source = f"json_extract(details, '$.{DERIVED}')"
+        cursor = self._database.execute(
+            f"SELECT source, count(*) FROM (SELECT min({source}) AS source FROM labels "
+            f"WHERE protocol = ? AND status = 'ok' AND {_WANTED} GROUP BY configuration "
+            f"HAVING count({source}) = count(*)) GROUP BY source ORDER BY source",
+            (protocol, json.dumps(list(ids))),
+        )
+        return {str(name): int(count) for name, count in cursor}
+
     def sample(
         self, protocols: Sequence[str], limit: int, system: str | None = None
     ) -> dict[tuple[str, str], list[LabelRow]]:
-        """Return the rows of some labels, by protocol and configuration.
+        """Return the rows of some labels that were computed, by protocol and configuration.
 
         They are in the order of the configurations' ids, which is effectively random.
 
@@ -300,7 +314,7 @@ class Ledger(AbstractContextManager["Ledger"]):
         marks = ", ".join("?" * len(protocols))
         cursor = self._database.execute(
             f"SELECT protocol, {_ROW} FROM labels WHERE protocol IN ({marks}) AND (? IS NULL OR system IS NULL "
-            "OR system = ?) ORDER BY configuration LIMIT ?",
+            f"OR system = ?) AND json_extract(details, '$.{DERIVED}') IS NULL ORDER BY configuration LIMIT ?",
             (*protocols, system, system, limit),
         )
         found: dict[tuple[str, str], list[LabelRow]] = {}

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from potentials.arrays import Bools, Floats
 
+DERIVED = "derived_from"
+"""Among a row's details: the protocol whose label it was taken from. It was not computed."""
+
 
 @dataclass(frozen=True)
 class LabelRow:

@@ -106,8 +106,8 @@ def label_summary(store: Store, dataset: Version) -> dict[str, Any]:
     """Return what the labels of a dataset are: how many, of which protocol, where computed, at what cost.
 
     ``ids_sha256`` is the digest of the sorted configuration ids: two datasets with the same have labels of the
-    same configurations. ``parent`` is the dataset that it extends: the same protocol, and a subset of these
-    labels.
+    same configurations. ``derived`` labels were taken from those of other protocols, and not computed. ``parent``
+    is the dataset that it extends: the same protocol, and a subset of these labels.
     """
     ids = [str(i) for i in dataset.column("ids")]
     facts = dataset.attributes()["facts"]
@@ -116,6 +116,7 @@ def label_summary(store: Store, dataset: Version) -> dict[str, Any]:
     cpu = dataset.column("cpu_seconds")
     with Ledger.read(store.labels) as ledger:
         hosts = ledger.hosts(ids, protocol) if protocol else {}
+        derived = sum(ledger.derived(ids, protocol).values()) if protocol else 0
         settings = ledger.protocols().get(protocol) if protocol else None
     return {
         "count": len(ids),
@@ -124,6 +125,7 @@ def label_summary(store: Store, dataset: Version) -> dict[str, Any]:
         "protocol_id": protocol,
         "settings": settings,
         "hosts": hosts,
+        "derived": derived,
         "cpu_hours": None if np.isnan(cpu).any() else float(cpu.sum()) / 3600.0,
         "ids_sha256": digest(sorted(ids)),
         "parent": parent.ref if parent else None,
@@ -215,7 +217,8 @@ def _about(node: dict[str, Any]) -> Iterator[str]:
         hours = "" if labels["cpu_hours"] is None else f", {labels['cpu_hours']:.3g} CPU-hours"
         where = ", ".join(f"{host or 'an unknown machine'} ({n} parts)" for host, n in labels["hosts"].items())
         where = f", computed on {where}" if where else ""
-        yield f"{labels['count']} labels of {len(labels['parts'])} parts{hours}{where}"
+        taken = f", {labels['derived']} taken from labels of other protocols" if labels["derived"] else ""
+        yield f"{labels['count']} labels of {len(labels['parts'])} parts{hours}{where}{taken}"
         protocol = labels["protocol_id"]
         yield (
             f"protocol {labels['protocol']}, id {protocol[:12]}, " if protocol else ""

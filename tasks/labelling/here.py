@@ -13,6 +13,7 @@ from storage.configuration import configuration_ids
 from storage.ledger import Ledger
 from tasks.labelling.calibrate import system_of
 from tasks.labelling.collect import LabelTable, collect_labels
+from tasks.labelling.derive import derive_labels
 from tasks.labelling.engines.registry import get_engine
 from tasks.labelling.execution.dispatch import batch_size, work_left
 from tasks.labelling.execution.runner import Limits
@@ -47,7 +48,7 @@ def label_here(
     scratch: Path,
     told: Callable[[int], None] = lambda fresh: None,
 ) -> LabelTable:
-    """Return the labels of configurations; those that the ledger lacks are computed first.
+    """Return the labels of configurations; those that neither the ledger has nor others' labels give are computed.
 
     It may be killed at any time and called again: finished labels are in the spool. The ledger is locked only
     while labels are computed.
@@ -73,6 +74,7 @@ def label_here(
         geometries = dict(zip(configuration_ids(protocol.nmer, positions), positions, strict=True))
         with Ledger.open(folder.resolve()) as ledger:
             ledger.record_protocol(protocol.id, protocol.settings)
+            derive_labels(ledger, protocol, positions)
             work, _ = work_left(ledger, protocol, list(geometries), limits)
             wanted = list(work)
             size = batch_size(get_engine(protocol.labelling.engine).labels_per_process, len(wanted), 1)

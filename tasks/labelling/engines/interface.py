@@ -115,8 +115,10 @@ class Result:
     components
         hartree: ``hf`` (total), and as far as the method goes ``mp2``, ``ccsd`` (correlation energies) and
         ``triples`` (the (T) correction alone). The method's energy is the sum of ``hf`` and the last ones. A
-        truncated method has ``dmp2``, the MP2 energy of the rest; a composite has ``mp2`` in its larger basis,
-        ``dccsd`` (CCSD - MP2 in the smaller), and where it scales its triples ``triples_unscaled`` as well.
+        truncated method has ``dmp2``, the MP2 energy of the rest, beside the ``mp2`` of all orbitals; a composite
+        has ``hf`` and ``mp2`` in its larger basis, ``dccsd`` (CCSD - MP2 in the smaller), ``small_hf`` and
+        ``small_mp2`` in the smaller (not in older labels), and where it scales its triples
+        ``triples_unscaled`` as well.
         DFT and GFN2-xTB have ``total`` alone.
     t1, d1
         Diagnostics of Lee and Taylor and of Janssen and Nielsen; None where the method has none.

@@ -67,7 +67,7 @@ def read_values(parts: tuple[str, ...], raw: Mapping[str, Any]) -> Result:
         return Result(FAILED, f"the SCF did not converge by {tried}", details=details)
     if not raw.get("cc_converged", True):
         return Result(FAILED, f"CCSD did not converge in {MAX_CYCLES} iterations", details=details)
-    names = ("total", "hf", "mp2", "ccsd", "dccsd", "triples", "triples_unscaled", "dmp2")
+    names = ("total", "hf", "mp2", "ccsd", "dccsd", "triples", "triples_unscaled", "dmp2", "small_hf", "small_mp2")
     components = {name: float(raw[name]) for name in names if name in raw}
     correlation = sum(components[name] for name in parts[1:])
     return Result(

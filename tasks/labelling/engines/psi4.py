@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from potentials.errors import InputError
+from recipes.engines import Held
 from recipes.registry import Need
 from tasks.labelling.engines.core_potentials import is_made_for_potential
 from tasks.labelling.engines.interface import FAILED, OUT_OF_MEMORY, Job, Result, count_electrons
@@ -29,6 +30,9 @@ from tasks.labelling.engines.psi4_program import (
 )
 from tasks.labelling.engines.pyscf_program import MEMORY_SHARE, NORM_FACTOR
 from tasks.labelling.engines.self_consistent import MAX_CYCLES, UNSTABLE
+
+if TYPE_CHECKING:
+    from recipes.schema.labelling import Labelling
 
 _CLUSTER = names(CCSD, CCSD_T, FNO)
 
@@ -61,6 +65,18 @@ class Psi4Engine(ProgramEngine):
     diagnostics = ("t1", "d1")
     ghosts = True
     unknown = "needs the program psi4; '{}' does not report its version; run 'psi4 --version'"
+
+    @staticmethod
+    def held(labelling: Labelling) -> tuple[Held, ...]:
+        """Return HF and MP2, which a coupled-cluster label has on its way; of natural orbitals, MP2 in all."""
+        if labelling.method not in (MP2.name, *_CLUSTER):
+            return ()
+        found = [Held({"method": "HF"}, {"hf": "hf"})]
+        if labelling.method != MP2.name:
+            found.append(Held({"method": "MP2"}, {"hf": "hf", "mp2": "mp2"}))
+        if labelling.method == CCSD_T.name:
+            found.append(Held({"method": "CCSD"}, {"hf": "hf", "ccsd": "ccsd"}, diagnostics=True))
+        return tuple(found)
 
     @staticmethod
     @cache

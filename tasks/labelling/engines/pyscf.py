@@ -8,8 +8,10 @@ from importlib.util import find_spec
 from math import log10
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from potentials.errors import InputError
-from recipes.engines import JobSize, LabelCost
+from recipes.engines import Held, JobSize, LabelCost
 from recipes.registry import Need
 from tasks.labelling.engines.interface import Job, Result
 from tasks.labelling.engines.methods import CCSD, CCSD_T, DFT, FNO, HF, MP2, names, read_values
@@ -87,6 +89,24 @@ class PyscfEngine(PyscfBasedEngine):
                 memory = max(memory, 0.15 + n**4 / 8 * 8 / 1024**3)
         return LabelCost(seconds, memory)
 
+    @staticmethod
+    def held(labelling: Labelling) -> tuple[Held, ...]:
+        """Return HF, MP2, and what else a label has on its way: fitted integrals only in fitted labels.
+
+        The MP2 energy of natural orbitals is that of all orbitals: their part and the rest. Single precision
+        concerns coupled cluster alone. A composite has HF and MP2 in both of its basis sets.
+        """
+        if labelling.method not in _WAVE_FUNCTIONS[1:]:
+            return ()
+        if not labelling.mp2_basis:
+            found = [Held({"method": "HF"}, {"hf": "hf"})]
+            if labelling.method != MP2.name:
+                found.append(Held({"method": "MP2"}, {"hf": "hf", "mp2": "mp2"}))
+            if labelling.method == CCSD_T.name:
+                found.append(Held({"method": "CCSD"}, {"hf": "hf", "ccsd": "ccsd"}, diagnostics=True))
+            return tuple(found)
+        return _held_by_composite(labelling)
+
     def versions(self) -> dict[str, str]:
         """Return PySCF's version, without importing it."""
         return {"pyscf": version("pyscf")}
@@ -134,7 +154,11 @@ class PyscfEngine(PyscfBasedEngine):
         from pyscf.cc import ccsd
 
         cluster = ccsd.CCSD(field, frozen=raw["frozen_orbitals"])
-        return raw | solve_cluster(cluster, cluster.ao2mo(), job)
+        integrals = cluster.ao2mo()
+        solved = solve_cluster(cluster, integrals, job)
+        if solved["cc_converged"]:  # PySCF's own figure has the diagonal of the last Fock matrix for energies
+            solved["mp2"] = mp2_energy(field, integrals.ovov, raw["frozen_orbitals"])
+        return raw | solved
 
     def parse(self, job: Job, raw: Mapping[str, Any]) -> Result:
         """Return the result; what did not converge has no energy."""
@@ -148,6 +172,29 @@ class PyscfEngine(PyscfBasedEngine):
 
 
 ENGINE = PyscfEngine
+
+
+def mp2_energy(field: Any, integrals: Any, frozen: int) -> float:
+    """Return the MP2 correlation energy of an SCF solution, hartree: the same as that of method MP2.
+
+    Parameters
+    ----------
+    field
+        PySCF's RHF object of the solution.
+    integrals
+        (correlated occupied, virtual, correlated occupied, virtual), in memory or in a file of h5py.
+    frozen
+        Number of frozen orbitals.
+    """
+    occupied = int((field.mo_occ > 0).sum())
+    energies, virtual = field.mo_energy[frozen:occupied], field.mo_energy[occupied:]
+    gaps = energies[:, None] - virtual
+    total = 0.0
+    for i, energy in enumerate(energies):
+        coulomb = np.asarray(integrals[i])  # a, j, b
+        doubles = coulomb / ((energy - virtual)[:, None, None] + gaps)
+        total += float(np.vdot(doubles, 2 * coulomb - coulomb.transpose(2, 1, 0)))
+    return total
 
 
 def run_functional(job: Job, mole: Any) -> dict[str, Any]:
@@ -172,6 +219,30 @@ def run_functional(job: Job, mole: Any) -> dict[str, Any]:
 def is_fitted(job: Job) -> bool:
     """Return whether a job's integrals are fitted; natural orbitals and composites always are."""
     return job.density_fitting or bool(job.mp2_basis) or job.method == "FNO-CCSD(T)"
+
+
+def _held_by_composite(labelling: Labelling) -> tuple[Held, ...]:
+    """Return what a composite holds: itself without scaled or without any triples, and both of its parts."""
+    small, in_large = {"mp2_basis": "", "scale_triples": False}, {"hf": "hf", "mp2": "mp2"}
+    large = small | {"basis": labelling.mp2_basis}
+    in_small = {"hf": "small_hf", "mp2": "small_mp2"}
+    found = [
+        Held(large | {"method": "HF"}, {"hf": "hf"}, "large_basis_functions"),
+        Held(large | {"method": "MP2"}, in_large, "large_basis_functions"),
+        Held(small | {"method": "HF"}, {"hf": "small_hf"}),
+        Held(small | {"method": "MP2"}, in_small),
+    ]
+    rest = {"dccsd": "dccsd"}
+    if labelling.method == CCSD_T.name:
+        changes = {"method": "CCSD", "scale_triples": False}
+        found.append(Held(changes, in_large | rest, diagnostics=True))
+        found.append(Held(changes | small, in_small | rest, diagnostics=True))
+    if labelling.method.endswith("(T)"):
+        rest = rest | {"triples": "triples_unscaled" if labelling.scale_triples else "triples"}
+    found.append(Held(small, in_small | rest, diagnostics=True))
+    if labelling.scale_triples:
+        found.append(Held({"scale_triples": False}, in_large | rest, diagnostics=True))
+    return tuple(found)
 
 
 def _cost_of_fitted(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | None:

@@ -129,6 +129,7 @@ def run_fitted(job: Job, integrals: FittedIntegrals) -> dict[str, Any]:
         if not more["scf_converged"]:
             return more
         in_large, _ = mp2(large, large.virtuals)
+        values |= {"small_hf": values["hf"], "small_mp2": energy}
         values |= {"hf": more["hf"], "mp2": in_large, "large_basis_functions": more["basis_functions"]}
     space = small.virtuals
     if job.method.startswith("FNO"):

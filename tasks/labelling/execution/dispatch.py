@@ -17,6 +17,7 @@ from storage.configuration import configuration_ids
 from storage.ledger import LabelRow, Ledger
 from tasks.labelling.calibrate import system_of
 from tasks.labelling.collect import find_failures
+from tasks.labelling.derive import derive_labels
 from tasks.labelling.engines.interface import OK
 from tasks.labelling.engines.registry import get_engine
 from tasks.labelling.execution.label_queue import LabelQueue
@@ -63,9 +64,9 @@ def label_configurations(
 ) -> LabelCounts:
     """Compute the labels that the ledger of a folder does not have, and write them there.
 
-    It may be killed at any time and called again: finished labels are in the spool and are not computed twice. A
-    label that fails is a row with its reason and does not stop the others. A label that ran into a limit is tried
-    again when the limit is higher.
+    It may be killed at any time and called again: finished labels are in the spool and are not computed twice, nor
+    are those that follow from labels of other protocols. A label that fails is a row with its reason and does not
+    stop the others. A label that ran into a limit is tried again when the limit is higher.
 
     Parameters
     ----------
@@ -102,6 +103,7 @@ def label_configurations(
     limits = Limits(resources.label_timeout, resources.label_memory)
     with Ledger.open(labels_folder.resolve()) as ledger:
         ledger.record_protocol(protocol.id, protocol.settings)
+        derive_labels(ledger, protocol, np.asarray(list(geometries.values())))
         work, failed = work_left(ledger, protocol, list(geometries), limits, retry)
         size = batch_size(engine.labels_per_process, len(work), sum(client.ncores().values()))
         wanted = list(work)
