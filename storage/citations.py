@@ -22,6 +22,7 @@ from recipes.schema.recipe import DESCRIPTORS, NMerModel
 from recipes.schema.sampling import FORCE_FIELDS, SAMPLERS
 from recipes.stages import STAGE
 from storage.attributes import OF_SYSTEMS, content_of
+from storage.level_facts import labelling_table
 from storage.version import NOT_STATED, Version
 
 FUNCTIONALS = {"wb97m-v": "wb97m-v", "wb97m_v": "wb97m-v", "pbe": "pbe", "b3lyp": "b3lyp"}
@@ -135,7 +136,7 @@ def _of(kind: str, recipe: dict[str, Any], attributes: Mapping[str, Any]) -> Ite
         yield f"imported data ({', '.join(attributes['facts']['imported'])})", ""
     elif kind == "dataset" and "labelling" in recipe:
         nmer = NMerModel.model_validate(recipe["nmer"]).build(str(attributes["nmer"]))
-        yield from _dataset(Labelling.model_validate(recipe["labelling"]), nmer)
+        yield from _dataset(Labelling.model_validate(labelling_table(attributes["facts"], recipe)), nmer)
     elif kind == "physics":
         yield from _physics(attributes["facts"].get("derived", {}))
     elif kind == "selection":

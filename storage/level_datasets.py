@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from potentials.errors import InputError
-from recipes.schema.labelling import Labelling
-from recipes.schema.recipe import Recipe
+from storage.level_facts import lower_keys
 from storage.store import Store
 from storage.version import Version
 
@@ -37,30 +33,3 @@ def datasets_of_levels(store: Store, dataset: Version) -> list[Version]:
             )
         found.append(below)
     return [*found, dataset]
-
-
-def lower_keys(facts: Mapping[str, Any]) -> list[str]:
-    """Return the keys of the datasets of the levels below a dataset, the first level's first."""
-    return [str(key) for key in facts.get("levels", ())]
-
-
-def level_of(facts: Mapping[str, Any]) -> int | None:
-    """Return which level's dataset it is, from 0; None for one of a recipe without levels."""
-    number = facts.get("level")
-    return None if number is None else int(number)
-
-
-def labelling_of(facts: Mapping[str, Any], recipe: Recipe) -> Labelling:
-    """Return the labelling section of a dataset: that of its level, or the recipe's.
-
-    Parameters
-    ----------
-    facts
-        Those of the dataset.
-    recipe
-        Its recipe.
-    """
-    number = level_of(facts)
-    if number is None or number >= len(recipe.levels):
-        return recipe.labelling
-    return recipe.levels[number].labelling

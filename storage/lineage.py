@@ -17,6 +17,7 @@ from storage.configuration import configuration_ids
 from storage.contents import nmer_model
 from storage.keys import digest
 from storage.ledger import Ledger
+from storage.level_facts import labelling_of, labelling_table
 from storage.store import Store
 from storage.tags import Tag, read_tags, tags_of
 from storage.version import Version
@@ -64,8 +65,10 @@ def _node(store: Store, version: Version, tags: tuple[Tag, ...], labels: bool) -
             "engines": attributes["engines"],
             "facts": attributes["facts"],
             "recipe": {name: recipe[name] for name in SECTIONS.get(version.kind, recipe) if name in recipe},
-            "not_default": _set_in_recipe(version.kind, attributes["recipe"]),
+            "not_default": _set_in_recipe(version.kind, attributes["recipe"], attributes["facts"]),
         }
+        if "labelling" in node["recipe"]:
+            node["recipe"]["labelling"] = labelling_table(attributes["facts"], recipe)
         if version.kind == "potential":
             node["status"] = store.status(version)
         if version.kind == "dataset" and version.has_column("sub_energies"):
@@ -157,8 +160,10 @@ def label_list(store: Store, dataset: Version) -> list[dict[str, Any]]:
     return found
 
 
-def _set_in_recipe(kind: str, text: str) -> dict[str, Any]:
+def _set_in_recipe(kind: str, text: str, facts: dict[str, Any]) -> dict[str, Any]:
     """Return what a version's sections of the recipe say other than the defaults, by dotted key.
+
+    The labelling section of a dataset is that of its own level.
 
     A trajectory and a check have settings that are no recipe: all of them are returned.
     """
@@ -173,23 +178,37 @@ def _set_in_recipe(kind: str, text: str) -> dict[str, Any]:
         if name == "nmer":
             found["nmer.symmetry"] = recipe.nmer.symmetry
             continue
-        section: Section = getattr(recipe, name)
+        section: Section = getattr(recipe, name) if name != "labelling" else labelling_of(facts, recipe)
         usual = flattened(type(section)().model_dump(mode="json", exclude_none=True), f"{name}.")
         given = flattened(section.model_dump(mode="json", exclude_none=True), f"{name}.")
         found |= {key: value for key, value in given.items() if usual.get(key) != value}
     return found
 
 
-def lineage_text(node: dict[str, Any], indent: int = 0) -> str:
-    """Return a lineage as an indented tree of text."""
+def lineage_text(node: dict[str, Any], indent: int = 0, told: set[str] | None = None) -> str:
+    """Return a lineage as an indented tree of text; what several versions were made from is told once.
+
+    Parameters
+    ----------
+    node
+        The tree, from `lineage`.
+    indent
+        Depth of its first line.
+    told
+        References of the versions that have been told; changed.
+    """
+    told = set[str]() if told is None else told
     pad = "   " * indent + ("└─ " if indent else "")
     head = f"{pad}{node['ref']}  key {node['key'][:12]}"
     if node.get("missing"):
         return f"{head}  (no longer in the store)"
+    if node["ref"] in told:
+        return f"{head}  (told above)"
+    told.add(node["ref"])
     named = "".join(f"  {word}" for word in (node.get("status"), *(f"@{tag}" for tag in node["tags"])) if word)
     below = "   " * (indent + 1)
     lines = [f"{head}  {node['created']}{named}", *(f"{below}{line}" for line in _about(node))]
-    lines += [lineage_text(child, indent + 1) for child in node["inputs"]]
+    lines += [lineage_text(child, indent + 1, told) for child in node["inputs"]]
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from potentials.errors import InputError
 from recipes.schema.labelling import Labelling
+from storage.level_facts import labelling_table
 from storage.version import Version
 
 LABELS = "labels "
@@ -37,7 +38,8 @@ def remarks(verdict: Version | None, dataset: Version | None) -> tuple[str, ...]
             found.append(f"RMSD {train:.3g} (training), {test:.3g} (test) kcal/mol")
     with suppress(InputError, KeyError, ValidationError, tomllib.TOMLDecodeError):  # data from files have no level
         if dataset is not None:
-            section = tomllib.loads(dataset.attributes()["recipe"])["labelling"]
+            attributes = dataset.attributes()
+            section = labelling_table(attributes["facts"], tomllib.loads(attributes["recipe"]))
             found.append(f"{LABELS}{Labelling.model_validate(section).level}")
     return tuple(found)
 

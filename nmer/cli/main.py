@@ -39,7 +39,7 @@ COMMANDS = {
     "Label": {
         "protocols": ("label_commands:protocols", "List the label protocols and whether they run here."),
         "label": ("label_commands:label", "Label the configurations of an xyz file."),
-        "retry": ("label_commands:retry", "Compute failed labels again."),
+        "retry": ("retry_command:retry", "Compute failed labels again."),
     },
     "Fit": {
         "fit": ("fit_commands:fit", "Fit a PIP to labelled xyz files."),

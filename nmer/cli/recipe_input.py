@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from deploy.profiles import load_machine, machine_files
 from potentials.errors import InputError
 from recipes.load import find_recipe, load_recipe
-from recipes.protocols import protocols, with_protocol
+from recipes.protocols import protocols, replaced_levels, with_protocol
 from recipes.schema.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -78,7 +78,14 @@ def checked_recipe(
 
 def read_recipe(name: str, preset: str | None, protocol: str | None, workers: int | None) -> Recipe:
     """Return a recipe, as `checked_recipe` does, that has not been checked."""
-    return with_workers(with_protocol(load_recipe(name, preset), protocol), workers)
+    return with_workers(with_named_protocol(load_recipe(name, preset), protocol), workers)
+
+
+def with_named_protocol(recipe: Recipe, protocol: str | None) -> Recipe:
+    """Return the recipe with the protocol of --protocol; a note says if it replaces levels."""
+    if note := replaced_levels(recipe, protocol):
+        print(f"note: {note}", file=sys.stderr)
+    return with_protocol(recipe, protocol)
 
 
 def with_workers(recipe: Recipe, workers: int | None) -> Recipe:

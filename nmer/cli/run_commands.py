@@ -13,12 +13,11 @@ from cyclopts import Parameter
 from nmer.cli.options import Json, MaxCoreHours, Preset, RecipeName, StorePath, Yes
 from nmer.cli.output import Column, print_json, print_rows
 from nmer.cli.packages import need
-from nmer.cli.recipe_input import On, ProtocolName, checked_recipe, machine_of, read_recipe
+from nmer.cli.recipe_input import On, ProtocolName, checked_recipe, machine_of, read_recipe, with_named_protocol
 from potentials.errors import InputError
 from recipes.families import FAMILIES, PUBLISHED
 from recipes.families import family as members_of
 from recipes.load import load_recipe
-from recipes.protocols import with_protocol
 from recipes.stages import PARTS, STAGES, PartName, StageName, stages_until
 
 if TYPE_CHECKING:
@@ -267,7 +266,7 @@ def status(
     from tasks.plan import resolve
     from tasks.run.state import open_store, recipe_state
 
-    loaded = with_protocol(load_recipe(recipe, preset), protocol)
+    loaded = with_named_protocol(load_recipe(recipe, preset), protocol)
     opened = open_store(store)
     states = recipe_state(resolve(loaded, opened), opened)
     if opened is not None and (note := network_note(opened.labels)):
@@ -275,5 +274,11 @@ def status(
     rows = [state.as_dict() for state in states]
     if json:
         return print_json({"recipe": loaded.name, "preset": loaded.preset, "stages": rows})
-    print_rows(rows, {name: name for name in ("stage", "done", "failed", "left", "version")})
+    lines = [line for row in rows for line in (row, *_level_rows(row))]
+    print_rows(lines, {name: name for name in ("stage", "done", "failed", "left", "version")})
     return 0
+
+
+def _level_rows(stage: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a row for each level of a stage, below that of the stage; none without levels."""
+    return [{**level, "stage": f"  {level['title']}"} for level in stage.get("levels", ())]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nmer.cli.options import Json, Preset, StorePath
 from nmer.cli.output import Column, check_folder, print_json, print_rows, save_plots
-from nmer.cli.recipe_input import ProtocolName
+from nmer.cli.recipe_input import ProtocolName, with_named_protocol
 from nmer.cli.xyz_input import AS_THEY_ARE, XyzInput, print_readings, readings
 from potentials.arrays import Floats
 from potentials.errors import InputError
@@ -151,7 +151,6 @@ def _data_of_file(train: Path, symmetry: str, xyz: XyzInput) -> Data:
 def _data_of_recipe(recipe: str, preset: str | None, protocol: str | None, store: str | None) -> Data:
     """Return the training set of a recipe's dataset; its test set is not read."""
     from recipes.load import load_recipe
-    from recipes.protocols import with_protocol
     from storage.contents import dataset_from_version
     from storage.level_datasets import datasets_of_levels
     from storage.records import TRAIN
@@ -160,7 +159,7 @@ def _data_of_recipe(recipe: str, preset: str | None, protocol: str | None, store
     from tasks.plan import resolve
     from tasks.run.state import newest_dataset
 
-    loaded = with_protocol(load_recipe(recipe, preset), protocol)
+    loaded = with_named_protocol(load_recipe(recipe, preset), protocol)
     version = newest_dataset(loaded, store)
     if version is None:
         raise InputError(

@@ -30,6 +30,7 @@ from recipes.schema.labelling import Labelling
 from storage.exchange.exporter import Files, Format
 from storage.exchange.subject import DatasetSubject
 from storage.exchange.text import plain
+from storage.level_facts import labelling_table
 from storage.records import TRAIN
 from storage.xyz import UNITS
 
@@ -234,9 +235,8 @@ def _references(subject: DatasetSubject) -> list[dict[str, Any]]:
 
 
 def _protocol(subject: DatasetSubject) -> dict[str, Any]:
-    """Return the recipe's labelling section."""
-    found: dict[str, Any] = tomllib.loads(subject.attributes["recipe"]).get("labelling", {})
-    return found
+    """Return the labelling section of the dataset: the recipe's, or that of its level."""
+    return labelling_table(subject.attributes["facts"], tomllib.loads(subject.attributes["recipe"]))
 
 
 FORMAT = Format(

@@ -20,7 +20,7 @@ from storage.exchange.references import References, references_of
 from storage.exchange.text import check_elements, plain
 from storage.exchange.trajectory_subject import TrajectorySubject
 from storage.foreign import read_foreign
-from storage.level_datasets import lower_keys
+from storage.level_facts import lower_keys
 from storage.records import TRAIN, Dataset
 from storage.store import Store
 from storage.trajectories import read_trajectories

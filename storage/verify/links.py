@@ -15,6 +15,7 @@ from storage.attributes import FOLDERS
 from storage.configuration import configuration_ids
 from storage.contents import PoolFile, nmer_model, potential_from_version
 from storage.ledger import Ledger
+from storage.level_facts import labelling_of
 from storage.records import TEST, TRAIN
 from storage.store import Store
 from storage.verify.versions import Damage
@@ -141,7 +142,8 @@ class Links:
     def _sums(self, version: Version, attributes: Mapping[str, Any]) -> Found:
         """Yield what is wrong with the n-body energies, which follow from those of the sub-calculations."""
         recipe = recipe_of_text(attributes["recipe"])
-        factors = self.factors(recipe.build_nmer(), recipe.labelling.counterpoise)
+        labelling = labelling_of(attributes["facts"], recipe)
+        factors = self.factors(recipe.build_nmer(), labelling.counterpoise)
         names = [str(name) for name in version.column("sub_names")]
         if set(names) != set(factors):
             yield "sub_names", f"are {', '.join(names)}; the recipe's labels have {', '.join(factors)}"

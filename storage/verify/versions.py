@@ -23,7 +23,7 @@ from storage.configuration import configuration_ids
 from storage.contents import nmer_model
 from storage.imported import imported_key
 from storage.keys import digest, potential_inputs, selection_inputs, stage_digest, stage_format
-from storage.level_datasets import labelling_of, lower_keys
+from storage.level_facts import labelling_of, lower_keys
 from storage.physics import derived_of_version, physics_key
 from storage.trajectories import trajectory_key
 from storage.verify.trajectories import check_trajectory

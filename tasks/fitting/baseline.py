@@ -17,7 +17,7 @@ from potentials.physics.parameters import PhysicsParameters
 from potentials.physics.topology import Topology
 from recipes.chemistry.atom_types import type_nmer
 from storage.exchange.minima import geometries_of_minima
-from storage.level_datasets import level_of
+from storage.level_facts import level_of
 from storage.physics import load_physics
 from storage.store import Store
 from storage.version import Version

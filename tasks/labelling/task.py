@@ -26,6 +26,7 @@ from storage.version import Version, package_versions
 from tasks.labelling.calibrate import expected_cost, label_costs
 from tasks.labelling.collect import FAILURES, MISSING, USABLE, LabelTable, collect_labels
 from tasks.labelling.dataset import freeze, key_of
+from tasks.labelling.derive import derive_labels
 from tasks.labelling.execution.dispatch import label_configurations, scratch_folder, work_left
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import Protocol
@@ -96,6 +97,9 @@ def _labelled(
     protocol = level.labels()
     of_level = f" of {level.title}" if recipe.levels else ""
     with Ledger.open(store.labels) as ledger:  # adds what killed workers left in the spool
+        if recipe.levels:
+            holders = [above.labels() for above in plan.levels[number + 1 :]]
+            derive_labels(ledger, protocol, selection.positions, holders)
         table = collect_labels(protocol, selection.positions, ledger)
         work = _is_work_left(recipe, table, protocol, ledger)
     if work:

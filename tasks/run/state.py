@@ -49,6 +49,11 @@ class LevelState:
     version: str | None
     flagged: int = 0
 
+    @property
+    def left(self) -> int:
+        """What is neither done nor failed."""
+        return self.total - self.done - self.failed
+
 
 @dataclass(frozen=True)
 class StageState:
@@ -84,10 +89,11 @@ class StageState:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        found = asdict(self) | {"left": self.left}
-        if not self.levels:
-            del found["levels"]
-        return found
+        found = asdict(self) | {
+            "left": self.left,
+            "levels": [asdict(one) | {"left": one.left} for one in self.levels],
+        }
+        return found if self.levels else {key: value for key, value in found.items() if key != "levels"}
 
 
 def open_store(path: str | None) -> Store | None:
