@@ -29,7 +29,7 @@ Ref = Annotated[
 
 
 def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = False) -> int:
-    """List the versions in the store.
+    """List the versions in the store; those of one n-mer with the level of theory of each dataset.
 
     A file that cannot be read is left out and named on standard error; with --json it is a row with the status
     damaged. The exit code is 2 if a version has the format of a newer nmer.
@@ -57,13 +57,28 @@ def versions(nmer: str | None = None, *, store: StorePath = None, json: Json = F
         }
         for v in opened.versions(nmer=nmer)
     ]
+    if nmer is not None:
+        for row in rows:
+            row["labels"] = _level_of_labels(opened, row)
     bad = opened.unreadable(nmer=nmer)
     if json:
         print_json(rows + [_unreadable_row(opened, each) for each in bad])
     else:
         columns: dict[str, Column] = {"version": "ref", "kind": "kind", "created": "created", "status": "status"}
+        columns |= {"labels": "labels"} if nmer is not None else {}
         print_rows(rows, columns | {"kB": kilobytes, "key": "key:.12", "tags": lambda r: ", ".join(r["tags"])})
     return 2 if any(each.newer for each in bad) else 0
+
+
+def _level_of_labels(store: Store, row: dict[str, Any]) -> str:
+    """Return the level of theory of a dataset; empty for other versions and for a file that cannot be read."""
+    if row["kind"] != "dataset":
+        return ""
+    try:
+        return str(store.resolve(row["ref"]).attributes()["facts"].get("protocol", ""))
+    except InputError as error:
+        warnings.warn(f"{error}", DamagedWarning, stacklevel=2)
+        return ""
 
 
 def _tags(store: Store) -> tuple[Tag, ...]:

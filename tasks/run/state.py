@@ -153,6 +153,8 @@ def recipe_state(plan: Plan, store: Store | None) -> list[StageState]:
         version = store.find(STAGE[stage].makes, key, name)
         if version is not None:
             total = plan.total(stage)
+            if stage == "fitting" and recipe.levels:  # the sum of the levels' fits has terms of all of them
+                total = int(version.attributes()["facts"]["number_of_terms"])
             states[stage] = StageState(stage, total, 0, total, version.ref)
         return version
 
