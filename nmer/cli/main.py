@@ -89,7 +89,7 @@ def application(words: Sequence[str] = ()) -> App:
         help="Coupled-cluster training data and PIP potentials, one n-mer at a time.",
         suppress_keyboard_interrupt=False,
         group_commands=groups["Help"],
-        default_parameter=Parameter(negative=""),
+        default_parameter=Parameter(negative="", show_default=shown_default),
         help_format="plaintext",  # this page imports no Markdown
         help_epilogue="Start with: nmer run ch3-water --preset smoke",
     )
@@ -102,6 +102,13 @@ def application(words: Sequence[str] = ()) -> App:
             else:
                 app.command(f"nmer.cli.{where}", **place, help=line)
     return app
+
+
+def shown_default(value: object) -> str | None:
+    """Return a default value for a help page; None for one that stands for nothing given, which is not shown."""
+    if value is None or value is False or value in ("", (), []):
+        return None
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 def _imported(where: str) -> Callable[..., Any]:

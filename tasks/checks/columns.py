@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from potentials.systems.system import System
 from recipes.chemistry.molecules import Molecule
 from tasks.checks.subject import Subject
 from tasks.simulation.amber import PROTEIN, amber_potential
+from tasks.simulation.amber_parameters import WATER
+from tasks.simulation.settings import SimulationSettings
 
 SUM = "sum"
 
@@ -62,7 +65,7 @@ def models_beside(
     force_fields
         Names of force fields.
     water
-        The model of water of the sum of a system; see `sum_potential`. That of a force field is TIP3P.
+        The model of water of the sum of a system; see `sum_potential`. That of a force field is TIP3P in vacuum.
 
     Returns
     -------
@@ -81,6 +84,52 @@ def models_beside(
         except (InputError, MissingProgramError) as error:
             notes.append(f"{name} is left out: {error}")
     return models, notes
+
+
+def models_in_water(
+    subject: Subject, system: System, force_fields: Sequence[str], settings: SimulationSettings
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the models of a system in a cell as `models_beside`, without those that the settings do not allow.
+
+    Parameters
+    ----------
+    subject
+        What is checked.
+    system
+        The system.
+    force_fields
+        Names of force fields; each has its own model of water, see `water_of`.
+    settings
+        Of the simulation.
+
+    Raises
+    ------
+    InputError
+        If the sum cannot be made.
+    """
+    models, notes = models_beside(subject, system, force_fields)
+    for name in [one for one in models if one != SUM]:
+        try:
+            models[name].check_settings(settings, None)
+        except InputError as error:
+            notes.append(f"{name} is left out: {error}")
+            del models[name]
+    return models, notes
+
+
+def water_of(force_field: str) -> str:
+    """Return the name of the model of water that a force field has in a cell: ``TIP3P``."""
+    return PurePath(WATER[force_field]).stem.upper()
+
+
+def beginning(model: str) -> str:
+    """Return how the names of a model's figures begin: nothing for the sum, ``ff14sb-``."""
+    return "" if model == SUM else f"{key_of(model)}-"
+
+
+def of_model(model: str) -> str:
+    """Return how meanings of a model's figures end: nothing for the sum, ``, ff14SB with TIP3P``."""
+    return "" if model == SUM else f", {model} with {water_of(model)}"
 
 
 def energies(model: Any, positions: Floats) -> Floats:

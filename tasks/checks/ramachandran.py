@@ -15,7 +15,7 @@ from tasks.checks.columns import FORCE_FIELDS, SUM, ForceFields
 from tasks.checks.dipeptide import DIPEPTIDE, dipeptide
 from tasks.checks.interface import Check, Findings, Options, Result, Told
 from tasks.checks.models import REFERENCE, Model, compared_models
-from tasks.checks.reference import CHEAP, reference, reference_name
+from tasks.checks.reference import CHEAP, own_error, reference, reference_name
 from tasks.checks.relaxed_grid import Grid, relaxed_grid, seconds_of_grid
 from tasks.checks.subject import Subject
 from tasks.plot import Plot
@@ -121,6 +121,8 @@ def measure(subject: Subject, options: RamachandranOptions, told: Told) -> Findi
         energy = against.energies(molecule, grid.positions, told)
         if failed := int(np.isnan(energy).sum()):
             raise StageError(f"{against.name}: {failed} of {len(energy)} energies failed; see the label ledger")
+        error = rmsd(energy, grid.energy)
+        notes += [] if error is None else [own_error(relaxing.name, against.name, "RMSD", error)]
     predicted = {model.key: np.asarray(model.evaluate(grid.positions)[0]) for model in models}
     notes.append(
         f"Geometries are relaxed with {relaxing.name} at held torsions, amides trans; all energies are single "

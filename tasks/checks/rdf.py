@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -17,12 +17,12 @@ from storage.exchange.mdtraj_frames import MDTRAJ, to_mdtraj
 from storage.trajectory import Trajectory
 from storage.version import Column
 from tasks.checks.approach import sites
-from tasks.checks.columns import COLOURS, SUM
+from tasks.checks.columns import FORCE_FIELDS, SUM, ForceFields, beginning, models_in_water, of_model, water_of
 from tasks.checks.contacts import Contacts, Floors
-from tasks.checks.held import PS, held, time_note
+from tasks.checks.held import PS, Held, held, time_note
 from tasks.checks.interface import Check, Findings, Options, Result, Told
+from tasks.checks.rdf_plot import draw
 from tasks.checks.subject import Subject
-from tasks.plot import Plot
 from tasks.simulation.lammps_state import LAMMPS
 from tasks.simulation.settings import SimulationSettings
 
@@ -46,6 +46,9 @@ LEAST = 0.5
 STEP = 1.1e-4
 """Expected time of a step for each water, s."""
 
+AMBER_STEP = 1.3e-5
+"""The same with a force field."""
+
 
 class RdfOptions(Options):
     """Options of the simulation."""
@@ -56,6 +59,9 @@ class RdfOptions(Options):
     timestep: float = Field(0.5, gt=0, le=2, description="fs")
     damping: float = Field(50.0, gt=0, le=1e6, description="fs; relaxation time of the Langevin thermostat")
     seed: int = Field(2025, ge=0, description="of velocities and of the thermostat")
+    force_fields: ForceFields = FORCE_FIELDS
+
+    LATER: ClassVar[Mapping[str, Any]] = {"force_fields": ()}
 
     @classmethod
     def quick(cls) -> dict[str, Any]:
@@ -124,54 +130,87 @@ def _measure(subject: Subject, options: RdfOptions, told: Told) -> Findings:
     system = subject.system
     if system is None or system.cell is None:
         raise InputError(f"{subject.name} has no system in a cell")
-    pairs, model = pairs_of(system), subject.sum_of(system)
+    pairs = pairs_of(system)
     contacts = Contacts.of(system.symbols, system.bonds, Floors.of(subject.potentials().values()))
+    settings = _simulation(options)
+    models, notes = models_in_water(subject, system, options.force_fields, settings)
+    assert system.vectors is not None
+    width = min(1.0 / np.linalg.norm(np.linalg.inv(system.vectors), axis=0))
+    longest = min(LONGEST, width / 2)
+    waters = sum(_is_water(system, m) for m in system.molecules)
+    results: list[Result] = []
+    data: dict[str, Column] = {}
+    spans: dict[str, float] = {}
+    for number, (name, model) in enumerate(models.items()):
+
+        def told_here(done: int, _: int, number: int = number) -> None:
+            told(number * settings.steps + done, len(models) * settings.steps)
+
+        ended = held(model, system, settings, contacts, told=told_here)
+        functions, figures, spans[name], said = _of_model(ended, options, pairs, longest)
+        title = f"{waters} waters ({subject.water})" if name == SUM else f"{name} with {water_of(name)}"
+        notes.append(
+            f"{title}: {spans[name]:.2f} ps count, so that functions of single sites are rough"
+            + (f"; {taken} on this machine" if (taken := time_note(ended, 1.0)) else "")
+        )
+        notes += [f"{name}: {one}" for one in said]
+        results += [
+            replace(one, name=f"{beginning(name)}{one.name}", meaning=f"{one.meaning}{of_model(name)}")
+            for one in figures
+        ]
+        data["rdf.distance"] = Column(functions[OXYGENS][0], "Angstrom", "middle of each bin")
+        for pair, (_, g) in functions.items():
+            about = f"radial distribution function of {pair}{of_model(name)}"
+            data[f"rdf.{beginning(name)}{pair.lower()}"] = Column(g, "1", about)
+    facts = {
+        "waters": waters,
+        "water": subject.water,
+        "ps": spans[SUM],
+        "temperature": options.temperature,
+        "names": list(pairs),
+        "models": {name: SUM if name == SUM else f"{name}, {water_of(name)}" for name in models},
+        "spans": spans,
+    }
+    return Findings(tuple(results), data, facts, tuple(notes))
+
+
+def _simulation(options: RdfOptions) -> SimulationSettings:
     every = max(1, round(FRAME / options.timestep))
     wanted = options.length + options.equilibration
-    steps = max(2, round(wanted * PS / options.timestep / every)) * every
-    settings = SimulationSettings(
+    return SimulationSettings(
         temperature=options.temperature,
         timestep=options.timestep,
-        steps=steps,
+        steps=max(2, round(wanted * PS / options.timestep / every)) * every,
         every=every,
         damping=options.damping,
         seed=options.seed,
         segment=2000,
         minimize=True,
     )
-    ended = held(model, system, settings, contacts, told=told)
+
+
+Functions = dict[str, tuple[Floats, Floats]]
+"""Of each pair the distances, Angstrom, and the function."""
+
+
+def _of_model(
+    ended: Held, options: RdfOptions, pairs: dict[str, Ints], longest: float
+) -> tuple[Functions, list[Result], float, list[str]]:
+    """Return the functions of a model, its figures, the time that counts, ps, and notes."""
     (one,) = ended.trajectories
-    waters = sum(_is_water(system, m) for m in system.molecules)
     counted = _after(one, options.equilibration * PS)
-    notes = ended.notes
     span = 0.0 if not len(counted) else float(counted.times[-1] - counted.times[0]) / PS
-    notes.append(
-        f"{waters} waters ({subject.water}): {span:.2f} ps count, so that functions of single sites are rough"
-        + (f"; {taken} on this machine" if (taken := time_note(ended, 1.0)) else "")
-    )
-    facts = {
-        "waters": waters,
-        "water": subject.water,
-        "ps": span,
-        "temperature": options.temperature,
-        "names": list(pairs),
-    }
-    assert system.vectors is not None
-    width = min(1.0 / np.linalg.norm(np.linalg.inv(system.vectors), axis=0))
-    longest = min(LONGEST, width / 2)
+    notes = list(ended.notes)
     if len(counted) < 2:
         notes.append("no function is computed: the simulation broke before the part that counts")
         r: Floats = np.asarray(SHORTEST + WIDTH * (np.arange(int((longest - SHORTEST) / WIDTH)) + 0.5))
         functions = {name: (r, np.full(len(r), np.nan)) for name in pairs}
     else:
         functions = {name: radial(counted, p, longest) for name, p in pairs.items()}
-    data = {"rdf.distance": Column(functions[OXYGENS][0], "Angstrom", "middle of each bin")}
-    for name, (_, g) in functions.items():
-        data[f"rdf.{name.lower()}"] = Column(g, "1", f"radial distribution function of {name}")
     enough = len(counted) > 1 and (not ended.broken or span >= LEAST * options.length)
     if not enough and len(counted) > 1:
         notes.append("it broke before half of the length that was to count: functions are drawn without figures")
-    return Findings(tuple(_results(pairs, counted if enough else None, functions)), data, facts, tuple(notes))
+    return functions, _results(pairs, counted if enough else None, functions), span, notes
 
 
 def _is_water(system: System, atoms: Sequence[int]) -> bool:
@@ -192,9 +231,7 @@ def _after(one: Trajectory, begin: float) -> Trajectory:
     )
 
 
-def _results(
-    pairs: dict[str, Ints], counted: Trajectory | None, functions: dict[str, tuple[Floats, Floats]]
-) -> list[Result]:
+def _results(pairs: dict[str, Ints], counted: Trajectory | None, functions: Functions) -> list[Result]:
     results = []
     for name, some in pairs.items():
         where: float | None = None
@@ -218,35 +255,6 @@ def _results(
     return results
 
 
-def _draw(findings: Findings) -> list[Plot]:
-    from matplotlib.figure import Figure
-
-    data = {name.removeprefix("rdf."): np.asarray(c.values) for name, c in findings.data.items()}
-    facts, names = findings.facts, findings.facts["names"]
-    rows = -(-len(names) // 2)
-    figure = Figure(figsize=(6.5, 1.9 * rows + 0.7), layout="constrained")
-    panels = figure.subplots(rows, 2, sharex=True, squeeze=False).ravel()
-    for axes, name in zip(panels, names, strict=False):
-        axes.axhline(1.0, color="0.8", linewidth=0.8)
-        if np.isfinite(data[name.lower()]).any():
-            axes.plot(data["distance"], data[name.lower()], color=COLOURS[SUM])
-        else:
-            axes.text(0.5, 0.5, "the simulation broke before", ha="center", transform=axes.transAxes)
-        axes.set_title(name, fontsize=9)
-        axes.set_ylabel("g(r)")
-    for axes in panels[len(names) :]:
-        axes.set_visible(False)
-    for axes in panels[max(0, len(names) - 2) : len(names)]:
-        axes.set_xlabel("r (Angstrom)")
-        axes.tick_params(labelbottom=True)
-    title = f"sum, {facts['waters']} waters ({facts['water']}), {facts['ps']:.2f} ps at {facts['temperature']:g} K"
-    figure.suptitle(f"{title}; no reference", fontsize=10)
-    columns = [data[name] for name in data]
-    head = ["distance_angstrom", *(name for name in data if name != "distance")]
-    table = ([f"{column[n]:.6g}" for column in columns] for n in range(len(columns[0]) if columns else 0))
-    return [Plot.of("rdf", figure, head, table)]
-
-
 def _applies(subject: Subject) -> str:
     if subject.system is None or subject.system.cell is None:
         return "it has no system in a cell"
@@ -259,7 +267,8 @@ def _applies(subject: Subject) -> str:
 
 def _seconds(subject: Subject, options: RdfOptions) -> float:
     waters = 0 if subject.system is None else len(subject.system.molecules)
-    return 30.0 + STEP * waters * (options.length + options.equilibration) * PS / options.timestep
+    steps = (options.length + options.equilibration) * PS / options.timestep
+    return 30.0 + (STEP + AMBER_STEP * len(options.force_fields)) * waters * steps
 
 
 CHECK = Check(
@@ -267,11 +276,11 @@ CHECK = Check(
     title="radial distribution functions of the water around the hydrated peptide",
     meaning=(
         "The system is simulated at constant volume; the water around each oxygen and each amide hydrogen of the "
-        "peptide, and around itself, is counted. A few picoseconds show whether hydrogen bonds have the right "
-        "length; numbers of neighbours need hundreds."
+        "peptide, and around itself, is counted, beside force fields with their own models of water. A few "
+        "picoseconds show whether hydrogen bonds have the right length; numbers of neighbours need hundreds."
     ),
     measure=_measure,
-    draw=_draw,
+    draw=draw,
     applies=_applies,
     options=RdfOptions,
     seconds=_seconds,

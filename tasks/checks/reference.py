@@ -226,6 +226,24 @@ def reference_name(name: str) -> str:
     return name
 
 
+def own_error(cheap: str, reference: str, measure: str, error: float) -> str:
+    """Return a note on how far the level of the geometries is itself from another reference.
+
+    Parameters
+    ----------
+    cheap, reference
+        The usual names of the levels.
+    measure
+        What the error is: ``RMSD``.
+    error
+        kcal/mol, at the geometries of the check.
+    """
+    return (
+        f"{cheap} itself has a {measure} of {error:.2f} kcal/mol from {reference} at these geometries: a sum of "
+        f"potentials with labels of {cheap} is not to be expected to be nearer"
+    )
+
+
 def whole(molecule: Atoms, positions: Floats | Sequence[Sequence[float]]) -> NMer:
     """Return a molecule, or all atoms of a system, as one n-mer that is not divided.
 

@@ -19,7 +19,7 @@ from tasks.checks.internal import difference, torsions
 from tasks.checks.landmarks import MAXIMA, MINIMA, Landmark, landmarks, near_point, seconds_of_landmarks
 from tasks.checks.models import REFERENCE, Model, compared_models, look
 from tasks.checks.ramachandran import Step, applies
-from tasks.checks.reference import CHEAP, reference, reference_name
+from tasks.checks.reference import CHEAP, own_error, reference, reference_name
 from tasks.checks.relaxed_grid import relaxed_grid
 from tasks.checks.subject import Subject
 from tasks.plot import Plot
@@ -81,6 +81,10 @@ def measure(subject: Subject, options: StationaryOptions, told: Told) -> Finding
         energy = against.energies(molecule, np.array([one.point.positions for one in points]), told)
         if failed := int(np.isnan(energy).sum()):
             raise StageError(f"{against.name}: {failed} of {len(energy)} energies failed; see the label ledger")
+        others = np.array([one.name != "m1" for one in points])
+        cheap = relative(np.array([one.point.energy for one in points]), points)
+        error = _mean(np.abs(cheap - relative(energy, points))[others])
+        notes += [] if error is None else [own_error(relaxing.name, against.name, "mean absolute error", error)]
     found = {}
     for number, model in enumerate(models):
         told(number, len(models))

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from potentials.arrays import Floats
-from potentials.errors import InputError, StageError
+from potentials.errors import InputError, NmerError, StageError
 from potentials.evaluation import Evaluation
 from potentials.systems.system import System
 from potentials.units import KB, KCAL_IN_KJ
 from tasks.simulation.amber_parameters import PROTEIN, WATER, openmm_topology, papers_of
+from tasks.simulation.metadynamics import Metadynamics, Walker
+from tasks.simulation.openmm_bias import NANOMETRE, BiasForce
 from tasks.simulation.settings import SimulationSettings
 from tasks.simulation.start import Start, degrees_of_freedom, kinetic_energy, seed_of
 from tasks.simulation.states import Segment, State
@@ -33,8 +35,8 @@ PART = 0.45
 LONGEST_STEP = 1.0
 """Longest time step, fs: bonds of the peptide to hydrogen are flexible."""
 
-NANOMETRE, VELOCITY = 10.0, 0.01
-"""Angstrom; nm/ps in Angstrom/fs."""
+VELOCITY = 0.01
+"""nm/ps in Angstrom/fs."""
 
 BAR = 1.01325
 """1 atm."""
@@ -156,6 +158,26 @@ class AmberInCell:
         """Return energies as `energy_and_gradient` does."""
         return self.energy_and_gradient(positions)[0]
 
+    def check_settings(self, settings: SimulationSettings, bias: Metadynamics | None) -> None:
+        """Raise InputError if settings or a bias are not possible with it.
+
+        Thermostats are OpenMM's Langevin (middle scheme) and Nose-Hoover chains; a bias is possible with the
+        first, which asks for forces once in a step.
+        """
+        if bias is not None and not settings.has_bath:
+            raise InputError(
+                f"metadynamics with {self.name} in a cell needs the Langevin thermostat; allowed: the ensemble "
+                "nvt with it, or no bias"
+            )
+        if settings.timestep > LONGEST_STEP:
+            raise InputError(
+                f"timestep is {settings.timestep:g} fs; allowed with {self.name} in a cell: up to "
+                f"{LONGEST_STEP:g} fs"
+            )
+        length = settings.frames_of_segment * settings.every
+        if settings.ensemble == "npt" and length < SHORTEST:
+            raise InputError(f"segment is {length} steps; allowed with npt and {self.name}: {SHORTEST} or more")
+
     def run_segment(
         self,
         start: Start,
@@ -163,54 +185,48 @@ class AmberInCell:
         replica: int,
         number: int,
         state: State,
-        bias: Any = None,
+        bias: Walker | None = None,
         told: Callable[[int], None] = lambda steps: None,
     ) -> Segment:
         """Run a segment in OpenMM, as `tasks.simulation.segment.run_segment` does in LAMMPS.
 
-        Thermostats are OpenMM's Langevin (middle scheme) and Nose-Hoover chains, whose variables begin anew with
-        each segment; the barostat is Monte Carlo, for which `barostat_damping` has no meaning. Kinetic energies
-        are those of OpenMM's velocities, half a step earlier with a thermostat.
-
-        Raises
-        ------
-        InputError
-            If there is a bias, the time step is too long, or a segment too short for the barostat.
+        The variables of thermostats begin anew with each segment; the barostat is Monte Carlo, for which
+        `barostat_damping` has no meaning. Kinetic energies are those of OpenMM's velocities, half a step earlier
+        with a thermostat. Python computes the forces of a bias at every step.
         """
-        if bias is not None:
-            raise InputError(f"a bias with {self.name} in a cell is not possible; allowed: no bias, or a vacuum")
-        if settings.timestep > LONGEST_STEP:
-            raise InputError(
-                f"timestep is {settings.timestep:g} fs; allowed with {self.name}: {LONGEST_STEP:g} fs"
-            )
-        length = settings.frames_of_segment * settings.every
-        if settings.ensemble == "npt" and length < SHORTEST:
-            raise InputError(f"segment is {length} steps; allowed with npt and {self.name}: {SHORTEST} or more")
         seed = seed_of(settings.seed, replica, number, "bath") % 2**31
-        context = self._opened(_integrator(settings, seed), settings, seed)
+        pulled = None if bias is None else BiasForce(bias, self._places)
+        context = self._opened(_integrator(settings, seed), settings, seed, pulled)
         assert state.vectors is not None
         self._place(context, state.positions, state.vectors, state.velocities)
         if not number:
             self._begin(context, start, settings)
         rows: list[tuple[Floats, Floats, Floats, Floats]] = []
-        steps, stopped = [], ""
+        steps, biases, stopped = [], [], ""
         step = state.step
-        for frame in range(settings.frames_in(number) + 1):
-            if frame:
-                try:
-                    context.getIntegrator().step(settings.every)
-                except Exception as error:  # OpenMM raises plain exceptions
-                    stopped = f"a step after {step}: {error}"
-                    break
-                step += settings.every
-            row = self._read(context, start)
-            if not all(np.isfinite(one).all() for one in row):
-                stopped = f"step {step}: the energy, a position or a velocity is not a finite number"
-                break
-            if frame or not number:
-                steps.append(step)
-                rows.append(row)
-            told(step - state.step)
+        if bias is not None:
+            bias.begin(step)
+        try:
+            for frame in range(settings.frames_in(number) + 1):
+                _advance(context, pulled, step, settings.every if frame else 0)
+                step += settings.every if frame else 0
+                row = self._read(context, start)
+                if not all(np.isfinite(one).all() for one in row):
+                    raise _NotFiniteError("the energy, a position or a velocity is not a finite number")
+                if frame or not number:
+                    steps.append(step)
+                    rows.append(row)
+                    biases += [] if bias is None else [bias.frame(step)]
+                told(step - state.step)
+        except _NotFiniteError as error:
+            stopped = f"step {step}: {error}"
+        except NmerError as error:
+            stopped = f"a step after {step}: {error}"
+        if bias is not None:
+            try:
+                bias.finish()
+            except StageError as error:
+                stopped = stopped or f"step {step}: {error}"
         x, v, cell, _ = self._read(context, start)
         end = None if stopped else State(step, x, v, cell)
         natoms = len(self.symbols)
@@ -220,19 +236,28 @@ class AmberInCell:
             np.array([row[2] for row in rows]).reshape(-1, 3, 3),
             np.array([float(row[3]) for row in rows]),
             np.array([kinetic_energy(start.masses, row[1]) for row in rows]),
-            np.zeros(0),
-            np.zeros(0, dtype=np.int64),
+            np.array([energy for energy, _ in biases], dtype=np.float64),
+            np.array([hills for _, hills in biases], dtype=np.int64),
             {},
             np.zeros(0, dtype=np.bool_),
             end,
             stopped,
         )
 
-    def _opened(self, integrator: Any, settings: SimulationSettings | None = None, seed: int = 0) -> Any:
-        """Return a context; with a barostat if the settings have one."""
+    def _opened(
+        self,
+        integrator: Any,
+        settings: SimulationSettings | None = None,
+        seed: int = 0,
+        pulled: BiasForce | None = None,
+    ) -> Any:
+        """Return a context; with a barostat if the settings have one, and with the forces of a bias."""
         import openmm
 
         system = self._system
+        if pulled is not None:
+            system = openmm.XmlSerializer.clone(system)
+            system.addForce(pulled.force)
         if settings is not None and settings.ensemble == "npt":
             system = openmm.XmlSerializer.clone(system)
             barostat = openmm.MonteCarloBarostat(settings.pressure * BAR, settings.temperature, BAROSTAT)
@@ -273,11 +298,30 @@ class AmberInCell:
 
     def _read(self, context: Any, start: Start) -> tuple[Floats, Floats, Floats, Floats]:
         """Return positions, velocities, vectors and energy."""
-        state = context.getState(getPositions=True, getVelocities=True, getEnergy=True)
+        state = context.getState(getPositions=True, getVelocities=True, getEnergy=True, groups={0})
         x = NANOMETRE * state.getPositions(asNumpy=True)._value[self._places]
         v = VELOCITY * state.getVelocities(asNumpy=True)._value[self._places]
         cell = NANOMETRE * np.array(state.getPeriodicBoxVectors(asNumpy=True)._value)
         return x, v, cell, np.array(state.getPotentialEnergy()._value / KCAL_IN_KJ)
+
+
+class _NotFiniteError(StageError):
+    """A number of the frame at this step is not finite."""
+
+
+def _advance(context: Any, pulled: BiasForce | None, step: int, steps: int) -> None:
+    """Move a context by some steps from a step on; raises StageError if OpenMM or the bias has met an error."""
+    try:
+        if pulled is not None and not steps:
+            pulled.update(context, step)
+        elif pulled is not None:
+            pulled.advance(context, step, steps)
+        elif steps:
+            context.getIntegrator().step(steps)
+    except NmerError:
+        raise
+    except Exception as error:  # OpenMM raises plain exceptions
+        raise StageError(" ".join(str(error).split())) from None
 
 
 def _integrator(settings: SimulationSettings, seed: int) -> Any:

@@ -73,7 +73,8 @@ def simulate(
     model
         The potential. One in vacuum with a ``c_address()`` is called by compiled code alone. What it is made of
         must not change during the run; each replica has its own `trajectory()` of it. One with a `run_segment` of
-        its own moves its atoms itself, as Amber's force fields in a cell do by OpenMM.
+        its own moves its atoms itself, as Amber's force fields in a cell do by OpenMM, and may have a
+        `check_settings` that raises InputError for what it cannot do.
     start
         A system; a molecule with a geometry; or positions, (atoms, 3) or (replicas, atoms, 3), Angstrom.
     settings
@@ -114,6 +115,8 @@ def checked_start(
         raise InputError("the ensemble npt needs a cell; allowed in vacuum: nve, nvt")
     if bias is not None:
         bias.check(len(begin.symbols), settings.temperature, settings.ensemble, begin.vectors)
+    if (check := getattr(model, "check_settings", None)) is not None:
+        check(settings, bias)
     if lack := LAMMPS.lack():
         raise MissingProgramError(f"a simulation {lack}")
     return begin

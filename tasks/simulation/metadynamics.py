@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from potentials.arrays import Floats, Ints
-from potentials.errors import InputError
+from potentials.errors import InputError, StageError
 from tasks.bias.cvs import CV
 from tasks.bias.lammps import AttachedBias, attach_bias
 from tasks.bias.metad import MetaD, MetaDBias
@@ -177,10 +177,44 @@ class Walker:
 
     def attach(self, program: Any) -> None:
         """Add the bias to LAMMPS and prepare for a segment."""
-        self._first = self.bias.count
-        self._plumed = PlumedMetaDBias(self.bias, self._masses) if self._of.engine == "plumed" else None
+        self.begin(int(program.extract_global("ntimestep")))
         self._attached = attach_bias(program, self.bias, self._plumed)
-        self._start = int(program.extract_global("ntimestep"))
+
+    def begin(self, step: int) -> None:
+        """Prepare for a segment from a step on, whose forces are asked for with `forces`."""
+        self._first, self._start = self.bias.count, step
+        self._plumed = PlumedMetaDBias(self.bias, self._masses) if self._of.engine == "plumed" else None
+
+    @property
+    def atoms(self) -> tuple[int, ...]:
+        """The atoms on which the bias acts."""
+        return tuple(sorted({atom for cv in self._of.cvs for atom in cv.atoms}))
+
+    def forces(self, step: int, positions: Floats) -> Floats:
+        """Return the forces of the bias at a step, and add a hill if one is due.
+
+        Parameters
+        ----------
+        step
+            The number of the step; each once, in ascending order.
+        positions
+            (atoms, 3), Angstrom.
+
+        Returns
+        -------
+        (atoms, 3), kcal/mol/Angstrom.
+
+        Raises
+        ------
+        StageError
+            If a variable is not a finite number, or is outside of its grid.
+        """
+        if self._plumed is None:
+            return self.bias(step, positions)[1]
+        found = self._plumed(step, positions)
+        if self._plumed.problem:
+            raise StageError(self._plumed.problem)
+        return found
 
     def install(self, start: int, steps: int) -> None:
         """Prepare for some steps from the step `start` on, before they are run."""

@@ -57,6 +57,17 @@ def test_a_page_ends_with_examples_that_parse(name: str, capsys: pytest.CaptureF
         assert command.__module__.startswith("nmer.cli.")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_page_shows_a_default_that_stands_for_nothing(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = page(capsys, name)
+    assert not any(f"[default: {empty}]" in shown for empty in ('""', "''", "()", "[]", "None", "False"))
+
+
+def test_pages_show_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = page(capsys, "simulate")
+    assert all(f"[default: {value}]" in shown for value in ("10ps", "300.0", "langevin"))
+
+
 def test_pages_list_choices(capsys: pytest.CaptureFixture[str]) -> None:
     from deploy.profiles import machine_files
     from recipes.protocols import protocols

