@@ -61,7 +61,7 @@ class RdfOptions(Options):
     seed: int = Field(2025, ge=0, description="of velocities and of the thermostat")
     force_fields: ForceFields = FORCE_FIELDS
 
-    LATER: ClassVar[Mapping[str, Any]] = {"force_fields": ()}
+    LATER: ClassVar[Mapping[str, Any]] = {"force_fields": []}
 
     @classmethod
     def quick(cls) -> dict[str, Any]:

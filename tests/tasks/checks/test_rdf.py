@@ -30,7 +30,7 @@ from tests.nmer.polyalanine import store_of
 @pytest.fixture(scope="module")
 def system() -> System:
     pytest.importorskip("packmol")
-    return solvate(read_system("AceAlaNme"), 60, seed=1)
+    return solvate(read_system("AceAlaNme"), 72, seed=1)
 
 
 def frames(system: System, positions: np.ndarray) -> Trajectory:
@@ -55,11 +55,11 @@ def frames(system: System, positions: np.ndarray) -> Trajectory:
 def test_pairs_are_of_each_site_with_every_water(system: System) -> None:
     pairs = pairs_of(system)
     assert {name: len(p) for name, p in pairs.items()} == {
-        "O1-Hw": 120,
-        "H1-Ow": 60,
-        "O2-Hw": 120,
-        "H2-Ow": 60,
-        "Ow-Ow": 60 * 59 // 2,
+        "O1-Hw": 144,
+        "H1-Ow": 72,
+        "O2-Hw": 144,
+        "H2-Ow": 72,
+        "Ow-Ow": 72 * 71 // 2,
     }
     for name, some in pairs.items():
         ends = name.replace("w", "").split("-")
