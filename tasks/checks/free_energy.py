@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from potentials.arrays import Floats
+from potentials.systems.system import System
 from recipes.chemistry.backbone import backbone_torsions
 from recipes.chemistry.molecules import Molecule, read_molecule
-from storage.trajectory import Trajectory
 from storage.version import Column
 from tasks.bias.cvs import CV
 from tasks.bias.metad import MetaD
-from tasks.bias.reweighting import FreeEnergySurface, bias_offsets, free_energy_surface, offset_weights
 from tasks.bias.specification import Grid
-from tasks.checks.basins import BASINS, REACH, Difference, differences
-from tasks.checks.columns import FORCE_FIELDS, SUM, ForceFields, key_of, models_beside
+from tasks.checks.basins import BASINS, REACH, differences
+from tasks.checks.columns import FORCE_FIELDS, SUM, ForceFields, models_beside
 from tasks.checks.contacts import Contacts, Floors
 from tasks.checks.free_energy_plot import draw
+from tasks.checks.free_energy_surface import columns, error_note, figures, no_surface, surfaces, weighted
 from tasks.checks.held import NS, PS, Held, held, time_note
 from tasks.checks.interface import Check, Findings, Options, Result, Told
-from tasks.checks.internal import torsions
 from tasks.checks.subject import Subject
 from tasks.simulation.lammps_state import LAMMPS
 from tasks.simulation.metadynamics import Metadynamics
@@ -71,50 +68,9 @@ class FreeEnergyOptions(Options):
         return {"length": 0.1}
 
 
-@dataclass(frozen=True)
-class Sampled:
-    """The frames that count, one walker after another.
-
-    Attributes
-    ----------
-    torsions
-        (frames, 2), phi and psi, degrees.
-    log_weights
-        (frames,), the logarithms of their weights.
-    """
-
-    torsions: Floats
-    log_weights: Floats
-
-
-def weighted(walkers: Sequence[Trajectory], bias: Metadynamics, temperature: float, skipped: float) -> Sampled:
-    """Return the frames of walkers with their weights, (V(s, t) - c(t)) / kT.
-
-    Parameters
-    ----------
-    walkers
-        Trajectories with metadynamics of phi and psi.
-    bias
-        The metadynamics, with a grid.
-    temperature
-        K.
-    skipped
-        Share of the frames of each at its start that is left out.
-    """
-    angles, weights = [], []
-    for one in walkers:
-        first = int(skipped * len(one))
-        assert one.hills is not None and one.bias is not None and one.hill_counts is not None
-        offsets = bias_offsets(bias.settings, one.hills, temperature, stride=max(1, len(one.hills) // 2000))
-        counts = np.asarray(one.hill_counts, dtype=np.float64)
-        weights.append(offset_weights(one.bias, counts, offsets, temperature)[first:])
-        angles.append(torsions(one.positions[first:], np.array([cv.atoms for cv in bias.cvs])))
-    return Sampled(np.concatenate(angles), np.concatenate(weights))
-
-
-def metadynamics_of(molecule: Molecule, options: FreeEnergyOptions) -> Metadynamics:
-    """Return the metadynamics of phi and psi of a dipeptide."""
-    ((phi, psi),) = backbone_torsions(molecule.symbols, molecule.bonds)
+def metadynamics_of(whole: Molecule | System, options: FreeEnergyOptions) -> Metadynamics:
+    """Return the metadynamics of phi and psi of a dipeptide, alone or in a system."""
+    ((phi, psi),) = backbone_torsions(whole.symbols, whole.bonds)
     width = float(np.radians(options.width))
     grid = Grid(-np.pi, np.pi, 120, width, True)
     settings = MetaD(
@@ -150,7 +106,6 @@ def _measure(subject: Subject, options: FreeEnergyOptions, told: Told) -> Findin
     contacts = Contacts.of(molecule.symbols, molecule.bonds, Floors.of(subject.potentials().values()))
     bias, settings = metadynamics_of(molecule, options), simulation_of(options)
     every = settings.steps * settings.replicas
-    bins = Grid(-np.pi, np.pi, options.bins, 1.0, True)
     results: list[Result] = []
     data: dict[str, Column] = {}
     lengths: dict[str, float] = {}
@@ -169,23 +124,27 @@ def _measure(subject: Subject, options: FreeEnergyOptions, told: Told) -> Findin
                 f"no surface of {name} is computed, because its walkers held for {min(ended.lengths):.3g} ps of "
                 f"{ended.wanted:.3g} ps"
             )
-            results += _results(name, {}, None)
-            unknown = np.full((options.bins, options.bins), np.inf)
-            data |= _columns(name, FreeEnergySurface((bins, bins), unknown, unknown, options.blocks, 0.0, 0.0))
+            results += figures(name, {}, None)
+            data |= columns(name, no_surface(options.bins, options.blocks))
             continue
         sampled = weighted(ended.trajectories, bias, options.temperature, options.skipped)
-        both = [_surface(sampled, bins, options.temperature, n) for n in (options.blocks, options.blocks // 2)]
+        both = surfaces(sampled, options.bins, options.temperature, options.blocks)
         found = differences(sampled.torsions, sampled.log_weights, options.temperature, options.blocks)
-        results += _results(name, found, both[0])
-        notes.append(_error_note(name, both))
-        data |= _columns(name, both[0])
-    notes.append(
-        f"basins are the circles of {REACH:g} degrees around "
-        + ", ".join(f"{name} ({phi:g}, {psi:g})" for name, (phi, psi) in BASINS.items())
-        + "; there is no surface of a reference, whose simulation would take days"
-    )
+        results += figures(name, found, both[0])
+        notes.append(error_note(name, both))
+        data |= columns(name, both[0])
+    notes.append(basins_note())
     facts = {"lengths": lengths, "wanted": options.length, "temperature": options.temperature}
     return Findings(tuple(results), data, facts | {"models": list(models)}, tuple(notes))
+
+
+def basins_note() -> str:
+    """Return a note on what the basins are, and that there is no reference."""
+    circles = ", ".join(f"{name} ({phi:g}, {psi:g})" for name, (phi, psi) in BASINS.items())
+    return (
+        f"basins are the circles of {REACH:g} degrees around {circles}; there is no surface of a reference, whose "
+        "simulation would take days"
+    )
 
 
 def _simulated(
@@ -209,56 +168,9 @@ def _simulated(
     return found
 
 
-def _surface(sampled: Sampled, bins: Grid, temperature: float, blocks: int) -> FreeEnergySurface:
-    values = np.radians(sampled.torsions)
-    return free_energy_surface(values, sampled.log_weights, (bins, bins), temperature, blocks)
-
-
-def _error_note(name: str, both: Sequence[FreeEnergySurface]) -> str:
-    finer, coarser = (_low_error(one) for one in both)
-    return (
-        f"{name}: the mean error below 5 kcal/mol is {finer:.2f} kcal/mol with {both[0].blocks} blocks and "
-        f"{coarser:.2f} with {both[1].blocks}; where the latter is much larger, the blocks are shorter than the "
-        "correlation time and the errors are too small"
-    )
-
-
-def _low_error(surface: FreeEnergySurface) -> float:
-    """Return the mean error of the bins below 5 kcal/mol that have one."""
-    low = (surface.energy < 5.0) & np.isfinite(surface.error)
-    return float(surface.error[low].mean()) if low.any() else float("nan")
-
-
-def _results(name: str, found: dict[str, Difference], surface: FreeEnergySurface | None) -> list[Result]:
-    begin, what = ("", "the sum") if name == SUM else (f"{key_of(name)}-", name)
-    results = []
-    for basin in list(BASINS)[1:]:
-        one = found.get(basin, Difference(None, None))
-        said = f"free energy of {basin} above {next(iter(BASINS))}, {what}, kcal/mol"
-        results.append(Result(f"{begin}{basin.lower()}", said, one.value))
-        results.append(Result(f"{begin}{basin.lower()}-error", f"standard error of the {said}", one.error))
-    error = None if surface is None else _low_error(surface)
-    return [
-        *results,
-        Result(f"{begin}error", f"mean standard error of the surface of {what} below 5 kcal/mol", error),
-    ]
-
-
-def _columns(name: str, surface: FreeEnergySurface) -> dict[str, Column]:
-    key = key_of(name)
-    phi, psi = np.meshgrid(*(np.degrees(c) for c in surface.centres), indexing="ij")
-    meaning = "inf: not visited"
-    return {
-        "surface.phi": Column(phi.ravel(), "degree", "phi of the middle of each bin"),
-        "surface.psi": Column(psi.ravel(), "degree", "psi of the middle of each bin"),
-        f"surface.{key}": Column(surface.energy.ravel(), "kcal/mol", f"free energy of {name}; {meaning}"),
-        f"surface.{key}-error": Column(surface.error.ravel(), "kcal/mol", f"standard error; {meaning} twice"),
-    }
-
-
 def _applies(subject: Subject) -> str:
     if subject.system is not None:
-        return "it is measured in vacuum, for the family without water"
+        return "it is measured in vacuum, for the family without water; in water see free-energy-water"
     return "" if DIPEPTIDE in subject.molecules else f"{DIPEPTIDE} is not among its test molecules"
 
 

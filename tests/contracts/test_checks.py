@@ -67,7 +67,10 @@ SHORT = {
     "helix": Short(ALONE | {"conformations": 7}, molecules=("AceAla3Nme",)),
     "water-scans": Short(ALONE | {"conformations": ["C7eq"], "spacing": 0.5}, "polyalanine-water", slow=True),
     "free-energy": Short(ALONE | {"length": 0.001, "pace": 100, "bins": 12}),
-    "rdf": Short({"length": 0.01, "equilibration": 0.01}, "polyalanine-water", slow=True),
+    "free-energy-water": Short(
+        ALONE | {"length": 4e-4, "equilibration": 0.02, "blocks": 4, "bins": 12}, "polyalanine-water", slow=True
+    ),
+    "rdf": Short(ALONE | {"length": 0.01, "equilibration": 0.01}, "polyalanine-water", slow=True),
     "minima": Short({"tries": 1, "most": 1}, slow=True),
     "secondary-structure": Short(ALONE | {"length": 0.05, "starts": ["extended"]}, molecules=("AceAla3Nme",)),
 }
