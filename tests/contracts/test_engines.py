@@ -127,6 +127,33 @@ def test_the_components_add_up_and_the_core_is_frozen(case: tuple[Engine, Job]) 
         assert result.t2 is None or 0 < result.t2 < 0.2
 
 
+def test_gradients_are_the_slopes_of_the_energy_on_ghosts_too(case: tuple[Engine, Job]) -> None:
+    """Against central differences of the fourth order, along a random direction of all atoms."""
+    engine, job = case
+    if job.method not in engine.gradients:
+        refused = engine.run(replace(job, gradient=True))
+        assert refused.status == FAILED and f"has no gradients of method '{job.method}'" in refused.reason
+        with pytest.raises(InputError, match=r"labelling\.gradients: engine"):
+            engine.check(asked(job).model_copy(update={"gradients": True}), job.symbols, ghosts=False)
+        return
+    positions, step = np.array(job.positions), 2e-3
+    direction = np.random.default_rng(5).standard_normal(positions.shape)
+    tight = replace(job, scf_tolerance=1e-12)
+    for ghosts in ((), HYDROGEN) if engine.ghosts else ((),):
+        result = engine.run(replace(job, ghosts=ghosts, gradient=True))
+        assert (result.status, result.reason) == (OK, "") and result.gradient is not None
+        assert result.energy == pytest.approx(energy(engine, replace(job, ghosts=ghosts)), abs=5e-8)
+        slope = 0.0
+        for n, weight in ((1, 2 / 3), (-1, -2 / 3), (2, -1 / 12), (-2, 1 / 12)):
+            at = (positions + n * step * direction).tolist()
+            moved = replace(tight, positions=tuple((x, y, z) for x, y, z in at), ghosts=ghosts)
+            slope += weight * energy(engine, moved) / step
+        gradient = np.array(result.gradient)
+        assert np.vdot(gradient, direction) == pytest.approx(slope, abs=2e-6)
+        assert np.abs(gradient.sum(axis=0)).max() < 1e-7
+        assert not ghosts or np.abs(gradient[list(ghosts)]).max() > 1e-5
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
@@ -189,6 +216,7 @@ def test_a_declaration_is_complete(name: str) -> None:
     assert set(engine.papers) | {key for method in engine.methods for _, key in method.papers} <= set(papers)
     assert set(engine.options) <= set(Labelling.model_fields) - Labelling.FLAGS
     assert all(readers and set(readers) <= set(methods) for readers in engine.options.values())
+    assert set(engine.gradients) <= set(methods)
     for method in engine.methods:
         assert method.title and method.components
         assert method.own_basis != (method.name in engine.options.get("basis", ()))

@@ -54,7 +54,7 @@ def read_values(parts: tuple[str, ...], raw: Mapping[str, Any]) -> Result:
     parts
         Names of the components (hartree) that add up to the energy; what follows the first is correlation.
     raw
-        What `Engine.execute` found.
+        What `Engine.execute` found; ``gradient``, if it is there, is (atoms, 3), hartree/Angstrom.
     """
     counts = (
         *("electrons", "frozen_orbitals", "basis_functions", "large_basis_functions", "virtuals"),
@@ -70,7 +70,7 @@ def read_values(parts: tuple[str, ...], raw: Mapping[str, Any]) -> Result:
     names = ("total", "hf", "mp2", "ccsd", "dccsd", "triples", "triples_unscaled", "dmp2", "small_hf", "small_mp2")
     components = {name: float(raw[name]) for name in names if name in raw}
     correlation = sum(components[name] for name in parts[1:])
-    return Result(
+    found = Result(
         OK,
         energy=components[parts[0]] + correlation,
         components=components,
@@ -80,3 +80,4 @@ def read_values(parts: tuple[str, ...], raw: Mapping[str, Any]) -> Result:
         triples_fraction=components["triples"] / correlation if "triples" in parts and correlation else None,
         details=details,
     )
+    return found.with_gradient(raw["gradient"]) if "gradient" in raw else found

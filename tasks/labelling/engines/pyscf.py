@@ -15,6 +15,7 @@ from recipes.engines import Held, JobSize, LabelCost
 from recipes.registry import Need
 from tasks.labelling.engines.interface import Job, Result
 from tasks.labelling.engines.methods import CCSD, CCSD_T, DFT, FNO, HF, MP2, names, read_values
+from tasks.labelling.engines.pyscf_gradients import slopes, tighten
 from tasks.labelling.engines.pyscf_program import PyscfBasedEngine, describe, solve_cluster
 from tasks.labelling.engines.self_consistent import settle
 
@@ -53,6 +54,7 @@ class PyscfEngine(PyscfBasedEngine):
         "single_precision": _CLUSTER,
         "fno_threshold": names(FNO),
     }
+    gradients = names(HF, DFT, MP2)
     needs = (Need("pyscf", "pip install pyscf"),)
     labels_per_process = 4  # its start takes a CPU-second, as long as a small label
 
@@ -69,6 +71,11 @@ class PyscfEngine(PyscfBasedEngine):
             raise ValueError("single_precision needs density_fitting = true")
         if labelling.single_precision and labelling.cc_tolerance < SINGLE_TOLERANCE:
             raise ValueError(f"single_precision needs cc_tolerance = {SINGLE_TOLERANCE:g} or more")
+        if labelling.gradients and labelling.method == MP2.name and fitted:
+            raise ValueError(
+                "PySCF has no gradients of MP2 with fitted integrals; allowed: density_fitting = false, or method "
+                "HF or DFT, fitted or not"
+            )
 
     @staticmethod
     def cost(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | None:
@@ -140,17 +147,21 @@ class PyscfEngine(PyscfBasedEngine):
 
         field = hf.RHF(built)
         field.conv_tol = job.scf_tolerance
+        if job.gradient:
+            tighten(field)
         told = settle(field)
         raw = describe(field, job) | told
-        if not field.converged or job.method == "HF":
+        if not field.converged:
             return raw
+        if job.method == "HF":
+            return raw | ({"gradient": slopes(field)} if job.gradient else {})
         if job.method == "MP2":
             from pyscf.mp import mp2
 
             perturbed = mp2.RMP2(field, frozen=raw["frozen_orbitals"])
             some = perturbed.nmo > perturbed.nocc  # without virtual orbitals PySCF fails where memory is short
-            raw["mp2"] = float(perturbed.kernel(with_t2=False)[0]) if some else 0.0
-            return raw
+            raw["mp2"] = float(perturbed.kernel(with_t2=job.gradient)[0]) if some else 0.0
+            return raw | ({"gradient": slopes(perturbed if some else field)} if job.gradient else {})
         from pyscf.cc import ccsd
 
         cluster = ccsd.CCSD(field, frozen=raw["frozen_orbitals"])
@@ -211,8 +222,12 @@ def run_functional(job: Job, mole: Any) -> dict[str, Any]:
         field = field.density_fit(auxbasis=auxiliary_sets(mole, xc=job.functional))
     field.grids.level = GRID_LEVEL
     field.conv_tol = job.scf_tolerance
+    if job.gradient:
+        tighten(field)
     told = settle(field)
     raw = describe(field, job) | told
+    if job.gradient and field.converged:
+        raw["gradient"] = slopes(field)
     return raw | {"total": raw.pop("hf"), "frozen_orbitals": 0}
 
 

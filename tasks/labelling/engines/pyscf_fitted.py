@@ -20,6 +20,7 @@ from tasks.labelling.coupled_cluster.ccsd import Orbitals, ccsd_memory, solve_cc
 from tasks.labelling.coupled_cluster.triples import triples_energy, triples_memory
 from tasks.labelling.engines.fitted_tensors import Tensors, fit, transform, triplet_product
 from tasks.labelling.engines.interface import Job
+from tasks.labelling.engines.pyscf_gradients import slopes, tighten
 from tasks.labelling.engines.pyscf_program import AMPLITUDE_SHIFT, build_mole, describe, solve_cluster
 from tasks.labelling.engines.self_consistent import MAX_CYCLES, converge, settle
 
@@ -118,8 +119,12 @@ def run_fitted(job: Job, integrals: FittedIntegrals) -> dict[str, Any]:
     still cancel; with a ratio of its own for each part a hydrogen bond comes out 0.03 kcal/mol too strong.
     """
     small, values = solve_field(job, integrals)
-    if not values["scf_converged"] or job.method == "HF":
+    if not values["scf_converged"]:
         return values
+    if job.method == "HF":
+        return values | ({"gradient": slopes(small.scf)} if job.gradient else {})
+    if job.gradient:
+        raise ValueError(f"PySCF has no gradients of {job.method} with fitted integrals")
     energy, density = mp2(small, small.virtuals)
     values["mp2"] = energy
     if job.method == "MP2":
@@ -185,6 +190,8 @@ def solve_field(job: Job, integrals: FittedIntegrals, start: Field | None = None
     fitted._cderi = tensors.coulomb
     scf = hf.RHF(mole).density_fit(auxbasis=tensors.coulomb_basis, with_df=fitted)
     scf.conv_tol = job.scf_tolerance
+    if job.gradient:
+        tighten(scf)
     if start is None:
         told = settle(scf, product=triplet_product(tensors.correlation))
     else:
