@@ -111,7 +111,10 @@ def filled(values: dict[str, Any], defaults: tuple[int, int]) -> dict[str, Any]:
         Training and test configurations of a selection that does not say how many.
     """
     levels, selection = values.get("levels"), values.get("selection", {})
-    if not isinstance(levels, (list, tuple)) or not levels or not all(isinstance(one, dict) for one in levels):
+    if not isinstance(levels, (list, tuple)) or not levels:
+        return values
+    levels = [one.model_dump() if isinstance(one, Level) else one for one in levels]
+    if not all(isinstance(one, dict) for one in levels):
         return values
     first, found = dict(levels[0]), dict(values)
     if isinstance(selection, dict):

@@ -51,6 +51,7 @@ def test_names_of_protocols_become_their_settings(text: str, tmp_path: Path) -> 
     assert recipe.labelling == top.labelling == find_protocol("ccsd-t-cc-pvdz")
     written = expanded_toml(recipe)
     assert "gfn2-xtb" not in written and recipe_of_text(written) == recipe
+    assert Recipe.model_validate(dict(recipe)) == Recipe.model_validate(recipe.model_dump(mode="json")) == recipe
     plan = resolve(recipe)
     assert [level.title for level in plan.levels] == ["GFN2-xTB", "HF/cc-pVDZ", "CCSD(T)/cc-pVDZ"]
     assert plan.total("labelling") == 22 + 15 + 10 and plan.total("selection") == 22
