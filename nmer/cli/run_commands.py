@@ -133,6 +133,10 @@ def _print_outcome(result: dict[str, Any]) -> None:
     if "potential" not in result:
         for stage in result["stages"]:
             print(f"{stage['stage']}: {stage['done']} of {stage['total']}, version {stage['version'] or '-'}")
+            for level in stage.get("levels", ()):
+                print(
+                    f"  {level['title']}: {level['done']} of {level['total']}, version {level['version'] or '-'}"
+                )
         return
     print(f"{result['potential']} is {result.get('status')}: {result['terms']} terms, in {result['store']}")
     for part in ("train", "test"):
@@ -144,6 +148,8 @@ def _print_outcome(result: dict[str, Any]) -> None:
             )
     if result["failed_labels"]:
         print(f"  {result['failed_labels']} labels failed or were flagged and are not in the dataset")
+        for level in (one for stage in result["stages"] for one in stage.get("levels", ()) if one["failed"]):
+            print(f"    {level['failed']} of {level['total']} of {level['title']}")
     for line in failed_gates(result):
         print(f"  {line}")
     for warning in result["warnings"]:
