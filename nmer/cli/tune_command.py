@@ -1,4 +1,4 @@
-"""The command that compares settings of a fit by validation: tune."""
+"""The command that compares settings of a fit by validation, and finds the labels of each level: tune."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmer.cli.options import Json, Preset, StorePath
+from nmer.cli.options import Json, MaxCoreHours, Preset, StorePath, Yes
 from nmer.cli.output import Column, check_folder, print_json, print_rows, save_plots
 from nmer.cli.recipe_input import ProtocolName, with_named_protocol
+from nmer.cli.tune_levels_command import tune_recipe_levels
 from nmer.cli.xyz_input import AS_THEY_ARE, XyzInput, print_readings, readings
 from potentials.arrays import Floats
 from potentials.errors import InputError
@@ -55,16 +56,25 @@ def tune(
     gammas: str = GAMMAS,
     delta_es: str = DELTA_ES,
     terms: int = 0,
+    levels: str = "",
+    wanted: float | None = None,
+    trial: int = 60,
     preset: Preset = None,
     protocol: ProtocolName = None,
     store: StorePath = None,
     out: Path | None = None,
+    yes: Yes = False,
+    max_core_hours: MaxCoreHours = None,
     json: Json = False,
 ) -> int:
     """Find degree, Gamma, and dE by validation, and show how the error depends on the number of labels.
 
     A fifth of the training set is held back for validation; the test set is not used. The learning curve is for
     the best setting.
+
+    With --levels, find instead how many labels of each level reach a wanted error at the least cost. Some
+    configurations of the selection are labelled at every level, on this machine and into the store's ledger; a
+    trial that was killed continues. The output has the levels as TOML for the recipe.
 
     Parameters
     ----------
@@ -82,18 +92,32 @@ def tune(
         dE to try (kcal/mol).
     terms
         Also plot the error for up to this number of terms.
+    levels
+        Protocols separated by commas, the cheapest first and the top level last; 'recipe' is the recipe's own.
+    wanted
+        With --levels: the root mean square error to reach (kcal/mol).
+    trial
+        With --levels: configurations that are labelled at every level.
     out
         Folder for tables (CSV) and plots (PNG).
 
     Examples
     --------
     nmer tune --train train.xyz --symmetry A1B4 --degrees 4,5,6 --out tuned
+    nmer tune ch3-water --preset smoke --levels gfn2-xtb,recipe --wanted 0.05 --trial 60
     """
     from tasks.fitting.tune import Split, learning_curve, scan, terms_curve, worth
     from tasks.progress import ProgressLine
 
     if out is not None:
         check_folder(out)
+    if levels or wanted is not None:
+        if recipe is None or train is not None or protocol is not None or not levels:
+            raise InputError(
+                "--levels PROTOCOL,PROTOCOL,... and --wanted KCAL need each other and a recipe, and "
+                "neither --train nor --protocol"
+            )
+        return tune_recipe_levels(recipe, preset, levels, wanted, trial, store, out, yes, max_core_hours, json)
     tried = _listed("--degrees", degrees, int)
     ridges, scales = _listed("--gammas", gammas, float), _listed("--delta-es", delta_es, float)
     if (recipe is None) == (train is None):
