@@ -13,6 +13,7 @@ from nmer.cli.options import Json, StorePath, pair_of
 from nmer.cli.output import Column, check_folder, print_json, print_rows
 from potentials.errors import InputError
 from recipes.families import FAMILIES
+from recipes.schema.patterns import suggestion
 
 if TYPE_CHECKING:
     from tasks.checks.interface import Check, Options
@@ -118,7 +119,13 @@ def subject_of(
     else:
         if molecules:
             raise InputError(f"--molecule is for a family ({', '.join(FAMILIES)}); '{text}' is a system")
-        found = Subject.of_system(read_system(text), store, water=water, family=family, use=chosen)
+        try:
+            system = read_system(text)
+        except InputError as error:
+            if close := suggestion(text.lower(), FAMILIES):
+                raise InputError(f"{error}; families: {', '.join(FAMILIES)}{close}") from None
+            raise
+        found = Subject.of_system(system, store, water=water, family=family, use=chosen)
     if strange := [name for name in chosen if name not in found.potentials()]:
         have = ", ".join(found.potentials())
         raise InputError(f"--use names {', '.join(strange)}, which {text} does not have; it has: {have}")

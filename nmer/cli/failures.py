@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, MissingArgumentError
 
 from potentials.errors import AGAIN, NmerError
 
@@ -38,12 +38,25 @@ def ending(error: BaseException, words: Sequence[str]) -> tuple[int, str]:
         if (missing := is_missing(error.name or "")) is not None:
             return missing.exit_code, str(missing)
     if isinstance(error, CycloptsError):
-        return 2, f"{error}; see 'nmer --help'"
+        return 2, _of_command_line(error)
     if isinstance(error, KeyboardInterrupt):
         return 130, f"interrupted; {AGAIN}"
     if isinstance(error, MemoryError):
         return 1, f"there is not enough memory; {AGAIN}"
     return _os_failure(error) if isinstance(error, OSError) else (1, _bug_report(error, words))
+
+
+def _of_command_line(error: CycloptsError) -> str:
+    """Return what is wrong with the words of a command line, and whose help says what is allowed."""
+    text = str(error).rstrip(".")
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        name = error.keyword
+        text = (
+            f"{error.argument.name.lstrip('-').upper()} is missing"
+            if name is None
+            else f"{name} needs a value; one that begins with a dash is given as {name}=VALUE"
+        )
+    return f"{text}; see '{' '.join(['nmer', *(error.command_chain or ())])} --help'"
 
 
 def _os_failure(error: OSError) -> tuple[int, str]:

@@ -89,16 +89,12 @@ def simulate(
     nmer simulate AceAlaNme --family polyalanine --time 1ns --metad phi,psi
     nmer simulate dipeptide.pdb --water own --ensemble npt --time 10ps
     """
+    from nmer.cli.simulation_input import bias_of, check_shape, read_input, settings_of
     from storage.store import Store
     from tasks.progress import ProgressLine
     from tasks.simulation.stored import check_stored, simulate_in_store
     from tasks.simulation.times import duration, steps_of
 
-    opened = Store(store)
-    from nmer.cli.simulation_input import bias_of, read_input, settings_of
-
-    given = read_input(system, opened, model, family, water, at)
-    periodic = given.start.cell is not None
     settings = settings_of(
         ensemble=ensemble,
         temperature=temperature,
@@ -111,16 +107,21 @@ def simulate(
         barostat_damping=barostat_damping,
         seed=seed,
         replicas=replicas,
-        segment=segment if segment is not None else 500 if periodic else 5000,
+        segment=5000 if segment is None else segment,
         minimize=not as_is,
     )
     if threads is not None and threads < 1:
         raise InputError(f"--threads is {threads}; allowed: 1 or more")
-    hills = None
     if bias is not None and metad is not None:
         raise InputError("--bias and --metad are given; allowed: one of them")
+    shape = {"height": height, "width": width, "pace": pace, "bias_factor": bias_factor}
+    check_shape(shape, metad)
+    opened = Store(store)
+    given = read_input(system, opened, model, family, water, at)
+    if segment is None and given.start.cell is not None:
+        settings = settings.model_copy(update={"segment": 500})
+    hills = None
     if bias is not None or metad is not None:
-        shape = {"height": height, "width": width, "pace": pace, "bias_factor": bias_factor}
         hills = bias_of(given.start, bias, metad, shape, settings.temperature, bias_engine)
     check_stored(name or given.name, given.model, given.start, settings, hills)
     total = settings.steps * settings.replicas

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from recipes.chemistry.backbone import backbone_torsions
 from recipes.chemistry.molecules import CHAIN, FILES, Molecule, read_molecule
 from recipes.chemistry.rdkit_files import OTHERS
 from recipes.chemistry.systems import molecule_of, read_system
+from recipes.schema.patterns import allowed
 from storage.store import Store
 from tasks.bias.cvs import CV
 from tasks.bias.metad import MetaD
@@ -147,8 +149,35 @@ def settings_of(*, steps: Callable[[], int], **values: Any) -> SimulationSetting
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
         option = f"--{OPTIONS.get(key, key).replace('_', '-')} is {values.get(key, '')!s:.40}; " if key else ""
-        message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{option}{message[0].lower()}{message[1:]}") from None
+        raise InputError(f"{option}{allowed(first['msg'])}") from None
+
+
+SHAPE = {"height": 0.3, "width": 0.3, "pace": 500, "bias_factor": 8.0}
+"""Defaults of the hills of ``--metad``: kcal/mol, rad, steps, and the bias factor."""
+
+
+def check_shape(shape: Mapping[str, float], metad: str | None) -> None:
+    """Raise InputError if an option of the hills of ``--metad`` is out of its range, or of no use.
+
+    Parameters
+    ----------
+    shape
+        The options of `SHAPE`.
+    metad
+        What ``--metad`` is.
+    """
+    ranges: dict[str, tuple[Callable[[float], bool], str]] = {
+        "height": (lambda x: 0 < x < math.inf, "above 0 kcal/mol"),
+        "width": (lambda x: 0 < x <= math.pi, "above 0 and up to 3.14 rad"),
+        "pace": (lambda x: x >= 1, "1 step or more"),
+        "bias_factor": (lambda x: x == 0 or 1 < x < math.inf, "above 1, or 0 for hills that keep their height"),
+    }
+    for name, value in shape.items():
+        option, (is_allowed, said) = f"--{name.replace('_', '-')}", ranges[name]
+        if metad is None and value != SHAPE[name]:
+            raise InputError(f"{option} is given without --metad; allowed: with it alone")
+        if not is_allowed(value):
+            raise InputError(f"{option} is {value:g}; allowed: {said}")
 
 
 def bias_of(

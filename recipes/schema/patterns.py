@@ -33,6 +33,25 @@ def shown(value: Any, most: int = 60) -> str:
     return text if len(text) <= most + 2 else f"{text[:most]}..."
 
 
+PLAIN = (
+    ("a valid integer", "a whole number"),
+    ("a valid number", "a number"),
+    ("a valid boolean", "true or false"),
+    ("a valid string", "a text"),
+    ("a valid tuple", "values in brackets, [300, 500]"),
+)
+"""How messages of pydantic begin that are told in other words."""
+
+
+def allowed(message: str) -> str:
+    """Return a message of pydantic as the rest of a sentence that says what is allowed."""
+    text = message.removeprefix("Value error, ")
+    rest = text.removeprefix("Input should be ")
+    if rest == text:
+        return text[:1].lower() + text[1:]
+    return f"allowed: {next((plain for begin, plain in PLAIN if rest.startswith(begin)), rest)}"
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return a hint for a message, with the known name that is most like an unknown one; empty if none is."""
     close = difflib.get_close_matches(name[:LONGEST_NAME], list(known), n=1)

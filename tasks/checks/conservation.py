@@ -206,7 +206,7 @@ def measure(subject: Subject, options: ConservationOptions, told: Told = nobody)
     for number, (target, temperature) in enumerate(plan):
         contacts = Contacts.of(target.system.symbols, target.system.bonds, floors)
         ahead = part_of(told, number, parts)
-        start = equilibrated(target, options, temperature)
+        start = equilibrated(target, options, temperature, contacts)
         drift = Drift(target, temperature, _watched(target, options, temperature, start, contacts, told=ahead))
         drifts.append(drift)
         if drift.failure:
@@ -233,16 +233,19 @@ def measure(subject: Subject, options: ConservationOptions, told: Told = nobody)
     )
 
 
-def equilibrated(target: Target, options: ConservationOptions, temperature: float) -> Floats:
-    """Return geometries after a simulation with a thermostat, (replicas, atoms, 3), Angstrom."""
+def equilibrated(target: Target, options: ConservationOptions, temperature: float, contacts: Contacts) -> Floats:
+    """Return geometries after a simulation with a thermostat, (replicas, atoms, 3), Angstrom.
+
+    A start that falls into a hole when its energy is minimized is taken as it is.
+    """
     settings = options.settings(target, temperature, options.equilibration, ensemble="nvt")
-    return np.array([one.positions[-1] for one in simulated(target, settings)])
+    return np.array([one.positions[-1] for one in simulated(target, settings, contacts=contacts)])
 
 
 def order_of(target: Target, options: ConservationOptions, contacts: Contacts) -> Order:
     """Simulate with several steps from one geometry and the same velocities, at the first temperature."""
     temperature = options.temperatures[0]
-    start = equilibrated(target, options, temperature)[:1]
+    start = equilibrated(target, options, temperature, contacts)[:1]
     scatter = []
     for timestep in options.timesteps:
         more = {"timestep": timestep, "replicas": 1}

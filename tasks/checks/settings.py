@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from potentials.errors import InputError
-from recipes.schema.patterns import shown, suggestion
+from recipes.schema.patterns import allowed, shown, suggestion
 from recipes.schema.section import Section
 from tasks.checks.interface import CHECKS, Check, Options
 
@@ -106,8 +106,7 @@ def _sentence(check: Check, error: ValidationError) -> str:
         known = list(section.model_fields)
         hint = suggestion(where[-1], known)
         return f"option {shown(key)} is unknown{hint}; allowed: {', '.join(known) or 'none'}{tail}"
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
+    message = allowed(first["msg"])
     if first["type"] == "missing":
         return f"option {shown(key)} is missing{tail}"
     if first["type"] == "value_error":

@@ -129,9 +129,10 @@ def test_mistakes_are_told_in_one_sentence_and_nothing_is_written(
     (tmp_path / "afile").write_text("not a folder")
     cases = {
         ("check", *here): "give a family (polyalanine, polyalanine-water, water) or a system, or --list",
-        ("check", "polyalanin", *here): "'polyalanin' is neither SMILES nor the name of a chain nor a file",
+        ("check", "polyalanin", *here): "water (did you mean 'polyalanine'?)",
+        ("check", "Polyalanine", *here): "families: polyalanine, polyalanine-water, water (did you mean",
         ("check", "polyalanine", "--only", "sprea", *here): "check 'sprea' is unknown; allowed: spread",
-        ("check", "polyalanine", "--set", "spread.points=0", *here): "input should be greater than or equal to 2",
+        ("check", "polyalanine", "--set", "spread.points=0", *here): "allowed: greater than or equal to 2",
         ("check", "polyalanine", "--molecule", "AceFooNme", *here): "residue 'Foo' is unknown",
         ("check", "AceAlaNme", "--molecule", "AceAlaNme", *here): "--molecule is for a family",
         ("check", "polyalanine", "--family", "water", *here): "--family is for a system",

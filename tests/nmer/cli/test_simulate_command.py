@@ -146,14 +146,27 @@ def test_a_potential_that_stops_is_exit_code_1_and_its_frames_are_kept(
 BAD = (
     (("--time", "10"), "--time is '10'; allowed: a number with one of fs, ps, ns, us"),
     (("--time", "10.03ps"), "not a whole number of frames of 50 fs (100 steps of 0.5 fs); allowed: 10050fs"),
-    (("--timestep", "0"), "--timestep is 0.0; input should be greater than 0"),
-    (("--every", "0"), "--every is 0; input should be greater than or equal to 1"),
-    (("--replicas", "0"), "--replicas is 0; input should be"),
-    (("--barostat-damping", "-1"), "--barostat-damping is -1.0; input should be"),
+    (("--timestep", "0"), "--timestep is 0.0; allowed: greater than 0"),
+    (("--every", "0"), "--every is 0; allowed: greater than or equal to 1"),
+    (("--replicas", "0"), "--replicas is 0; allowed: greater"),
+    (("--barostat-damping", "-1"), "--barostat-damping is -1.0; allowed: greater than 0"),
     (("--ensemble", "npt"), "the ensemble npt needs a cell"),
     (("--metad", "chi"), "--metad is 'chi'; allowed: phi or psi with the number of a residue"),
     (("--metad", "phi2"), "the system has phi1 to psi1"),
-    (("--metad", "phi", "--width", "0"), "the width and the height of the hills"),
+    (("--metad", "phi", "--width", "0"), "--width is 0; allowed: above 0 and up to 3.14 rad"),
+    (("--metad", "phi", "--height", "nan"), "--height is nan; allowed: above 0 kcal/mol"),
+    (("--metad", "phi", "--pace", "0"), "--pace is 0; allowed: 1 step or more"),
+    (
+        ("--metad", "phi", "--bias-factor", "0.5"),
+        "--bias-factor is 0.5; allowed: above 1, or 0 for hills that keep",
+    ),
+    (("--height", "1"), "--height is given without --metad; allowed: with it alone"),
+    (
+        ("--time", "-5ps"),
+        "--time needs a value; one that begins with a dash is given as --time=VALUE; see 'nmer sim",
+    ),
+    (("--time=-5ps",), "--time is '-5ps'; allowed: a number with one of fs, ps, ns, us"),
+    (("--timestep", "nan"), "--timestep is nan; allowed: a finite number"),
     (("--metad", "phi", "--bias", "plumed.dat"), "--bias and --metad are given; allowed: one of them"),
     (("--bias", "nothing.dat"), "'nothing.dat' cannot be read"),
     (("--water", "own"), "--water is own, and 'AceAlaNme' is one molecule in vacuum"),
@@ -179,6 +192,10 @@ def test_bad_input_is_one_sentence(
     assert (code, told) == (2, "") and said in err
     assert err.startswith("nmer: ") and err.count("\n") == 1
     assert sorted(store.path.rglob("*")) == before and not list(tmp_path.iterdir())
+
+
+def test_a_missing_word_names_it_and_the_help_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(capsys, "simulate") == (2, "", "nmer: SYSTEM is missing; see 'nmer simulate --help'\n")
 
 
 def test_names_that_a_store_allows() -> None:

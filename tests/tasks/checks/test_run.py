@@ -243,8 +243,9 @@ def test_texts_set_options_and_mistakes_are_told_in_one_sentence(
         "points=3": r"--set is 'points=3'; allowed: CHECK.OPTION=VALUE",
         "sprea.points=3": r"check 'sprea' is unknown; allowed: spread",
         "spread.pints=3": r"option 'spread.pints' is unknown \(did you mean 'points'\?\); allowed: points, spread",
-        "spread.points=many": r"option 'spread.points' \(number of geometries of each molecule\) is 'many'; input",
-        "spread.points=1000": r"is 1000; input should be less than or equal to 100",
+        "spread.points=many": r"option 'spread.points' \(number of geometries of each molecule\) is 'many'; "
+        "allowed: a whole number",
+        "spread.points=1000": r"is 1000; allowed: less than or equal to 100",
     }.items():
         with pytest.raises(InputError, match=said):
             all_options(chosen, read_settings([text]))
