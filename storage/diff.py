@@ -166,6 +166,9 @@ def _data(left: Version, right: Version) -> dict[str, Any]:
             change = right.column("energy")[places[1]] - left.column("energy")[places[0]]
             found["largest_energy_change"] = float(np.abs(change).max())
             found["rms_energy_change"] = float(np.sqrt(np.mean(change**2)))
+            if left.has_column("gradient") and right.has_column("gradient"):
+                slopes = right.column("gradient")[places[1]] - left.column("gradient")[places[0]]
+                found["largest_gradient_change"] = float(np.abs(slopes).max())
     return found
 
 

@@ -55,6 +55,13 @@ def bytes_of(text: Any) -> bytes | None:
     return found
 
 
+def gradient_of(text: str) -> Floats:
+    """Return the gradient (atoms, 3) of a spool entry's text; raises ValueError as `bytes_of` does."""
+    found = bytes_of(text)
+    assert found is not None  # only None gives None
+    return array_of(found)
+
+
 def text_of(found: bytes | None) -> str | None:
     """Return the text of a gradient's bytes; None stays None."""
     return None if found is None else base64.b64encode(found).decode("ascii")

@@ -74,6 +74,8 @@ def _print_data(data: dict[str, Any]) -> None:
             f"energies of those in both, {same}: RMS difference {data['rms_energy_change']:.4g}, "
             f"largest {data['largest_energy_change']:.4g} kcal/mol"
         )
+    if "largest_gradient_change" in data:
+        print(f"gradients of those in both: largest difference {data['largest_gradient_change']:.4g} kcal/mol/A")
 
 
 def _print_errors(found: dict[str, Any], head: Sequence[str]) -> None:

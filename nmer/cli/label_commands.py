@@ -38,11 +38,13 @@ def protocols(
     rows: list[dict[str, Any]] = []
     for name, (title, labelling) in named().items():
         needs = missing[labelling.engine] or programs[labelling.engine].lacks(labelling.method)
-        row = {"name": name, "title": title, "engine": labelling.engine, "level": labelling.level}
+        row: dict[str, Any] = {"name": name, "title": title, "engine": labelling.engine, "level": labelling.level}
+        row["gradients"] = labelling.gradients
         rows.append(row | {"runs_here": needs is None, "needs": needs or ""})
     if json:
         return print_json(rows)
-    print_rows(rows, {"name": "name", "engine": "engine", "runs here": "runs_here", "level of theory": "level"})
+    columns = {"name": "name", "engine": "engine", "runs here": "runs_here", "gradients": "gradients"}
+    print_rows(rows, columns | {"level of theory": "level"})
     for engine, needs in sorted({(r["engine"], r["needs"]) for r in rows if not r["runs_here"]}):
         print(f"{engine} {needs}")
     return 0
@@ -54,7 +56,7 @@ def _print_engines(missing: dict[str, str | None], json: bool) -> int:
     rows = [row | {"runs here": "no" if missing[row["engine"]] else "yes"} for row in engine_table()]
     if json:
         return print_json(rows)
-    print_rows(rows, {column: column for column in ("engine", "runs here", "methods", "what it is")})
+    print_rows(rows, {column: column for column in ("engine", "runs here", "methods", "gradients", "what it is")})
     for name, needs in missing.items():
         if needs:
             print(f"{name} {needs}")
@@ -99,6 +101,7 @@ def label(
     --------
     nmer label dimers.xyz --recipe ch3-water --preset smoke
     nmer label dimers.xyz --fragments 5,3 --protocol fno-aug-cc-pvdz
+    nmer label dimers.xyz --fragments 5,3 --protocol gfn2-xtb-gradients --json
     """
     from recipes.load import load_recipe
     from recipes.protocols import find_protocol, with_protocol
@@ -152,6 +155,9 @@ def _print_label(one: dict[str, Any]) -> None:
     print(f"configuration {one['configuration']}: {value}, {one['status']}, {one['cpu_seconds']:.1f} CPU-s")
     if one["reason"]:
         print(f"  {one['reason']}")
+    if gradient := one.get("nbody_gradient"):
+        largest = max(abs(x) for row in gradient for x in row)
+        print(f"  gradient: largest component {largest:.5f} kcal/mol/A; --json has all")
     columns: dict[str, Column] = {"  sub-calculation": lambda r: f"  {r['name']}", "factor": "coefficient:+d"}
     columns |= {"energy (Eh)": "energy:.9f", "T1": "t1:.4f", "D1": "d1:.4f", "|t2|": "t2:.4f"}
     print_rows(one["parts"], columns | {"CPU-s": lambda r: f"{r['cpu_seconds'] or 0.0:.1f}"})

@@ -150,6 +150,7 @@ def verify(
     from storage.store import Store
     from storage.verify.whole import NO_CHECKSUM, files_of
     from storage.verify.whole import verify as verify_versions
+    from tasks.labelling.collect import ledger_gradient
     from tasks.labelling.plan import plan_label
     from tasks.progress import ProgressLine
     from tasks.simulation.recomputed import recomputed
@@ -164,7 +165,7 @@ def verify(
     with Apart() as reader:
         paths = files_of(opened, ref, reader)
         with ProgressLine("verify", len(paths), "files") as progress:
-            found = verify_versions(opened, factors, paths, reader, progress.update, recomputed)
+            found = verify_versions(opened, factors, paths, reader, progress.update, recomputed, ledger_gradient)
     if json:
         return print_json(found.as_dict(), 1 if found.damages else 0)
     for damage in found.damages:

@@ -14,16 +14,21 @@ UNIT = "eV"
 
 
 def extxyz_files(subject: DatasetSubject) -> Files:
-    """Return extended xyz: ``REF_energy`` in eV, and ``energy_unit`` that says so."""
+    """Return extended xyz: ``REF_energy`` in eV, ``energy_unit`` that says so, and ``REF_forces`` in eV/Angstrom.
+
+    Forces are those of the n-body energy, and are there where the dataset has gradients.
+    """
     charge = subject.nmer.charge
+    forces = "" if subject.dataset.gradient is None else ":REF_forces:R:3"
 
     def comment(data: Dataset, n: int) -> str:
         return (
-            f'Properties=species:S:1:pos:R:3 pbc="F F F" REF_energy={float(data.energy[n]) / UNITS[UNIT]!r} '
-            f"energy_unit={UNIT} total_charge={charge} config_id={data.ids[n]}"
+            f'Properties=species:S:1:pos:R:3{forces} pbc="F F F" '
+            f"REF_energy={float(data.energy[n]) / UNITS[UNIT]!r} energy_unit={UNIT} "
+            f"total_charge={charge} config_id={data.ids[n]}"
         )
 
-    return xyz_files(subject, comment)
+    return xyz_files(subject, comment, force=UNITS[UNIT])
 
 
 def extxyz_of_trajectory(subject: TrajectorySubject) -> Files:
@@ -55,7 +60,7 @@ def extxyz_of_trajectory(subject: TrajectorySubject) -> Files:
 
 FORMAT = Format(
     name="extxyz",
-    title="extended xyz with REF_energy in eV",
+    title="extended xyz with REF_energy in eV, and REF_forces where there are gradients",
     takes=DatasetSubject,
     files=extxyz_files,
     read_back=read_back,

@@ -5,7 +5,8 @@ last two the other molecule's atoms are there with ``real`` false. A covalent n-
 that its n-body energy needs, cut bonds closed with caps: ``ABC``, ``AB``, ``BC``, ``B``, a letter for each 1-mer.
 The n-body energy is the sum of the records' energies times the document's ``factors``, less ``reference_energy``,
 the same sum of the pieces' minima, which are among the ``references`` where the store has them.
-Geometries are in Bohr and energies in hartree.
+Geometries are in Bohr and energies in hartree. Where the dataset has gradients, a configuration has that of its
+n-body energy, ``nbody_gradient``, hartree/Bohr, a row for each atom of the n-mer; the records are energies.
 """
 
 from __future__ import annotations
@@ -109,6 +110,7 @@ def configurations(subject: DatasetSubject) -> Iterator[dict[str, Any]]:
             "id": data.ids[n],
             "split": "train" if data.split[n] == TRAIN else "test",
             "nbody_energy": float(data.energy[n]) / UNITS["hartree"],
+            **({} if data.gradient is None else {"nbody_gradient": _in_bohr(data.gradient[n])}),
             "records": records,
         }
 
@@ -128,6 +130,11 @@ def read_back(path: Path, subject: DatasetSubject) -> str:
     for record in (*records, *(reference["record"] for reference in document["references"])):
         result(**record)
     return f"{said}; the first {len(records)} are AtomicResults to QCElemental"
+
+
+def _in_bohr(gradient: Any) -> list[list[float]]:
+    """Return a gradient (kcal/mol/Angstrom) in hartree/Bohr."""
+    return (gradient * (BOHR / UNITS["hartree"])).tolist()  # type: ignore[no-any-return]
 
 
 def _parts(subject: DatasetSubject) -> dict[str, Part]:

@@ -36,15 +36,30 @@ def read_back(folder: Path, subject: DatasetSubject, unit: str | None = None) ->
         found = read_labelled(folder / f"{name}.xyz", options=ReadOptions(unit=unit))
         if found.symbols != subject.nmer.symbols or len(found) != len(part):
             raise InputError(f"{name}.xyz read back has other atoms or another number of configurations")
-        off = np.abs(found.energy - part.energy).max(), np.abs(found.positions - part.positions).max()
+        off = [np.abs(found.energy - part.energy).max(), np.abs(found.positions - part.positions).max()]
+        if found.gradient is not None and part.gradient is not None:
+            size = max(1.0, float(np.abs(part.gradient).max()))
+            off.append(np.abs(found.gradient - part.gradient).max() / size)
         count, largest = count + len(part), max(largest, *map(float, off))
     if not largest <= ROUND_OFF:
         raise InputError(f"what is read back differs by {largest:.1e} from the dataset")
     return f"read back: {count} configurations, largest deviation {largest:.1e} kcal/mol or A"
 
 
-def xyz_files(subject: DatasetSubject, comment: Callable[[Dataset, int], str]) -> Files:
-    """Return ``train.xyz`` and ``test.xyz``; `comment` gives the second line of a configuration.
+def xyz_files(
+    subject: DatasetSubject, comment: Callable[[Dataset, int], str], force: float | None = None
+) -> Files:
+    """Return ``train.xyz`` and ``test.xyz``.
+
+    Parameters
+    ----------
+    subject
+        The dataset.
+    comment
+        Gives the second line of a configuration.
+    force
+        kcal/mol/Angstrom of the unit in which forces stand behind the positions, where the dataset has gradients;
+        None: forces are left out.
 
     Raises
     ------
@@ -60,13 +75,26 @@ def xyz_files(subject: DatasetSubject, comment: Callable[[Dataset, int], str]) -
     for name, split in SPLITS.items():
         part = subject.dataset.part(split)
         if len(part):
-            frames = (xyz_frame(subject.nmer.symbols, x, comment(part, n)) for n, x in enumerate(part.positions))
+            rows = part.positions
+            if part.gradient is not None and force is not None:
+                rows = np.concatenate([rows, -part.gradient / force], axis=2)
+            frames = (xyz_frame(subject.nmer.symbols, x, comment(part, n)) for n, x in enumerate(rows))
             files[f"{name}.xyz"] = "".join(frames)
     return files
 
 
-def xyz_frame(symbols: Sequence[str], positions: Floats, comment: str) -> str:
-    """Return one configuration as xyz; positions are (atoms, 3), and are written to the last digit."""
-    rows = zip(symbols, positions.tolist(), strict=True)
-    lines = [f"{symbol} {x!r} {y!r} {z!r}" for symbol, (x, y, z) in rows]
+def xyz_frame(symbols: Sequence[str], rows: Floats, comment: str) -> str:
+    """Return one configuration as xyz.
+
+    Parameters
+    ----------
+    symbols
+        Element of each atom.
+    rows
+        (atoms, columns), written to the last digit: positions (Angstrom), and what stands behind them.
+    comment
+        The second line.
+    """
+    found = zip(symbols, rows.tolist(), strict=True)
+    lines = [" ".join([symbol, *map(repr, values)]) for symbol, values in found]
     return "\n".join([str(len(lines)), comment, *lines, ""])

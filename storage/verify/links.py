@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from potentials.arrays import Floats
 from potentials.nmers.nmer import NMer
 from recipes.load import recipe_of_text
 from storage.attributes import FOLDERS
@@ -25,6 +26,10 @@ from storage.xyz import UNITS
 Factors = Callable[[NMer, bool], Mapping[str, int]]
 """n-mer, counterpoise -> factor of each sub-calculation's energy in the n-body energy."""
 
+Slopes = Callable[[NMer, bool, Ledger, str, Sequence[str], Floats], Floats]
+"""n-mer, counterpoise, ledger, protocol id, ids and positions (configurations, atoms, 3) -> gradients of
+the n-body energies from the ledger's of the sub-calculations, kcal/mol/Angstrom; nan where it has none."""
+
 Found = Iterator[tuple[str | None, str]]
 """What is damaged in a file and the problem; None and what could not be compared."""
 
@@ -36,6 +41,9 @@ def not_recomputed(store: Store, version: Version) -> Found:
     """Compute nothing again."""
     return iter(())
 
+
+SAME_GRADIENT = 1e-8
+"""The same for gradients, kcal/mol/Angstrom: they are sums of the ledger's own numbers."""
 
 SAME_ENERGY = 1e-6
 """Energies (kcal/mol) computed twice from the same numbers agree within this on any machine."""
@@ -60,6 +68,8 @@ class Links:
         How energies of sub-calculations make up an n-body energy.
     recomputed
         Computes energies of a trajectory again.
+    slopes
+        Computes gradients of n-body energies from the ledger again; None: they are not.
     """
 
     store: Store
@@ -67,6 +77,7 @@ class Links:
     ledger: Ledger | None
     factors: Factors
     recomputed: Recomputed = not_recomputed
+    slopes: Slopes | None = None
 
     def check(self, version: Version) -> tuple[list[Damage], list[str]]:
         """Return what is wrong between a sound version and what it was made from, and what was not compared."""
@@ -138,6 +149,8 @@ class Links:
                 yield "ids", f"{foreign} of {len(ids)} are not in {inputs['selection'].ref}"
         yield from self._sums(version, attributes)
         yield from self._labels(version, attributes["facts"], ids)
+        if version.has_column("gradient"):
+            yield from self._gradients(version, attributes, ids)
 
     def _sums(self, version: Version, attributes: Mapping[str, Any]) -> Found:
         """Yield what is wrong with the n-body energies, which follow from those of the sub-calculations."""
@@ -175,6 +188,22 @@ class Links:
                 version.column(name)[~missing], values[~missing], equal_nan=True
             ):
                 yield name, "is not what the ledger has for the same labels"
+
+    def _gradients(self, version: Version, attributes: Mapping[str, Any], ids: list[str]) -> Found:
+        """Compare a dataset's gradients with those that the ledger's sub-calculations give by the chain rule."""
+        if self.ledger is None or self.slopes is None:
+            yield None, "its gradients were not computed again"
+            return
+        recipe, facts = recipe_of_text(attributes["recipe"]), attributes["facts"]
+        counterpoise, protocol = labelling_of(facts, recipe).counterpoise, str(facts["protocol_id"])
+        positions, kept = version.column("positions"), version.column("gradient")
+        again = self.slopes(recipe.build_nmer(), counterpoise, self.ledger, protocol, ids, positions)
+        missing = np.isnan(again).any(axis=(1, 2))
+        if missing.any():
+            yield None, f"{missing.sum()} of {len(ids)} gradients were not computed again: the ledger lacks them"
+        off = np.abs(again - kept)[~missing].max(axis=(1, 2), initial=0.0)
+        if wrong := int((off > SAME_GRADIENT).sum()):
+            yield "gradient", f"{wrong} of {len(off)} are not those of the ledger's sub-calculations"
 
     def _validation(self, version: Version, inputs: Mapping[str, Version]) -> Found:
         if not {"potential", "dataset"} <= set(inputs):

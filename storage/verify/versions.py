@@ -32,7 +32,8 @@ from storage.version import Version, open_version
 STAGE_OF = {stage.makes: stage for stage in STAGE.values()}
 
 FINITE = (
-    *("positions", "energy", "sub_energies", "predicted", "k", "coefficients", "ensemble", "ranges", "d", "cvs"),
+    *("positions", "energy", "sub_energies", "gradient", "predicted", "k", "coefficients", "ensemble", "ranges"),
+    *("d", "cvs"),
     *COLUMNS,
     *(f"physics_{name}" for name in COLUMNS),
 )

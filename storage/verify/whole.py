@@ -17,7 +17,7 @@ from storage.ledger import Ledger
 from storage.store import Store
 from storage.tags import FILE, read_tags
 from storage.verify.labels import check_labels
-from storage.verify.links import Factors, Links, Recomputed, named_file, not_recomputed
+from storage.verify.links import Factors, Links, Recomputed, Slopes, named_file, not_recomputed
 from storage.verify.versions import Damage, FileCheck, check_file, in_words
 from storage.version import KINDS, Version, read_version
 
@@ -60,6 +60,7 @@ def verify(
     reader: Apart,
     progress: Callable[[int, int], None] = lambda done, bad: None,
     recomputed: Recomputed = not_recomputed,
+    slopes: Slopes | None = None,
 ) -> Verified:
     """Verify versions, the links between them, the labels, and the tags.
 
@@ -77,6 +78,8 @@ def verify(
         Called with the number of sound and of damaged files so far.
     recomputed
         Computes energies of a trajectory again.
+    slopes
+        Computes gradients of n-body energies from the ledger again; None: they are not.
     """
     checks: dict[Path, FileCheck] = {}
     damages: list[Damage] = []
@@ -89,7 +92,7 @@ def verify(
         progress(len(checks) - bad, bad)
     sound = [check.version for check in checks.values() if check.version and not check.damages]
     with _ledger(store) as ledger:
-        links = Links(store, sound, ledger, factors, recomputed)
+        links = Links(store, sound, ledger, factors, recomputed, slopes)
         for path, check in checks.items():
             damages += check.damages
             notes += check.notes

@@ -25,7 +25,7 @@ from tasks.labelling.execution.dispatch import scratch_folder
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.here import label_here, missing_labels
 from tasks.labelling.protocol import Protocol, protocol_of
-from tasks.labelling.reference import reference_energy, reference_molecules
+from tasks.labelling.reference import MoleculeLabels, reference_energy, reference_molecules
 
 CHEAP = 1.0
 """Time of a label up to which the minima of a reference energy are searched, s: hundreds of labels."""
@@ -223,8 +223,8 @@ def _reference(store: Store, protocol: Protocol, limits: Limits, scratch: Path) 
     if known is not None or cost is None or cost.cpu_seconds > CHEAP:
         return known
 
-    def label(molecule: NMer, positions: Floats) -> Floats:
-        return label_here(protocol.of(molecule), positions, limits, store.labels, scratch).energy / HARTREE
+    def label(molecule: NMer, positions: Floats) -> MoleculeLabels:
+        return MoleculeLabels.of(label_here(protocol.of(molecule), positions, limits, store.labels, scratch))
 
     return reference_energy(protocol, references, store.labels, label)
 

@@ -17,11 +17,12 @@ from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
 from recipes.schema.labelling import Labelling
+from storage.gradients import gradient_of
 from storage.xyz import read_geometries
 from tasks.labelling.collect import flag
 from tasks.labelling.engines.interface import OK
 from tasks.labelling.execution.runner import Limits, run_label
-from tasks.labelling.plan import nbody_energy
+from tasks.labelling.plan import nbody_energy, nbody_gradient
 from tasks.labelling.protocol import Protocol, check_labelling, protocol_of
 
 FIELDS = (
@@ -119,6 +120,7 @@ def label_by_hand(
     ------
     dict
         ``configuration`` (from 1), ``status``, ``reason``, ``nbody_energy`` (kcal/mol), ``nbody_energy_hartree``,
+        ``nbody_gradient`` ((atoms, 3), kcal/mol/Angstrom, where the protocol has gradients),
         ``cpu_seconds``, ``parts`` (one object for each sub-calculation: ``name``, ``coefficient``, ``status``,
         ``energy`` and ``components`` (hartree), diagnostics, ``cpu_seconds``, ``memory`` (GiB), ``details``:
         counts of electrons and orbitals, and what was unusual about the SCF). Energies are None where
@@ -137,7 +139,7 @@ def label_by_hand(
             protocol = protocol_of(nmer, labelling)
             jobs = protocol.jobs(nmer.positions, protocol.parts, memory)
             entries = list(run_label(labelling.engine, jobs, limits, Path(scratch)))
-            yield {"configuration": number, **_summary(protocol, entries)}
+            yield {"configuration": number, **_summary(protocol, nmer.positions, entries)}
 
 
 def _numbered(
@@ -154,12 +156,15 @@ def _plain(positions: Floats) -> tuple[tuple[float, float, float], ...]:
     return tuple((float(x), float(y), float(z)) for x, y, z in positions)
 
 
-def _summary(protocol: Protocol, entries: list[dict[str, Any]]) -> dict[str, Any]:
+def _summary(protocol: Protocol, positions: Floats, entries: list[dict[str, Any]]) -> dict[str, Any]:
     coefficients = {part.name: part.coefficient for part in protocol.plan}
     bad = next((e for e in entries if e["status"] != OK), None)
-    energy = None
+    energy, gradient = None, None
     if bad is None and len(entries) == len(coefficients):
         energy = nbody_energy(protocol.plan, {e["part"]: e["energy"] for e in entries})
+        if protocol.labelling.gradients:
+            slopes = {e["part"]: gradient_of(e["gradient"]) for e in entries}
+            gradient = nbody_gradient(protocol.plan, positions, slopes).tolist()
     status, reason = (OK, "") if bad is None else (bad["status"], f"{bad['part']}: {bad['reason']}")
     flags = _flags(entries, protocol.labelling)
     if status == OK and flags:
@@ -169,6 +174,7 @@ def _summary(protocol: Protocol, entries: list[dict[str, Any]]) -> dict[str, Any
         "reason": reason,
         "nbody_energy": energy,
         "nbody_energy_hartree": None if energy is None else energy / HARTREE,
+        **({"nbody_gradient": gradient} if protocol.labelling.gradients else {}),
         "cpu_seconds": round(math.fsum(e.get("cpu_seconds") or 0.0 for e in entries), 3),
         "parts": [
             {"name": e["part"], "coefficient": coefficients[e["part"]]} | {name: e.get(name) for name in FIELDS}

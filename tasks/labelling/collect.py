@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from potentials.arrays import Bools, Floats
+from potentials.nmers.nmer import NMer
 from potentials.units import HARTREE
 from recipes.schema.labelling import Labelling
 from storage.configuration import configuration_ids
 from storage.ledger import LabelArrays, Ledger
 from tasks.labelling.engines.interface import FAILED, OK, OUT_OF_MEMORY, TIMEOUT
-from tasks.labelling.plan import nbody_gradient
+from tasks.labelling.plan import nbody_gradient, plan_label
 from tasks.labelling.protocol import Protocol
 
 DOUBTFUL = "the SCF solution is a saddle point, or was hard to find and its stability is not known"
@@ -94,9 +95,7 @@ def collect_labels(protocol: Protocol, positions: Floats, ledger: Ledger) -> Lab
     complete = np.isfinite(found.energies).all(axis=1)
     gradient = None
     if labelling.gradients:
-        sizes = {part.name: part.size for part in protocol.plan}
-        frames = np.asarray(positions, dtype=np.float64)
-        gradient = nbody_gradient(protocol.plan, frames, ledger.gradients(ids, protocol.id, sizes))
+        gradient = ledger_gradient(protocol.nmer, labelling.counterpoise, ledger, protocol.id, ids, positions)
         complete &= np.isfinite(gradient).all(axis=(1, 2))
         gradient[~complete] = np.nan
     energy = np.where(complete, HARTREE * (found.energies @ factors), np.nan)
@@ -122,6 +121,36 @@ def collect_labels(protocol: Protocol, positions: Floats, ledger: Ledger) -> Lab
         keep_flagged=labelling.keep_flagged,
         gradient=gradient,
     )
+
+
+def ledger_gradient(
+    nmer: NMer, counterpoise: bool, ledger: Ledger, protocol: str, ids: Sequence[str], positions: Floats
+) -> Floats:
+    """Return the gradients of n-body energies from the ledger's gradients of the sub-calculations.
+
+    Parameters
+    ----------
+    nmer, counterpoise
+        What is labelled, and whether in the basis of the whole n-mer.
+    ledger
+        Open for reading or writing.
+    protocol
+        Id of the protocol.
+    ids, positions
+        Of the configurations; positions are (configurations, atoms, 3), Angstrom.
+
+    Returns
+    -------
+    (configurations, atoms, 3), kcal/mol/Angstrom; nan where the ledger lacks one.
+
+    Raises
+    ------
+    InputError
+        If a gradient of the ledger has not the atoms of its sub-calculation.
+    """
+    plan = plan_label(nmer, counterpoise)
+    found = ledger.gradients(ids, protocol, {part.name: part.size for part in plan})
+    return nbody_gradient(plan, np.asarray(positions, dtype=np.float64), found)
 
 
 def flag(values: Mapping[str, float], limits: Labelling) -> str:

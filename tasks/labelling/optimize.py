@@ -1,4 +1,4 @@
-"""Find the minimum of a molecule at any level of theory from energies alone.
+"""Find the minimum of a molecule at any level of theory, from energies alone or with gradients.
 
 The minimum of a cheap surface with gradients, which the engine provides, gives the start and the directions. Along
 its Hessian's eigenvectors, each scaled to unit curvature, the more expensive surface is nearly isotropic, and two
@@ -89,16 +89,53 @@ def minimise(molecule: NMer, energies: Energies, start: Start) -> tuple[Floats, 
         If the energy still falls after twice `STEPS` steps.
     """
     probe = np.minimum(np.sqrt(2 * PROBE), NEAR / np.abs(start.directions).max(axis=(1, 2)))
-    count = len(probe)
-    pattern = np.concatenate([np.zeros((1, count)), np.diag(probe), np.diag(-probe)])
-    best: _Point | None = None
-    trial, hessian, reach = np.zeros(count), np.eye(count), np.inf
-    for number in range(2 * STEPS):
+    pattern = np.concatenate([np.zeros((1, len(probe))), np.diag(probe), np.diag(-probe)])
+
+    def look(trial: Floats) -> _Point:
         asked = molecule.place_caps(start.positions + np.tensordot(trial + pattern, start.directions, axes=1))
         values = energies(asked)
         centre, (plus, minus) = float(values[0]), values[1:].reshape(2, -1)
         curvature = np.maximum((plus + minus - 2 * centre) / probe**2, LEAST)
-        point = _Point(trial, asked[0], centre, (plus - minus) / (2 * probe), curvature)
+        return _Point(trial, asked[0], centre, (plus - minus) / (2 * probe), curvature)
+
+    return _search(molecule, look, start)
+
+
+def minimise_with_gradients(molecule: NMer, surface: Surface, start: Start) -> tuple[Floats, float]:
+    """Return what `minimise` does, from one energy and one gradient a step.
+
+    The Hessian begins as that of the cheap surface, and follows the changes of the gradient.
+
+    Parameters
+    ----------
+    molecule, start
+        As in `minimise`.
+    surface
+        Energy and gradient of a geometry.
+
+    Raises
+    ------
+    StageError
+        If the energy still falls after twice `STEPS` steps.
+    """
+
+    def look(trial: Floats) -> _Point:
+        x = start.positions + np.tensordot(trial, start.directions, axes=1)
+        placed = molecule.place_caps(x)
+        energy, gradient = surface(placed)
+        slope = np.tensordot(start.directions, molecule.carry_caps(x, gradient), axes=([1, 2], [0, 1]))
+        return _Point(trial, placed, energy, np.asarray(slope, dtype=np.float64), np.ones(len(trial)))
+
+    return _search(molecule, look, start)
+
+
+def _search(molecule: NMer, look: Callable[[Floats], _Point], start: Start) -> tuple[Floats, float]:
+    """Return the minimum by Newton's method with an updated Hessian; `look` gives a point of the surface."""
+    count = len(start.directions)
+    best: _Point | None = None
+    trial, hessian, reach = np.zeros(count), np.eye(count), np.inf
+    for number in range(2 * STEPS):
+        point = look(trial)
         if best is not None:
             hessian = _updated(hessian, point.along - best.along, point.slope - best.slope)
         if best is None or point.energy <= best.energy:

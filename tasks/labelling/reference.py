@@ -15,6 +15,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from string import ascii_uppercase
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,14 +24,37 @@ from potentials.errors import InputError, StageError
 from potentials.nmers.capping import pieces
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
+from potentials.units import HARTREE
 from recipes.schema.recipe import Labelling
 from storage.durable import write_text
 from storage.exchange.minima import minimum_path, read_minimum
+from tasks.labelling.collect import LabelTable
 from tasks.labelling.engines.registry import new_engine
 from tasks.labelling.protocol import Protocol
 
-Label = Callable[[NMer, Floats], Floats]
-"""Total energies (hartree) of geometries (geometries, atoms, 3; Angstrom) of a molecule; nan where one failed."""
+
+class MoleculeLabels(NamedTuple):
+    """Labels of geometries of one molecule.
+
+    Attributes
+    ----------
+    energy
+        (geometries,), total energies, hartree; nan where one failed.
+    gradient
+        (geometries, atoms, 3), hartree/Angstrom; None where the protocol has no gradients.
+    """
+
+    energy: Floats
+    gradient: Floats | None = None
+
+    @classmethod
+    def of(cls, table: LabelTable) -> MoleculeLabels:
+        """Return what a table has of one molecule, whose n-body energy is its total energy."""
+        return cls(table.energy / HARTREE, None if table.gradient is None else table.gradient / HARTREE)
+
+
+Label = Callable[[NMer, Floats], MoleculeLabels]
+"""Labels of geometries (geometries, atoms, 3; Angstrom) of a molecule."""
 
 
 def reference_molecules(nmer: NMer, labelling: Labelling) -> tuple[tuple[NMer, int], ...]:
@@ -69,7 +93,7 @@ def reference_energy(
     folder
         Folder of the labels.
     label
-        Computes energies under the protocol; without it nothing is computed.
+        Computes labels under the protocol; without it nothing is computed.
 
     Returns
     -------
@@ -93,22 +117,32 @@ def reference_energy(
 
 def _find(protocol: Protocol, path: Path, label: Label) -> None:
     """Find a molecule's minimum and write it to a file."""
-    from tasks.labelling.optimize import find_start, minimise  # scipy's optimizers, which take long to import
+    # scipy's optimizers, which take long to import
+    from tasks.labelling.optimize import find_start, minimise, minimise_with_gradients
 
     molecule = protocol.nmer
 
-    def energies(positions: Floats) -> Floats:
+    def labels(positions: Floats) -> MoleculeLabels:
         found = label(molecule, positions)
-        if np.isnan(found).any():
+        failed = np.isnan(found.energy)
+        if failed.any():
             raise StageError(
-                f"labelling: {np.isnan(found).sum()} of {len(found)} energies in the search of the minimum "
+                f"labelling: {failed.sum()} of {len(failed)} energies in the search of the minimum "
                 f"of '{molecule.name}' failed; give the recipe a geometry nearer to it, raise the limits in "
                 "[resources], or set labelling.reference = 'none'"
             )
         return found
 
+    def surface(x: Floats) -> tuple[float, Floats]:
+        energy, gradient = labels(x[None])
+        assert gradient is not None  # the protocol has gradients
+        return float(energy[0]), gradient[0]
+
     start = find_start(molecule, new_engine(protocol.labelling.engine).cheap_surface(molecule))
-    positions, energy = minimise(molecule, energies, start)
+    if protocol.labelling.gradients:
+        positions, energy = minimise_with_gradients(molecule, surface, start)
+    else:
+        positions, energy = minimise(molecule, lambda x: labels(x).energy, start)
     entry = {
         "molecule": molecule.name,
         "symbols": molecule.symbols,

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from distributed import Client
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -15,7 +14,6 @@ from prefect.cache_policies import NO_CACHE
 from potentials.arrays import Floats
 from potentials.errors import StoppedError
 from potentials.nmers.nmer import NMer
-from potentials.units import HARTREE
 from recipes.load import expanded_toml
 from recipes.schema.recipe import Recipe
 from storage.contents import dataset_columns, selection_from_version
@@ -30,7 +28,7 @@ from tasks.labelling.derive import derive_labels
 from tasks.labelling.execution.dispatch import label_configurations, scratch_folder, work_left
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.protocol import Protocol
-from tasks.labelling.reference import reference_energy
+from tasks.labelling.reference import MoleculeLabels, reference_energy
 from tasks.plan import LevelPlan, Plan
 from tasks.progress import ProgressLine
 
@@ -206,7 +204,7 @@ def _reference(plan: Plan, level: LevelPlan, store: Store, scheduler: Callable[[
     with Client(scheduler()) as client, ProgressLine("reference", count, f"minima{of_level}") as progress:
         begun: list[str] = []
 
-        def label(molecule: NMer, positions: Floats) -> Floats:
+        def label(molecule: NMer, positions: Floats) -> MoleculeLabels:
             if molecule.name not in begun:
                 begun.append(molecule.name)
             progress.update(len(begun) - 1)
@@ -214,7 +212,7 @@ def _reference(plan: Plan, level: LevelPlan, store: Store, scheduler: Callable[[
             label_configurations(mine, positions, recipe.resources, store.labels, client, None, scratch)
             with Ledger.read(store.labels) as ledger:
                 table = collect_labels(mine, positions, ledger)
-            return np.asarray(table.energy / HARTREE)
+            return MoleculeLabels.of(table)
 
         found = reference_energy(protocol, level.references, store.labels, label)
         progress.update(count)

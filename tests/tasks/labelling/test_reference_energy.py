@@ -15,9 +15,10 @@ from recipes.load import load_recipe
 from recipes.schema.labelling import Labelling
 from tasks.labelling.engines.interface import Job
 from tasks.labelling.engines.pyscf import PyscfEngine
+from tasks.labelling.engines.registry import get_engine
 from tasks.labelling.plan import plan_label
 from tasks.labelling.protocol import protocol_of
-from tasks.labelling.reference import Label, reference_energy, reference_molecules
+from tasks.labelling.reference import Label, MoleculeLabels, reference_energy, reference_molecules
 
 DIMER = load_recipe("ch3-water").build_nmer()
 LEVEL = Labelling(method="HF", basis="sto-3g")
@@ -43,12 +44,12 @@ def energy_of(molecule: NMer, level: Labelling, folder: Path, label: Label | Non
     return reference_energy(protocol_of(molecule, level), reference_molecules(molecule, level), folder, label)
 
 
-def energies(molecule: NMer, positions: np.ndarray) -> np.ndarray:
+def energies(molecule: NMer, positions: np.ndarray) -> MoleculeLabels:
     found = []
     for x in positions:
         (job,) = protocol_of(molecule, LEVEL).jobs(x, ["A"], 2.0)
         found.append(PyscfEngine().run(job).energy or np.nan)
-    return np.array(found)
+    return MoleculeLabels(np.array(found))
 
 
 def test_a_one_mer_counts_from_its_own_minimum_found_once(tmp_path: Path) -> None:
@@ -65,6 +66,28 @@ def test_a_one_mer_counts_from_its_own_minimum_found_once(tmp_path: Path) -> Non
     # another protocol has a minimum of its own
     other = LEVEL.model_copy(update={"basis": "6-31g"})
     assert energy_of(molecule, other, tmp_path) is None
+
+
+def test_with_gradients_the_same_minimum_is_found_by_a_tenth_of_the_labels(tmp_path: Path) -> None:
+    nmer = load_recipe("conh").build_nmer()
+    molecule = NMer("formamide", nmer.fragments, nmer.symmetry)
+    found, counts = [], []
+    for gradients in (False, True):
+        level = Labelling(engine="xtb", method="GFN2-xTB", counterpoise=False, gradients=gradients)
+        count = 0
+
+        def label(one: NMer, positions: np.ndarray, level: Labelling = level) -> MoleculeLabels:
+            nonlocal count
+            count += len(positions)
+            engine = get_engine(level.engine)
+            results = [engine.run(protocol_of(one, level).jobs(x, ["A"], 1.0)[0]) for x in positions]
+            slopes = np.array([r.gradient for r in results]) if level.gradients else None
+            return MoleculeLabels(np.array([r.energy for r in results], dtype=np.float64), slopes)
+
+        found.append(energy_of(molecule, level, tmp_path, label))
+        counts.append(count)
+    assert found[0] is not None and found[1] == pytest.approx(found[0], abs=2e-7)
+    assert counts[1] <= counts[0] / 10
 
 
 def test_every_piece_of_a_covalent_n_mer_counts_from_its_own_minimum(
@@ -97,7 +120,7 @@ def test_the_plan_of_a_covalent_n_mer_gives_its_pieces_with_caps() -> None:
 def test_a_failed_energy_on_the_way_is_named(tmp_path: Path) -> None:
     molecule = NMer("water", DIMER.fragments[1:], "A1B2")
     with pytest.raises(StageError, match=r"7 of 7 energies .* the minimum of 'water' failed"):
-        energy_of(molecule, LEVEL, tmp_path, lambda m, x: np.full(len(x), np.nan))
+        energy_of(molecule, LEVEL, tmp_path, lambda m, x: MoleculeLabels(np.full(len(x), np.nan)))
     assert not list(tmp_path.rglob("*.json"))
 
 
