@@ -17,6 +17,7 @@ from ase.data import atomic_numbers
 from potentials.nmers.capping import pieces
 from potentials.nmers.nmer import NMer
 from recipes.engines import ENGINES, JobSize, LabelCost
+from recipes.held import held_energy
 from recipes.schema.recipe import DESCRIPTORS, Labelling, Recipe, SelectionSettings
 from recipes.schema.sampling import FORCE_FIELDS, SAMPLERS, Sampling
 from recipes.stages import STAGE
@@ -26,6 +27,9 @@ FUNCTIONS = {  # basis functions on H and He, and on B to Ne
     "cc-pvdz": (5, 14),
     "cc-pvtz": (14, 30),
     "cc-pvqz": (30, 55),
+    "def2-svp": (5, 14),
+    "def2-tzvp": (6, 31),
+    "def2-qzvp": (30, 57),
     "aug-cc-pvdz": (9, 23),
     "aug-cc-pvtz": (23, 46),
     "aug-cc-pvqz": (46, 80),
@@ -72,24 +76,56 @@ class StageEstimate:
         return asdict(self) | {"unit": STAGE[self.stage].unit}
 
 
-def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstimate]:
+@dataclass(frozen=True)
+class LevelEstimate:
+    """The labels of one level.
+
+    Attributes
+    ----------
+    title
+        Its level of theory.
+    labels
+        Number of its labels, training and test.
+    derived
+        How many of them follow from labels of a higher level, and cost nothing.
+    cost
+        What each of the others costs; None if that is not known.
+    """
+
+    title: str
+    labels: int
+    derived: int
+    cost: LabelCost | None
+
+    @property
+    def core_hours(self) -> float | None:
+        """CPU time of all labels that are computed; None if not known, zero if there are none."""
+        computed = self.labels - self.derived
+        if computed and self.cost is None:
+            return None
+        return 0.0 if self.cost is None else computed * self.cost.cpu_seconds / 3600
+
+
+def estimate(recipe: Recipe, costs: Sequence[LabelCost | None] | None = None) -> list[StageEstimate]:
     """Return the cost of each stage with an empty store.
 
     Parameters
     ----------
     recipe
         The recipe.
-    label
-        Cost of a label, if it is known better than by formula.
+    costs
+        Cost of a label of each level, if they are known better than by formula; see `level_estimates`.
     """
     nmer = recipe.build_nmer()
     frames = recipe.sampling.frames
-    train, labels = recipe.selection.train, recipe.selection.train + recipe.selection.test
+    train, configurations = recipe.selection.train, recipe.selection.train + recipe.selection.test
+    levels = level_estimates(recipe, costs)
+    labels, hours = sum(one.labels for one in levels), [one.core_hours for one in levels]
+    memory = [one.cost.memory for one in levels if one.cost is not None]
     candidates = recipe.fitting.build_basis(nmer).n_terms
     terms = min(candidates, recipe.fitting.max_terms or candidates)
     coordinates = nmer.natoms * 3
     width = DESCRIPTORS.get(recipe.selection.descriptor).width(nmer)
-    label = label or label_cost(nmer, recipe.labelling)
     fit_rounds = recipe.fitting.starts * min(recipe.fitting.max_iterations, 60)
     fit_seconds = fit_rounds * (train * terms**2 / 2e10 + train * terms * 5e-9)
     if terms < candidates:  # terms are chosen among the candidates
@@ -104,16 +140,16 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
         ),
         StageEstimate(
             "selection",
-            labels,
+            configurations,
             _selection_seconds(recipe.selection, frames, nmer) / 3600,
             0.15 + min(frames * width * 8 * 2 / _GIB, SELECTION_TABLE),
-            labels * coordinates * 8 / 1e6,
+            configurations * coordinates * 8 / 1e6,
         ),
         StageEstimate(
             "labelling",
             labels,
-            None if label is None else labels * label.cpu_seconds / 3600,
-            None if label is None else label.memory,
+            None if None in hours else sum(filter(None, hours)),
+            None if len(memory) < len(levels) else max(memory),
             labels * (coordinates * 8 + 2000) / 1e6,
         ),
         StageEstimate(
@@ -123,8 +159,36 @@ def estimate(recipe: Recipe, label: LabelCost | None = None) -> list[StageEstima
             0.3 + (3 * train * terms + (terms < candidates) * candidates * (candidates + terms)) * 8 / _GIB,
             terms * 60 / 1e6 + 0.05,
         ),
-        StageEstimate("validation", labels, 5.0 / 3600, 0.4, 0.5 + labels * 100 / 1e6),
+        StageEstimate("validation", configurations, 5.0 / 3600, 0.4, 0.5 + configurations * 100 / 1e6),
     ]
+
+
+def level_estimates(recipe: Recipe, costs: Sequence[LabelCost | None] | None = None) -> list[LevelEstimate]:
+    """Return the labels of each level, the first level's first; of a recipe without levels, its only protocol.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    costs
+        Cost of a label of each level; None: by formula.
+    """
+    nmer = recipe.build_nmer()
+    size = recipe.selection.train + recipe.selection.test
+    levels = [(one.labelling, one.train + one.test) for one in recipe.levels] or [(recipe.labelling, size)]
+    if costs is None:
+        costs = [label_cost(nmer, labelling) for labelling, _ in levels]
+    found = []
+    for number, ((labelling, count), cost) in enumerate(zip(levels, costs, strict=True)):
+        higher = (n for other, n in levels[number + 1 :] if label_holds(nmer, other, labelling))
+        found.append(LevelEstimate(labelling.level, count, max(higher, default=0), cost))
+    return found
+
+
+def label_holds(nmer: NMer, source: Labelling, target: Labelling) -> bool:
+    """Return whether a label of an n-mer has all energies that its label of another protocol needs."""
+    alike = len(nmer.fragments) == 1 or source.counterpoise == target.counterpoise
+    return alike and held_energy(source, target) is not None
 
 
 def _sampling_seconds(sampling: Sampling, nmer: NMer) -> float:

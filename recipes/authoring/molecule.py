@@ -20,7 +20,8 @@ from potentials.nmers.nmer import NMer
 from recipes.authoring.degrees import TermPlan, plan_terms
 from recipes.authoring.generate import WATER_RADII, water_beside
 from recipes.authoring.own import PRESET_NOTES, is_slow, is_small, label_memory, sizes
-from recipes.authoring.writing import Notes, Settings, Size, recipe_text
+from recipes.authoring.settings import Notes, Settings, Size
+from recipes.authoring.writing import recipe_text
 from recipes.chemistry.fragmentation import FoundNMer
 from recipes.chemistry.placing import mean_distance, windows_of
 from recipes.load import load_recipe, shipped_recipes

@@ -17,7 +17,8 @@ from potentials.nmers.nmer import NMer
 from potentials.nmers.switching import Key
 from potentials.units import COULOMB
 from recipes.authoring.degrees import TermPlan, plan_terms
-from recipes.authoring.writing import Notes, Settings, Size, recipe_text
+from recipes.authoring.settings import Notes, Settings, Size
+from recipes.authoring.writing import recipe_text
 from recipes.chemistry.fragmentation import fragment_molecule
 from recipes.chemistry.geometry import oriented, written
 from recipes.chemistry.molecules import Molecule, lowest_conformer
@@ -177,6 +178,7 @@ def own_recipe(nmer: NMer, smiles: tuple[str, ...], force_field: str, why: str) 
         baseline="",
         rules=terms.rules,
         molecules=(),
+        levels=(),
         switching=(_keys(nmer), SWITCHING[bodies]) if bodies > 1 else None,
         force_field=force_field,
         small=is_small(nmer, basis),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from textwrap import wrap
 from typing import Any
@@ -12,128 +11,17 @@ import tomlkit
 
 from potentials.nmers.fragment import Fragment
 from potentials.nmers.nmer import NMer
-from potentials.nmers.switching import Key
 from potentials.pip.basis import Basis, BasisOptions
+from recipes.authoring.settings import LevelSize, Settings, Size
 from recipes.schema.gates import gates
-from recipes.schema.sampling import Sampling
 
 LINE = 115
 
+FIRST_LEVEL = "gfn2-xtb"
+"""Protocol of the first level of the preset ``levels``."""
+
 CUT_SHARE = 0.15
 """Fraction of the configurations that are cut from conformations of molecules, where a recipe has them."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """How large a run of a recipe is: one preset.
-
-    Attributes
-    ----------
-    frames, train, test
-        Frames of the pool, configurations of the training and of the test set.
-    degree, max_terms
-        Highest degree and number of terms of the PIP; None: all terms that the rules leave.
-    gates
-        Largest RMSD on the training and on the test set, kcal/mol.
-    starts
-        Starting points of the k; None: the default.
-    cut
-        Frames that are cut from conformations of molecules; they count in `frames`.
-    """
-
-    frames: int
-    train: int
-    test: int
-    degree: int
-    max_terms: int | None
-    gates: tuple[float, float]
-    starts: int | None = None
-    cut: int = 0
-
-
-@dataclass(frozen=True)
-class Notes:
-    """Comments of a recipe that give reasons; each is wrapped when it is written.
-
-    Attributes
-    ----------
-    force_field, max_t1
-        Comments on the force field and on the largest T1.
-    switching
-        Comment on the switching function.
-    molecules
-        Comment on the molecules from whose conformations frames are cut.
-    smoke, laptop, paper
-        Comments on these presets; if that of the laptop preset is empty, a default says how long it takes.
-    """
-
-    force_field: str = ""
-    max_t1: str = ""
-    switching: str = "The papers name the cosine form but not the radii: full up to r_in, nothing from r_out on."
-    molecules: str = (
-        "Free n-mers rarely have the geometries of a fold: some frames are cut from conformations of chains. All "
-        "labels are those of the n-mer."
-    )
-    smoke: str = "Minutes on two cores: shows every stage, and is not a potential for science."
-    laptop: str = ""
-    paper: str = (
-        "The published settings, but for the labels: the papers' are DLPNO-CCSD(T)/aug-cc-pVTZ, these the open "
-        "composite near CCSD(T)/aug-cc-pVTZ, which is the protocol composite-aug-cc-pvtz."
-    )
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The contents of a recipe besides its n-mer.
-
-    Attributes
-    ----------
-    comment
-        Comment at the head of the file.
-    title
-        One line for lists of recipes.
-    smoke, laptop, paper
-        The presets.
-    rules
-        Rules for the terms.
-    switching
-        The key of each fragment, whose distances switch the potential, and (r_in, r_out) in Angstrom.
-    baseline
-        Parameters of V_phys beneath the PIP; empty: none.
-    force_field
-        What the frames are sampled with.
-    molecules
-        Molecules from whose conformations some frames are cut.
-    small
-        Whether canonical CCSD(T)/cc-pVDZ labels take seconds: the smoke preset's labels.
-    windows
-        Windows of the distance between two fragments' centres of mass, Angstrom.
-    smoke_basis
-        Basis of the smoke preset's labels.
-    memory
-        Memory of one label's process, GiB; None: what the papers' n-mers need.
-    max_t1
-        T1 above which a label is flagged; None: the default.
-    notes
-        Comments in the file.
-    """
-
-    comment: str
-    title: str
-    smoke: Size
-    laptop: Size
-    paper: Size
-    rules: tuple[str, ...] = ()
-    switching: tuple[tuple[Key, ...], tuple[float, float]] | None = None
-    baseline: str = ""
-    force_field: str = str(Sampling.model_fields["force_field"].default)
-    molecules: tuple[str, ...] = ()
-    small: bool = True
-    windows: tuple[tuple[float, float], ...] = ((0, 4), (4, 7), (7, 10))
-    smoke_basis: str = "cc-pVDZ"
-    memory: int | None = None
-    max_t1: float | None = None
-    notes: Notes = field(default_factory=Notes)
 
 
 def _labels(preset: str, basis: str, large_basis: str = "") -> str:
@@ -219,8 +107,7 @@ def _presets(nmer: NMer, settings: Settings) -> str:
     canonical = f'labelling = {{ engine = "pyscf", method = "CCSD(T)", basis = {_toml(settings.smoke_basis)} }}\n'
     smoke_labels = canonical if settings.small else _labels("smoke", settings.smoke_basis)
 
-    def preset(name: str, note: str, timeout: int, labels: str) -> str:
-        size: Size = getattr(settings, name)
+    def preset(name: str, note: str, timeout: int, labels: str, size: Size) -> str:
         return f"""
 {_lines(note)}
 [presets.{name}]
@@ -229,10 +116,25 @@ resources = {{ label_timeout = {timeout}, label_memory = {memory} }}
 {labels}"""
 
     return (
-        preset("smoke", notes.smoke, 600, smoke_labels)
-        + preset("laptop", laptop_note, 3600, _labels("laptop", "aug-cc-pVDZ"))
-        + preset("paper", notes.paper, 7200, _labels("paper", "aug-cc-pVDZ", "aug-cc-pVTZ"))
+        preset("smoke", notes.smoke, 600, smoke_labels, settings.smoke)
+        + preset("laptop", laptop_note, 3600, _labels("laptop", "aug-cc-pVDZ"), settings.laptop)
+        + (
+            preset("levels", notes.levels, 7200, _levels(settings.levels), settings.laptop)
+            if settings.levels
+            else ""
+        )
+        + preset("paper", notes.paper, 7200, _labels("paper", "aug-cc-pVDZ", "aug-cc-pVTZ"), settings.paper)
     )
+
+
+def _levels(above: Sequence[LevelSize]) -> str:
+    """Return the levels of the preset ``levels``."""
+    text = f"\n[[presets.levels.levels]]\nprotocol = {_toml(FIRST_LEVEL)}\n"
+    for one in above:
+        fit = "" if one.degree == LevelSize.degree else f"fitting = {{ degree = {one.degree} }}\n"
+        size = f"train = {one.train}\ntest = {one.test}\n"
+        text += f"\n[[presets.levels.levels]]\nprotocol = {_toml(one.protocol)}\n{size}{fit}"
+    return text
 
 
 def _comment(text: str) -> list[str]:

@@ -32,6 +32,10 @@ NEAR = 0.015
 CONVERGED = 1e-7
 """Predicted decrease at which the search ends, hartree: 6e-5 kcal/mol."""
 
+ENOUGH = 2e-5
+"""Agreement of the energy after a full step with the predicted one, hartree, at which a search may end where only
+a constant depends on it: what is left is then a few hundredths of a kcal/mol or less."""
+
 STEPS = 20
 """Steps of Newton's method after which the Hessian is made again, and after twice as many the search ends."""
 
@@ -71,7 +75,7 @@ class _Point(NamedTuple):
     curvature: Floats
 
 
-def minimise(molecule: NMer, energies: Energies, start: Start) -> tuple[Floats, float]:
+def minimise(molecule: NMer, energies: Energies, start: Start, enough: float = 0.0) -> tuple[Floats, float]:
     """Return the geometry (atoms, 3; Angstrom) and the energy (hartree) of the minimum nearest to a start.
 
     Parameters
@@ -82,6 +86,9 @@ def minimise(molecule: NMer, energies: Energies, start: Start) -> tuple[Floats, 
         The surface, called once with all geometries of a step. Its noise should be below 1e-7 hartree.
     start
         The first geometry, and the directions of the steps.
+    enough
+        How well the decrease over a full step must agree with the predicted one for the search to end there,
+        hartree; 0: it goes on until `CONVERGED`, with central differences at every geometry.
 
     Raises
     ------
@@ -91,14 +98,22 @@ def minimise(molecule: NMer, energies: Energies, start: Start) -> tuple[Floats, 
     probe = np.minimum(np.sqrt(2 * PROBE), NEAR / np.abs(start.directions).max(axis=(1, 2)))
     pattern = np.concatenate([np.zeros((1, len(probe))), np.diag(probe), np.diag(-probe)])
 
+    def placed(moves: Floats) -> Floats:
+        return molecule.place_caps(start.positions + np.tensordot(moves, start.directions, axes=1))
+
+    def ends(trial: Floats, predicted: float) -> tuple[Floats, float] | None:
+        asked = placed(trial[None])
+        single = float(energies(asked)[0])
+        return (asked[0], single) if abs(single - predicted) < enough else None
+
     def look(trial: Floats) -> _Point:
-        asked = molecule.place_caps(start.positions + np.tensordot(trial + pattern, start.directions, axes=1))
+        asked = placed(trial + pattern)
         values = energies(asked)
         centre, (plus, minus) = float(values[0]), values[1:].reshape(2, -1)
         curvature = np.maximum((plus + minus - 2 * centre) / probe**2, LEAST)
         return _Point(trial, asked[0], centre, (plus - minus) / (2 * probe), curvature)
 
-    return _search(molecule, look, start)
+    return _search(molecule, look, start, ends if enough else None)
 
 
 def minimise_with_gradients(molecule: NMer, surface: Surface, start: Start) -> tuple[Floats, float]:
@@ -129,12 +144,31 @@ def minimise_with_gradients(molecule: NMer, surface: Surface, start: Start) -> t
     return _search(molecule, look, start)
 
 
-def _search(molecule: NMer, look: Callable[[Floats], _Point], start: Start) -> tuple[Floats, float]:
-    """Return the minimum by Newton's method with an updated Hessian; `look` gives a point of the surface."""
+def _search(
+    molecule: NMer,
+    look: Callable[[Floats], _Point],
+    start: Start,
+    ends: Callable[[Floats, float], tuple[Floats, float] | None] | None = None,
+) -> tuple[Floats, float]:
+    """Return the minimum by Newton's method with an updated Hessian.
+
+    Parameters
+    ----------
+    molecule, start
+        As in `minimise`.
+    look
+        Gives a point of the surface.
+    ends
+        Asked after a full step, with the energy that was predicted for it; returns the geometry and the energy
+        where the search ends. None: it goes on until `CONVERGED`.
+    """
     count = len(start.directions)
     best: _Point | None = None
     trial, hessian, reach = np.zeros(count), np.eye(count), np.inf
+    predicted = np.nan  # the energy at the end of a full step
     for number in range(2 * STEPS):
+        if ends is not None and np.isfinite(predicted) and (last := ends(trial, predicted)) is not None:
+            return last
         point = look(trial)
         if best is not None:
             hessian = _updated(hessian, point.along - best.along, point.slope - best.slope)
@@ -145,10 +179,13 @@ def _search(molecule: NMer, look: Callable[[Floats], _Point], start: Start) -> t
         if number % STEPS == 0:  # later on the updates may predict a decrease that there is not
             hessian, reach = np.diag(best.curvature), np.inf
         step = -np.linalg.solve(hessian, best.slope)
-        if -0.5 * float(best.slope @ step) < CONVERGED:
+        decrease = -0.5 * float(best.slope @ step)
+        if decrease < CONVERGED:
             return best.positions, best.energy
         moved = np.abs(np.tensordot(step, start.directions, axes=1)).max()
-        trial = best.along + step * min(1.0, LARGEST / moved, reach / np.linalg.norm(step))
+        part = min(1.0, LARGEST / moved, reach / np.linalg.norm(step))
+        trial = best.along + step * part
+        predicted = best.energy - decrease if part == 1.0 else np.nan
     raise StageError(
         f"labelling: the minimum of '{molecule.name}' was not found in {2 * STEPS} steps; start from a geometry "
         "nearer to it, or set labelling.reference = 'none'"

@@ -32,6 +32,10 @@ from tasks.labelling.collect import LabelTable
 from tasks.labelling.engines.registry import new_engine
 from tasks.labelling.protocol import Protocol
 
+SMALL = 6
+"""Most atoms of a molecule whose minimum is searched for to 0.0001 kcal/mol. For a larger one an energy up to
+a few hundredths of a kcal/mol above it is taken, in a third of the time: it shifts all energies by a constant."""
+
 
 class MoleculeLabels(NamedTuple):
     """Labels of geometries of one molecule.
@@ -71,6 +75,16 @@ def reference_molecules(nmer: NMer, labelling: Labelling) -> tuple[tuple[NMer, i
     if len(fragment.parts) > 1:
         return tuple((_alone(f"{nmer.name} {one.fragment.name}", one.fragment), n) for one, n in pieces(nmer))
     return ((_alone(nmer.name, fragment), 1),)
+
+
+def usual_energies(molecule: NMer) -> int:
+    """Return how many energies the search of a molecule's minimum usually takes.
+
+    Central differences in every direction that moves no cap along its bond: in each of three steps, or of a
+    molecule that is not small at the start alone, and then one energy at the end.
+    """
+    differences = 2 * max(1, 3 * molecule.natoms - 6 - len(molecule.caps)) + 1
+    return 3 * differences if molecule.natoms <= SMALL else differences + 1
 
 
 def check_start(nmer: NMer, labelling: Labelling) -> None:
@@ -118,7 +132,7 @@ def reference_energy(
 def _find(protocol: Protocol, path: Path, label: Label) -> None:
     """Find a molecule's minimum and write it to a file."""
     # scipy's optimizers, which take long to import
-    from tasks.labelling.optimize import find_start, minimise, minimise_with_gradients
+    from tasks.labelling.optimize import ENOUGH, find_start, minimise, minimise_with_gradients
 
     molecule = protocol.nmer
 
@@ -142,7 +156,8 @@ def _find(protocol: Protocol, path: Path, label: Label) -> None:
     if protocol.labelling.gradients:
         positions, energy = minimise_with_gradients(molecule, surface, start)
     else:
-        positions, energy = minimise(molecule, lambda x: labels(x).energy, start)
+        enough = ENOUGH if molecule.natoms > SMALL else 0.0
+        positions, energy = minimise(molecule, lambda x: labels(x).energy, start, enough)
     entry = {
         "molecule": molecule.name,
         "symbols": molecule.symbols,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ from recipes.schema.labelling import Labelling
 from recipes.stages import STAGES, stages_until
 from storage.store import Store
 from tasks.plan import Plan
-from tasks.run.state import StageState, label_cost_now, recipe_state
+from tasks.run.level_costs import level_rows
+from tasks.run.state import StageState, label_costs_now, recipe_state
 
 VARIABLE = "NMER_MAX_CORE_HOURS"
 
@@ -90,8 +91,38 @@ def cost_limit(option: float | None = None, machine: float | None = None) -> Lim
         raise InputError(f"{VARIABLE} is {text[:60]!r}; allowed: core-hours, 0 or more") from None
 
 
-def stage_costs(plan: Plan, store: Store | None, cost: LabelCost | None) -> list[dict[str, Any]]:
-    """Return the cost of each stage as plain values: what it makes, what is there, and the core-hours left.
+@dataclass(frozen=True)
+class RunCost:
+    """The cost of a recipe's run as plain values.
+
+    Attributes
+    ----------
+    stages
+        For each stage what it makes, what is there, and its core-hours; those of the minima that energies count
+        from are among those of labelling that are left.
+    levels
+        For each level what `tasks.run.level_costs.level_rows` returns.
+    """
+
+    stages: list[dict[str, Any]]
+    levels: list[dict[str, Any]]
+
+    @property
+    def left(self) -> CostLeft:
+        """What is left to compute."""
+        return self.left_of([row["stage"] for row in self.stages])
+
+    def left_of(self, stages: Collection[str]) -> CostLeft:
+        """Return what some of the stages have left to compute."""
+        rows = [row for row in self.stages if row["stage"] in stages]
+        unknown = 0
+        if "labelling" in stages:
+            unknown = sum(row["labels"] - row["present"] for row in self.levels if row["core_hours_left"] is None)
+        return CostLeft(sum(row["core_hours_left"] or 0.0 for row in rows), unknown)
+
+
+def run_cost(plan: Plan, store: Store | None) -> RunCost:
+    """Return the cost of each stage and each level of a recipe.
 
     Parameters
     ----------
@@ -99,27 +130,24 @@ def stage_costs(plan: Plan, store: Store | None, cost: LabelCost | None) -> list
         The recipe's plan.
     store
         The store, or None if there is none yet.
-    cost
-        What a label is expected to cost, if that is known.
     """
-    states = {state.stage: state for state in recipe_state(plan, store)}
-    return [
-        one.as_dict()
-        | {"present": one.count if states[one.stage].version else states[one.stage].done}
-        | {"version": states[one.stage].version}
-        | {"core_hours_left": None if one.core_hours is None else one.core_hours * _left(states[one.stage])}
-        for one in estimate(plan.recipe, cost)
-    ]
+    states, costs = {state.stage: state for state in recipe_state(plan, store)}, label_costs_now(plan, store)
+    levels = level_rows(plan, store, states["labelling"], costs)
+    stages = []
+    for one in estimate(plan.recipe, costs):
+        state = states[one.stage]
+        left = None if one.core_hours is None else one.core_hours * _left(state)
+        if one.stage == "labelling":
+            known = [row[name] for row in levels for name in ("core_hours_left", "minima_core_hours")]
+            left = None if None in known else sum(known)
+        present = {"present": one.count if state.version else state.done, "version": state.version}
+        stages.append(one.as_dict() | present | {"core_hours_left": left})
+    return RunCost(stages, levels)
 
 
 def cost_left(plan: Plan, store: Store | None, since: str = STAGES[0], until: str = STAGES[-1]) -> CostLeft:
     """Return what the stages from one to another have left to compute."""
-    rows = stage_costs(plan, store, label_cost_now(plan, store))
-    rows = [row for row in rows if row["stage"] in stages_until(until, since)]
-    return CostLeft(
-        sum(row["core_hours_left"] or 0.0 for row in rows),
-        sum(row["count"] - row["present"] for row in rows if row["core_hours"] is None),
-    )
+    return run_cost(plan, store).left_of(stages_until(until, since))
 
 
 def cost_of_labels(count: int, cost: LabelCost | None) -> CostLeft:

@@ -43,7 +43,7 @@ def needs(
         "labels": "labelling" in stages,
     }
     if "fitting" in stages:
-        fit = next(stage for stage in estimate(recipe, cost) if stage.stage == "fitting")
+        fit = next(stage for stage in estimate(recipe) if stage.stage == "fitting")
         found |= {"fit_memory": fit.memory, "fit_core_hours": fit.core_hours or 0.0}
     return found
 

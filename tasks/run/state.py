@@ -250,11 +250,15 @@ def newest_dataset(recipe: Recipe, path: str | None) -> Version | None:
 
 
 def label_cost_now(plan: Plan, store: Store | None) -> LabelCost | None:
-    """Return what a label of a recipe is expected to cost, with what a store has measured; None if unknown."""
-    labelling = plan.recipe.labelling
+    """Return what a label is expected to cost, with levels one of the last; None if unknown."""
+    return label_costs_now(plan, store)[-1]
+
+
+def label_costs_now(plan: Plan, store: Store | None) -> list[LabelCost | None]:
+    """Return what a label of each level is expected to cost, with what a store has measured; None if unknown."""
     if store is None:
-        return label_cost(plan.nmer, labelling)
-    return expected_cost_in(store.labels, plan.nmer, labelling)
+        return [label_cost(plan.nmer, level.labelling) for level in plan.levels]
+    return [expected_cost_in(store.labels, plan.nmer, level.labelling) for level in plan.levels]
 
 
 def outcome(plan: Plan, store: Store, until: str) -> dict[str, Any]:

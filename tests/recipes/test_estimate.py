@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recipes.engines import JobSize
-from recipes.estimate import cost_of_jobs, estimate, job_sizes, label_cost
+from recipes.estimate import cost_of_jobs, estimate, job_sizes, label_cost, level_estimates
 from recipes.load import load_recipe
 from recipes.protocols import find_protocol
 from recipes.schema.recipe import Labelling
@@ -52,7 +52,7 @@ def test_sizes_of_a_composite_name_both_bases() -> None:
         JobSize(100, 4, 1, 230),
         JobSize(100, 4, 1, 230),
     ]
-    unknown = find_protocol("composite-aug-cc-pvtz").model_copy(update={"mp2_basis": "def2-tzvp"})
+    unknown = find_protocol("composite-aug-cc-pvtz").model_copy(update={"mp2_basis": "6-311G"})
     assert job_sizes(METHANE_WATER, unknown) is None
     sizes = [JobSize(100, 8, 2), JobSize(100, 4, 1), JobSize(100, 4, 1)]  # of a ledger that knows one basis only
     assert cost_of_jobs(find_protocol("composite-aug-cc-pvtz"), sizes) is None
@@ -74,6 +74,45 @@ def test_the_paper_preset_is_estimated_stage_by_stage() -> None:
     assert selection.core_hours is not None and 15 < 3600 * selection.core_hours < 20
     assert selection.memory == pytest.approx(0.4, abs=0.05)
     assert labels.core_hours == pytest.approx(45_000 * 6.0 / 3600, rel=0.3)
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("conh", 5.0), ("ch-conh", 17.5)])
+def test_a_density_functional_costs_what_was_measured(name: str, seconds: float) -> None:
+    """B3LYP/def2-SVP, fitted or not."""
+    nmer = load_recipe(name).build_nmer()
+    for fitted in (False, True):
+        dft = Labelling(method="DFT", functional="B3LYP", basis="def2-SVP", density_fitting=fitted)
+        cost = label_cost(nmer, dft)
+        assert cost is not None and cost.cpu_seconds == pytest.approx(seconds, rel=0.4)
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("ch3-water", 0.0038), ("ch-conh", 0.0066), ("ch-conh-ch", 0.0108)])
+def test_gfn2_costs_milliseconds(name: str, seconds: float) -> None:
+    cost = label_cost(load_recipe(name).build_nmer(), find_protocol("gfn2-xtb"))
+    assert cost is not None and cost.cpu_seconds == pytest.approx(seconds, rel=0.3)
+
+
+def test_levels_cost_their_own_labels_without_those_that_follow() -> None:
+    recipe = load_recipe("ch-conh-ch", "levels")
+    first, middle, top = level_estimates(recipe)
+    sizes = [level.train + level.test for level in recipe.levels]
+    assert [level.labels for level in (first, middle, top)] == sizes
+    assert (first.derived, middle.derived, top.derived) == (0, sizes[2], 0)
+    assert top.cost is not None and top.cost.cpu_seconds == pytest.approx(93.5, rel=0.2)  # measured, 2.1 GiB
+    assert middle.cost is not None and middle.core_hours is not None
+    assert middle.core_hours == pytest.approx((sizes[1] - sizes[2]) * middle.cost.cpu_seconds / 3600)
+    labels = next(stage for stage in estimate(recipe) if stage.stage == "labelling")
+    assert labels.count == sum(sizes)
+    assert labels.core_hours == pytest.approx(sum(level.core_hours or 0.0 for level in (first, middle, top)))
+    (alone,) = level_estimates(load_recipe("ch-conh-ch", "laptop"))
+    assert (alone.labels, alone.derived) == (4400, 0)
+
+
+def test_unknown_costs_of_a_level_leave_the_sum_unknown() -> None:
+    recipe = load_recipe("conh", "levels")
+    (first, middle, _) = level_estimates(recipe)
+    labelling = next(s for s in estimate(recipe, [first.cost, middle.cost, None]) if s.stage == "labelling")
+    assert labelling.core_hours is None and labelling.memory is None
 
 
 def test_sampling_with_xtb_costs_every_step() -> None:

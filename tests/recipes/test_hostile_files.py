@@ -141,7 +141,7 @@ def test_a_preset_that_is_none_or_has_no_name(
 
     monkeypatch.chdir(tmp_path)
     said = refused(capsys, "run", "ch3-water", "--preset", preset)
-    known = "ch3-water.toml: preset" in said and "is unknown; allowed: laptop, paper, smoke" in said
+    known = "ch3-water.toml: preset" in said and "is unknown; allowed: laptop, levels, paper, smoke" in said
     assert known if preset.isprintable() else "is not printable text" in said
     values = tomllib.loads(TINY) | {"presets": {preset: {"gates": {"train_rmsd": 3}}}}
     Path("mine.toml").write_text(tomlkit.dumps(values))

@@ -295,7 +295,7 @@ def test_unknown_names_list_what_is_allowed() -> None:
     ):
         load_recipe("ch3-watr")
     with pytest.raises(
-        InputError, match=r"ch3-water\.toml: preset 'tiny' is unknown; allowed: laptop, paper, smoke"
+        InputError, match=r"ch3-water\.toml: preset 'tiny' is unknown; allowed: laptop, levels, paper, smoke"
     ):
         load_recipe("ch3-water", "tiny")
     with pytest.raises(InputError, match=r"recipe file 'none\.toml' does not exist"):

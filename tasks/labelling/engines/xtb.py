@@ -46,8 +46,8 @@ class XtbEngine(Engine):
 
     @staticmethod
     def cost(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost | None:
-        """Return what a label costs: milliseconds for its energies, and its part of the start of a process."""
-        return LabelCost(0.01, 0.2)
+        """Return what a label costs: within 30 % of 4 to 12 ms measured for the n-mers of polyalanine."""
+        return LabelCost(5e-4 + sum(4e-4 + 1.9e-4 * job.occupied for job in jobs), 0.2)
 
     def available(self) -> str | None:
         """Return None if tblite is installed and its libraries load, otherwise what is missing."""

@@ -38,7 +38,7 @@ def test_recipes_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "recipes", "--json")
     assert code == 0
     first = next(r for r in json.loads(out) if r["name"] == "ch3-water")
-    assert first["symmetry"] == "A1B1C3_D1E2" and first["presets"] == ["laptop", "paper", "smoke"]
+    assert first["symmetry"] == "A1B1C3_D1E2" and first["presets"] == ["laptop", "levels", "paper", "smoke"]
     assert "ch3-water" in call(capsys, "recipes")[1]
     shown = json.loads(call(capsys, "show", "ch3-water", "--preset", "paper", "--json")[1])
     assert shown["sampling"]["frames"] == 600_000
@@ -59,9 +59,45 @@ def test_an_unknown_basis_has_no_estimate(
     capsys: pytest.CaptureFixture[str], tiny_recipe: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text(tiny_recipe.read_text().replace("sto-3g", "def2-tzvp"))
+    path.write_text(tiny_recipe.read_text().replace("sto-3g", "6-311g"))
     code, out, _ = call(capsys, "plan", str(path), "--store", str(tmp_path / "s"))
     assert code == 0 and "unknown" in out and "not in the total" in out
+
+
+def test_plan_has_a_row_for_each_level(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ("plan", "conh", "--preset", "levels", "--store", str(tmp_path / "s"))
+    code, out, _ = call(capsys, *words, "--json")
+    found = json.loads(out)
+    first, middle, top = found["levels"]
+    assert code == 0 and top["labels"] == middle["derived"] < middle["labels"] < first["labels"]
+    assert first["derived"] == top["derived"] == 0
+    computed = (middle["labels"] - middle["derived"]) * middle["cpu_seconds"] / 3600
+    assert middle["core_hours_left"] == pytest.approx(computed)
+    assert first["cpu_seconds"] < 0.01 < middle["cpu_seconds"] < top["cpu_seconds"]
+    labelling = next(s for s in found["stages"] if s["stage"] == "labelling")
+    assert labelling["count"] == sum(level["labels"] for level in found["levels"])
+    parts = [level[name] for level in found["levels"] for name in ("core_hours_left", "minima_core_hours")]
+    assert labelling["core_hours_left"] == pytest.approx(sum(parts))
+    code, out, _ = call(capsys, *words)
+    assert code == 0 and all(level["level"] in out for level in found["levels"]) and "3 minima" in out
+
+
+def test_plan_adds_up_recipes_and_families(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    end = ("--preset", "smoke", "--store", str(tmp_path / "s"))
+    code, out, _ = call(capsys, "plan", "polyalanine-water", *end, "--json")
+    whole = json.loads(out)
+    assert code == 0 and [row["recipe"] for row in whole["recipes"]] == ["ch-water", "ch3-water", "conh-water"]
+    alone = json.loads(call(capsys, "plan", "ch-water", *end, "--json")[1])
+    mine = sum(stage["core_hours_left"] for stage in alone["stages"])
+    assert whole["recipes"][0]["core_hours_left"] == pytest.approx(mine)
+    each = [row["core_hours_left"] for row in whole["recipes"]]
+    assert whole["core_hours_left"] == pytest.approx(sum(each))
+    code, out, _ = call(capsys, "plan", "--all", "polyalanine-water", "ch-water", *end)
+    assert code == 0 and "3 recipes" in out and f"about {whole['core_hours_left']:.2g} core-hours in all" in out
+    alone = json.loads(call(capsys, "plan", "water", *end, "--json")[1])
+    assert alone["recipe"] == "water"  # the recipe, not the family
+    code, _, said = call(capsys, "plan", *end)
+    assert code == 2 and "give a recipe, or --all and a family" in said
 
 
 def test_status_versions_lineage(capsys: pytest.CaptureFixture[str], tiny_run: Run, tiny_recipe: Path) -> None:
@@ -121,7 +157,10 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
         (("run", "ammonia.toml"), "fragment 'ammonia' has no ff14SB types here; allowed: CH3-"),
         (("run", str(tiny_recipe), "--store", "afile/store"), "no store can be made at 'afile/store'"),
         (("run", "ch3-watr"), "recipe 'ch3-watr' is unknown (did you mean 'ch3-water'?)"),
-        (("run", "ch3-water", "--preset", "huge"), "preset 'huge' is unknown; allowed: laptop, paper, smoke"),
+        (
+            ("run", "ch3-water", "--preset", "huge"),
+            "'huge' is unknown; allowed: laptop, levels, paper, smoke",
+        ),
         (("run", "wrong.toml"), "wrong.toml: key 'selection.trian' is unknown (did you mean 'train'?)"),
         (("run", "basis.toml"), "labelling.basis 'cc-pVDX'"),
         (("run", "none.toml"), "recipe file 'none.toml' does not exist"),

@@ -80,7 +80,7 @@ def test_the_best_that_is_known_is_taken(tmp_path: Path) -> None:
     known = expected_cost_in(tmp_path, NMER, SMALL)
     assert known == own
     assert expected_cost_in(tmp_path / "none", NMER, SMALL) == small
-    labelling = {s.stage: s for s in estimate(RECIPE, own)}["labelling"]
+    labelling = {s.stage: s for s in estimate(RECIPE, [own])}["labelling"]
     assert labelling.core_hours == pytest.approx(120 * 8.01 / 3600) and labelling.memory == own.memory
 
 
@@ -108,17 +108,17 @@ def test_every_protocol_has_an_estimate_or_none_and_none_crashes(name: str, tmp_
     labelling = protocols()[name][1]
     recipe = RECIPE.model_copy(update={"labelling": labelling})
     cost = expected_cost_in(tmp_path, NMER, labelling)
-    by_stage = {s.stage: s for s in estimate(recipe, cost)}
-    if labelling.engine in ("psi4", "orca") or labelling.basis == "def2-TZVP":
+    by_stage = {s.stage: s for s in estimate(recipe, [cost])}
+    if labelling.engine in ("psi4", "orca"):
         assert cost is None and by_stage["labelling"].core_hours is None
     else:
         assert cost is not None and by_stage["labelling"].core_hours > 0
     if labelling.engine == "xtb":
-        assert cost is not None and 0.005 <= cost.cpu_seconds < 0.05
+        assert cost is not None and 0.002 <= cost.cpu_seconds < 0.05
 
 
 def test_a_method_without_a_formula_is_known_once_it_was_measured(tmp_path: Path) -> None:
-    settings = Labelling(method="DFT", functional="B3LYP", basis="cc-pVDZ")
+    settings = Labelling(engine="psi4", method="MP2", basis="cc-pVDZ")
     with Ledger.open(tmp_path) as ledger:
         assert expected_cost(NMER, settings, ledger) is None
         measured(ledger, settings, 2, seconds=4.0, memory=0.3, system=system_of(NMER))
@@ -137,7 +137,7 @@ def test_sizes_of_the_calculations_of_a_label() -> None:
     assert job_sizes(NMER, SMALL) == [JobSize(58, 8, 2), JobSize(58, 4, 1), JobSize(58, 4, 1)]
     bare = SMALL.model_copy(update={"counterpoise": False})
     assert job_sizes(NMER, bare) == [JobSize(58, 8, 2), JobSize(34, 4, 1), JobSize(24, 4, 1)]
-    assert job_sizes(NMER, SMALL.model_copy(update={"basis": "def2-tzvp"})) is None
+    assert job_sizes(NMER, SMALL.model_copy(update={"basis": "6-311G"})) is None
     assert cost_of_jobs(SMALL, []) is not None
 
 

@@ -17,8 +17,8 @@ from recipes.load import load_recipe
 from tasks.labelling.engines.interface import Job
 from tasks.labelling.engines.pyscf import PyscfEngine
 from tasks.labelling.engines.registry import new_engine
-from tasks.labelling.optimize import STEPS, CapsInPlace, Start, find_start, minimise
-from tasks.labelling.reference import reference_molecules
+from tasks.labelling.optimize import ENOUGH, STEPS, CapsInPlace, Start, find_start, minimise
+from tasks.labelling.reference import reference_molecules, usual_energies
 from tasks.xtb import Xtb
 from tests.numerical import slopes_of
 
@@ -86,6 +86,29 @@ def test_the_minimum_is_that_of_a_simplex_search(molecule: NMer) -> None:
         assert np.linalg.norm(x[cap] - x[anchor]) == pytest.approx(length, abs=1e-12)
     assert len(asked) <= 5  # rounds, each at once for a cluster
     assert set(asked) == {1 + 2 * (3 * molecule.natoms - 6 - len(molecule.caps))}
+
+
+def test_a_search_that_need_not_be_exact_ends_after_a_step_that_was_predicted() -> None:
+    """Ethane, from HF/def2-SVP to GFN2-xTB: one central difference in each direction, and one energy."""
+    pytest.importorskip("tblite")
+    recipe = load_recipe("ch-ch3")
+    molecule = max((one for one, _ in reference_molecules(recipe.build_nmer(), recipe.labelling)), key=len_of)
+    model, asked = Xtb(molecule), list[int]()
+
+    def energies(geometries: np.ndarray) -> np.ndarray:
+        asked.append(len(geometries))
+        return np.array([model(x)[0] / HARTREE for x in geometries])
+
+    start = find_start(molecule, new_engine("pyscf").cheap_surface(molecule))
+    found = minimise(molecule, energies, start, ENOUGH)[1]
+    assert len(asked) == 2 and asked[1] == 1 and sum(asked) == usual_energies(molecule)
+    exact = minimise(molecule, energies, start)[1]
+    assert exact - 1e-7 <= found <= exact + ENOUGH
+    assert sum(asked[2:]) > 2 * sum(asked[:2])
+
+
+def len_of(molecule: NMer) -> int:
+    return molecule.natoms
 
 
 def test_a_surface_without_a_minimum_is_named() -> None:
