@@ -86,6 +86,18 @@ def test_a_density_functional_costs_what_was_measured(name: str, seconds: float)
         assert cost is not None and cost.cpu_seconds == pytest.approx(seconds, rel=0.4)
 
 
+@pytest.mark.parametrize(("method", "ratio"), [("HF", 3.4), ("MP2", 5.7), ("DFT", 1.2)])
+def test_a_gradient_costs_what_was_measured(method: str, ratio: float) -> None:
+    """Formamide: HF and MP2/cc-pVDZ, B3LYP/def2-SVP; the start of the process is in both figures."""
+    functional, basis = ("B3LYP", "def2-SVP") if method == "DFT" else ("", "cc-pVDZ")
+    energy = Labelling(method=method, functional=functional, basis=basis)
+    nmer = load_recipe("conh").build_nmer()
+    alone, both = (label_cost(nmer, energy.model_copy(update={"gradients": g})) for g in (False, True))
+    assert alone is not None and both is not None
+    start = 1.0 if method == "DFT" else 1.5
+    assert (both.cpu_seconds - start) / (alone.cpu_seconds - start) == pytest.approx(ratio, rel=0.35)
+
+
 @pytest.mark.parametrize(("name", "seconds"), [("ch3-water", 0.0038), ("ch-conh", 0.0066), ("ch-conh-ch", 0.0108)])
 def test_gfn2_costs_milliseconds(name: str, seconds: float) -> None:
     cost = label_cost(load_recipe(name).build_nmer(), find_protocol("gfn2-xtb"))
