@@ -216,7 +216,7 @@ def _basis(basis: str, elements: set[str]) -> Iterator[str]:
 
 
 def _selection(section: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    if section.get("method", "mini-batch-k-means") == "mini-batch-k-means":
+    if section.get("method", "mini-batch-k-means") in ("mini-batch-k-means", "uncertainty"):
         yield "mini-batch K-means", "mini-batch-k-means"
         yield "scikit-learn", "scikit-learn"
     yield from _declared(DESCRIPTORS, section.get("descriptor", "sorted-distances"))

@@ -59,7 +59,7 @@ def _difference(store: Store, left: Version, right: Version) -> dict[str, Any]:
     if left.kind == "pool":
         found["frames"] = {"left": left.length("positions"), "right": right.length("positions")}
     if left.kind == "selection" or all("dataset" in c for c in chains):
-        found["data"] = _data(*(c.get("dataset") or c["selection"] for c in chains))
+        found["data"] = _data(*(c["selection" if left.kind == "selection" else "dataset"] for c in chains))
     verdicts = _verdict(store, left), _verdict(store, right)
     if any(verdicts):
         gates = ({gate["name"]: gate for gate in facts.get("gates", ())} for facts in verdicts)

@@ -111,7 +111,10 @@ def selection_inputs(recipe: Recipe, pool: str) -> list[str]:
     """Return what goes into a selection's key beside its section.
 
     These are the pool's key, the terms if they decide, and the sizes of the nested subsets if there are levels.
+    The section names a potential by its key; a plan has such a section (`tasks.plan.resolve`).
     """
+    if "@" in recipe.selection.potential:
+        raise ValueError(f"selection.potential is '{recipe.selection.potential}', and a content key needs its key")
     inputs = [pool]
     if recipe.selection.method == "d-optimality":
         settings = recipe.fitting.content()

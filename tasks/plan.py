@@ -17,6 +17,7 @@ from storage.physics import find_physics
 from storage.store import Store
 from tasks.labelling.protocol import Protocol, protocol_of
 from tasks.labelling.reference import reference_molecules
+from tasks.selection.earlier import earlier, with_key
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Plan:
     Attributes
     ----------
     recipe
-        The recipe.
+        The recipe; the potential of ``selection.potential`` is named by its key.
     nmer
         Its n-mer.
     pool, selection
@@ -132,9 +133,12 @@ def resolve(recipe: Recipe, store: Store | None = None) -> Plan:
     Raises
     ------
     InputError
-        If a covalent n-mer cannot be fragmented.
+        If a covalent n-mer cannot be fragmented, or the potential that selects configurations is not in the store
+        or cannot do so.
     """
     nmer, pool = recipe.build_nmer(), pool_key(recipe)
+    if recipe.selection.method == "uncertainty":
+        recipe = with_key(recipe, earlier(recipe, pool, store))
     levels = tuple(_level(nmer, labelling, counts) for labelling, counts in _levels(recipe))
     physics = ""
     if recipe.fitting.baseline is not None:

@@ -131,6 +131,17 @@ _PHYSICS_HAS = "physics:NAME, physics:NAME@NUMBER, physics:NAME@latest, or physi
 PhysicsName = Annotated[str, AfterValidator(matching(_PHYSICS, _PHYSICS_HAS))]
 """A set of parameters of V_phys in a store, or among those that are shipped."""
 
+_POTENTIAL = (
+    r"(?:[a-z0-9][a-z0-9-]{0,99}@(?!(?:latest|released)$)(?:[1-9][0-9]{0,17}|[a-z][a-z0-9-]{0,99})|[0-9a-f]{64})?"
+)
+_POTENTIAL_HAS = (
+    "NAME@NUMBER or NAME@TAG of a potential, for example ch3-water@1; @latest and @released will name another one "
+    "after the run"
+)
+
+PotentialRef = Annotated[str, AfterValidator(matching(_POTENTIAL, _POTENTIAL_HAS))]
+"""A potential in a store, by a reference that keeps its meaning, or by its key; or nothing."""
+
 _FOLDER = r"(?!.*/\.\.(?:/|$))(?:(?:/|~/)[\w/ .,:=@%+~-]*|~)?"
 _FOLDER_HAS = (
     "a whole path, from / or ~/ on, without .. in it, of letters, digits, blanks, and _ - . , : = @ % + ~"

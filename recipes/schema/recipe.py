@@ -31,7 +31,16 @@ from recipes.schema.gates import Gates
 from recipes.schema.graph import check_graph, read_geometry
 from recipes.schema.labelling import Labelling
 from recipes.schema.levels import Level, check_levels, filled, fitting_of
-from recipes.schema.patterns import LONGEST_GEOMETRY, Folder, FreeLine, Label, PresetName, RecipeName, Symmetry
+from recipes.schema.patterns import (
+    LONGEST_GEOMETRY,
+    Folder,
+    FreeLine,
+    Label,
+    PotentialRef,
+    PresetName,
+    RecipeName,
+    Symmetry,
+)
 from recipes.schema.sampling import SAMPLERS, Bias, Sampling, check_atoms
 from recipes.schema.section import Pair, Section
 from recipes.schema.tables import Declaration, Tabled, one_of
@@ -141,13 +150,20 @@ class SelectionSettings(Tabled):
         "max_energy": None,
         "stratify": [],
         "shares": [],
+        "potential": "",
     }
     CHOICE: ClassVar[str] = "descriptor"
     REGISTRY: ClassVar[Registry[Any]] = DESCRIPTORS
 
-    method: Literal["mini-batch-k-means", "d-optimality"] = Field(
+    method: Literal["mini-batch-k-means", "d-optimality", "uncertainty"] = Field(
         "mini-batch-k-means",
-        description="cluster and take the frame nearest to each centre, or the frames that best determine the PIP",
+        description="cluster and take the frame nearest to each centre, or take the frames that best determine "
+        "the PIP, or add the frames of which a potential is least certain to those that it was fitted to",
+    )
+    potential: PotentialRef = Field(
+        "",
+        description="for uncertainty: the potential, NAME@NUMBER, of this n-mer and pool, whose training and test "
+        "configurations are kept",
     )
     descriptor: Annotated[str, one_of(DESCRIPTORS)] = Field(
         "sorted-distances", description="what describes a frame: frames are clustered by it"
@@ -182,6 +198,16 @@ class SelectionSettings(Tabled):
         "empty: from all frames together",
     )
     seed: int = Field(2025, ge=0, le=2**32 - 1)
+
+    @model_validator(mode="after")
+    def _names_a_potential(self) -> Self:
+        if self.method == "uncertainty" and not self.potential:
+            raise ValueError("method = 'uncertainty' needs potential = 'NAME@NUMBER'; give the one to add to")
+        if self.potential and self.method != "uncertainty":
+            raise ValueError(
+                f"potential is for method = 'uncertainty', and method is '{self.method}'; leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> Self:
@@ -267,6 +293,11 @@ class Recipe(Section):
         if self.fitting.terms == "intermolecular" and len(nmer.fragments) < 2:
             raise ValueError("fitting.terms = 'intermolecular' needs two fragments; use 'all' for one")
         self.fitting.check(nmer)
+        if self.levels and self.selection.method == "uncertainty":
+            raise ValueError(
+                "selection.method = 'uncertainty' adds configurations of one protocol; leave out levels, or use "
+                "another method"
+            )
         if self.levels:
             check_levels(self.levels, self.labelling, (self.selection.train, self.selection.test))
         for number in range(1, len(self.levels)):

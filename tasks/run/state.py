@@ -23,6 +23,7 @@ from tasks.labelling.collect import FAILURES, FLAGGED, MISSING, collect_labels
 from tasks.labelling.dataset import key_of
 from tasks.plan import Plan, resolve
 from tasks.sampling.sampler import frames_kept
+from tasks.selection.earlier import earlier
 from tasks.validation.bodies import find_bodies
 
 
@@ -160,6 +161,8 @@ def recipe_state(plan: Plan, store: Store | None) -> list[StageState]:
 
     if found("sampling", plan.pool) is None:
         states["sampling"] = replace(states["sampling"], done=frames_kept(store.scratch(plan.pool)))
+    if recipe.selection.method == "uncertainty" and store.find("selection", plan.selection, name) is None:
+        states["labelling"] = _kept(plan, store)
     if (selection := found("selection", plan.selection)) is not None:
         states["labelling"], dataset = _labelling(plan, store, selection)
         if dataset is not None:
@@ -231,6 +234,14 @@ def _level_state(
         dataset = store.find("dataset", key, plan.recipe.name)
     done = total - failed - missing
     return LevelState(level.title, done, failed, total, dataset.ref if dataset else None, flagged), dataset
+
+
+def _kept(plan: Plan, store: Store) -> StageState:
+    """Return the state of labelling before configurations are added to those of an earlier potential."""
+    before = earlier(plan.recipe, plan.pool, store)
+    state, _ = _labelling(plan, store, before.selection)
+    later = state.total - before.train - before.test
+    return replace(state, done=max(state.done - later, 0), version=None)
 
 
 def newest_dataset(recipe: Recipe, path: str | None) -> Version | None:

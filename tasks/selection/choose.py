@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -48,12 +48,15 @@ class Choice:
         ``rms``, ``p99``, and ``max`` distance of these frames from the nearest chosen one, in the descriptor.
     random
         The same for as many frames drawn at random.
+    more
+        Further numbers of the method.
     """
 
     selection: Selection
     frames: int
     coverage: dict[str, float]
     random: dict[str, float]
+    more: Mapping[str, float | int] = field(default_factory=dict)
 
     def facts(self) -> dict[str, float | int]:
         """Return the numbers that are stored with the version."""
@@ -63,6 +66,7 @@ class Choice:
             "frames": self.frames,
             **{f"coverage_{name}": value for name, value in self.coverage.items()},
             **{f"random_{name}": value for name, value in self.random.items()},
+            **self.more,
         }
 
 
@@ -105,6 +109,8 @@ def select(
     StageError
         If the pool does not have enough frames, or not at these distances.
     """
+    if settings.method == "uncertainty":
+        raise InputError("selection.method 'uncertainty' is handled by `add_uncertain`, which needs a potential")
     if settings.method == "d-optimality" and fitting is None:
         raise InputError("selection.method 'd-optimality' needs the recipe's fitting section")
     strata = Strata.of(pool, settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from potentials.arrays import Ints
+from potentials.arrays import Floats, Ints
 from tasks.selection.rules import nearest_distance
 from tasks.selection.table import Table
 
@@ -15,7 +15,7 @@ STREAM = (10_000, 5)
 """Seed of these frames, different from that of every recipe: clusters start from frames drawn with the latter."""
 
 
-def coverage(table: Table, chosen: Ints) -> dict[str, float]:
+def coverage(table: Table, chosen: Ints, others: Floats | None = None) -> dict[str, float]:
     """Return how far the table's rows are from the chosen ones: rms, 99th percentile, largest distance.
 
     It is measured on `MEASURED` rows drawn at random if the table has more, the same rows at every call.
@@ -26,6 +26,8 @@ def coverage(table: Table, chosen: Ints) -> dict[str, float]:
         (rows, width), features.
     chosen
         Rows.
+    others
+        (configurations, width), features of chosen configurations that are no rows of the table.
 
     Returns
     -------
@@ -34,7 +36,10 @@ def coverage(table: Table, chosen: Ints) -> dict[str, float]:
     rows = np.arange(len(table))
     if len(table) > MEASURED:
         rows = np.sort(np.random.default_rng(STREAM).choice(len(table), MEASURED, replace=False))
-    nearest = nearest_distance(table.take(rows), table.take(chosen))
+    points = table.take(chosen)
+    if others is not None and len(others):
+        points = np.concatenate([points, others.astype(points.dtype)])
+    nearest = nearest_distance(table.take(rows), points)
     nearest[np.isin(rows, chosen)] = 0.0  # exactly zero, without rounding errors
     return {
         "rms": float(np.sqrt(np.mean(nearest**2))),

@@ -8,6 +8,7 @@ Neighbouring configurations are uncertain together, so that the most uncertain o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,7 @@ SPREAD = 4
 OUT = -1.0
 """What stands for the uncertainty of a configuration that must not be picked, kcal/mol."""
 
-_AT_ONCE = 4096
+AT_ONCE = 4096
 """Least number of configurations whose distances are compared together."""
 
 
@@ -96,10 +97,11 @@ def pick_uncertain(
         describe = checked_descriptor(settings).make(potential.nmer, settings, sample)
         centre = describe(sample).mean(axis=0)
         table = scratch.table(len(batch), (len(centre),))
-        uncertain = np.empty(len(batch))
+        uncertain = scratch.table(len(batch), (1,))
         for start, stop in spans(len(batch), row_bytes(potential, len(centre))):
-            table.put(np.arange(start, stop), describe(batch[start:stop]) - centre)
-            uncertain[start:stop] = uncertainty_inside(potential, batch[start:stop])
+            rows = np.arange(start, stop)
+            table.put(rows, describe(batch[start:stop]) - centre)
+            uncertain.put(rows, uncertainty_inside(potential, batch[start:stop])[:, None])
 
         def described(each: Floats | None) -> Floats:
             if each is None or not len(each):
@@ -150,7 +152,7 @@ def row_bytes(potential: Potential, width: int) -> int:
 
 def spread_out(
     table: Table,
-    uncertain: Floats,
+    uncertain: Table,
     count: int,
     present: Present,
     rules: Rules,
@@ -165,7 +167,7 @@ def spread_out(
     table
         (rows, width), features.
     uncertain
-        (rows,), uncertainty, kcal/mol; rows where it is not above zero are never taken.
+        (rows, 1), uncertainty, kcal/mol; rows where it is not above zero are never taken.
     count
         How many are wanted.
     present
@@ -179,12 +181,8 @@ def spread_out(
     scratch
         Holds tables.
     """
-    order = np.argsort(-uncertain, kind="stable")
-    order = order[: int(np.count_nonzero(uncertain > 0))]
     wanted, rows, points = SPREAD * count, np.zeros(0, dtype=np.int64), np.zeros((0, table.shape[1]))
-    step = max(wanted, _AT_ONCE)
-    for start in range(0, len(order), step):
-        new = order[start : start + step]
+    for new in _descending(uncertain, max(wanted, AT_ONCE)):
         at = table.take(new)
         bad = near(at, present.points, rules.duplicate) | near(at, present.tests, rules.test)
         bad |= near(at, points, rules.duplicate)
@@ -199,3 +197,21 @@ def spread_out(
     two_levels = wants_two_levels(settings.levels, count)
     found = representatives(Table.of(points.astype(np.float32)), count, seed, scratch, two_levels=two_levels)
     return np.sort(rows[found.chosen])
+
+
+def _descending(uncertain: Table, most: int) -> Iterator[Ints]:
+    """Yield the rows with an uncertainty above zero, highest first, in parts; each part is found in one pass."""
+    last = (np.inf, -1)
+    while True:
+        rows, values = np.zeros(0, dtype=np.int64), np.zeros(0)
+        for start, block in uncertain.blocks():
+            value = block[:, 0].astype(np.float64)
+            row = np.arange(start, start + len(value))
+            left = (value > 0) & ((value < last[0]) | ((value == last[0]) & (row > last[1])))
+            rows, values = np.concatenate([rows, row[left]]), np.concatenate([values, value[left]])
+            order = np.lexsort((rows, -values))[:most]
+            rows, values = rows[order], values[order]
+        if not len(rows):
+            return
+        yield rows
+        last = (float(values[-1]), int(rows[-1]))

@@ -76,6 +76,10 @@ def _selection(facts: Facts, recipe: Facts, attributes: Facts) -> Section:
         ("training configurations", facts.get("train")),
         ("test configurations", facts.get("test")),
         ("separately for each", _listed(of.get("stratify", ()))),
+        ("of these picked by their uncertainty", facts.get("picked")),
+        ("frames inside the range of the potential that picked them", facts.get("frames_inside")),
+        ("their mean uncertainty (kcal/mol)", facts.get("uncertainty_inside")),
+        ("mean uncertainty of the picks (kcal/mol)", facts.get("uncertainty_picked")),
     ]
     rows = coverage_of(facts)
     title = "Coverage: distance of the pool's frames from the nearest chosen one (A)"
