@@ -26,7 +26,7 @@ from storage.physics import has_physics
 from storage.store import Store, default_store
 from storage.version import Version
 from tasks.metrics import LearningPoint
-from tasks.plan import resolve
+from tasks.plan import Plan, resolve
 from tasks.progress import watched_by
 from tasks.run.checks import check_recipe
 from tasks.run.needs import needs, with_scratch
@@ -35,7 +35,12 @@ from tasks.run.timing import record
 
 
 def run_stages(
-    recipe: Recipe, store: Path | None, machine: Machine, until: StageName, since: StageName = "sampling"
+    recipe: Recipe,
+    store: Path | None,
+    machine: Machine,
+    until: StageName,
+    since: StageName = "sampling",
+    plan: Plan | None = None,
 ) -> dict[str, str]:
     """Run an n-mer's stages from one to another; what the store has already is not made again.
 
@@ -51,6 +56,8 @@ def run_stages(
         The last stage to run.
     since
         The first; those before it must be complete.
+    plan
+        The recipe's plan where it goes on from another selection than its own; by default it is resolved here.
 
     Returns
     -------
@@ -69,7 +76,8 @@ def run_stages(
     opened, keys = Store(path, create=True), dict[str, str]()
     if "fitting" in stages_until(until):
         _derive_baseline(recipe, opened)
-    plan = resolve(with_scratch(recipe, scratch_of(machine)), opened)
+    if plan is None:
+        plan = resolve(with_scratch(recipe, scratch_of(machine)), opened)
     recipe = plan.recipe
     if "fitting" in stages_until(until):
         plan.baseline(opened)  # labels take days: what the fit lacks is said before them
@@ -87,7 +95,7 @@ def run_stages(
         given: dict[str, Any] = {
             "scheduler": clusters.scheduler,
             "compute": clusters.fit,
-            "learning": _learning_curve,
+            "learning": learning_curve_of,
         }
         for name in stages_until(until):
             began = time.monotonic()
@@ -116,7 +124,7 @@ def _derive_baseline(recipe: Recipe, store: Store) -> None:
             physics_task(baseline.removeprefix(PREFIX), [name], level or DENSITY, None, store.path)
 
 
-def _learning_curve(store: Store, potential: Version) -> Sequence[LearningPoint]:
+def learning_curve_of(store: Store, potential: Version) -> Sequence[LearningPoint]:
     """Return the learning curve of a stored potential."""
     from tasks.fitting.learning import learning_curve
 

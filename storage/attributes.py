@@ -18,14 +18,14 @@ from storage.arrays import attributes_of
 FILE_FORMAT = 1
 """Number of the layout of a version's file; a newer number than this is refused."""
 
-KINDS = ("pool", "selection", "dataset", "physics", "potential", "validation", "trajectory", "check")
+KINDS = ("pool", "selection", "dataset", "physics", "potential", "validation", "trajectory", "check", "turn")
 """The kinds of versions, in the order in which one is made from another."""
 
 FOLDERS = {kind: kind if kind.endswith("s") else f"{kind}s" for kind in KINDS} | {"trajectory": "trajectories"}
 """The folder of each kind."""
 
-OF_SYSTEMS = ("trajectory", "check")
-"""Kinds of versions that are named after a system or a family; the others are named after an n-mer."""
+OF_SYSTEMS = ("trajectory", "check", "turn")
+"""Kinds of versions that are named after a system, a family or what is improved; the others after an n-mer."""
 
 KIND_OF = {folder: kind for kind, folder in FOLDERS.items()}
 """The kind of the versions in each folder."""

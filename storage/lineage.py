@@ -20,6 +20,7 @@ from storage.ledger import Ledger
 from storage.level_facts import labelling_of, labelling_table
 from storage.store import Store
 from storage.tags import Tag, read_tags, tags_of
+from storage.turns import temperatures_of
 from storage.version import Version
 
 SECTIONS = {"physics": ()} | {stage.makes: stage.sections for stage in STAGE.values()}
@@ -144,10 +145,13 @@ def label_list(store: Store, dataset: Version) -> list[dict[str, Any]]:
     selection = store.input(dataset, "selection")
     pool = store.input(selection, "pool") if selection else None
     frames: dict[str, int] = {}
+    own: dict[str, float] = {}
     if selection is not None:
         nmer = nmer_model(selection.attributes() if selection.attributes()["recipe"] else dataset.attributes())
         ids = configuration_ids(nmer.build(selection.nmer), selection.column("positions"))
         frames = dict(zip(ids, selection.column("frame").tolist(), strict=True))
+        if (temperatures := temperatures_of(selection)) is not None:
+            own = dict(zip(ids, temperatures.tolist(), strict=True))
     origins = _origins(pool) if pool is not None else None
     nothing = dict.fromkeys(("source", "seed", "temperature", "window"))
     found = []
@@ -155,7 +159,11 @@ def label_list(store: Store, dataset: Version) -> list[dict[str, Any]]:
     for configuration, split, energy in zip(*columns, strict=True):
         frame = frames.get(str(configuration))
         row = {"configuration": str(configuration), "split": int(split), "energy": float(energy), "frame": frame}
-        known = nothing if frame is None or origins is None else _origin(origins[0][frame], origins[1])
+        if frame is not None and frame < 0:  # of a simulation with the potentials themselves
+            known = nothing | {"source": "own simulation", "temperature": own.get(str(configuration))}
+            row["frame"] = None
+        else:
+            known = nothing if frame is None or origins is None else _origin(origins[0][frame], origins[1])
         found.append(row | known)
     return found
 

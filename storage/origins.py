@@ -7,6 +7,7 @@ import numpy as np
 from potentials.arrays import Floats
 from potentials.errors import StageError
 from storage.store import Store
+from storage.turns import temperatures_of
 from storage.version import Version
 
 
@@ -22,7 +23,8 @@ def strata(store: Store, dataset: Version) -> Floats | None:
 
     Returns
     -------
-    (configurations, 2), or None for a dataset that was imported, of which neither is known.
+    (configurations, 2), or None for a dataset that was imported, of which neither is known. Configurations from
+    simulations with the potentials themselves have the temperature of their thermostat, and the window -1.
 
     Raises
     ------
@@ -34,7 +36,8 @@ def strata(store: Store, dataset: Version) -> Floats | None:
         return None
     try:
         selection = store.get("selection", inputs[0]["key"])
-        pool = store.get("pool", selection.attributes()["inputs"][0]["key"])
+        below = [i["key"] for i in selection.attributes()["inputs"] if i["kind"] == "pool"]
+        pool = store.get("pool", below[0] if below else "")
     except KeyError as error:
         raise StageError(f"{dataset.ref}: {error.args[0]}, which has the temperatures of the labels") from None
     places = {place.tobytes(): n for n, place in enumerate(selection.column("positions"))}
@@ -43,4 +46,8 @@ def strata(store: Store, dataset: Version) -> Floats | None:
     except KeyError:
         raise StageError(f"{dataset.ref} holds a configuration that is not in {selection.ref}") from None
     frames = selection.column("frame")[rows]
-    return np.stack([pool.column(name)[frames].astype(np.float64) for name in ("temperature", "window")], axis=1)
+    found = np.stack([pool.column(name)[frames].astype(np.float64) for name in ("temperature", "window")], axis=1)
+    if (own := temperatures_of(selection)) is not None:
+        added = frames < 0
+        found[added, 0], found[added, 1] = own[rows][added], -1.0
+    return found

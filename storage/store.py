@@ -1,8 +1,8 @@
 """The store: a folder of immutable versions, and the references and keys by which they are found.
 
 Layout: ``nmer-store.json`` marks the folder and its format; ``pools/``, ``selections/``, ``datasets/``,
-``physics/``, ``potentials/``, and ``validations/`` hold ``<n-mer>/<number>.h5``; ``trajectories/`` and ``checks/``
-``<system>/<number>.h5``; each has ``<number>.removed`` where one was removed;
+``physics/``, ``potentials/``, and ``validations/`` hold ``<n-mer>/<number>.h5``; ``trajectories/``, ``checks/``
+and ``turns/`` ``<system>/<number>.h5``; each has ``<number>.removed`` where one was removed;
 ``tags.json`` holds the names people gave to versions; ``labels/`` the ledger and its spool;
 ``reports/<n-mer>@<number>/`` the page, the plots, and the expanded recipe; ``scratch/`` what a run resumes from;
 ``densities/`` those that physics parameters are derived from; ``surfaces/`` relaxed geometries of a reference;
@@ -31,6 +31,7 @@ from storage.file_system import release_lock, take_lock
 from storage.foreign import Entry
 from storage.index import Index, Unreadable, number_of
 from storage.quality import remarks
+from storage.turns import trials
 from storage.version import KINDS, NMER, Column, Version, write_version
 
 STORE_FORMAT = 1
@@ -128,6 +129,11 @@ class Store:
     def entries(self, kind: str | None = None, nmer: str | None = None) -> list[Entry]:
         """Return the versions as `versions` does, each with what it was made from."""
         return [entry for each in ((kind,) if kind else KINDS) for entry in self._index.look(each, nmer)[0]]
+
+    def current(self, nmer: str | None = None) -> list[Version]:
+        """Return the potentials as `versions` does, without trials of improvement that were not kept."""
+        left_out = trials(self.entries)
+        return [version for version in self.versions("potential", nmer) if version.key not in left_out]
 
     def unreadable(self, kind: str | None = None, nmer: str | None = None) -> list[Unreadable]:
         """Return the files that `versions` leaves out, and why."""
@@ -231,7 +237,7 @@ class Store:
             )
         nmer, which = match[2], match[3]
         if which == "latest":
-            found = self.versions(kind, nmer)
+            found = self.current(nmer) if kind == "potential" else self.versions(kind, nmer)
         elif which == "released":
             found = [v for v in self.versions(kind, nmer) if self.status(v) == "released"]
         else:

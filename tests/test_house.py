@@ -62,6 +62,7 @@ FOLDERS = {
         "simulation",
         "sums",
         "checks",
+        "improving",
     },
     "storage": {"exchange", "exchange/templates", "verify"},
     "recipes": {"authoring", "chemistry", "physics", "schema"},

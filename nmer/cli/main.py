@@ -50,6 +50,7 @@ COMMANDS = {
     "Potentials": {
         "sum": ("sum_command:sum_", "Add up the potentials of a molecule's n-mers."),
         "check": ("check_command:check", "Measure the gates and checks of a sum."),
+        "improve": ("improve_command:improve", "Improve potentials on frames of their own simulations."),
         "drive": ("drive_command:drive", "Let i-PI move a molecule with a sum."),
         "export": ("exchange_commands:export", "Write a potential or dataset for other programs."),
         "ramachandran": ("plot_commands:ramachandran", "Compare the dipeptide's sum with xTB and Amber."),

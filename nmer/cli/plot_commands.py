@@ -133,7 +133,7 @@ def ramachandran(
     check_tblite()
     opened = Store(store)
     names = dict.fromkeys(f.name for chain in TIMED for f in fragment_molecule(read_molecule(chain)))
-    have = {v.nmer for v in opened.versions("potential")}
+    have = {v.nmer for v in opened.current()}
     if missing := [name for name in names if name not in have]:
         raise InputError(f"the store at '{opened.path}' has no potentials of {', '.join(missing)}")
     potentials = {name: opened.potential(f"{name}@{which}") for name in names}

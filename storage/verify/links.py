@@ -19,6 +19,7 @@ from storage.ledger import Ledger
 from storage.level_facts import labelling_of
 from storage.records import TEST, TRAIN
 from storage.store import Store
+from storage.turns import temperatures_of
 from storage.verify.versions import Damage
 from storage.version import Version
 from storage.xyz import UNITS
@@ -124,7 +125,8 @@ class Links:
         if "pool" not in inputs:
             return
         positions, frame, pool = version.column("positions"), version.column("frame"), PoolFile(inputs["pool"])
-        if len(frame) and (frame.min() < 0 or frame.max() >= len(pool)):
+        own = -1 if temperatures_of(version) is not None else 0  # -1: of a simulation with the potentials
+        if len(frame) and (frame.min() < own or frame.max() >= len(pool)):
             yield "frame", f"names a frame that {inputs['pool'].ref} does not have"
             return
         wrong = 0

@@ -26,6 +26,7 @@ from storage.keys import digest, potential_inputs, selection_inputs, stage_diges
 from storage.level_facts import labelling_of, lower_keys
 from storage.physics import derived_of_version, physics_key
 from storage.trajectories import trajectory_key
+from storage.turns import is_of_turn, picks_key, refit_key, turn_of
 from storage.verify.trajectories import check_trajectory
 from storage.version import Version, open_version
 
@@ -174,7 +175,11 @@ def recomputed_key(version: Version) -> tuple[str, str]:
     if version.kind == "trajectory":
         below = [made_from["key"] for made_from in attributes["inputs"]]
         return trajectory_key(attributes["recipe"], below, attributes["facts"]["start"]), ""
-    if version.kind == "check":
+    if version.kind == "selection" and is_of_turn(version):
+        return _key_of_picks(version, attributes), ""
+    if version.kind == "potential" and "refit" in attributes["facts"]:
+        return _key_of_refit(version, attributes), ""
+    if version.kind in ("check", "turn"):
         return digest(attributes["facts"]["decided_by"]), ""
     try:
         recipe, written = recipe_of_text(attributes["recipe"]), tomllib.loads(attributes["recipe"])
@@ -199,6 +204,21 @@ def recomputed_key(version: Version) -> tuple[str, str]:
                 return found, ""
             key = key or found
     return key, ""
+
+
+def _key_of_picks(version: Version, attributes: dict[str, Any]) -> str:
+    """Return the key of a selection that a turn of improvement has made, from its configurations."""
+    before = next(i["key"] for i in attributes["inputs"] if i["kind"] == "selection")
+    turn = turn_of(version)
+    picks = version.column("positions")[turn == int(attributes["facts"]["turn"])]
+    return picks_key(before, configuration_ids(nmer_model(attributes).build(version.nmer), picks))
+
+
+def _key_of_refit(version: Version, attributes: dict[str, Any]) -> str:
+    """Return the key of a potential whose coefficients alone were fitted again."""
+    below = {i["kind"]: i["key"] for i in attributes["inputs"]}
+    fitting = recipe_of_text(attributes["recipe"]).fitting.content()
+    return refit_key(fitting, below["dataset"], below["potential"], int(attributes["facts"]["refit"]))
 
 
 def _inputs(version: Version, recipe: Recipe, facts: dict[str, Any], given: dict[str, str]) -> Iterator[list[str]]:

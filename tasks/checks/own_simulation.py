@@ -162,7 +162,7 @@ def simulated(
     StageError
         If the sum has no energy at a start.
     """
-    begin = _starts(target, settings, contacts) if start is None else start
+    begin = relaxed_starts(target, settings, contacts) if start is None else start
     try:
         found: list[Trajectory] = simulate(target.model, begin, settings, told=told)
     except SimulationStoppedError as stopped:
@@ -172,8 +172,11 @@ def simulated(
     return found
 
 
-def _starts(target: Target, settings: SimulationSettings, contacts: Contacts | None) -> Floats:
-    """Return the geometries from which replicas start, (replicas, atoms, 3), Angstrom."""
+def relaxed_starts(target: Target, settings: SimulationSettings, contacts: Contacts | None = None) -> Floats:
+    """Return the geometries from which replicas start, (replicas, atoms, 3), Angstrom, their energies minimized.
+
+    One that falls into a hole, so that the minimization fails or atoms are too near, is taken as it is.
+    """
     starts = []
     vectors = target.system.vectors
     for x in target.starts(settings.replicas, settings.seed):

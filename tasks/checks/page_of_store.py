@@ -172,7 +172,7 @@ def members_of(subject: Subject) -> Mapping[str, Version | None]:
     names = [*FAMILIES.get(trial.base, ()), *FAMILIES.get(own, ())]
     for nmer in names:
         if nmer not in used:
-            there = subject.store.versions("potential", nmer)
+            there = subject.store.current(nmer)
             used[nmer] = there[-1] if there else None
     order = {name: number for number, name in enumerate(names)}
     return dict(sorted(used.items(), key=lambda item: order.get(item[0], len(order))))

@@ -57,7 +57,7 @@ class SimulationStoppedError(StageError):
 
 def simulate(
     model: Evaluable,
-    start: System | Molecule | Floats,
+    start: System | Molecule | Floats | Start,
     settings: SimulationSettings,
     *,
     folder: Path | None = None,
@@ -76,7 +76,7 @@ def simulate(
         its own moves its atoms itself, as Amber's force fields in a cell do by OpenMM, and may have a
         `check_settings` that raises InputError for what it cannot do.
     start
-        A system; a molecule with a geometry; or positions, (atoms, 3) or (replicas, atoms, 3), Angstrom.
+        A system; a molecule with a geometry; positions, (atoms, 3) or (replicas, atoms, 3), Angstrom; or a start.
     settings
         The settings.
     folder
@@ -107,10 +107,18 @@ def simulate(
 
 
 def checked_start(
-    model: Evaluable, start: System | Molecule | Floats, settings: SimulationSettings, bias: Metadynamics | None
+    model: Evaluable,
+    start: System | Molecule | Floats | Start,
+    settings: SimulationSettings,
+    bias: Metadynamics | None,
 ) -> Start:
     """Return the start of a simulation; raises InputError if model, start, settings and bias do not fit."""
-    begin = Start.of(model, start, settings.replicas)
+    begin = start if isinstance(start, Start) else Start.of(model, start, settings.replicas)
+    if len(begin.positions) not in (1, settings.replicas):
+        raise InputError(
+            f"a simulation has {len(begin.positions)} starts; allowed: one, or one for each of its "
+            f"{settings.replicas} replicas"
+        )
     if settings.ensemble == "npt" and begin.vectors is None:
         raise InputError("the ensemble npt needs a cell; allowed in vacuum: nve, nvt")
     if bias is not None:

@@ -7,7 +7,7 @@ kinetic energy with the constants of `potentials.units` (CODATA 2018).
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers
@@ -101,6 +101,23 @@ class Start:
             raise InputError("the system has a cell, and the potential is for a molecule in vacuum")
         held = int(getattr(model, "constraints", 0))
         return cls(tuple(model.symbols), tuple(bonds), positions, vectors, held)
+
+    def at(self, positions: Floats) -> Start:
+        """Return the same atoms at other positions, (replicas or 1, atoms, 3), Angstrom.
+
+        Raises
+        ------
+        InputError
+            If their shape is another, or they are not finite.
+        """
+        if positions.ndim != 3 or positions.shape[1:] != self.positions.shape[1:]:
+            raise InputError(
+                f"a simulation begins at positions of shape {positions.shape}; allowed: (replicas, "
+                f"{self.positions.shape[1]}, 3)"
+            )
+        if not np.isfinite(positions).all():
+            raise InputError("a simulation begins at positions that are not finite numbers")
+        return replace(self, positions=np.array(positions, dtype=np.float64))
 
     @property
     def masses(self) -> Floats:

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import tomlkit
 
+from potentials.arrays import Floats
 from potentials.errors import InputError
 from potentials.evaluation import Evaluable
 from potentials.systems.manybody import ManyBodyPotential
 from potentials.systems.system import System
 from storage.attributes import allowed_name
+from storage.canonical import digest as digest_of
 from storage.store import Store
 from storage.trajectories import (
     KIND,
@@ -69,6 +71,7 @@ def simulate_in_store(
     settings: SimulationSettings,
     *,
     bias: Metadynamics | None = None,
+    starts: Floats | None = None,
     described: Mapping[str, Any] | None = None,
     papers: Sequence[str] = (),
     told: Told | None = None,
@@ -86,6 +89,8 @@ def simulate_in_store(
         A sum of potentials of this store, or a force field.
     start, settings, bias, told, threads
         As for `simulate`.
+    starts
+        (replicas, atoms, 3), Angstrom, where each replica begins, in place of the geometry of `start`.
     described
         What the model is beyond its potentials, as values for TOML: the model of water, the force field.
     papers
@@ -101,6 +106,8 @@ def simulate_in_store(
         As `simulate`; or if the name is not allowed, or another process simulates the same or writes the store.
     """
     begin = check_stored(name, model, start, settings, bias)
+    if starts is not None:
+        begin = checked_start(model, begin.at(starts), settings, bias)
     sections: dict[str, Any] = {"simulation": settings.content()}
     if described:
         sections["model"] = dict(described)
@@ -108,14 +115,14 @@ def simulate_in_store(
         sections["bias"] = bias.contents()
     text = tomlkit.dumps(sections)
     inputs = versions_of(store, model)
-    digest = start_digest(begin.symbols, begin.positions[0], begin.bonds, begin.vectors)
+    digest = _digest_of(begin)
     key = trajectory_key(text, [one.key for one in inputs], digest)
     scratch = store.scratch(key)
     there = store.find(KIND, key)
     if there is None:
         try:
             trajectories = simulate(
-                model, start, settings, folder=scratch, bias=bias, told=told, threads=threads, potentials=key
+                model, begin, settings, folder=scratch, bias=bias, told=told, threads=threads, potentials=key
             )
             stopped = [""] * len(trajectories)
         except SimulationStoppedError as error:
@@ -132,6 +139,12 @@ def simulate_in_store(
         found = Simulated(there, read_trajectories(there), tuple(facts.get("stopped", ())), False)
     shutil.rmtree(scratch, ignore_errors=True)
     return found
+
+
+def _digest_of(start: Start) -> str:
+    """Return the digest of a start, which goes into the key: that of its geometry, or of all replicas' digests."""
+    each = [start_digest(start.symbols, x, start.bonds, start.vectors) for x in start.positions]
+    return each[0] if len(each) == 1 else digest_of(each)
 
 
 def check_stored(

@@ -59,7 +59,7 @@ def choose(
 def _newest(needed: Sequence[str], allowed: Sequence[str], store: str | Path | None) -> dict[str, str]:
     """Return references to the newest potentials of a store, of those that are needed and those that are there."""
     opened = Store(store)
-    there = {version.nmer: version.ref for version in opened.versions("potential")}  # the newest last
+    there = {version.nmer: version.ref for version in opened.current()}  # the newest last
     if missing := [name for name in needed if name not in there]:
         raise InputError(f"the store at '{opened.path}' has no potentials of {', '.join(missing)}")
     return {name: there[name] for name in (*needed, *allowed) if name in there}

@@ -134,7 +134,7 @@ def find_bodies(store: Store, version: Version) -> Found:
         nmer = nmer_model(version.attributes()).build(version.nmer)
         return Found(tuple((body, None) for body in bodies_of(nmer)))
     known = []
-    for other in store.versions("potential"):
+    for other in store.current():
         described = _described(other.path, other.key, other)
         if described is not None and described.level == own.level:
             known.append((described.created, other.number, described, other))
