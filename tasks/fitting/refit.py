@@ -92,6 +92,7 @@ def refit_potential(
         potential=potential,
         objective=whole.value(k),
         validation=(held_errors.score(rest.weight),),
+        validation_rmsd=held_errors.energy_rmsd(),
         validation_energy=held_errors.energy_rmsd(rest.weight),
         validation_gradient=held_errors.gradient_rmsd(rest.weight),
         train_rmsd=errors.energy_rmsd(),
