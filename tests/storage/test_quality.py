@@ -85,3 +85,15 @@ def test_what_a_potential_is_good_for(
 def test_a_missing_test_set_is_no_zero() -> None:
     found = purpose(gates(True), recipe("CCSD(T)", "cc-pVTZ", ""), 82, 500, {"rmsd": None, "count": 0})
     assert "RMSD" not in " ".join(found.sentences) and found.tone == "good"
+
+
+def test_levels_are_told_and_the_first_ones_labels_decide_whether_they_are_few() -> None:
+    levels = [{"title": "GFN2-xTB", "train": 2000}, {"title": "B", "train": 90}, {"title": "C", "train": 40}]
+    found = purpose(gates(True), recipe("CCSD(T)", "cc-pVTZ", ""), 700, 40, TEST, levels)
+    assert found.badge == "released"
+    assert (
+        "It is the sum of fits to 2,000 training labels of GFN2-xTB, and to 90 of the difference from GFN2-xTB to "
+        "B, and to 40 of the difference from B to C."
+    ) in " ".join(found.sentences)
+    few = purpose(gates(True), recipe("CCSD(T)", "cc-pVTZ", ""), 1001, 40, TEST, levels)
+    assert few.badge == "released: few labels"

@@ -109,3 +109,21 @@ def test_the_tone_is_that_of_the_purpose() -> None:
     smoke = replace(report(passed=True), purpose=Purpose("released: a smoke run", "warn", ("Released, but.",)))
     html = report_html(smoke)
     assert '<span class="badge warn">released: a smoke run</span>' in html and 'class="answer warn"' in html
+
+
+def test_levels_and_gradients_have_their_rows() -> None:
+    """Each further level is named as the difference that it is, with its labels, their cost, and its errors."""
+    low = {"title": "GFN2-xTB", "train": 500, "test": 60, "cpu_seconds": 720.0, "terms": 82, "rms": 4.25}
+    high = {"title": "HF/sto-3g", "train": 40, "test": 16, "cpu_seconds": None, "terms": 6, "rms": 0.75}
+    errors_of = {"train_rmsd": 0.11, "validation": 0.22, "test_rmsd": 0.33}
+    slopes = errors(np.array([0.5, -0.5]), np.zeros(2)), errors(np.array([0.9]), np.zeros(1))
+    levels = [low | errors_of, high | {name: None for name in errors_of}]
+    html = report_html(replace(report(), levels=levels, gradients=slopes))
+    check_page(html)
+    text = text_of(html)
+    assert "GFN2-xTB500600.2824.250.110.220.33" in text  # cells, without what is between them
+    assert "HF/sto-3g minus GFN2-xTB4016" in text and "; 560 of GFN2-xTB" in text
+    assert "500 training configurations" in text
+    assert "gradients against the labels (kcal/mol/A)" in text and "training20.50.50.5" in text
+    plain = text_of(report_html(report()))
+    assert "Levels:" not in plain and "gradients" not in plain
