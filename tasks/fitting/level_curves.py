@@ -222,7 +222,7 @@ def _divisions(problem: Problem, design: Floats, counts: Ints, seed: int) -> Ite
         for held in np.array_split(order, FOLDS):
             rest = order[~np.isin(order, held)]
             for point, count in enumerate(counts):
-                found = _predicted(problem, design, gram, rest[:count], held)
+                found = linear_fit(problem, design, rest[:count], held, gram)
                 errors[point, held] = found - problem.energy[held]
         yield errors
 
@@ -234,19 +234,33 @@ def _design(problem: Problem, parameters: Floats, constant: bool) -> Floats:
     return np.column_stack([design, np.full(len(design), CONSTANT)])
 
 
-def _predicted(problem: Problem, design: Floats, gram: Floats | None, chosen: Ints, held: Ints) -> Floats:
-    """Return the energies of some configurations from a ridge fit to others.
+def linear_fit(problem: Problem, design: Floats, chosen: Ints, others: Ints, gram: Floats | None = None) -> Floats:
+    """Return the energies of some configurations from a ridge fit to others, (others,), kcal/mol.
 
     With fewer labels than terms the equations of the labels are solved: c = A^T (A A^T + Gamma^2)^-1 e.
+
+    Parameters
+    ----------
+    problem
+        Energies and weights of the first rows of the design.
+    design
+        (configurations, terms), switched terms without weights.
+    chosen, others
+        Rows that are fitted, and rows whose energies are wanted.
+    gram
+        (configurations, configurations), the design times its transpose, if it is there already.
     """
     scale = np.sqrt(problem.weight[chosen])
-    target, terms = scale * problem.energy[chosen], design.shape[1]
-    if gram is not None and len(chosen) <= terms:
-        matrix = scale[:, None] * gram[np.ix_(chosen, chosen)] * scale
+    target, rows = scale * problem.energy[chosen], scale[:, None] * design[chosen]
+    if len(chosen) <= design.shape[1]:
+        if gram is None:
+            matrix, across = rows @ rows.T, design[others] @ rows.T
+        else:
+            matrix = scale[:, None] * gram[np.ix_(chosen, chosen)] * scale
+            across = gram[np.ix_(others, chosen)] * scale
         matrix[np.diag_indices_from(matrix)] += problem.gamma**2
-        return np.asarray(gram[np.ix_(held, chosen)] @ (scale * np.linalg.solve(matrix, target)))
-    rows = scale[:, None] * design[chosen]
+        return np.asarray(across @ np.linalg.solve(matrix, target))
     coefficients = solve_equations(Normal(rows.T @ rows, rows.T @ target, float(target @ target)), problem.gamma)
     if coefficients is None:
         coefficients = solve_qr(rows, target, problem.gamma)
-    return np.asarray(design[held] @ coefficients)
+    return np.asarray(design[others] @ coefficients)

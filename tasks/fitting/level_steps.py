@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -13,7 +13,7 @@ from potentials.arrays import Floats, Ints
 from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Fitting
-from tasks.fitting.fit import make_problem
+from tasks.fitting.fit import low_degrees, make_problem
 from tasks.fitting.level_curves import FEWEST, FOLDS, Curve, learning_curves
 from tasks.fitting.search import search
 
@@ -156,16 +156,12 @@ def common_parameters(trial: Trial) -> Floats:
     sizes = [len(trial.common(number, None)) for number in range(len(trial.levels))]
     number = int(np.argmax(sizes))
     rows, settings = trial.common(number, None), trial.settings
-    energy, below = _target(trial, number, None, rows)
-    shift = float(np.median(energy)) if trial.unknown_zero and below is None else 0.0
-    problem = make_problem(
-        trial.nmer,
-        trial.positions[rows],
-        energy - shift,
-        settings.model_copy(update={"max_terms": None}),
-        None,
-        below,
-    ).some(MOST_FOR_K, settings.seed)
+    part = rows[np.random.default_rng(settings.seed).permutation(len(rows))[:MOST_FOR_K]]
+    energy, below = _target(trial, number, None, part)
+    shift = float(np.min(energy if below is None else energy - below)) if trial.unknown_zero else 0.0
+    one = settings.model_copy(update={"max_terms": None})
+    problem = make_problem(trial.nmer, trial.positions[part], energy - shift, one, baseline=below)
+    problem = replace(problem, basis=low_degrees(problem.basis))
     start, bounds = settings.first_start(problem.basis), settings.parameter_bounds(problem.basis)
     return search(problem, start, bounds, settings.max_iterations, settings.optimizer).k
 

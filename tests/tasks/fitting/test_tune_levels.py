@@ -165,6 +165,25 @@ def test_the_parameters_are_those_of_the_level_with_the_most_labels() -> None:
     assert common_parameters(TRIAL) == pytest.approx(common_parameters(alone))
 
 
+def test_the_parameters_do_not_depend_on_an_unknown_zero() -> None:
+    energy, below = TRIAL.levels[0].energy, 0.1 * SMOOTH[: len(TRIAL.positions)]
+    for baseline in (None, below):
+        found = [
+            common_parameters(
+                Trial(
+                    NMER,
+                    TRIAL.positions,
+                    (TrialLevel("one", "one", energy + zero, 1.0),),
+                    SETTINGS,
+                    baseline,
+                    unknown_zero=True,
+                )
+            )
+            for zero in (0.0, -1e5)
+        ]
+        assert found[1] == pytest.approx(found[0], rel=1e-3)
+
+
 def test_degrees_without_terms_are_left_out() -> None:
     assert degrees_of(NMER, SETTINGS) == [1, 2]
 
