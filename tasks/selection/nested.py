@@ -3,6 +3,9 @@
 Each subset is chosen from the one before it as a selection is chosen from a pool: the configurations nearest to
 the centres of K-means in the same descriptor, and, in training, the fraction ``tails`` of it farthest from all
 others. The few configurations of the best level therefore span the same space as the many of the first.
+
+Where a selection extends an earlier one, its configurations may have levels already. They stay, so that their
+labels are used, and each subset is filled up with those of the subset before it that are farthest from them.
 """
 
 from __future__ import annotations
@@ -75,7 +78,7 @@ def with_levels(
     pool
         The pool that the configurations were chosen from; some descriptors are made from a sample of it.
     selection
-        The configurations, which the first level labels.
+        The configurations, which the first level labels; those that have a level keep it.
     settings
         The recipe's selection section.
     counts
@@ -101,7 +104,11 @@ def with_levels(
                         f"selection: level {number} asks for {count} configurations, and the level before it has "
                         f"{len(rows)}; lower the level's train or test"
                     )
-                rows = rows[subset(Table.of(features[rows]), count, tails, settings.seed, scratch)]
+                table, kept = Table.of(features[rows]), np.flatnonzero(selection.level[rows] >= number)
+                if 0 < len(kept) <= count:
+                    rows = rows[filled_up(table, kept, count)]
+                else:
+                    rows = rows[subset(table, count, tails, settings.seed, scratch)]
                 level[rows] = number
         facts = tuple(_facts(features, selection.split, level, n, settings.seed) for n in range(len(counts)))
     return Nested(replace(selection, level=level), facts)
@@ -128,6 +135,22 @@ def subset(table: Table, count: int, tails: float, seed: int, scratch: Scratch) 
     far = min(round(tails * count), count - 1)
     core = representatives(table, count - far, seed, scratch, two_levels=count > TWO_STEPS_ABOVE).chosen
     return np.sort(np.concatenate([core, add_farthest(table, ANY_DISTANCE, _NO_ROWS, core, _NO_ROWS, far)]))
+
+
+def filled_up(table: Table, kept: Ints, count: int) -> Ints:
+    """Return some rows of a table and those farthest from them, in ascending order.
+
+    Parameters
+    ----------
+    table
+        (rows, width).
+    kept
+        Rows that are there already.
+    count
+        Number of rows in all.
+    """
+    more = add_farthest(table, ANY_DISTANCE, _NO_ROWS, kept, _NO_ROWS, count - len(kept))
+    return np.sort(np.concatenate([kept, more]))
 
 
 def _facts(features: Floats, split: Ints, level: Ints, number: int, seed: int) -> dict[str, Any]:

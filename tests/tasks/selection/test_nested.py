@@ -47,6 +47,20 @@ def test_every_subset_is_within_the_one_before_and_spans_it(methyl_water: NMer, 
         assert facts["coverage_max"] < facts["random_max"]
 
 
+def test_what_has_a_level_already_keeps_it(methyl_water: NMer, pool: Pool) -> None:
+    """A selection that extends another uses the labels of the best level that are there."""
+    settings = SelectionSettings(train=300, test=60)
+    chosen = select(methyl_water, pool, settings).selection
+    before = with_levels(methyl_water, pool, chosen, settings, [(300, 60), (80, 20), (20, 20)]).selection
+    after = with_levels(methyl_water, pool, before, settings, [(300, 60), (120, 20), (30, 20)]).selection
+    assert (after.level >= before.level).all()
+    for number, (train, test) in enumerate([(300, 60), (120, 20), (30, 20)]):
+        mine = after.of_level(number)
+        assert ((mine.split == TRAIN).sum(), (mine.split == TEST).sum()) == (train, test)
+    fewer = with_levels(methyl_water, pool, before, settings, [(300, 60), (60, 20)]).selection
+    assert (fewer.level == 1).sum() == 80, "a smaller subset is chosen anew"
+
+
 def test_a_level_cannot_have_more_than_the_level_before(methyl_water: NMer, pool: Pool) -> None:
     settings = SelectionSettings(train=30, test=6)
     chosen = select(methyl_water, pool, settings).selection
