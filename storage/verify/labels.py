@@ -104,6 +104,12 @@ def _structure(database: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     for protocol, settings in database.execute("SELECT protocol, settings FROM protocols"):
         if digest(json.loads(settings)) != protocol:
             yield f"protocol {protocol}", "its id is not that of its settings"
+    lacking = database.execute(
+        "SELECT protocol, count(*) FROM labels WHERE status = 'ok' AND gradient IS NULL AND protocol IN (SELECT "
+        "protocol FROM protocols WHERE json_extract(settings, '$.labelling.gradients')) GROUP BY protocol"
+    )
+    for protocol, count in lacking:
+        yield f"protocol {protocol}", f"{count} rows that are ok have no gradient, which it has"
 
 
 def _read(database: sqlite3.Connection) -> tuple[dict[Key, tuple[Any, ...]], dict[str, int]]:

@@ -13,6 +13,7 @@ import pytest
 from potentials.errors import InputError
 from storage.bundle_labels import entry_of, read_labels
 from storage.gradients import array_of, bytes_of, encode_gradient, text_of
+from storage.keys import digest
 from storage.ledger import Counts, Ledger
 from storage.spool import SpoolWriter, decode, encode
 from storage.verify.labels import check_labels
@@ -117,3 +118,13 @@ def test_a_changed_gradient_is_found_by_verify(tmp_path: Path) -> None:
         database.commit()
     damages, _ = check_labels(tmp_path / "labels", tmp_path)
     assert ["is not what line 1 of" in str(one) for one in damages] == [True]
+
+
+def test_a_row_that_lacks_its_gradient_is_found_by_verify(tmp_path: Path) -> None:
+    settings = {"labelling": {"gradients": True}}
+    protocol = digest(settings)
+    with Ledger.open(tmp_path / "labels") as ledger:
+        ledger.record_protocol(protocol, settings)
+        ledger.add([entry("a", protocol=protocol), entry("b", protocol=protocol, gradient=None)])
+    damages, _ = check_labels(tmp_path / "labels", tmp_path)
+    assert [one.problem for one in damages] == ["1 rows that are ok have no gradient, which it has"]
