@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from nmer.cli.options import Json, Preset, RecipeName, StorePath
 from nmer.cli.output import Column, print_json, print_rows, print_table
 from nmer.cli.recipe_input import ProtocolName, checked_recipe
+from nmer.cli.show_potential import show_potential
 from potentials.errors import InputError
 from recipes.families import FAMILIES
 from recipes.families import family as members_of
@@ -49,14 +50,22 @@ def show(
     preset: Preset = None,
     cvs: Annotated[bool, Parameter(help="Show the collective variables by CV family instead.")] = False,
     force_field: Annotated[bool, Parameter(help="Show each atom's force-field type and charge instead.")] = False,
+    store: StorePath = None,
     json: Json = False,
 ) -> int:
     """Show a recipe with every default written out, its collective variables, or its force-field types.
 
+    NAME@NUMBER shows a potential of the store: its errors, and the labels, cost and error of each of its levels.
+
     Examples
     --------
     nmer show ch3-water --preset smoke
+    nmer show ch3-water@latest
     """
+    if "@" in recipe and not recipe.endswith(".toml"):
+        if preset is not None or cvs or force_field:
+            raise InputError("--preset, --cvs and --force-field are of recipes; give the name of a recipe")
+        return show_potential(recipe, store, json)
     loaded = checked_recipe(recipe, preset, here=False)
     if cvs:
         return _show_cvs(loaded, json)

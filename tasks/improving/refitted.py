@@ -37,7 +37,7 @@ def refitted(store: Store, training: Training, dataset: Version) -> Version:
     if groups is not None:
         groups = groups[whole.split == TRAIN]
     before = potential_from_version(training.potential, "candidate")
-    result = refit_potential(before, train.positions, train.energy, recipe.fitting, groups)
+    result = refit_potential(before, train.positions, train.energy, recipe.fitting, groups, train.gradient)
     below = [
         one for named, one in store.inputs(training.potential) if named["kind"] == "physics" and one is not None
     ]

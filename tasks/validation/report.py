@@ -137,27 +137,27 @@ def trained(report: Report) -> int:
     return int(report.levels[0]["train"]) if report.levels else report.train.count
 
 
+def level_rows(levels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is shown of each of a potential's levels: its facts, its name as ``what``, and CPU-hours."""
+    found = []
+    for number, one in enumerate(levels):
+        what = one["title"] if number == 0 else f"{one['title']} minus {levels[number - 1]['title']}"
+        hours = None if one["cpu_seconds"] is None else one["cpu_seconds"] / 3600.0
+        found.append({**one, "what": what, "cpu_hours": hours})
+    return found
+
+
 def level_table(levels: Sequence[Mapping[str, Any]]) -> Table | None:
     """Return the table of a potential's levels; None where it has none."""
     if not levels:
         return None
     head = ["level", "training", "test", "CPU-hours", "terms", "rms", "RMSD training", "held back", "RMSD test"]
-    rows = [
-        [
-            one["title"] if number == 0 else f"{one['title']} minus {levels[number - 1]['title']}",
-            one["train"],
-            one["test"],
-            None if one["cpu_seconds"] is None else one["cpu_seconds"] / 3600.0,
-            one["terms"],
-            *(one[name] for name in ("rms", "train_rmsd", "validation", "test_rmsd")),
-        ]
-        for number, one in enumerate(levels)
-    ]
+    names = ("what", "train", "test", "cpu_hours", "terms", "rms", "train_rmsd", "validation", "test_rmsd")
     title = (
         "Levels: the potential is the sum of a fit to the first and of fits to the differences. Their labels "
         "with CPU-hours; of each fit the root mean square of what is fitted, and its errors (kcal/mol)"
     )
-    return Table(head, rows, title, 4)
+    return Table(head, [[row[name] for name in names] for row in level_rows(levels)], title, 4)
 
 
 def _gradients(report: Report) -> Table | None:

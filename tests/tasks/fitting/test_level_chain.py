@@ -41,6 +41,7 @@ LEVELS = [
         "fitting": {"degree": 1, "validation_fraction": 0.2},
     },
 ]
+TITLES = ["GFN2-xTB", "HF/sto-3g minus GFN2-xTB"]
 TRAINED, TESTED = 120, 40
 
 
@@ -172,6 +173,25 @@ def test_a_chain_of_datasets_becomes_one_potential(tmp_path: Path, gradients: bo
     ]
     assert rmsd[0] < rmsd[1]
     assert fitted(store, plan, key).number == version.number  # the key is found: nothing is fitted twice
+
+
+def test_show_has_a_row_for_each_level(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = levelled()
+    store, key = filled(tmp_path / "store", recipe)
+    version = fitted(store, resolve(recipe, store), key)
+    code, out, _ = call(capsys, "show", version.ref, "--store", store.path)
+    rows = {line.split("  ")[0]: line.split()[-9:] for line in out.splitlines() if line.startswith(("GFN2", "HF"))}
+    assert code == 0 and out.startswith("Potential tiny-water@1") and list(rows) == TITLES
+    low, high = version.attributes()["facts"]["levels"]
+    assert rows[TITLES[0]][-8:-5] == ["120", "40", "0.02"] and rows[TITLES[1]][-8:-5] == ["40", "16", "1.40"]
+    assert [rows[title][-1] for title in TITLES] == [f"{one['test_rmsd']:.4f}" for one in (low, high)]
+    assert all(f"note: {warning}" in out for warning in version.attributes()["facts"]["warnings"])
+    code, out, _ = call(capsys, "show", version.ref, "--store", store.path, "--json")
+    assert [level["what"] for level in json.loads(out)["levels"]] == TITLES
+    code, _, err = call(capsys, "show", f"dataset:{recipe.name}@1", "--store", store.path)
+    assert code == 2 and "is a dataset; allowed: a potential, such as NAME@NUMBER, or a recipe" in err
+    code, _, err = call(capsys, "show", version.ref, "--cvs", "--store", store.path)
+    assert code == 2 and "--cvs and --force-field are of recipes" in err
 
 
 def test_the_learning_curve_is_of_the_last_levels_labels(tmp_path: Path) -> None:
