@@ -57,8 +57,8 @@ PAPER_TERMS = 2871
 WATER_TERMS = 1267
 """Number of terms of -CONH- with water in paper II."""
 
-MIDDLE, TOP = "df-mp2-aug-cc-pvdz", "composite-aug-cc-pvtz"
-"""Protocols of the preset ``levels`` above GFN2-xTB."""
+SMALL_MP2, MP2, TOP = "df-mp2-aug-cc-pvdz", "df-mp2-aug-cc-pvtz", "composite-aug-cc-pvtz"
+"""Protocols of the preset ``levels`` above GFN2-xTB; labels of the last hold those of the two before."""
 
 ORIGIN = "Made by recipes/authoring/generate.py; docs/fragments.md tells how."
 
@@ -87,14 +87,23 @@ def recipe_texts() -> dict[str, str]:
     return texts
 
 
-def levels_of(order: int) -> tuple[LevelSize, ...]:
+def levels_of(order: int, few: tuple[int, int] = (60, 15)) -> tuple[LevelSize, ...]:
     """Return the levels above GFN2-xTB of an n-mer, by its order.
 
-    Three-body energies change by 0.01 to 0.06 kcal/mol from MP2 to CCSD(T): few labels are enough, with few terms.
+    Most of the change from MP2/aug-cc-pVDZ to the composite is that of the basis set: of formamide's energies 1.7
+    kcal/mol (root mean square), of which MP2 in the larger basis leaves 0.5. Three-body energies change by 0.05
+    kcal/mol with the basis, and by 0.01 to 0.06 from MP2 to CCSD(T): few labels are enough, with few terms.
+
+    Parameters
+    ----------
+    order
+        Number of its 1-mers; water counts as one.
+    few
+        Training and test configurations of the last level of a 3-mer.
     """
     if order == 3:
-        return LevelSize(MIDDLE, 1000, 100), LevelSize(TOP, 60, 15, degree=1)
-    return LevelSize(MIDDLE, 800, 100), LevelSize(TOP, 120, 30)
+        return LevelSize(SMALL_MP2, 800, 100), LevelSize(TOP, *few, degree=1)
+    return LevelSize(SMALL_MP2, 800, 100), LevelSize(MP2, 240, 60), LevelSize(TOP, 100, 25)
 
 
 def gas_phase_settings(found: FoundNMer) -> Settings:
@@ -142,7 +151,7 @@ def gas_phase_settings(found: FoundNMer) -> Settings:
         molecules=FOLDED if folded else (),
         rules=("connected",) if screened else (),
         small=order == 1,
-        levels=levels_of(order),
+        levels=levels_of(order, (48, 12) if folded else (60, 15)),
     )
 
 
@@ -198,7 +207,7 @@ def pair_settings(nmer: NMer) -> Settings:
         switching=(((0, 2), (size, size + 2)), PAIR_RADII),
         windows=windows_of(mean_distance(nmer.fragments)),
         small=False,
-        levels=levels_of(2),
+        levels=(LevelSize(SMALL_MP2, 800, 100), LevelSize(TOP, 60, 15)),
         notes=Notes(
             switching="From the middle of the C-N bond; beyond r_out V_phys is left. Two -CONH- 8 A apart are 5 A "
             "apart at their nearest atoms.",

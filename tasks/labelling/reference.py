@@ -32,6 +32,9 @@ from tasks.labelling.collect import LabelTable
 from tasks.labelling.engines.registry import new_engine
 from tasks.labelling.protocol import Protocol
 
+STEPS_WITH_GRADIENTS = 15
+"""Energies with gradients that a search with them usually takes."""
+
 SMALL = 6
 """Most atoms of a molecule whose minimum is searched for to 0.0001 kcal/mol. For a larger one an energy up to
 a few hundredths of a kcal/mol above it is taken, in a third of the time: it shifts all energies by a constant."""
@@ -77,12 +80,14 @@ def reference_molecules(nmer: NMer, labelling: Labelling) -> tuple[tuple[NMer, i
     return ((_alone(nmer.name, fragment), 1),)
 
 
-def usual_energies(molecule: NMer) -> int:
+def usual_energies(molecule: NMer, gradients: bool = False) -> int:
     """Return how many energies the search of a molecule's minimum usually takes.
 
     Central differences in every direction that moves no cap along its bond: in each of three steps, or of a
-    molecule that is not small at the start alone, and then one energy at the end.
+    molecule that is not small at the start alone, and then one energy at the end. With gradients one a step.
     """
+    if gradients:
+        return STEPS_WITH_GRADIENTS
     differences = 2 * max(1, 3 * molecule.natoms - 6 - len(molecule.caps)) + 1
     return 3 * differences if molecule.natoms <= SMALL else differences + 1
 

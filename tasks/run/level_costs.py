@@ -90,7 +90,11 @@ def missing_minima(level: LevelPlan, store: Store | None, cost: LabelCost | None
         path = minimum_path(store.labels if store else _NOWHERE, name, molecule.fragments[0])
         if store is None or not path.exists():
             one = label_cost(molecule, level.labelling)
-            hours = None if one is None else scale * usual_energies(molecule) * one.cpu_seconds / 3600
+            hours = (
+                None
+                if one is None
+                else scale * usual_energies(molecule, level.labelling.gradients) * one.cpu_seconds / 3600
+            )
             found[f"{path.parent.name}/{path.name}"] = hours
     return found
 

@@ -76,6 +76,18 @@ def test_the_paper_preset_is_estimated_stage_by_stage() -> None:
     assert labels.core_hours == pytest.approx(45_000 * 6.0 / 3600, rel=0.3)
 
 
+@pytest.mark.parametrize(
+    ("name", "small", "large"),
+    [("conh", 1.4, 3.2), ("ch-conh", 2.4, 10.5), ("ch3-water", None, 5.0), ("conh-water", None, 14.0)],
+)
+def test_fitted_mp2_costs_what_was_measured(name: str, small: float | None, large: float) -> None:
+    """In aug-cc-pVDZ and aug-cc-pVTZ; a CPU-second is the start of the process."""
+    nmer = load_recipe(name).build_nmer()
+    for basis, seconds in (("aug-cc-pVDZ", small), ("aug-cc-pVTZ", large)):
+        cost = label_cost(nmer, Labelling(method="MP2", basis=basis, density_fitting=True))
+        assert cost is not None and (seconds is None or cost.cpu_seconds == pytest.approx(seconds, rel=0.3))
+
+
 @pytest.mark.parametrize(("name", "seconds"), [("conh", 5.0), ("ch-conh", 17.5)])
 def test_a_density_functional_costs_what_was_measured(name: str, seconds: float) -> None:
     """B3LYP/def2-SVP, fitted or not."""
@@ -122,8 +134,8 @@ def test_levels_cost_their_own_labels_without_those_that_follow() -> None:
 
 def test_unknown_costs_of_a_level_leave_the_sum_unknown() -> None:
     recipe = load_recipe("conh", "levels")
-    (first, middle, _) = level_estimates(recipe)
-    labelling = next(s for s in estimate(recipe, [first.cost, middle.cost, None]) if s.stage == "labelling")
+    *below, _ = [level.cost for level in level_estimates(recipe)]
+    labelling = next(s for s in estimate(recipe, [*below, None]) if s.stage == "labelling")
     assert labelling.core_hours is None and labelling.memory is None
 
 

@@ -274,12 +274,18 @@ def _cost_of_fitted(labelling: Labelling, jobs: Sequence[JobSize]) -> LabelCost 
     whole = max(jobs, key=lambda job: job.occupied, default=None)
     if whole is None or bool(labelling.mp2_basis) != bool(whole.large_functions):
         return None
+    if (
+        labelling.method not in _CLUSTER
+    ):  # parts with the same basis share the integrals; the pieces of a chain do not
+        cubes = sum(n**3 for n in {job.functions for job in jobs})
+        pairs = 2.8e-10 if labelling.method == MP2.name else 0.0
+        each = sum(0.1 + (8e-8 + pairs * job.occupied**2) * job.functions**3 for job in jobs)
+        more = GRADIENT_COST.get(labelling.method, 1.0) if labelling.gradients else 1.0
+        return LabelCost(1.0 + 1.3e-7 * cubes + more * each, 0.25 + 18 * whole.functions**3 / 1024**3)
     cubes = whole.functions**3 + whole.large_functions**3
     seconds, integrals, most = 1.0 + 1.3e-7 * cubes, 18 * cubes / 1024**3, 0.0
     for n, o, core, large in jobs:
         seconds += 0.1 + 5e-8 * n**3 + (0.1 + 5e-8 * large**3 if large else 0.0)
-        if labelling.method not in _CLUSTER:
-            continue
         v = float(n - o - core)
         if labelling.method == FNO.name:  # about as many as a part's own atoms have virtual orbitals
             own = min(n, whole.functions * o / whole.occupied) - o - core
