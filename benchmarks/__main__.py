@@ -9,7 +9,7 @@ import os
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
-NAMES = ("physics", "chains", "systems")
+NAMES = ("physics", "chains", "systems", "levels")
 """Modules of this folder with a function ``figures()`` that returns numbers by name."""
 
 
@@ -17,15 +17,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of a line a figure")
-    parser.add_argument("--store", help="store with fitted potentials, for chains")
+    parser.add_argument("--store", help="store with fitted potentials, for chains; with labels, for levels")
+    parser.add_argument("--out", help="folder for the table and the picture of levels")
     chosen = parser.parse_args()
     os.environ.update(dict.fromkeys(THREADS, "1"))  # before NumPy is imported
-    if chosen.store is not None and chosen.name != "chains":
-        parser.error("--store is for chains")
-    options = {} if chosen.store is None else {"store": chosen.store}
+    if chosen.store is not None and chosen.name not in ("chains", "levels"):
+        parser.error("--store is for chains and levels")
+    if chosen.out is not None and chosen.name != "levels":
+        parser.error("--out is for levels")
+    options = {name: getattr(chosen, name) for name in ("store", "out") if getattr(chosen, name) is not None}
     found = importlib.import_module(f"benchmarks.{chosen.name}").figures(**options)
     print(
-        json.dumps(found) if chosen.json else "\n".join(f"{name:<24} {value:>12}" for name, value in found.items())
+        json.dumps(found) if chosen.json else "\n".join(f"{name:<40} {value:>12}" for name, value in found.items())
     )
 
 
