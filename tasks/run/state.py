@@ -240,8 +240,7 @@ def _kept(plan: Plan, store: Store) -> StageState:
     """Return the state of labelling before configurations are added to those of an earlier potential."""
     before = earlier(plan.recipe, plan.pool, store)
     state, _ = _labelling(plan, store, before.selection)
-    later = state.total - before.train - before.test
-    return replace(state, done=max(state.done - later, 0), version=None)
+    return replace(state, total=plan.total("labelling"), version=None)
 
 
 def newest_dataset(recipe: Recipe, path: str | None) -> Version | None:

@@ -63,7 +63,7 @@ def earlier(recipe: Recipe, pool: str, store: Store | None) -> Earlier:
     for column, lacking, then in (
         (
             "ensemble",
-            "no ensemble of fits, so its uncertainty is not known",
+            "has no ensemble of fits, so its uncertainty is not known",
             "set fitting.ensemble and fit it again",
         ),
         ("ranges", "does not have the range of its training data", "fit it again"),
