@@ -99,11 +99,15 @@ def add_uncertain(
 
 
 def _joined(kept: Selection, pool: PoolRows, frames: Ints) -> Selection:
-    """Return the configurations that stay, and training frames, in the order of the pool's frames."""
+    """Return the configurations that stay, and training frames, in the order of the pool's frames.
+
+    Those that stay keep their levels; of the frames only the first level has labels until subsets are chosen.
+    """
     whole = (
         np.concatenate([kept.positions, positions_of(pool, frames)]),
         np.concatenate([kept.split, np.full(len(frames), TRAIN, dtype=kept.split.dtype)]),
         np.concatenate([kept.frame, frames]),
+        np.concatenate([kept.level, np.zeros(len(frames), dtype=np.int64)]),
     )
     order = np.argsort(whole[2], kind="stable")
     return Selection(*(values[order] for values in whole))

@@ -56,6 +56,7 @@ def test_what_is_there_stays_and_the_most_uncertain_frames_inside_the_range_are_
     methyl_water: NMer, pool: Pool, before: tuple[Selection, Potential]
 ) -> None:
     kept, potential = before
+    kept = replace(kept, level=np.arange(len(kept)) % 3)
     settings = MORE.model_copy(update={"max_energy": 8.0})
     choice = add_uncertain(pool, settings, potential, kept)
     found, facts = choice.selection, choice.facts()
@@ -64,6 +65,8 @@ def test_what_is_there_stays_and_the_most_uncertain_frames_inside_the_range_are_
     np.testing.assert_array_equal(found.positions, pool.positions[found.frame])
     np.testing.assert_array_equal(found.frame[found.split == TEST], kept.frame[kept.split == TEST])
     assert set(kept.frame) < set(found.frame)
+    level = dict(zip(found.frame.tolist(), found.level.tolist(), strict=True))
+    assert [level.pop(frame) for frame in kept.frame.tolist()] == kept.level.tolist() and not any(level.values())
     picks = np.setdiff1d(found.frame, kept.frame)
     assert len(picks) == 40 == facts["picked"] and not potential.extrapolates(pool.positions[picks]).any()
     zero = np.where(pool.source == 0, 0.0, -1000.0)
