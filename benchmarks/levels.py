@@ -32,7 +32,7 @@ from tasks.labelling.protocol import protocol_of
 from tasks.labelling.reference import reference_molecules
 from tasks.plot import Plot, write_plots
 
-DRAWS = 8
+DRAWS = 6
 """Draws of the training labels of a point."""
 
 CHAINS: tuple[tuple[str, ...], ...] = (("top",), ("gfn2", "top"), ("mp2", "top"), ("gfn2", "mp2", "top"))
