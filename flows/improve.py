@@ -138,6 +138,7 @@ def _label(machine: Machine, store: Store, orders: Sequence[Order], told: Callab
     if isinstance(machine, LocalMachine) and expected <= QUICK:
         return here(store, orders, told)
     for one in orders:
+        one.derive(store.labels)
         protocol = one.protocol
         cost = expected_cost_in(store.labels, protocol.nmer, protocol.labelling)
         work = Work(

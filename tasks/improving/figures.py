@@ -9,7 +9,7 @@ import numpy as np
 
 from potentials.arrays import Bools, Floats
 from potentials.pip.potential import Potential
-from storage.contents import dataset_from_version, potential_from_version
+from storage.contents import potential_from_version
 from storage.records import TEST
 from storage.version import Version
 from tasks.improving.judging import Pair, Verdict, decision, over_all
@@ -20,11 +20,23 @@ from tasks.improving.settings import ImproveSettings
 
 
 def judge(
-    one: Picked, energy: Floats, trial: Version | None, settings: ImproveSettings
+    one: Picked, labels: Floats, picks: Floats, trial: Version | None, settings: ImproveSettings
 ) -> tuple[dict[str, Any], JudgedFrames]:
-    """Return the figures of one n-mer, and its fresh judged frames."""
+    """Return the figures of one n-mer, and its fresh judged frames.
+
+    Parameters
+    ----------
+    one
+        What the turn has of it.
+    labels, picks
+        Labels of the judged frames and, of the first level, of the picks, kcal/mol; nan without a label.
+    trial
+        The trial; None if there is none.
+    settings
+        The settings.
+    """
+    positions = one.judged
     fixed, count = len(one.fixed), len(one.material.judged)
-    positions, labels = one.positions()[: fixed + count], energy[: fixed + count]
     old = one.material.potential
     new = old if trial is None else potential_from_version(trial, "candidate")
     usable = np.isfinite(labels) & (np.nan_to_num(labels, nan=np.inf) <= one.training.top + settings.margin)
@@ -35,7 +47,7 @@ def judge(
     def pair(rows: Bools) -> Pair:
         return Pair.of(errors[0][rows], errors[1][rows], settings.tolerance)
 
-    test = dataset_from_version(one.training.dataset).part(TEST)
+    test = one.training.data.part(TEST)
     held = [np.asarray(p.energy(test.positions)) - test.energy for p in (old, new)]
     verdict = Verdict.of(
         pair(usable),
@@ -48,8 +60,8 @@ def judge(
         "candidates": len(one.material.candidates),
         "inside": _inside(old, one.material.candidates),
         "picked": len(one.picks),
-        "too_high": int((energy[fixed + count :] > one.training.top + settings.margin).sum()),
-        "failed": int(np.isnan(energy[fixed + count :]).sum()),
+        "too_high": int((picks > one.training.top + settings.margin).sum()),
+        "failed": int(np.isnan(picks).sum()),
         "top": one.training.top,
         "own": verdict.own.as_dict(),
         "fixed": verdict.fixed.as_dict(),

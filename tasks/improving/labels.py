@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol as Interface
@@ -17,6 +17,7 @@ from storage.store import Store
 from tasks.improving.training import Training
 from tasks.labelling.calibrate import expected_cost_in
 from tasks.labelling.collect import LabelTable, collect_labels
+from tasks.labelling.derive import derive_labels
 from tasks.labelling.execution.dispatch import scratch_folder
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.here import label_here, missing_labels
@@ -35,23 +36,33 @@ class Order:
         Limits of a label.
     positions
         (geometries, atoms, 3), Angstrom.
+    holders
+        Protocols of higher levels: what their labels hold of this one is not computed.
     """
 
     protocol: Protocol
     resources: Resources
     positions: Floats
+    holders: tuple[Protocol, ...] = ()
 
     @classmethod
-    def of(cls, training: Training, positions: Floats) -> Order:
-        """Return the order of geometries of a potential's n-mer.
+    def of(cls, training: Training, positions: Floats, level: int = 0) -> Order:
+        """Return the order of geometries of a potential's n-mer for one level of its recipe.
 
         Raises
         ------
         InputError
-            If the engine is not installed.
+            If an engine is not installed.
         """
-        recipe = training.recipe
-        return cls(protocol_of(recipe.build_nmer(), recipe.labelling), recipe.resources, positions)
+        recipe, nmer = training.recipe, training.recipe.build_nmer()
+        mine, *above = (protocol_of(nmer, training.labelling(n)) for n in range(level, len(training.datasets)))
+        return cls(mine, recipe.resources, positions, tuple(above))
+
+    def derive(self, folder: Path) -> None:
+        """Write the labels that follow from those of higher levels into the ledger of a folder."""
+        if self.holders:
+            with Ledger.open(folder) as ledger:
+                derive_labels(ledger, self.protocol, self.positions, self.holders)
 
     @property
     def limits(self) -> Limits:
@@ -78,6 +89,7 @@ class Labeller(Interface):
 def here(store: Store, orders: Sequence[Order], told: Callable[[int], None] = lambda fresh: None) -> None:
     """Compute labels on this machine, one after the other, without a cluster; see `Labeller`."""
     for one in orders:
+        one.derive(store.labels)
         scratch = scratch_folder(one.resources, store.path)
         label_here(one.protocol, one.positions, one.limits, store.labels, scratch, told)
 
@@ -102,18 +114,18 @@ class Labels:
         return np.asarray(np.isfinite(self.energy) & (np.nan_to_num(self.energy, nan=np.inf) <= top))
 
 
-def read_labels(store: Store, training: Training, order: Order) -> Labels:
-    """Return the labels of an order from the ledger; one that a dataset would not take has none."""
+def read_labels(store: Store, training: Training, order: Order, level: int = 0) -> Labels:
+    """Return the labels of an order of a level from the ledger; one that a dataset would not take has none."""
     with Ledger.read(store.labels) as ledger:
         table: LabelTable = collect_labels(order.protocol, np.asarray(order.positions), ledger)
-    reference = float(training.dataset.attributes()["facts"].get("reference_hartree", 0.0))
+    reference = float(training.datasets[level].attributes()["facts"].get("reference_hartree", 0.0))
     energy = np.where(table.usable, table.energy - HARTREE * reference, np.nan)
     return Labels(np.asarray(energy), np.nan_to_num(np.asarray(table.cpu_seconds, dtype=np.float64)))
 
 
 def label(
     store: Store,
-    orders: Mapping[str, Order],
+    orders: Sequence[Order],
     labeller: Labeller,
     told: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
@@ -124,14 +136,14 @@ def label(
     store
         The store.
     orders
-        By the name of the n-mer.
+        Those of the highest level of each n-mer before those of lower ones.
     labeller
         Computes them.
     told
         Called with the number of labels that are done, and of all that were missing.
     """
-    missing = {name: order.missing(store.labels) for name, order in orders.items()}
-    total, done = sum(missing.values()), 0
+    missing = [order.missing(store.labels) for order in orders]
+    total, done = sum(missing), 0
     if not total:
         return
     told(0, total)
@@ -141,5 +153,5 @@ def label(
         done += fresh
         told(min(done, total), total)
 
-    labeller(store, [order for name, order in orders.items() if missing[name]], count)
+    labeller(store, [order for order, lacking in zip(orders, missing, strict=True) if lacking], count)
     told(total, total)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from storage.file_system import release_lock, take_lock
 from storage.store import Store
-from tasks.checks.run import Outcome
 from tasks.improving.record import Turn, read_turns
 from tasks.improving.settings import ImproveSettings
 from tasks.improving.sources import Source
@@ -113,13 +111,6 @@ def _stop(
         why = f"the store has {len(done)} turns of {source.name}, and {turns} were asked for"
     elif core_hours is not None and spent >= core_hours:
         why = f"{spent:.3g} core-hours were spent, and {core_hours:g} were allowed"
-    elif (
-        core_hours is not None
-        and done
-        and spent + done[-1].core_hours > core_hours
-        and not done[-1].facts["picked"]
-    ):
-        why = "nothing was labelled in the last turn within what may be spent"
     elif refused >= REFUSED:
         why = f"the last {refused} turns were not kept"
     passed: dict[str, bool] = {}
@@ -143,8 +134,3 @@ def _alone(store: Store, name: str) -> Iterator[None]:
         yield
     finally:
         release_lock(lock)
-
-
-def gates_of(outcomes: list[Outcome]) -> dict[str, Any]:
-    """Return whether each gate passed, by its name."""
-    return {one.check.name: one.passed for one in outcomes}

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from potentials.arrays import Floats
+from potentials.arrays import Floats, Ints
 from potentials.errors import InputError
 from recipes.load import expanded_toml, recipe_of_text
+from recipes.schema.labelling import Labelling
 from recipes.schema.recipe import Recipe
 from storage.configuration import configuration_ids
 from storage.contents import dataset_from_version, selection_columns, selection_from_version
+from storage.level_datasets import datasets_of_levels
 from storage.records import TEST, TRAIN, Dataset, Selection
 from storage.store import Store
 from storage.turns import picks_key, temperatures_of, turn_of
@@ -28,33 +30,52 @@ class Training:
 
     Attributes
     ----------
-    potential, dataset, selection, pool
+    potential, selection, pool
         The versions.
+    datasets
+        Those of the levels, the first level's first; one for a recipe without levels. The last has the labels of
+        which the potential's energies are.
     recipe
         The potential's recipe.
-    data
-        The labels.
+    data, first
+        The labels of the last and of the first level.
     top
-        Highest label of the recipe's own training set, kcal/mol: the picks of earlier turns do not raise it.
+        Highest label of the recipe's own training set in the first level, kcal/mol: the picks of earlier turns do
+        not raise it.
     """
 
     potential: Version
-    dataset: Version
+    datasets: tuple[Version, ...]
     selection: Version
     pool: Version
     recipe: Recipe
     data: Dataset
+    first: Dataset
     top: float
+
+    @property
+    def dataset(self) -> Version:
+        """The dataset of the last level."""
+        return self.datasets[-1]
+
+    def labelling(self, level: int) -> Labelling:
+        """Return the labelling section of a level, counted from 0."""
+        return self.recipe.levels[level].labelling if self.recipe.levels else self.recipe.labelling
+
+    def share(self, level: int) -> float:
+        """Return the training configurations of a level per one of the first level, at most 1."""
+        levels = self.recipe.levels
+        return levels[level].train / levels[0].train if levels else 1.0
 
     @property
     def taken(self) -> Floats:
         """(configurations, atoms, 3), the training set, Angstrom."""
-        return self.data.part(TRAIN).positions
+        return self.first.part(TRAIN).positions
 
     @property
     def tests(self) -> Floats:
         """(configurations, atoms, 3), the test set, Angstrom."""
-        return self.data.part(TEST).positions
+        return self.first.part(TEST).positions
 
 
 def training_of(store: Store, potential: Version) -> Training | str:
@@ -70,17 +91,25 @@ def training_of(store: Store, potential: Version) -> Training | str:
         recipe = recipe_of_text(potential.attributes()["recipe"])
     except ValueError:
         return "its recipe cannot be read"
-    if getattr(recipe, "levels", ()):
-        return "its recipe has levels, which a turn does not label yet; allowed: recipes without [[levels]]"
-    data = dataset_from_version(dataset)
+    try:
+        datasets = tuple(datasets_of_levels(store, dataset))
+    except InputError:
+        return "the dataset of a lower level is no longer in the store"
+    first = dataset_from_version(datasets[0])
     places = {place.tobytes(): n for n, place in enumerate(selection.column("positions"))}
-    turn = turn_of(selection)[[places[place.tobytes()] for place in data.positions]]
-    own = (turn == 0) & (data.split == TRAIN)
-    return Training(potential, dataset, selection, pool, recipe, data, float(data.energy[own].max()))
+    turn = turn_of(selection)[[places[place.tobytes()] for place in first.positions]]
+    own = (turn == 0) & (first.split == TRAIN)
+    data = dataset_from_version(dataset)
+    return Training(potential, datasets, selection, pool, recipe, data, first, float(first.energy[own].max()))
 
 
 def add_picks(
-    store: Store, training: Training, picks: Geometries, sources: Sequence[Version], number: int
+    store: Store,
+    training: Training,
+    picks: Geometries,
+    levels: Ints,
+    sources: Sequence[Version],
+    number: int,
 ) -> Version:
     """Return the selection of a potential's configurations and the picks of a turn; the picks are for training.
 
@@ -94,6 +123,8 @@ def add_picks(
         What the potential was fitted to.
     picks
         What is added; `source` counts among the sources.
+    levels
+        (picks,), the highest level that labels each; 0 without levels.
     sources
         The trajectories, or the pool itself.
     number
@@ -107,6 +138,7 @@ def add_picks(
         positions=np.concatenate([before.positions, picks.positions]),
         split=np.concatenate([before.split, np.full(count, TRAIN)]),
         frame=np.concatenate([before.frame, np.where(of_pool, picks.frame, -1)]),
+        level=np.concatenate([before.level, levels]),
     )
     earlier = temperatures_of(training.selection)
     temperature = np.zeros(old) if earlier is None else earlier
@@ -146,11 +178,3 @@ def add_picks(
         engines=package_versions("nmer", "scikit-learn", "numpy"),
         facts={"turn": number, "picked": count, "molecules": molecules},
     )
-
-
-def check_range(potentials: Sequence[Version], trained: Sequence[Training | str]) -> None:
-    """Raise InputError if none of some potentials can be improved; the sentence says why the first cannot."""
-    if all(isinstance(one, str) for one in trained):
-        why = next((one for one in trained if isinstance(one, str)), "there are none")
-        first = potentials[0].ref if potentials else "potentials"
-        raise InputError(f"{first} cannot be improved: {why}")

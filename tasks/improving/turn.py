@@ -8,14 +8,14 @@ computes what is missing. What else it decides follows from the seed.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from potentials.arrays import Floats
+from potentials.arrays import Bools
 from potentials.errors import InputError
 from storage.canonical import digest
 from storage.store import Store
@@ -107,16 +107,22 @@ def run_turn(
     fixed = turns[0].version if turns else None
     picked = means.step("pick", lambda: pick(gathered, training, fixed, settings, number, spent))
     picked = affordable(store, picked, folder, spent, core_hours)
-    orders = {name: Order.of(one.training, one.positions()) for name, one in picked.items()}
+    orders = {name: one.orders() for name, one in picked.items()}
     means.step("label", lambda: _label(store, orders, means.labeller))
     trials, judged, rows, seconds = {}, {}, [], 0.0
     inputs: dict[str, Version] = {one.key: one for one in gathered.sources}
     for name, one in picked.items():
-        labels = read_labels(store, one.training, orders[name])
-        seconds += float(labels.seconds[len(one.fixed) :].sum())
-        trial, kept = _trial(store, one, labels.energy, number, gathered, settings, means, spent)
-        row, frames = judge(one, labels.energy, trial, settings)
-        rows.append(row | {"kept_picks": kept, "before": before[name].ref, "trial": trial.ref if trial else None})
+        labels = [read_labels(store, one.training, order, n) for n, order in enumerate(orders[name])]
+        count = len(one.judged)
+        seconds += sum(float(each.seconds.sum()) for each in labels)
+        seconds -= float(labels[-1].seconds[: len(one.fixed)].sum())  # of the first turn
+        picks = labels[0].energy[count:] if len(labels) == 1 else labels[0].energy
+        good = np.isfinite(picks) & (np.nan_to_num(picks, nan=np.inf) <= one.training.top + settings.margin)
+        trial = _trial(store, one, good, number, gathered, settings, means, spent)
+        row, frames = judge(one, labels[-1].energy[:count], picks, trial, settings)
+        row |= {"kept_picks": int(good.sum()), "before": before[name].ref, "trial": trial.ref if trial else None}
+        row["labels"] = [int((good & (one.level >= n)).sum()) for n in one.levels]
+        rows.append(row)
         judged[name] = frames
         inputs |= {before[name].key: before[name]}
         if trial is not None:
@@ -152,33 +158,34 @@ def _gather(source: Source, settings: ImproveSettings, number: int, folder: Path
         return source.gather(settings, number, folder, told)
 
 
-def _label(store: Store, orders: Mapping[str, Order], labeller: Labeller) -> None:
+def _label(store: Store, orders: Mapping[str, Sequence[Order]], labeller: Labeller) -> None:
+    """Have labels computed, those of the highest level of each n-mer first."""
     with ProgressLine("labelling", 1, "labels") as line:
 
         def told(done: int, total: int) -> None:
             line.total = total
             line.update(done)
 
-        label(store, orders, labeller, told)
+        label(store, [order for each in orders.values() for order in reversed(each)], labeller, told)
         line.update(line.total)
 
 
 def _trial(
     store: Store,
     one: Picked,
-    energy: Floats,
+    good: Bools,
     number: int,
     gathered: Gathered,
     settings: ImproveSettings,
     means: Means,
     spent: Spent,
-) -> tuple[Version | None, int]:
-    """Return the trial of one n-mer, None without picks, and how many picks it was fitted to."""
-    labels = energy[len(one.fixed) + len(one.material.judged) :]
-    good = np.isfinite(labels) & (np.nan_to_num(labels, nan=np.inf) <= one.training.top + settings.margin)
+) -> Version | None:
+    """Return the trial of one n-mer, fitted to the good picks too; None if there are none."""
     if not good.any():
-        return None, 0
+        return None
+    picks, level = one.picks.rows(good), one.level[good]
     with store.writing():
-        selection = add_picks(store, one.training, one.picks.rows(good), gathered.sources, number)
+        selection = add_picks(store, one.training, picks, level, gathered.sources, number)
+    refit = "full" if one.training.recipe.levels else settings.refit  # a sum of levels is fitted level by level
     with spent.measured("fits"):
-        return means.train(one.training, selection, settings.refit), int(good.sum())
+        return means.train(one.training, selection, refit)

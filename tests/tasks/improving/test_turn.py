@@ -11,12 +11,14 @@ import pytest
 from potentials.errors import InputError
 from storage.contents import dataset_from_version, potential_from_version, selection_from_version
 from storage.ledger import Ledger
+from storage.level_datasets import datasets_of_levels
 from storage.origins import strata
 from storage.store import Store
 from storage.turns import turn_of
 from storage.verify.versions import recomputed_key
 from storage.version import Version
 from tasks.fitting.refit import refit_potential
+from tasks.fitting.task import fitting_task
 from tasks.improving.labels import Order, here
 from tasks.improving.loop import improve
 from tasks.improving.record import read_judged, read_turns
@@ -28,7 +30,8 @@ from tasks.improving.training import Training, training_of
 from tasks.improving.turn import Means, run_turn
 from tasks.labelling.task import labelling_task
 from tasks.plan import resolve
-from tests.tasks.improving.pool import improvable_store
+from tests.tasks.improving.pool import here as compute
+from tests.tasks.improving.pool import improvable_store, no_cluster
 
 SETTINGS = ImproveSettings(picks=30, judged=20, among=300, seed=1)
 
@@ -55,7 +58,10 @@ class Here:
             dataset = labelling_task.fn(plan, self.store.path, no_cluster)
         before = len(self.store.versions("potential"))
         with self.store.writing():
-            found = refitted(self.store, training, self.store.get("dataset", dataset))
+            if refit == "full":
+                found = self.store.get("potential", fitting_task.fn(plan, self.store.path, dataset, compute))
+            else:
+                found = refitted(self.store, training, self.store.get("dataset", dataset))
         self.fits += len(self.store.versions("potential")) - before
         self.point("fit")
         return found
@@ -67,10 +73,6 @@ class Here:
         if name == self.die_at:
             self.die_at = ""
             raise KeyboardInterrupt
-
-
-def no_cluster() -> str:
-    raise AssertionError("all labels are in the ledger")
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +172,24 @@ def test_turns_go_on_until_there_are_enough_and_a_budget_holds_them(tmp_path: Pa
         [row["turn"] for row in rows_of(again.turns)] == [1, 2] == [r["turn"] for r in rows_of_nmers(again.turns)]
     )
     assert all(plot.png.startswith(b"\x89PNG") and len(plot.csv.splitlines()) == 3 for plot in plots)
+
+
+@pytest.mark.slow
+def test_picks_are_labelled_by_every_level_in_proportion(tmp_path: Path) -> None:
+    store, potential = improvable_store(tmp_path / "store", levels=True)
+    source, worker = PoolSource.of(potential.ref, store), Here(store)
+    turn = run_turn(store, source, SETTINGS.model_copy(update={"picks": 20}), worker.means())
+    (row,) = turn.facts["nmers"]
+    assert row["labels"] == [20, 4] and row["own"]["count"] <= 10  # 12 of 60; judged by the last level
+    assert worker.labels == 20 + 4 + 10
+    chain = datasets_of_levels(store, store.resolve("dataset:ch3@4"))
+    assert [version.length("ids") for version in chain] == [60 + 30 + 20, 12 + 6 + 4]
+    judged = read_judged(turn.version, "ch3")
+    assert judged is not None and np.isfinite(judged.label).all()
+    new = potential_from_version(store.resolve(row["trial"]), "candidate")
+    np.testing.assert_allclose(new.energy(judged.positions), judged.after, atol=1e-9)
+    assert np.sqrt(np.mean((judged.before - judged.label) ** 2)) < 5.0  # of one level: their zeros are the same
+    assert recomputed_key(store.resolve("selection:ch3@2")) == (store.resolve("selection:ch3@2").key, "")
 
 
 def test_a_refit_to_the_same_data_is_the_fit_itself(improved: tuple[Store, Version, Here]) -> None:
