@@ -87,23 +87,30 @@ def recipe_texts() -> dict[str, str]:
     return texts
 
 
-def levels_of(order: int, few: tuple[int, int] = (60, 15)) -> tuple[LevelSize, ...]:
+def levels_of(order: int, small: bool, few: tuple[int, int] = (60, 15)) -> tuple[LevelSize, ...]:
     """Return the levels above GFN2-xTB of an n-mer, by its order.
 
-    Most of the change from MP2/aug-cc-pVDZ to the composite is that of the basis set: of formamide's energies 1.7
-    kcal/mol (root mean square), of which MP2 in the larger basis leaves 0.5. Three-body energies change by 0.05
-    kcal/mol with the basis, and by 0.01 to 0.06 from MP2 to CCSD(T): few labels are enough, with few terms.
+    The difference from GFN2-xTB to MP2 is fitted better with terms of degree 3 where these are not too many.
+    Most of the change from MP2/aug-cc-pVDZ to the composite is that of the basis set: of formamide's energies
+    1.6 kcal/mol (root mean square), of which MP2 in the larger basis leaves 0.4. Three-body energies change
+    by less than 0.1 kcal/mol with the basis, and by 0.01 to 0.06 from MP2 to CCSD(T): few labels are enough,
+    with few terms.
 
     Parameters
     ----------
     order
         Number of its 1-mers; water counts as one.
+    small
+        Whether its terms of degree 3 are few.
     few
         Training and test configurations of the last level of a 3-mer.
     """
     if order == 3:
         return LevelSize(SMALL_MP2, 800, 100), LevelSize(TOP, *few, degree=1)
-    return LevelSize(SMALL_MP2, 800, 100), LevelSize(MP2, 240, 60), LevelSize(TOP, 100, 25)
+    first = LevelSize(SMALL_MP2, 800, 100)
+    if small:
+        first = LevelSize(SMALL_MP2, 2000, 200, 3) if order == 1 else LevelSize(SMALL_MP2, 1200, 120, 3)
+    return first, LevelSize(MP2, 240, 60), LevelSize(TOP, 100, 25)
 
 
 def gas_phase_settings(found: FoundNMer) -> Settings:
@@ -151,7 +158,7 @@ def gas_phase_settings(found: FoundNMer) -> Settings:
         molecules=FOLDED if folded else (),
         rules=("connected",) if screened else (),
         small=order == 1,
-        levels=levels_of(order, (48, 12) if folded else (60, 15)),
+        levels=levels_of(order, order == 1, (48, 12) if folded else (60, 15)),
     )
 
 
@@ -186,7 +193,7 @@ def water_settings(nmer: NMer) -> Settings:
         switching=((0, one.natoms), WATER_RADII),
         notes=Notes(switching="The papers name the cosine form but not the radii. Beyond r_out V_phys is left."),
         small=small,
-        levels=levels_of(2),
+        levels=levels_of(2, small),
     )
 
 

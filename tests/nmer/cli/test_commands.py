@@ -70,7 +70,7 @@ def test_plan_has_a_row_for_each_level(capsys: pytest.CaptureFixture[str], tmp_p
     found = json.loads(out)
     first, middle, large, top = found["levels"]
     assert code == 0 and top["labels"] == large["derived"] == middle["derived"]  # a composite holds both
-    assert top["labels"] < large["labels"] < middle["labels"] < first["labels"]
+    assert top["labels"] < large["labels"] < middle["labels"] <= first["labels"]
     assert first["derived"] == top["derived"] == 0
     computed = (middle["labels"] - middle["derived"]) * middle["cpu_seconds"] / 3600
     assert middle["core_hours_left"] == pytest.approx(computed)
