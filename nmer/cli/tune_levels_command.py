@@ -243,6 +243,7 @@ def _print(found: dict[str, Any], files: list[str]) -> None:
         },
     )
     print(f"law: {found['law']}; errors of a chain's fits are taken as independent")
+    print("errors are those of training configurations, far ones included; of a test set they are smaller")
     for note in found["notes"]:
         print(f"note: {note}")
     if found["toml"]:
