@@ -38,6 +38,6 @@ def test_a_core_potential_has_a_gradient_and_none_on_ghosts(
 
 
 def test_what_pyscf_has_no_gradient_of_fails_in_words() -> None:
-    job = Job("A", ("He",), ((0.0, 0.0, 0.0),), (), 0, "MP2", "cc-pVDZ", density_fitting=True, gradient=True)
+    job = Job("A", ("H", "H"), POSITIONS[:2], (), 0, "MP2", "cc-pVDZ", density_fitting=True, gradient=True)
     result = get_engine("pyscf").run(job)
     assert result.status == FAILED and "no gradients of MP2 with fitted integrals" in result.reason
