@@ -118,12 +118,22 @@ def _papers_of(kind: str, attributes: Mapping[str, Any]) -> Iterator[Citation]:
 
 
 def _lineage(version: Version, find: Find) -> Iterator[tuple[str, dict[str, Any]]]:
-    attributes = version.attributes()
-    yield version.kind, attributes
-    for made_from in attributes["inputs"]:
-        below = find(made_from["kind"], made_from["key"])
-        if below is not None and below.kind in KINDS:
-            yield from _lineage(below, find)
+    """Yield a version and all it was made from, each once, however many others were made from it."""
+    waiting, seen = [version], {(version.kind, version.key)}
+    while waiting:
+        one = waiting.pop()
+        attributes = one.attributes()
+        yield one.kind, attributes
+        below: list[Version] = []
+        for made_from in attributes["inputs"]:
+            name = (made_from["kind"], made_from["key"])
+            if name in seen:
+                continue
+            seen.add(name)
+            found = find(*name)
+            if found is not None and found.kind in KINDS:
+                below.append(found)
+        waiting += reversed(below)
 
 
 def _of(kind: str, recipe: dict[str, Any], attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -36,6 +36,8 @@ def lineage(store: Store, version: Version, labels: bool = False) -> dict[str, A
     Each node has ``ref``, ``kind``, ``key``, ``created``, ``tags``, ``engines``, ``facts``, ``recipe`` (the
     sections that decided it), and ``inputs`` (nodes again). A potential has its ``status``, a dataset its
     ``labels``, a pool its ``walkers``. An input that is no longer in the store is a node with ``missing: true``.
+    What several versions were made from is a full node once; after that it has ``told: true``, and neither inputs
+    nor facts: what potentials were made from that turns improved would else be told thousands of times.
 
     Parameters
     ----------
@@ -46,14 +48,19 @@ def lineage(store: Store, version: Version, labels: bool = False) -> dict[str, A
     labels
         List every label of a dataset as well, as ``label_list``.
     """
-    return _node(store, version, read_tags(store.path), labels)
+    return _node(store, version, read_tags(store.path), labels, set())
 
 
-def _node(store: Store, version: Version, tags: tuple[Tag, ...], labels: bool) -> dict[str, Any]:
+def _node(
+    store: Store, version: Version, tags: tuple[Tag, ...], labels: bool, told: set[tuple[str, str]]
+) -> dict[str, Any]:
+    if (version.kind, version.key) in told:
+        return {"ref": version.ref, "kind": version.kind, "key": version.key, "told": True, "inputs": []}
+    told.add((version.kind, version.key))
     with content_of(version.path):
         attributes = version.attributes()
         inputs = [
-            _node(store, below, tags, labels) if below else {**made_from, "missing": True, "inputs": []}
+            _node(store, below, tags, labels, told) if below else {**made_from, "missing": True, "inputs": []}
             for made_from, below in store.inputs(version)
         ]
         recipe = tomllib.loads(attributes["recipe"])
@@ -193,7 +200,7 @@ def _set_in_recipe(kind: str, text: str, facts: dict[str, Any]) -> dict[str, Any
     return found
 
 
-def lineage_text(node: dict[str, Any], indent: int = 0, told: set[str] | None = None) -> str:
+def lineage_text(node: dict[str, Any], indent: int = 0) -> str:
     """Return a lineage as an indented tree of text; what several versions were made from is told once.
 
     Parameters
@@ -202,21 +209,17 @@ def lineage_text(node: dict[str, Any], indent: int = 0, told: set[str] | None = 
         The tree, from `lineage`.
     indent
         Depth of its first line.
-    told
-        References of the versions that have been told; changed.
     """
-    told = set[str]() if told is None else told
     pad = "   " * indent + ("└─ " if indent else "")
     head = f"{pad}{node['ref']}  key {node['key'][:12]}"
     if node.get("missing"):
         return f"{head}  (no longer in the store)"
-    if node["ref"] in told:
+    if node.get("told"):
         return f"{head}  (told above)"
-    told.add(node["ref"])
     named = "".join(f"  {word}" for word in (node.get("status"), *(f"@{tag}" for tag in node["tags"])) if word)
     below = "   " * (indent + 1)
     lines = [f"{head}  {node['created']}{named}", *(f"{below}{line}" for line in _about(node))]
-    lines += [lineage_text(child, indent + 1, told) for child in node["inputs"]]
+    lines += [lineage_text(child, indent + 1) for child in node["inputs"]]
     return "\n".join(lines)
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from potentials.errors import InputError
-from storage.lineage import lineage
+from storage.citations import citations
+from storage.lineage import lineage, lineage_text
 from storage.store import Store
 from storage.version import Column, Version, read_version
 
@@ -67,6 +68,24 @@ def test_lineage_leads_to_the_inputs_and_names_what_is_gone(tmp_path: Path) -> N
     assert tree["inputs"][0]["inputs"][0]["key"] == "p"
     pool.path.unlink()
     assert lineage(store, dataset)["inputs"][0]["inputs"][0]["missing"] is True
+
+
+def test_what_many_versions_were_made_from_is_told_once(tmp_path: Path) -> None:
+    """With two ways at each of 30 steps there are 2^30 ways down: the time shows that none is taken twice."""
+    store = Store(tmp_path / "s", create=True)
+    above = [add(store, "start", "selection")]
+    for step in range(30):
+        above = [add(store, f"{step}{side}", "selection", above) for side in "ab"]
+    tree = lineage(store, above[0])
+    names, told, waiting = [], 0, [tree]
+    while waiting:
+        node = waiting.pop()
+        waiting += node["inputs"]
+        names += [] if node.get("told") else [node["key"]]
+        told += bool(node.get("told"))
+    assert len(names) == len(set(names)) == 60 and told == 57
+    assert lineage_text(tree).count("(told above)") == told
+    assert "mini-batch K-means" in {one.subject for one in citations(above[0], store.find)}
 
 
 def test_another_writer_is_named(tmp_path: Path) -> None:
