@@ -99,11 +99,14 @@ def _of_systems(left: Version, right: Version) -> dict[str, Any]:
 
 
 def chain(store: Store, version: Version) -> Chain:
-    """Return a version and what it was made from, as far as the store has it, by kind."""
-    found = {version.kind: version}
-    for _, below in store.inputs(version):
-        if below is not None:
-            found = chain(store, below) | found
+    """Return a version and what it was made from, as far as the store has it, by kind: of each the nearest."""
+    found: Chain = {}
+    waiting, seen = [version], {version.ref}
+    for one in waiting:  # it grows: breadth first, and each version once, however many ways lead to it
+        found.setdefault(one.kind, one)
+        below = [v for _, v in store.inputs(one) if v is not None and v.ref not in seen]
+        seen |= {v.ref for v in below}
+        waiting += below
     return found
 
 
