@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cyclopts import CycloptsError, MissingArgumentError
+from cyclopts import Argument, CycloptsError, MissingArgumentError
 
 from potentials.errors import AGAIN, NmerError
 
@@ -52,11 +52,16 @@ def _of_command_line(error: CycloptsError) -> str:
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         name = error.keyword
         text = (
-            f"{error.argument.name.lstrip('-').upper()} is missing"
+            f"{_shown(error.argument)} is missing"
             if name is None
             else f"{name} needs a value; one that begins with a dash is given as {name}=VALUE"
         )
     return f"{text}; see '{' '.join(['nmer', *(error.command_chain or ())])} --help'"
+
+
+def _shown(argument: Argument) -> str:
+    """Return the name of an argument as the help page writes it: SYSTEM by its place, or --from-smiles."""
+    return argument.name if argument.index is None else argument.name.lstrip("-").upper()
 
 
 def _os_failure(error: OSError) -> tuple[int, str]:

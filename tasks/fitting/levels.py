@@ -71,7 +71,7 @@ class LevelData:
 
 
 @dataclass(frozen=True)
-class LevelError:
+class FittedLevel:
     """The fit of one level.
 
     Attributes
@@ -136,7 +136,7 @@ class LevelsFit:
     """
 
     result: FitResult
-    levels: tuple[LevelError, ...]
+    levels: tuple[FittedLevel, ...]
 
 
 def fit_levels(
@@ -204,9 +204,9 @@ def fit_levels(
     return LevelsFit(result, tuple(levels))
 
 
-def _first_level(data: LevelData, found: FitResult, baseline: Baseline | Floats | None) -> LevelError:
+def _first_level(data: LevelData, found: FitResult, baseline: Baseline | Floats | None) -> FittedLevel:
     left = remainder(data.energy, None, baseline)[0]
-    return LevelError(
+    return FittedLevel(
         title=data.title,
         labels=len(data.energy),
         terms=len(found.potential.coefficients),
@@ -225,7 +225,7 @@ def _first_level(data: LevelData, found: FitResult, baseline: Baseline | Floats 
     )
 
 
-def _level(nmer: NMer, data: LevelData, first: Potential, covered: Floats, number: int) -> LevelError:
+def _level(nmer: NMer, data: LevelData, first: Potential, covered: Floats, number: int) -> FittedLevel:
     """Fit the difference of a level from the one below.
 
     Parameters
@@ -284,7 +284,7 @@ def _level(nmer: NMer, data: LevelData, first: Potential, covered: Floats, numbe
     square = weight @ np.square(errors.energy)
     if errors.gradient is not None:
         square += errors.gradient_weight * (weight @ np.square(errors.gradient).sum(axis=(1, 2)))
-    return LevelError(
+    return FittedLevel(
         title=data.title,
         labels=len(data.energy),
         terms=basis.n_terms,

@@ -13,7 +13,7 @@ from potentials.errors import StageError
 from potentials.pip.potential import Potential
 from recipes.schema.recipe import Fitting
 from storage.records import TEST, TRAIN, Dataset
-from tasks.fitting.levels import LevelData, LevelError
+from tasks.fitting.levels import FittedLevel, LevelData
 from tasks.fitting.summed import numbers_of
 from tasks.metrics import errors
 
@@ -97,7 +97,7 @@ def shared_rows(upper: Dataset, lower: Dataset) -> tuple[Ints, Ints]:
     return rows, np.array([places[upper.ids[row]] for row in rows], dtype=np.int64)
 
 
-def level_facts(steps: Sequence[Step], datasets: Sequence[Dataset], levels: Sequence[LevelError]) -> list[Any]:
+def level_facts(steps: Sequence[Step], datasets: Sequence[Dataset], levels: Sequence[FittedLevel]) -> list[Any]:
     """Return what a potential's facts say of each level, as plain values.
 
     Parameters
@@ -150,7 +150,7 @@ def gradient_error(potential: Potential, test: LevelData) -> float | None:
     return errors(potential.evaluate(test.positions).gradient.ravel(), wanted.ravel()).rmsd
 
 
-def level_coefficients(whole: Potential, levels: Sequence[LevelError]) -> Floats:
+def level_coefficients(whole: Potential, levels: Sequence[FittedLevel]) -> Floats:
     """Return each level's coefficients of the terms of the sum, (levels, terms), kcal/mol; 0 where it has none."""
     kept = numbers_of(whole)
     found = np.zeros((len(levels), len(kept)))

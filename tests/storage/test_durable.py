@@ -97,6 +97,7 @@ IN_SCRATCH = {
     "storage/ledger.py": "says who holds a lock",
     "storage/store.py": "says who holds a lock",
     "tasks/checks/kept.py": "replacing",
+    "tasks/improving/simulations.py": "write_bytes of storage/durable.py",
     "tasks/improving/spent.py": "appends lines, of which readers ignore an unfinished one",
     "tasks/labelling/engines/orca.py": "a program's input",
     "tasks/labelling/engines/program.py": "a program's output",

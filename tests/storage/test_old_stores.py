@@ -33,6 +33,7 @@ from storage.lineage import lineage
 from storage.physics import write_physics
 from storage.store import Store
 from storage.version import KINDS
+from tasks.improving.record import JudgedFrames, write_turn
 from tests.conftest import sources
 
 HERE = Path(__file__).parent
@@ -160,6 +161,10 @@ def test_every_array_of_a_new_store_says_what_it_is(tmp_path: Path) -> None:
     with store.writing():
         write_physics(store, "toy", derived())
     add_check(store, add_trajectory(store, [some()], store.resolve("toy@1")))
+    decided = {"name": "toy", "molecules": [], "settings": {}, "turn": 1}
+    frames = JudgedFrames(np.zeros((2, 3, 3)), *np.zeros((3, 2)))
+    with store.writing():
+        write_turn(store, decided, {"kept": False}, {"toy": frames}, [store.resolve("toy@1")])
     assert {v.kind for v in store.versions()} == set(KINDS)
     for version in store.versions():
         with h5py.File(version.path) as file:
