@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 
 from tasks.metrics import LearningPoint, WindowErrors
+from tasks.parity import WIDTH
 from tasks.plot import Plot
 
 TRAINING, TEST = "#4477aa", "#ee6677"
@@ -40,7 +42,7 @@ def error_by_energy_plot(train: Sequence[WindowErrors], test: Sequence[WindowErr
     axes.set_xticks(range(len(edges)), [window_name(*edge) for edge in edges])
     axes.set_xlabel("energy above the lowest label (kcal/mol)")
     axes.set_ylabel("RMSD (kcal/mol)")
-    axes.set_title(f"Error by energy, against {level}", parse_math=False, fontsize=11)
+    axes.set_title(fill(f"Error by energy, against {level}", WIDTH), parse_math=False, fontsize=11)
     axes.margins(y=0.15)
     axes.legend(frameon=False, title="numbers: configurations", title_fontsize=8)
     rows = [
@@ -84,7 +86,7 @@ def learning_plot(curve: Sequence[LearningPoint], level: str, of_level: bool = F
     axes.set_ylim(bottom=0.0)
     axes.set_xticks(counts, [f"{count:,}" for count in counts])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_title(f"Learning curve, against {level}", parse_math=False, fontsize=11)
+    axes.set_title(fill(f"Learning curve, against {level}", WIDTH), parse_math=False, fontsize=11)
     axes.legend(frameon=False)
     head = ["configurations", "train_rmsd_kcal_per_mol", "test_rmsd_kcal_per_mol", "test_largest_kcal_per_mol"]
     rows = ((p.configurations, *(f"{v:.6g}" for v in (p.train.rmsd, p.test.rmsd, p.test.largest))) for p in curve)
