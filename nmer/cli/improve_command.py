@@ -53,7 +53,7 @@ def improve(
     range, and fits again; it is kept only if the error on frames that were set apart falls, and n-mers whose error
     on their test set rises beyond noise keep their potential. Of a single potential, frames of its own pool are
     taken. After an interruption, the same command continues. It ends when the gates pass, or with the turns or the
-    budget.
+    budget. The exit code is 1 if no turn was kept.
 
     Examples
     --------
