@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,17 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tasks.checks.conservation import BLOCKS, CHECK, DRIFT, ConservationOptions, drift_of, measure
+from tasks.checks.conservation import (
+    BLOCKS,
+    CHECK,
+    DRIFT,
+    ConservationOptions,
+    drift_of,
+    equilibrated,
+    measure,
+)
+from tasks.checks.contacts import Contacts, Floors
+from tasks.checks.targets import targets
 from tests.tasks.checks.mmff import Hole, Swirl, planted
 
 OPTIONS = ConservationOptions(
@@ -50,6 +61,16 @@ def test_the_drift_of_what_has_fallen_together_is_not_measured(tmp_path: Path) -
     assert [one.value for one in findings.results] == [None, None] and not findings.passed
     assert len(findings.notes) == 2 and all("O2 and H18 are at" in note for note in findings.notes)
     assert CHECK.draw(findings)
+
+
+def test_a_start_that_falls_into_a_hole_is_taken_as_it_is(tmp_path: Path) -> None:
+    subject = planted(tmp_path / "store", Hole(500.0, begin=3.5))
+    (target,) = targets(subject)
+    contacts = Contacts.of(target.system.symbols, target.system.bonds, Floors.of(subject.potentials().values()))
+    fallible = replace(contacts, floors=np.full_like(contacts.floors, 1e-3))  # nothing counts as too near
+    short = OPTIONS.model_copy(update={"equilibration": 4e-4, "timestep": 0.01, "stride": 0.01, "seed": 5})
+    kept, fallen = (equilibrated(target, short, 300.0, one) for one in (contacts, fallible))
+    assert contacts.closest(kept)[0].min() > 1.0 > contacts.closest(fallen)[0].min()
 
 
 @pytest.mark.parametrize("given", [{"timesteps": (0.5, 0.5)}, {"temperatures": ()}, {"timesteps": (0.0, 1.0)}])
