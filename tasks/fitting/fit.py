@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from potentials.arrays import Floats
 from potentials.errors import InputError, StageError
 from potentials.nmers.nmer import NMer
-from potentials.nmers.switching import MOSTLY_ON
 from potentials.physics.nbody import PhysicsOfNMer
 from potentials.pip.basis import Basis
 from potentials.pip.potential import Potential
-from potentials.pip.ranges import training_ranges
 from recipes.schema.recipe import Fitting
 from tasks.fitting.baseline import Baseline, checked, remainder
 from tasks.fitting.forward import choose_terms
-from tasks.fitting.posterior import Posterior
 from tasks.fitting.projection import Problem, Slopes
 from tasks.fitting.residuals import Residuals
+from tasks.fitting.result import FitResult, completed, held_back
 from tasks.fitting.ridge import weights
 from tasks.fitting.search import search
-from tasks.fitting.uncertainty import held_out_sigma, row_variances
-from tasks.fitting.vanishing import notes_on_the_end
 from tasks.progress import ProgressLine
 
 ROUGH = 1e-5
@@ -35,67 +31,6 @@ RIGID = 1e-6
 
 PRELIMINARY_TERMS = 1500
 """Largest number of terms, those of the lowest degrees, that the k are fitted with before terms are chosen."""
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """The result of a fit.
-
-    Attributes
-    ----------
-    potential
-        The potential.
-    objective
-        Weighted sum of squares with the ridge term, on the whole training set.
-    validation
-        Weighted error on the validation split for each start, of energies and of the gradients that are fitted, as
-        in the objective: sqrt of the mean of e^2 + gradient weight * |g|^2, kcal/mol. The lowest is chosen.
-    validation_energy, validation_gradient
-        Of the chosen start, weighted RMSD of the energies (kcal/mol), and of a component of the gradients
-        (kcal/mol/Angstrom; None where none are fitted).
-    validation_rmsd
-        Of the chosen start, RMSD of the energies without weights, kcal/mol.
-    train_rmsd, train_weighted_rmsd, train_max
-        Errors of the potential on the whole training set: root mean square, the same with the fit's weights,
-        and the largest; kcal/mol.
-    train_gradient_rmsd
-        Root mean square error of a component of the training set's gradients, kcal/mol/Angstrom; None where none
-        are fitted.
-    sigma
-        Scale of the uncertainty, chosen to match the errors on the validation split; kcal/mol.
-    leverage
-        (n,), of each training configuration's energy, from 0 to 1; near 1, it determines its own fitted value.
-    gradient_leverage
-        (n,), the largest leverage of a component of its gradient; None where none are fitted.
-    curve
-        (terms, RMSD on the validation split in kcal/mol) while terms were chosen; empty where all are kept.
-    warnings
-        One sentence for each problem of the fit.
-    seconds
-        CPU time.
-    """
-
-    potential: Potential
-    objective: float
-    validation: tuple[float, ...]
-    validation_energy: float
-    validation_gradient: float | None
-    validation_rmsd: float
-    train_rmsd: float
-    train_weighted_rmsd: float
-    train_max: float
-    train_gradient_rmsd: float | None
-    sigma: float
-    leverage: Floats
-    gradient_leverage: Floats | None
-    curve: tuple[tuple[int, float], ...]
-    warnings: tuple[str, ...]
-    seconds: float
-
-    @property
-    def k(self) -> Floats:
-        """Non-linear parameters: the k of each kind of distance, then the d where there are any."""
-        return self.potential.parameters
 
 
 def fit_potential(
@@ -146,9 +81,7 @@ def fit_potential(
         baseline = Baseline.of(baseline, positions)
     whole = make_problem(nmer, positions, energy, settings, gradient, baseline, groups)
     rng = np.random.default_rng(settings.seed)
-    order = rng.permutation(len(energy))
-    held = np.zeros(len(energy), dtype=bool)
-    held[order[: max(1, round(settings.validation_fraction * len(energy)))]] = True
+    order, held = held_back(len(energy), settings.validation_fraction, rng)
     curve: tuple[tuple[int, float], ...] = ()
     if settings.max_terms is not None and settings.max_terms < whole.basis.n_terms:
         basis, curve = _chosen_basis(whole.part(~held), whole.part(held), settings)
@@ -172,34 +105,23 @@ def fit_potential(
     k, objective, converged = search(
         whole, found[best], settings.parameter_bounds(whole.basis), settings.max_iterations, settings.optimizer
     )
-    coefficients = whole.coefficients(k, final=True)
-    judged, on = rest, rest.factor >= MOSTLY_ON
-    if physics is not None and on.any():
-        judged = rest.part(on)  # what V_phys leaves beyond, the PIP cannot describe, and its spread is nearly zero
-    sigma = held_out_sigma(whole.part(~held), judged, k)
-    full = Posterior.of_normal(whole.normal(k).matrix, settings.gamma)
-    leverage, gradient_leverage = row_variances(whole, full, k)
-    potential = _potential(nmer, settings, whole.basis, k, coefficients, full, sigma)
-    ranges = training_ranges(nmer, potential.switching, positions)
-    potential = replace(potential, physics=physics, ranges=ranges)
-    errors = whole.residuals(k, coefficients)
-    return FitResult(
-        potential=potential,
+
+    def made(coefficients: Floats, ensemble: Floats | None) -> Potential:
+        potential = _potential(nmer, settings, whole.basis, k, coefficients, ensemble)
+        return replace(potential, physics=physics)
+
+    return completed(
+        whole,
+        held,
+        k,
+        settings,
+        made,
         objective=objective,
-        validation=tuple(scores),
-        validation_energy=held_errors[best].energy_rmsd(rest.weight),
-        validation_gradient=held_errors[best].gradient_rmsd(rest.weight),
-        validation_rmsd=held_errors[best].energy_rmsd(),
-        train_rmsd=errors.energy_rmsd(),
-        train_weighted_rmsd=errors.energy_rmsd(whole.weight),
-        train_max=float(np.abs(errors.energy).max()),
-        train_gradient_rmsd=errors.gradient_rmsd(),
-        sigma=sigma,
-        leverage=leverage,
-        gradient_leverage=None if gradient_leverage is None else gradient_leverage.max(axis=1),
+        scores=scores,
+        held_errors=held_errors[best],
         curve=curve,
-        warnings=(*_warnings(whole, k, converged, settings), *notes_on_the_end(potential, positions)),
-        seconds=time.process_time() - began,
+        warnings=_warnings(whole, k, converged, settings),
+        began=began,
     )
 
 
@@ -264,12 +186,9 @@ def _chosen_basis(
 
 
 def _potential(
-    nmer: NMer, settings: Fitting, basis: Basis, k: Floats, coefficients: Floats, full: Posterior, sigma: float
+    nmer: NMer, settings: Fitting, basis: Basis, k: Floats, coefficients: Floats, ensemble: Floats | None
 ) -> Potential:
     switching = None if settings.switching is None else settings.switching.build()
-    ensemble = None
-    if settings.ensemble:
-        ensemble = full.members(coefficients, sigma, settings.ensemble, settings.seed)
     return Potential(
         nmer,
         settings.degree,

@@ -24,8 +24,9 @@ from potentials.pip.ranges import training_ranges
 from recipes.schema.recipe import Fitting
 from tasks.fitting.baseline import Baseline, checked, remainder
 from tasks.fitting.difference import fit_difference, parts_of
-from tasks.fitting.fit import FitResult, fit_potential, make_problem
+from tasks.fitting.fit import fit_potential, make_problem
 from tasks.fitting.residuals import Residuals
+from tasks.fitting.result import FitResult
 from tasks.fitting.ridge import weights
 from tasks.fitting.summed import sum_of
 from tasks.fitting.vanishing import notes_on_the_end

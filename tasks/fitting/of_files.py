@@ -27,8 +27,9 @@ from storage.records import TEST, TRAIN
 from storage.version import package_versions, write_version
 from storage.xyz import Labelled
 from tasks.fitting.baseline import Baseline
-from tasks.fitting.fit import FitResult, fit_potential
+from tasks.fitting.fit import fit_potential
 from tasks.fitting.folds import check_folds, cross_validate
+from tasks.fitting.result import FitResult
 from tasks.holes import Hole, find_holes
 from tasks.metrics import Errors, WindowErrors, errors, errors_by_energy
 from tasks.parity import energy_parity, gradient_parity

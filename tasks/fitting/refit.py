@@ -12,15 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from potentials.arrays import Floats
-from potentials.nmers.switching import MOSTLY_ON
 from potentials.pip.potential import Potential
-from potentials.pip.ranges import training_ranges
 from recipes.schema.recipe import Fitting
 from tasks.fitting.baseline import Baseline
-from tasks.fitting.fit import FitResult, make_problem
-from tasks.fitting.posterior import Posterior
-from tasks.fitting.uncertainty import held_out_sigma, row_variances
-from tasks.fitting.vanishing import notes_on_the_end
+from tasks.fitting.fit import make_problem
+from tasks.fitting.result import FitResult, completed, held_back
 
 REFIT_FORMAT = 1
 """Increase it when the same data and settings give another potential."""
@@ -64,45 +60,22 @@ def refit_potential(
     baseline = None if before.physics is None else Baseline.of(before.physics, positions)
     whole = make_problem(nmer, positions, energy, settings, gradient, baseline, groups)
     whole = replace(whole, basis=before.basis)
-    order = np.random.default_rng(settings.seed).permutation(len(energy))
-    held = np.zeros(len(energy), dtype=bool)
-    held[order[: max(1, round(settings.validation_fraction * len(energy)))]] = True
-    fitted, rest = whole.part(~held), whole.part(held)
-    held_errors = rest.residuals(k, fitted.coefficients(k))
-    judged, on = rest, rest.factor >= MOSTLY_ON
-    if before.physics is not None and on.any():
-        judged = rest.part(on)
-    coefficients = whole.coefficients(k, final=True)
-    sigma = held_out_sigma(fitted, judged, k)
-    full = Posterior.of_normal(whole.normal(k).matrix, settings.gamma)
-    leverage, gradient_leverage = row_variances(whole, full, k)
-    ensemble = full.members(coefficients, sigma, settings.ensemble, settings.seed) if settings.ensemble else None
-    ranges = training_ranges(nmer, before.switching, positions)
-    potential = replace(
-        before,
-        coefficients=coefficients,
-        ensemble=ensemble,
-        ranges=ranges,
-        name="",
-        status="candidate",
-        remarks=(),
-    )
-    errors = whole.residuals(k, coefficients)
-    return FitResult(
-        potential=potential,
+    _, held = held_back(len(energy), settings.validation_fraction, np.random.default_rng(settings.seed))
+    rest = whole.part(held)
+    held_errors = rest.residuals(k, whole.part(~held).coefficients(k))
+
+    def made(coefficients: Floats, ensemble: Floats | None) -> Potential:
+        new = replace(before, coefficients=coefficients, ensemble=ensemble)
+        return replace(new, name="", status="candidate", remarks=())
+
+    return completed(
+        whole,
+        held,
+        k,
+        settings,
+        made,
         objective=whole.value(k),
-        validation=(held_errors.score(rest.weight),),
-        validation_energy=held_errors.energy_rmsd(rest.weight),
-        validation_gradient=held_errors.gradient_rmsd(rest.weight),
-        validation_rmsd=held_errors.energy_rmsd(),
-        train_rmsd=errors.energy_rmsd(),
-        train_weighted_rmsd=errors.energy_rmsd(whole.weight),
-        train_max=float(np.abs(errors.energy).max()),
-        train_gradient_rmsd=errors.gradient_rmsd(),
-        sigma=sigma,
-        leverage=leverage,
-        gradient_leverage=None if gradient_leverage is None else gradient_leverage.max(axis=1),
-        curve=(),
-        warnings=notes_on_the_end(potential, positions),
-        seconds=time.process_time() - began,
+        scores=[held_errors.score(rest.weight)],
+        held_errors=held_errors,
+        began=began,
     )

@@ -10,8 +10,9 @@ from potentials.nmers.switching import Switching
 from potentials.pip.potential import Potential
 from recipes.schema.recipe import Fitting, SwitchingModel
 from tasks.fitting.baseline import Baseline
-from tasks.fitting.fit import FitResult, fit_potential, make_problem
+from tasks.fitting.fit import fit_potential, make_problem
 from tasks.fitting.folds import cross_validate
+from tasks.fitting.result import FitResult
 from tests.tasks.fitting.surfaces import charged
 from tests.tasks.fitting.test_fit import NMER, shaken
 
