@@ -52,6 +52,9 @@ def report(
     if wrong := [text for text, version in potentials.items() if version.kind != "potential"]:
         kind = potentials[wrong[0]].kind
         raise InputError(f"'{wrong[0]}' is a {kind}; pages are of potentials, families, and systems")
+    if potentials and (molecule or water is not None):
+        option = "--molecule" if molecule else "--water"
+        raise InputError(f"{option} is of families and systems, and '{next(iter(potentials))}' is a potential")
     opened.check_writable()
     pages: list[Path] = []
     for text in dict.fromkeys(subjects):

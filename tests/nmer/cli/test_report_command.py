@@ -43,6 +43,11 @@ def test_the_page_of_a_family_says_what_is_missing(tmp_path: Path, capsys: pytes
     ("words", "message"),
     [
         (["dataset:tiny-water@1"], "is a dataset; pages are of potentials, families, and systems"),
+        (
+            ["tiny-water@1", "--molecule", "AceAlaNme"],
+            "--molecule is of families and systems",
+        ),
+        (["tiny-water@1", "--water", "none"], "--water is of families and systems"),
         (["tiny-water@7"], "is not in the store"),
         (["tiny-water"], "tiny-water"),
     ],

@@ -206,25 +206,6 @@ def test_the_learning_curve_is_of_the_last_levels_labels(tmp_path: Path) -> None
         assert found.rmsd == pytest.approx(np.sqrt(np.mean(error[labels.split == part] ** 2)), rel=1e-6)
 
 
-def test_tune_takes_the_labels_of_the_first_level_and_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recipe = levelled()
-    store, key = filled(tmp_path / "store", recipe)
-    path = tmp_path / "levels.toml"
-    path.write_text(expanded_toml(recipe))
-    # the dataset of a recipe is found by its labels in the ledger, which this store does not have
-    monkeypatch.setattr("tasks.run.state.newest_dataset", lambda *where: store.get("dataset", key))
-    options = ("--degrees", "1", "--gammas", "1e-3", "--delta-es", "40", "--store", store.path, "--json")
-    code, out, _ = call(capsys, "tune", path, *options)
-    found = json.loads(out)
-    assert code == 0 and found["learning"][-1]["configurations"] == 0.8 * TRAINED
-    assert found["notes"] == [
-        "the recipe has levels, and these are the labels of the first, GFN2-xTB, to which its section fitting "
-        "applies; the potential's energies are those of the last level"
-    ]
-
-
 def dataset(energy: Floats, ids: tuple[str, ...], split: int = TRAIN) -> Dataset:
     nothing = np.full(len(ids), np.nan)
     return Dataset(

@@ -53,16 +53,16 @@ test = 2
 fitting = { degree = 1 }
 """
 TITLES = ["GFN2-xTB", "HF/sto-3g", "MP2/sto-3g"]
-COUNTS = [14, 11, 6]
+COUNTS = [24, 11, 6]
 
 
 @pytest.fixture
 def file(tiny_recipe: Path, tmp_path: Path) -> Path:
-    """Return a recipe with three levels and 14 configurations."""
+    """Return a recipe with three levels and 24 configurations."""
     text = tiny_recipe.read_text()
     text = text.replace(text[text.index("[labelling]") : text.index("[fitting]")], "")
     path = tmp_path / "tiny-water.toml"
-    path.write_text(text.replace("train = 18", "train = 10") + LEVELS)
+    path.write_text(text.replace("train = 18", "train = 20") + LEVELS)
     return path
 
 
@@ -71,14 +71,14 @@ def store(file: Path, tmp_path: Path) -> Store:
     """Return a store with the recipe's selection."""
     recipe, store = load_recipe(str(file)), Store(tmp_path / "store", create=True)
     rng = np.random.default_rng(5)
-    positions = recipe.build_nmer().positions + rng.normal(scale=0.03, size=(14, 8, 3))
-    split = np.array([TRAIN] * 10 + [TEST] * 4)
-    level = np.array([2] * 4 + [1] * 4 + [0] * 2 + [2] * 2 + [1, 0])
+    positions = recipe.build_nmer().positions + rng.normal(scale=0.03, size=(24, 8, 3))
+    split = np.array([TRAIN] * 20 + [TEST] * 4)
+    level = np.array([2] * 4 + [1] * 4 + [0] * 12 + [2] * 2 + [1, 0])
     store.add(
         "selection",
         recipe.name,
         selection_key(recipe),
-        columns=selection_columns(Selection(positions, split, np.arange(14), level)),
+        columns=selection_columns(Selection(positions, split, np.arange(24), level)),
         recipe=expanded_toml(recipe),
         inputs=[],
         engines={},
@@ -132,7 +132,7 @@ def test_the_best_level_comes_first_and_its_labels_hold_those_below(
 
     hf, mp2 = plan.levels[1].labels().id, plan.levels[2].labels().id
     done, known = computed(store), rows(store)
-    assert len(done) == len(set(done)) == 3 * (14 + (11 - 6) + 6), (
+    assert len(done) == len(set(done)) == 3 * (24 + (11 - 6) + 6), (
         "the Hartree-Fock energies of MP2 labels are taken"
     )
     derived = [row for row in known if row not in set(done)]
@@ -141,7 +141,7 @@ def test_the_best_level_comes_first_and_its_labels_hold_those_below(
     assert {row[0] for row in derived} == {row[0] for row in done if row[1] == mp2}
 
     labelling = recipe_state(plan, store)[2]
-    assert (labelling.done, labelling.left, labelling.version) == (31, 0, "dataset:tiny-water@3")
+    assert (labelling.done, labelling.left, labelling.version) == (41, 0, "dataset:tiny-water@3")
     assert [(one.title, one.done, one.version) for one in labelling.levels] == [
         (TITLES[n], COUNTS[n], f"dataset:tiny-water@{n + 1}") for n in range(3)
     ]
@@ -149,6 +149,13 @@ def test_the_best_level_comes_first_and_its_labels_hold_those_below(
     assert code == 0 and [line.split()[0] for line in out.splitlines()[4:7]] == TITLES
     shown = json.loads(call(capsys, "status", file, "--store", store.path, "--json")[1])["stages"]
     assert [one["total"] for one in shown[2]["levels"]] == COUNTS and "levels" not in shown[0]
+
+    options = ("--degrees", "1", "--gammas", "1e-3", "--delta-es", "40", "--store", store.path, "--json")
+    code, out, err = call(capsys, "tune", file, *options)
+    assert code == 0, err
+    tuned = json.loads(out)
+    assert tuned["learning"][-1]["configurations"] == 16, "four fifths of those of the first level"
+    assert tuned["notes"][0].startswith("the recipe has levels, and these are the labels of the first, GFN2-xTB")
 
     text = lineage_text(lineage(store, store.get("dataset", key)))
     assert text.count("labelling.method = HF") == 1 and "protocol HF/sto-3g" in text
@@ -173,10 +180,10 @@ def test_labels_that_fail_are_left_out_of_their_own_level_alone(
     fill(store, plan, failed={1: 3})
     key = labelling_task.fn(plan, store.path, lambda: pytest.fail("nothing is to be computed"))
     made = datasets_of_levels(store, store.get("dataset", key))
-    assert [version.length("ids") for version in made] == [14, 10, 6]
+    assert [version.length("ids") for version in made] == [24, 10, 6]
     assert made[1].attributes()["facts"]["timeout_labels"] == 1
     left_out = set(made[0].column("ids")) - set(made[1].column("ids"))
-    assert len(left_out) == 4 and len(set(made[2].column("ids")) & left_out) == 1, (
+    assert len(left_out) == 24 - 10 and len(set(made[2].column("ids")) & left_out) == 1, (
         "its label of the top level stays"
     )
     state = recipe_state(plan, store)[2]
@@ -255,7 +262,7 @@ def test_killed_at_any_time_nothing_is_computed_twice(file: Path, store: Store, 
     key = labelling_task.fn(plan, store.path, lambda: pytest.fail("everything is there"))
     check(store, plan, key)
     times = Counter(computed(store))
-    assert set(times.values()) == {1} and len(times) == 3 * (14 + 5 + 6)
+    assert set(times.values()) == {1} and len(times) == 3 * (24 + 5 + 6)
     assert len(rows(store)) == 3 * sum(COUNTS)
 
 
