@@ -36,8 +36,7 @@ STEPS_WITH_GRADIENTS = 15
 """Energies with gradients that a search with them usually takes."""
 
 SMALL = 6
-"""Most atoms of a molecule whose minimum is searched for to 0.0001 kcal/mol. For a larger one an energy up to
-a few hundredths of a kcal/mol above it is taken, in a third of the time: it shifts all energies by a constant."""
+"""Most atoms of a molecule whose minimum is searched for to 0.0001 kcal/mol at any level; see `ends_early`."""
 
 
 class MoleculeLabels(NamedTuple):
@@ -80,16 +79,25 @@ def reference_molecules(nmer: NMer, labelling: Labelling) -> tuple[tuple[NMer, i
     return ((_alone(nmer.name, fragment), 1),)
 
 
-def usual_energies(molecule: NMer, gradients: bool = False) -> int:
+def ends_early(molecule: NMer, labelling: Labelling) -> bool:
+    """Return whether the search of a minimum ends up to a few hundredths of a kcal/mol above it.
+
+    For composites of molecules with more than `SMALL` atoms, whose energies take minutes: it takes a third of the
+    time, and shifts all energies of the n-mer by a constant.
+    """
+    return bool(labelling.mp2_basis) and molecule.natoms > SMALL
+
+
+def usual_energies(molecule: NMer, labelling: Labelling) -> int:
     """Return how many energies the search of a molecule's minimum usually takes.
 
-    Central differences in every direction that moves no cap along its bond: in each of three steps, or of a
-    molecule that is not small at the start alone, and then one energy at the end. With gradients one a step.
+    Central differences in every direction that moves no cap along its bond: in each of three steps, or where it
+    ends early at the start alone, and then one energy at the end. With gradients one a step.
     """
-    if gradients:
+    if labelling.gradients:
         return STEPS_WITH_GRADIENTS
     differences = 2 * max(1, 3 * molecule.natoms - 6 - len(molecule.caps)) + 1
-    return 3 * differences if molecule.natoms <= SMALL else differences + 1
+    return differences + 1 if ends_early(molecule, labelling) else 3 * differences
 
 
 def check_start(nmer: NMer, labelling: Labelling) -> None:
@@ -161,7 +169,7 @@ def _find(protocol: Protocol, path: Path, label: Label) -> None:
     if protocol.labelling.gradients:
         positions, energy = minimise_with_gradients(molecule, surface, start)
     else:
-        enough = ENOUGH if molecule.natoms > SMALL else 0.0
+        enough = ENOUGH if ends_early(molecule, protocol.labelling) else 0.0
         positions, energy = minimise(molecule, lambda x: labels(x).energy, start, enough)
     entry = {
         "molecule": molecule.name,

@@ -91,9 +91,7 @@ def missing_minima(level: LevelPlan, store: Store | None, cost: LabelCost | None
         if store is None or not path.exists():
             one = label_cost(molecule, level.labelling)
             hours = (
-                None
-                if one is None
-                else scale * usual_energies(molecule, level.labelling.gradients) * one.cpu_seconds / 3600
+                None if one is None else scale * usual_energies(molecule, level.labelling) * one.cpu_seconds / 3600
             )
             found[f"{path.parent.name}/{path.name}"] = hours
     return found

@@ -57,7 +57,7 @@ def test_minima_that_the_store_has_cost_nothing(tmp_path: Path) -> None:
 
 def test_energies_of_a_search_are_counted_by_its_directions() -> None:
     plan = resolve(load_recipe("ch-ch3", "levels"))
-    sizes = {one.natoms: usual_energies(one) for one, _ in plan.references}
+    sizes = {one.natoms: usual_energies(one, plan.recipe.labelling) for one, _ in plan.references}
     assert sizes[8] == 2 * (3 * 8 - 6 - 2) + 2  # two caps; central differences once, and one energy
     assert sizes[5] in (3 * (2 * (15 - 6 - 3) + 1), 3 * (2 * (15 - 6 - 1) + 1))
 
