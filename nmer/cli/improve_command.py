@@ -133,8 +133,8 @@ def _print(found: dict[str, Any]) -> None:
         print_rows(found["turns"], rows)
         print(
             "own: frames that were set apart, of the turn and of the first; fixed: those of the first; held: test "
-            "sets;\nRMS over all n-mers, errors above 30 count as 30; stopped: simulations in which the sum had no "
-            "energy"
+            "sets;\nRMS over all n-mers, errors above 30 count as 30; stopped: simulations in which the sum had "
+            "no energy"
         )
         for turn in found["turns"]:
             print(f"turn {turn['turn']}: {turn['why']}")
