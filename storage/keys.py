@@ -110,7 +110,8 @@ def selection_key_of(recipe: Recipe, pool: str) -> str:
 def selection_inputs(recipe: Recipe, pool: str) -> list[str]:
     """Return what goes into a selection's key beside its section.
 
-    These are the pool's key, the terms if they decide, and the sizes of the nested subsets if there are levels.
+    These are the pool's key, the terms if they decide, and if there are levels the sizes of the nested subsets, of
+    which the smallest is chosen first.
     The section names a potential by its key; a plan has such a section (`tasks.plan.resolve`).
     """
     if "@" in recipe.selection.potential:
@@ -121,7 +122,7 @@ def selection_inputs(recipe: Recipe, pool: str) -> list[str]:
         design = {name: settings.get(name) for name in _DESIGN}
         inputs.append(digest(design | {name: settings[name] for name in _DESIGN_LATER if name in settings}))
     if recipe.levels:
-        inputs.append(digest({"levels": [level.counts for level in recipe.levels]}))
+        inputs.append(digest({"levels": [level.counts for level in recipe.levels], "first": "smallest"}))
     return inputs
 
 

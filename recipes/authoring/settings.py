@@ -125,6 +125,8 @@ class Settings:
         T1 above which a label is flagged; None: the default.
     levels
         The levels above GFN2-xTB of the preset ``levels``; none: there is no such preset.
+    first_gradients
+        Whether the GFN2-xTB labels of that preset have gradients.
     notes
         Comments in the file.
     """
@@ -145,4 +147,5 @@ class Settings:
     memory: int | None = None
     max_t1: float | None = None
     levels: tuple[LevelSize, ...] = ()
+    first_gradients: bool = False
     notes: Notes = field(default_factory=Notes)

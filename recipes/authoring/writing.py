@@ -119,7 +119,7 @@ resources = {{ label_timeout = {timeout}, label_memory = {memory} }}
         preset("smoke", notes.smoke, 600, smoke_labels, settings.smoke)
         + preset("laptop", laptop_note, 3600, _labels("laptop", "aug-cc-pVDZ"), settings.laptop)
         + (
-            preset("levels", notes.levels, 7200, _levels(settings.levels), settings.laptop)
+            preset("levels", notes.levels, 7200, _levels(settings), settings.laptop)
             if settings.levels
             else ""
         )
@@ -127,10 +127,12 @@ resources = {{ label_timeout = {timeout}, label_memory = {memory} }}
     )
 
 
-def _levels(above: Sequence[LevelSize]) -> str:
+def _levels(settings: Settings) -> str:
     """Return the levels of the preset ``levels``."""
     text = f"\n[[presets.levels.levels]]\nprotocol = {_toml(FIRST_LEVEL)}\n"
-    for one in above:
+    if settings.first_gradients:
+        text += "labelling = { gradients = true }\n"
+    for one in settings.levels:
         fit = "" if one.degree == LevelSize.degree else f"fitting = {{ degree = {one.degree} }}\n"
         size = f"train = {one.train}\ntest = {one.test}\n"
         text += f"\n[[presets.levels.levels]]\nprotocol = {_toml(one.protocol)}\n{size}{fit}"

@@ -23,8 +23,8 @@ from tasks.improving.spent import Spent
 from tasks.improving.training import Training
 from tasks.progress import ProgressLine
 from tasks.selection.descriptor import checked_descriptor
-from tasks.selection.nested import subset
-from tasks.selection.table import Scratch, Table
+from tasks.selection.nested import levels_of
+from tasks.selection.table import Scratch
 from tasks.selection.uncertain import pick_uncertain
 
 FEWEST_JUDGED = 10
@@ -170,10 +170,9 @@ def _levels(training: Training, positions: Floats, seed: int) -> Ints:
     describe = checked_descriptor(settings).make(nmer, settings, positions)
     features = np.asarray(describe(positions), dtype=np.float64)
     features = (features - features.mean(axis=0)).astype(np.float32)
-    rows = np.arange(len(positions))
+    most, sizes = len(positions), []
+    for number in range(1, len(training.datasets)):
+        most = min(most, max(1, round(training.share(number) * len(positions))))
+        sizes.append(most)
     with threadpool_limits(1, user_api="blas"), Scratch() as scratch:
-        for number in range(1, len(training.datasets)):
-            count = min(len(rows), max(1, round(training.share(number) * len(positions))))
-            rows = rows[subset(Table.of(features[rows]), count, 0.0, seed, scratch)]
-            level[rows] = number
-    return level
+        return levels_of(features, sizes, 0.0, seed, scratch, level)

@@ -1,11 +1,13 @@
 """Nested subsets of a selection, one for each level above the first.
 
-Each subset is chosen from the one before it as a selection is chosen from a pool: the configurations nearest to
-the centres of K-means in the same descriptor, and, in training, the fraction ``tails`` of it farthest from all
-others. The few configurations of the best level therefore span the same space as the many of the first.
+The smallest subset is chosen first, from all configurations, as a selection is chosen from a pool: those nearest
+to the centres of K-means in the same descriptor, and, in training, the fraction ``tails`` of it farthest from all
+others. Each larger subset is filled up with configurations chosen in the same way from those that are left.
+Choosing each subset from the next larger one instead would raise the share of rare configurations at every step:
+of a third of all configurations, nearly every rare one is the only one of its cluster.
 
 Where a selection extends an earlier one, its configurations may have levels already. They stay, so that their
-labels are used, and each subset is filled up with those of the subset before it that are farthest from them.
+labels are used.
 """
 
 from __future__ import annotations
@@ -97,60 +99,58 @@ def with_levels(
         features = (features - features.mean(axis=0)).astype(np.float32)
         level = np.zeros(len(selection), dtype=np.int64)
         for split, tails in ((TRAIN, settings.tails), (TEST, 0.0)):
-            rows = np.flatnonzero(selection.split == split)
-            for number, count in enumerate((one[split] for one in counts[1:]), start=1):
-                if count > len(rows):
+            rows, sizes = np.flatnonzero(selection.split == split), [one[split] for one in counts[1:]]
+            for number, (size, most) in enumerate(zip(sizes, (len(rows), *sizes), strict=False), start=1):
+                if size > most:
                     raise StageError(
-                        f"selection: level {number} asks for {count} configurations, and the level before it has "
-                        f"{len(rows)}; lower the level's train or test"
+                        f"selection: level {number} asks for {size} configurations, and the level before it has "
+                        f"{most}; lower the level's train or test"
                     )
-                table, kept = Table.of(features[rows]), np.flatnonzero(selection.level[rows] >= number)
-                if 0 < len(kept) <= count:
-                    rows = rows[filled_up(table, kept, count)]
-                else:
-                    rows = rows[subset(table, count, tails, settings.seed, scratch)]
-                level[rows] = number
-        facts = tuple(_facts(features, selection.split, level, n, settings.seed) for n in range(len(counts)))
+            level[rows] = levels_of(features[rows], sizes, tails, settings.seed, scratch, selection.level[rows])
+    facts = tuple(_facts(features, selection.split, level, n, settings.seed) for n in range(len(counts)))
     return Nested(replace(selection, level=level), facts)
 
 
-def subset(table: Table, count: int, tails: float, seed: int, scratch: Scratch) -> Ints:
-    """Return rows that span a table, in ascending order.
+def levels_of(
+    features: Floats, sizes: Sequence[int], tails: float, seed: int, scratch: Scratch, earlier: Ints
+) -> Ints:
+    """Return the number of the highest level whose subset has a configuration, from 0; (rows,).
 
     Parameters
     ----------
-    table
-        (rows, width).
-    count
-        Number of rows.
+    features
+        (rows, width), of the first level's configurations.
+    sizes
+        Rows of each level after the first, none more than those of the level before.
     tails
-        Fraction of them that are the farthest from all others, instead of the nearest to a centre.
+        Fraction of those chosen that are the farthest from all others, instead of the nearest to a centre.
     seed
         Seed of the clustering.
     scratch
         Holds tables while clustering.
+    earlier
+        (rows,), levels that configurations have already, which they keep as far as a level's size allows.
     """
+    level = np.zeros(len(features), dtype=np.int64)
+    for number in range(len(sizes), 0, -1):
+        above, before, size = level > 0, earlier >= number, sizes[number - 1]
+        if (above | before).sum() <= size:
+            kept, others = above | before, np.flatnonzero(~(above | before))
+        else:
+            kept, others = above, np.flatnonzero(before & ~above)
+        level[kept & ~above] = number
+        if (left := size - int(kept.sum())) > 0:
+            level[others[_spanning(Table.of(features[others]), left, tails, seed, scratch)]] = number
+    return level
+
+
+def _spanning(table: Table, count: int, tails: float, seed: int, scratch: Scratch) -> Ints:
+    """Return rows that span a table, in ascending order."""
     if count == len(table):
         return np.arange(count)
     far = min(round(tails * count), count - 1)
     core = representatives(table, count - far, seed, scratch, two_levels=count > TWO_STEPS_ABOVE).chosen
     return np.sort(np.concatenate([core, add_farthest(table, ANY_DISTANCE, _NO_ROWS, core, _NO_ROWS, far)]))
-
-
-def filled_up(table: Table, kept: Ints, count: int) -> Ints:
-    """Return some rows of a table and those farthest from them, in ascending order.
-
-    Parameters
-    ----------
-    table
-        (rows, width).
-    kept
-        Rows that are there already.
-    count
-        Number of rows in all.
-    """
-    more = add_farthest(table, ANY_DISTANCE, _NO_ROWS, kept, _NO_ROWS, count - len(kept))
-    return np.sort(np.concatenate([kept, more]))
 
 
 def _facts(features: Floats, split: Ints, level: Ints, number: int, seed: int) -> dict[str, Any]:

@@ -47,6 +47,15 @@ def test_every_subset_is_within_the_one_before_and_spans_it(methyl_water: NMer, 
         assert facts["coverage_max"] < facts["random_max"]
 
 
+def test_the_smallest_subset_does_not_depend_on_those_between(methyl_water: NMer, pool: Pool) -> None:
+    """Subsets of subsets have an ever larger share of rare configurations; these are chosen from all."""
+    settings = SelectionSettings(train=300, test=60)
+    chosen = select(methyl_water, pool, settings).selection
+    few, many = [(300, 60), (25, 10)], [(300, 60), (150, 40), (60, 20), (25, 10)]
+    one, other = (with_levels(methyl_water, pool, chosen, settings, counts).selection for counts in (few, many))
+    np.testing.assert_array_equal(one.of_level(1).frame, other.of_level(3).frame)
+
+
 def test_what_has_a_level_already_keeps_it(methyl_water: NMer, pool: Pool) -> None:
     """A selection that extends another uses the labels of the best level that are there."""
     settings = SelectionSettings(train=300, test=60)
