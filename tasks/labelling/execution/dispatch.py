@@ -12,10 +12,11 @@ import numpy as np
 from distributed import Client
 
 from potentials.arrays import Floats
+from recipes.engines import LabelCost
 from recipes.schema.recipe import Resources
 from storage.configuration import configuration_ids
 from storage.ledger import LabelRow, Ledger
-from tasks.labelling.calibrate import system_of
+from tasks.labelling.calibrate import expected_cost, system_of
 from tasks.labelling.collect import find_failures
 from tasks.labelling.derive import derive_labels
 from tasks.labelling.engines.interface import OK
@@ -25,6 +26,12 @@ from tasks.labelling.execution.runner import Limits
 from tasks.labelling.execution.worker import LabelTask, LabelWork
 from tasks.labelling.protocol import Protocol, check_labelling
 from tasks.progress import ProgressLine
+
+TOGETHER = 20.0
+"""CPU time of the labels that share a process, s: the start of one takes a second, whatever a label takes."""
+
+MOST_TOGETHER = 200
+"""Largest number of labels that share a process on account of their cost."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,8 @@ def label_configurations(
         ledger.record_protocol(protocol.id, protocol.settings)
         derive_labels(ledger, protocol, np.asarray(list(geometries.values())))
         work, failed = work_left(ledger, protocol, list(geometries), limits, retry)
-        size = batch_size(engine.labels_per_process, len(work), sum(client.ncores().values()))
+        together = labels_together(engine.labels_per_process, expected_cost(nmer, labelling, ledger))
+        size = batch_size(together, len(work), sum(client.ncores().values()))
         wanted = list(work)
         tasks = (
             LabelTask(
@@ -184,8 +192,23 @@ def missing_parts(
     return tuple(part for part in parts if part not in rows or rows[part].status != OK)
 
 
+def labels_together(least: int, expected: LabelCost | None) -> int:
+    """Return how many labels may share a process: the engine's number, or as many as take `TOGETHER`.
+
+    Parameters
+    ----------
+    least
+        The engine's number; its labels share no process where it is 1.
+    expected
+        What a label is expected to cost.
+    """
+    if least == 1 or expected is None:
+        return least
+    return max(least, min(MOST_TOGETHER, int(TOGETHER / max(expected.cpu_seconds, 1e-3))))
+
+
 def batch_size(per_process: int, labels: int, cores: int) -> int:
-    """Return how many labels share a process: the engine's number, or fewer so that no core is left idle."""
+    """Return how many labels share a process: as many as may, or fewer so that no core is left idle."""
     return max(1, min(per_process, math.ceil(labels / max(cores, 1))))
 
 

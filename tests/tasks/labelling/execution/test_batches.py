@@ -10,10 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from recipes.engines import LabelCost
 from storage.spool import read_spool, spool_files
 from tasks.labelling.engines.interface import Job
 from tasks.labelling.execution import worker
-from tasks.labelling.execution.dispatch import batch_size
+from tasks.labelling.execution.dispatch import batch_size, labels_together
 from tasks.labelling.execution.runner import Limits, run_labels
 from tasks.labelling.execution.worker import LabelTask, LabelWork, run_task
 from tasks.labelling.protocol import protocol_of
@@ -117,6 +118,13 @@ def test_a_spool_that_cannot_be_written_loses_nothing_that_was_computed(
     assert isinstance(finished.error, OSError) and finished.seen is None
     assert [entry["part"] for entry in finished.entries] in (["AB"], ["AB", "A"], ["AB", "A", "B"])
     assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_labels_that_take_less_than_the_start_of_a_process_share_it() -> None:
+    assert [labels_together(4, LabelCost(seconds, 1.0)) for seconds in (0.0, 0.1, 2.0, 60.0)] == [200, 200, 10, 4]
+    assert labels_together(1, LabelCost(0.1, 1.0)) == 1, "labels of this engine share no process"
+    assert labels_together(200, LabelCost(5.0, 1.0)) == 200
+    assert labels_together(4, None) == 4
 
 
 def test_every_core_has_its_share_of_a_small_run() -> None:
