@@ -129,9 +129,8 @@ resources = {{ label_timeout = {timeout}, label_memory = {memory} }}
 
 def _levels(settings: Settings) -> str:
     """Return the levels of the preset ``levels``."""
-    text = f"\n[[presets.levels.levels]]\nprotocol = {_toml(FIRST_LEVEL)}\n"
-    if settings.first_gradients:
-        text += "labelling = { gradients = true }\n"
+    first = FIRST_LEVEL + ("-gradients" if settings.first_gradients else "")
+    text = f"\n[[presets.levels.levels]]\nprotocol = {_toml(first)}\n"
     for one in settings.levels:
         fit = "" if one.degree == LevelSize.degree else f"fitting = {{ degree = {one.degree} }}\n"
         size = f"train = {one.train}\ntest = {one.test}\n"
