@@ -293,11 +293,6 @@ class Recipe(Section):
         if self.fitting.terms == "intermolecular" and len(nmer.fragments) < 2:
             raise ValueError("fitting.terms = 'intermolecular' needs two fragments; use 'all' for one")
         self.fitting.check(nmer)
-        if self.levels and self.selection.method == "uncertainty":
-            raise ValueError(
-                "selection.method = 'uncertainty' adds configurations of one protocol; leave out levels, or use "
-                "another method"
-            )
         if self.levels:
             check_levels(self.levels, self.labelling, (self.selection.train, self.selection.test))
         for number in range(1, len(self.levels)):

@@ -35,6 +35,7 @@ from tasks.selection.descriptors.sorted_distances import weighted_distances
 from tasks.selection.task import selection_task
 from tasks.selection.uncertain_pool import add_uncertain
 from tests.tasks.fitting.surfaces import charged
+from tests.tasks.selection.test_nested import LEVELS
 from tests.tasks.selection.test_stream import everything_on_disk, stored
 
 __all__ = ["everything_on_disk"]
@@ -198,6 +199,19 @@ def test_the_stage_adds_to_what_the_potential_was_fitted_to(recipe: Recipe, stor
     assert links.check(version) == ([], [])
     other = resolve(adding(recipe, train=71), store)
     assert other.selection != plan.selection and "2" * 64 in expanded_toml(other.recipe)
+
+
+def test_subsets_for_levels_are_chosen_from_what_there_is_then(
+    recipe: Recipe, store: Store, tiny_recipe: Path, tmp_path: Path
+) -> None:
+    text, file = tiny_recipe.read_text(), tmp_path / "levels.toml"
+    labelling = text[text.index("[labelling]") : text.index("[fitting]")]
+    file.write_text(text.replace(labelling, "") + LEVELS)
+    levels = load_recipe(str(file)).levels
+    first = levels[0].model_copy(update={"train": 70, "test": 10})
+    plan = resolve(adding(recipe).model_copy(update={"levels": (first, *levels[1:])}), store)
+    found = selection_from_version(store.get("selection", selection_task.fn(plan, store.path)))
+    assert (len(found), len(found.of_level(1))) == (80, 8)
 
 
 @pytest.mark.parametrize(
