@@ -108,7 +108,8 @@ def _stop(
     why = ""
     spent = sum(turn.core_hours for turn in done)
     if len(done) >= turns:
-        why = f"the store has {len(done)} turns of {source.name}, and {turns} were asked for"
+        have = "1 turn" if len(done) == 1 else f"{len(done)} turns"
+        why = f"the store has {have} of {source.name}; asked for: {turns}"
     elif core_hours is not None and spent >= core_hours:
         why = f"{spent:.3g} core-hours were spent, and {core_hours:g} were allowed"
     elif refused >= REFUSED:

@@ -165,7 +165,7 @@ def test_turns_go_on_until_there_are_enough_and_a_budget_holds_them(tmp_path: Pa
     assert worker.labels == 0 and "core-hours were spent" in few.stopped
     again = improve(store, source, SETTINGS, worker.means(), 2)
     assert again.new == 1 and worker.fits == 1 and worker.labels == 50 and worker.judged == again.turns[1].accepted
-    assert "2 were asked for" in again.stopped
+    assert "asked for: 2" in again.stopped
     assert improve(store, source, SETTINGS, worker.means(), 2).new == 0
     plots = draw("ch3", again.turns)
     assert (
