@@ -48,7 +48,7 @@ def expected_cost(
     excluded
         Configurations that are left out, for a prediction that is to be checked against them.
     """
-    return _measured(nmer, labelling, ledger, excluded) or _scaled(nmer, labelling, ledger, excluded)
+    return measured_cost(nmer, labelling, ledger, excluded) or _scaled(nmer, labelling, ledger, excluded)
 
 
 def expected_cost_in(folder: Path, nmer: NMer, labelling: Labelling) -> LabelCost | None:
@@ -93,7 +93,13 @@ def system_of(nmer: NMer) -> str:
     return " + ".join(formulas)
 
 
-def _measured(nmer: NMer, labelling: Labelling, ledger: Ledger, excluded: Collection[str]) -> LabelCost | None:
+def measured_cost(
+    nmer: NMer, labelling: Labelling, ledger: Ledger, excluded: Collection[str] = ()
+) -> LabelCost | None:
+    """Return the cost of a label as those of the same fragments and settings had; None with too few of them.
+
+    The parameters are those of `expected_cost`.
+    """
     mine = protocol_settings(labelling, {})["labelling"]
     same = [name for name, known in ledger.protocols().items() if known["labelling"] == mine]
     parts = {part.name for part in plan_label(nmer, labelling.counterpoise)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,11 @@ from potentials.arrays import Floats
 from potentials.errors import StageError
 from storage.configuration import configuration_ids
 from storage.ledger import Ledger
-from tasks.labelling.calibrate import expected_cost, system_of
+from tasks.labelling.calibrate import measured_cost, system_of
 from tasks.labelling.collect import LabelTable, collect_labels
 from tasks.labelling.derive import derive_labels
 from tasks.labelling.engines.registry import get_engine
-from tasks.labelling.execution.dispatch import batch_size, labels_together, work_left
+from tasks.labelling.execution.dispatch import batches, work_left
 from tasks.labelling.execution.runner import Limits
 from tasks.labelling.execution.worker import LabelTask, LabelWork, run_task
 from tasks.labelling.protocol import Protocol, check_labelling
@@ -76,12 +77,9 @@ def label_here(
             ledger.record_protocol(protocol.id, protocol.settings)
             derive_labels(ledger, protocol, positions)
             work, _ = work_left(ledger, protocol, list(geometries), limits)
-            wanted = list(work)
             least = get_engine(protocol.labelling.engine).labels_per_process
-            cost = expected_cost(protocol.nmer, protocol.labelling, ledger)
-            size = batch_size(labels_together(least, cost), len(wanted), 1)
-            for start in range(0, len(wanted), size):
-                batch = wanted[start : start + size]
+            cost = partial(measured_cost, protocol.nmer, protocol.labelling, ledger)
+            for batch in batches(list(work), least, 1, cost):
                 labels = (LabelWork(i, tuple(protocol.jobs(geometries[i], work[i], limits.memory))) for i in batch)
                 finished = run_task(
                     LabelTask(

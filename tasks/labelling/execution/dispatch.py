@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from recipes.engines import LabelCost
 from recipes.schema.recipe import Resources
 from storage.configuration import configuration_ids
 from storage.ledger import LabelRow, Ledger
-from tasks.labelling.calibrate import expected_cost, system_of
+from tasks.labelling.calibrate import measured_cost, system_of
 from tasks.labelling.collect import find_failures
 from tasks.labelling.derive import derive_labels
 from tasks.labelling.engines.interface import OK
@@ -27,7 +27,7 @@ from tasks.labelling.execution.worker import LabelTask, LabelWork
 from tasks.labelling.protocol import Protocol, check_labelling
 from tasks.progress import ProgressLine
 
-TOGETHER = 20.0
+TOGETHER = 10.0
 """CPU time of the labels that share a process, s: the start of one takes a second, whatever a label takes."""
 
 MOST_TOGETHER = 200
@@ -112,9 +112,8 @@ def label_configurations(
         ledger.record_protocol(protocol.id, protocol.settings)
         derive_labels(ledger, protocol, np.asarray(list(geometries.values())))
         work, failed = work_left(ledger, protocol, list(geometries), limits, retry)
-        together = labels_together(engine.labels_per_process, expected_cost(nmer, labelling, ledger))
-        size = batch_size(together, len(work), sum(client.ncores().values()))
-        wanted = list(work)
+        cores, least = sum(client.ncores().values()), engine.labels_per_process
+        grouped = batches(list(work), least, cores, lambda: measured_cost(nmer, labelling, ledger))
         tasks = (
             LabelTask(
                 labels=tuple(
@@ -127,7 +126,7 @@ def label_configurations(
                 spool=ledger.spool,
                 scratch=scratch.resolve(),
             )
-            for batch in (wanted[start : start + size] for start in range(0, len(wanted), size))
+            for batch in grouped
         )
         already = len(geometries) - len(work)
         queue = LabelQueue(ledger, client, protocol.parts, limits, progress, already - failed, failed)
@@ -192,19 +191,46 @@ def missing_parts(
     return tuple(part for part in parts if part not in rows or rows[part].status != OK)
 
 
-def labels_together(least: int, expected: LabelCost | None) -> int:
+def batches(
+    wanted: Sequence[str], least: int, cores: int, measured: Callable[[], LabelCost | None]
+) -> Iterator[Sequence[str]]:
+    """Yield the labels that share a process, group by group.
+
+    Parameters
+    ----------
+    wanted
+        The labels.
+    least
+        The engine's number of labels in a process.
+    cores
+        How many processes there are.
+    measured
+        Returns what a label has cost, None as long as that is not known; it is asked while labels are computed,
+        each time that twice as many have been given out.
+    """
+    start, asked, together = 0, 0, labels_together(least, measured())
+    while start < len(wanted):
+        if least > 1 and start > 2 * asked:
+            asked, together = start, labels_together(least, measured())
+        size = batch_size(together, len(wanted), cores)
+        yield wanted[start : start + size]
+        start += size
+
+
+def labels_together(least: int, measured: LabelCost | None) -> int:
     """Return how many labels may share a process: the engine's number, or as many as take `TOGETHER`.
 
     Parameters
     ----------
     least
         The engine's number; its labels share no process where it is 1.
-    expected
-        What a label is expected to cost.
+    measured
+        What a label has cost. One that is only expected by formula may take a multiple of it, and nothing is told
+        of a group before it ends.
     """
-    if least == 1 or expected is None:
+    if least == 1 or measured is None:
         return least
-    return max(least, min(MOST_TOGETHER, int(TOGETHER / max(expected.cpu_seconds, 1e-3))))
+    return max(least, min(MOST_TOGETHER, int(TOGETHER / max(measured.cpu_seconds, 1e-3))))
 
 
 def batch_size(per_process: int, labels: int, cores: int) -> int:

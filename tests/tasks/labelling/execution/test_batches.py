@@ -14,7 +14,7 @@ from recipes.engines import LabelCost
 from storage.spool import read_spool, spool_files
 from tasks.labelling.engines.interface import Job
 from tasks.labelling.execution import worker
-from tasks.labelling.execution.dispatch import batch_size, labels_together
+from tasks.labelling.execution.dispatch import batch_size, batches, labels_together
 from tasks.labelling.execution.runner import Limits, run_labels
 from tasks.labelling.execution.worker import LabelTask, LabelWork, run_task
 from tasks.labelling.protocol import protocol_of
@@ -121,10 +121,23 @@ def test_a_spool_that_cannot_be_written_loses_nothing_that_was_computed(
 
 
 def test_labels_that_take_less_than_the_start_of_a_process_share_it() -> None:
-    assert [labels_together(4, LabelCost(seconds, 1.0)) for seconds in (0.0, 0.1, 2.0, 60.0)] == [200, 200, 10, 4]
+    assert [labels_together(4, LabelCost(seconds, 1.0)) for seconds in (0.0, 0.1, 2.0, 60.0)] == [200, 100, 5, 4]
     assert labels_together(1, LabelCost(0.1, 1.0)) == 1, "labels of this engine share no process"
     assert labels_together(200, LabelCost(5.0, 1.0)) == 200
     assert labels_together(4, None) == 4
+
+
+def test_groups_grow_once_it_is_known_what_a_label_costs() -> None:
+    known: list[LabelCost | None] = [None, None, LabelCost(0.1, 1.0)]
+
+    def measured() -> LabelCost | None:
+        return known.pop(0) if len(known) > 1 else known[0]
+
+    wanted = [str(n) for n in range(500)]
+    groups = list(batches(wanted, 4, 2, measured))
+    assert [name for group in groups for name in group] == wanted
+    assert [len(group) for group in groups] == [4, 4, 4, 100, 100, 100, 100, 88]
+    assert [len(group) for group in batches(wanted[:9], 1, 2, measured)] == [1] * 9
 
 
 def test_every_core_has_its_share_of_a_small_run() -> None:
