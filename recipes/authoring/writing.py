@@ -118,11 +118,7 @@ resources = {{ label_timeout = {timeout}, label_memory = {memory} }}
     return (
         preset("smoke", notes.smoke, 600, smoke_labels, settings.smoke)
         + preset("laptop", laptop_note, 3600, _labels("laptop", "aug-cc-pVDZ"), settings.laptop)
-        + (
-            preset("levels", notes.levels, 7200, _levels(settings), settings.laptop)
-            if settings.levels
-            else ""
-        )
+        + (preset("levels", notes.levels, 7200, _levels(settings), settings.laptop) if settings.levels else "")
         + preset("paper", notes.paper, 7200, _labels("paper", "aug-cc-pVDZ", "aug-cc-pVTZ"), settings.paper)
     )
 
