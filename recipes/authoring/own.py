@@ -179,6 +179,7 @@ def own_recipe(nmer: NMer, smiles: tuple[str, ...], force_field: str, why: str) 
         rules=terms.rules,
         molecules=(),
         levels=(),
+        first_gradients=False,
         switching=(_keys(nmer), SWITCHING[bodies]) if bodies > 1 else None,
         force_field=force_field,
         small=is_small(nmer, basis),
