@@ -32,6 +32,10 @@ NEAR = 0.015
 CONVERGED = 1e-7
 """Predicted decrease at which the search ends, hartree: 6e-5 kcal/mol."""
 
+STALLED = 1e-6
+"""Fall of the energy over three steps that lower it, below which the search ends, hartree: 6e-4 kcal/mol. Along
+soft torsions the updated Hessian may predict a decrease above `CONVERGED` for many more steps."""
+
 ENOUGH = 2e-5
 """Agreement of the energy after a full step with the predicted one, hartree, at which a search may end where only
 a constant depends on it: what is left is then a few hundredths of a kcal/mol or less."""
@@ -160,11 +164,12 @@ def _search(
         Gives a point of the surface.
     ends
         Asked after a full step, with the energy that was predicted for it; returns the geometry and the energy
-        where the search ends. None: it goes on until `CONVERGED`.
+        where the search ends. None: it goes on until `CONVERGED` or `STALLED`.
     """
     count = len(start.directions)
     best: _Point | None = None
     trial, hessian, reach = np.zeros(count), np.eye(count), np.inf
+    lowest: list[float] = []
     predicted = np.nan  # the energy at the end of a full step
     for number in range(2 * STEPS):
         if ends is not None and np.isfinite(predicted) and (last := ends(trial, predicted)) is not None:
@@ -173,11 +178,15 @@ def _search(
         if best is not None:
             hessian = _updated(hessian, point.along - best.along, point.slope - best.slope)
         if best is None or point.energy <= best.energy:
-            best, reach = point, np.inf
+            best, reach = point, 2.0 * reach  # not without bound: the next step would be too long again
         else:  # the step was too long: shorten it
             reach = 0.5 * float(np.linalg.norm(point.along - best.along))
         if number % STEPS == 0:  # later on the updates may predict a decrease that there is not
             hessian, reach = np.diag(best.curvature), np.inf
+        if best is point:
+            lowest.append(point.energy)
+        if len(lowest) > 3 and lowest[-4] - lowest[-1] < STALLED:
+            return best.positions, best.energy
         step = -np.linalg.solve(hessian, best.slope)
         decrease = -0.5 * float(best.slope @ step)
         if decrease < CONVERGED:

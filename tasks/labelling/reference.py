@@ -29,14 +29,19 @@ from recipes.schema.recipe import Labelling
 from storage.durable import write_text
 from storage.exchange.minima import minimum_path, read_minimum
 from tasks.labelling.collect import LabelTable
+from tasks.labelling.engines.methods import MP2
 from tasks.labelling.engines.registry import new_engine
 from tasks.labelling.protocol import Protocol
 
 STEPS_WITH_GRADIENTS = 15
 """Energies with gradients that a search with them usually takes."""
 
+STEPS_OF_SOFT, STIFF = 10, 3
+"""Steps that a search from energies alone takes with soft torsions (formamide with MP2/aug-cc-pVTZ 16), and the
+most atoms of a molecule without any."""
+
 SMALL = 6
-"""Most atoms of a molecule whose minimum is searched for to 0.0001 kcal/mol at any level; see `ends_early`."""
+"""Most atoms of a molecule whose minimum is searched for to 0.001 kcal/mol at any level; see `ends_early`."""
 
 
 class MoleculeLabels(NamedTuple):
@@ -82,22 +87,28 @@ def reference_molecules(nmer: NMer, labelling: Labelling) -> tuple[tuple[NMer, i
 def ends_early(molecule: NMer, labelling: Labelling) -> bool:
     """Return whether the search of a minimum ends up to a few hundredths of a kcal/mol above it.
 
-    For composites of molecules with more than `SMALL` atoms, whose energies take minutes: it takes a third of the
-    time, and shifts all energies of the n-mer by a constant.
+    For composites and fitted MP2, which have no gradients, of molecules with more than `SMALL` atoms: it takes a
+    tenth of the energies, and shifts all energies of the n-mer by a constant. Below the last of several levels
+    even that cancels.
     """
-    return bool(labelling.mp2_basis) and molecule.natoms > SMALL
+    without = bool(labelling.mp2_basis) or (labelling.method == MP2.name and labelling.density_fitting)
+    return without and molecule.natoms > SMALL
 
 
 def usual_energies(molecule: NMer, labelling: Labelling) -> int:
     """Return how many energies the search of a molecule's minimum usually takes.
 
-    Central differences in every direction that moves no cap along its bond: in each of three steps, or where it
-    ends early at the start alone, and then one energy at the end. With gradients one a step.
+    Central differences in every direction that moves no cap along its bond: in each of `STEPS_OF_SOFT` steps where
+    other elements than carbon and hydrogen make soft torsions, else of three; where it ends early at the start
+    alone, and then one energy at the end. With gradients one a step.
     """
     if labelling.gradients:
         return STEPS_WITH_GRADIENTS
     differences = 2 * max(1, 3 * molecule.natoms - 6 - len(molecule.caps)) + 1
-    return differences + 1 if ends_early(molecule, labelling) else 3 * differences
+    if ends_early(molecule, labelling):
+        return differences + 1
+    soft = molecule.natoms > STIFF and not set(molecule.symbols) <= {"C", "H"}
+    return (STEPS_OF_SOFT if soft else 3) * differences
 
 
 def check_start(nmer: NMer, labelling: Labelling) -> None:

@@ -110,7 +110,9 @@ def test_a_search_that_need_not_be_exact_ends_after_a_step_that_was_predicted() 
     exact = minimise(molecule, energies, start)[1]
     assert exact - 1e-7 <= found <= exact + ENOUGH
     assert sum(asked[2:]) > 2 * sum(asked[:2])
-    assert usual_energies(molecule, find_protocol("gfn2-xtb")) > 2.9 * sum(asked[:2])  # only composites end early
+    assert usual_energies(molecule, find_protocol("gfn2-xtb")) > 2.9 * sum(
+        asked[:2]
+    )  # only composites and fitted MP2 end early
 
 
 def len_of(molecule: NMer) -> int:
