@@ -87,12 +87,12 @@ def reference_molecules(nmer: NMer, labelling: Labelling) -> tuple[tuple[NMer, i
 def ends_early(molecule: NMer, labelling: Labelling) -> bool:
     """Return whether the search of a minimum ends up to a few hundredths of a kcal/mol above it.
 
-    For composites and fitted MP2, which have no gradients, of molecules with more than `SMALL` atoms: it takes a
-    tenth of the energies, and shifts all energies of the n-mer by a constant. Below the last of several levels
-    even that cancels.
+    For molecules of more than `SMALL` atoms with composites, whose energies take minutes, and with fitted MP2,
+    which is made for the levels below them: it takes a third of the energies, and shifts all energies of the
+    n-mer by a constant, which the sum of levels has from the last one alone.
     """
-    without = bool(labelling.mp2_basis) or (labelling.method == MP2.name and labelling.density_fitting)
-    return without and molecule.natoms > SMALL
+    loose = bool(labelling.mp2_basis) or (labelling.method == MP2.name and labelling.density_fitting)
+    return loose and molecule.natoms > SMALL
 
 
 def usual_energies(molecule: NMer, labelling: Labelling) -> int:
