@@ -1,9 +1,9 @@
 """Find the minimum of a molecule at any level of theory, from energies alone or with gradients.
 
 The minimum of a cheap surface with gradients, which the engine provides, gives the start and the directions. Along
-its Hessian's eigenvectors, each scaled to unit curvature, the more expensive surface is nearly isotropic, and two
-or three steps of Newton's method with central differences find its minimum. Caps stay at their fixed lengths
-throughout, as in every configuration.
+its Hessian's eigenvectors, each scaled to unit curvature, the more expensive surface is nearly isotropic, and a
+few steps of Newton's method with central differences find its minimum. Bonds keep their length where atoms turn,
+and caps stay at their fixed lengths throughout, as in every configuration.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize as scipy_optimize
 
 from potentials.arrays import Floats
@@ -40,8 +41,8 @@ ENOUGH = 2e-5
 """Agreement of the energy after a full step with the predicted one, hartree, at which a search may end where only
 a constant depends on it: what is left is then a few hundredths of a kcal/mol or less."""
 
-STEPS = 20
-"""Steps of Newton's method after which the Hessian is made again, and after twice as many the search ends."""
+STEPS = 40
+"""Geometries after which a search has failed."""
 
 SOFTEST = 0.005
 """Lower bound on the curvature along a direction, hartree/Angstrom^2."""
@@ -70,13 +71,16 @@ class Start:
 
 
 class _Point(NamedTuple):
-    """A geometry on the expensive surface; slope and curvature are those along the start's directions."""
+    """A geometry on the expensive surface; slope and curvature are those along the start's directions.
+
+    Curvature is None where it was not measured.
+    """
 
     along: Floats
     positions: Floats
     energy: float
     slope: Floats
-    curvature: Floats
+    curvature: Floats | None
 
 
 def minimise(molecule: NMer, energies: Energies, start: Start, enough: float = 0.0) -> tuple[Floats, float]:
@@ -97,13 +101,13 @@ def minimise(molecule: NMer, energies: Energies, start: Start, enough: float = 0
     Raises
     ------
     StageError
-        If the energy still falls after twice `STEPS` steps.
+        If the energy still falls at the last of `STEPS` geometries.
     """
     probe = np.minimum(np.sqrt(2 * PROBE), NEAR / np.abs(start.directions).max(axis=(1, 2)))
     pattern = np.concatenate([np.zeros((1, len(probe))), np.diag(probe), np.diag(-probe)])
 
     def placed(moves: Floats) -> Floats:
-        return molecule.place_caps(start.positions + np.tensordot(moves, start.directions, axes=1))
+        return np.array([moved(molecule, start, move) for move in moves])
 
     def ends(trial: Floats, predicted: float) -> tuple[Floats, float] | None:
         asked = placed(trial[None])
@@ -118,6 +122,41 @@ def minimise(molecule: NMer, energies: Energies, start: Start, enough: float = 0
         return _Point(trial, asked[0], centre, (plus - minus) / (2 * probe), curvature)
 
     return _search(molecule, look, start, ends if enough else None)
+
+
+def moved(molecule: NMer, start: Start, move: Floats) -> Floats:
+    """Return the geometry (atoms, 3; Angstrom) at coordinates along a start's directions.
+
+    Bonds change by what they do to first order. Along straight lines a rotation of a group by 0.1 Angstrom also
+    stretches its bonds, which makes a soft torsion stiff, and its valley curved.
+
+    Parameters
+    ----------
+    molecule, start
+        As in `minimise`.
+    move
+        (directions,), roots of hartree.
+    """
+    step = np.tensordot(move, start.directions, axes=1)
+    bonds = np.array(molecule.bonds, dtype=np.intp).reshape(-1, 2)
+    vectors, lengths = _bonds(start.positions, bonds)
+    wanted = lengths + np.sum(vectors * (step[bonds[:, 1]] - step[bonds[:, 0]]), axis=1)
+    x = start.positions + step
+    for _ in range(4):  # Newton's method: the error is squared each time
+        vectors, lengths = _bonds(x, bonds)
+        rows = np.zeros((len(bonds), *x.shape))
+        each = np.arange(len(bonds))
+        rows[each, bonds[:, 1]], rows[each, bonds[:, 0]] = vectors, -vectors
+        change = np.linalg.lstsq(rows.reshape(len(bonds), x.size), wanted - lengths, rcond=None)[0]
+        x = x + change.reshape(x.shape)
+    return molecule.place_caps(x)
+
+
+def _bonds(x: Floats, bonds: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    """Return the unit vectors (bonds, 3) of bonds, from the first atom to the second, and their lengths."""
+    between = x[bonds[:, 1]] - x[bonds[:, 0]]
+    lengths = np.linalg.norm(between, axis=1)
+    return between / lengths[:, None], lengths
 
 
 def minimise_with_gradients(molecule: NMer, surface: Surface, start: Start) -> tuple[Floats, float]:
@@ -135,7 +174,7 @@ def minimise_with_gradients(molecule: NMer, surface: Surface, start: Start) -> t
     Raises
     ------
     StageError
-        If the energy still falls after twice `STEPS` steps.
+        If the energy still falls at the last of `STEPS` geometries.
     """
 
     def look(trial: Floats) -> _Point:
@@ -143,7 +182,7 @@ def minimise_with_gradients(molecule: NMer, surface: Surface, start: Start) -> t
         placed = molecule.place_caps(x)
         energy, gradient = surface(placed)
         slope = np.tensordot(start.directions, molecule.carry_caps(x, gradient), axes=([1, 2], [0, 1]))
-        return _Point(trial, placed, energy, np.asarray(slope, dtype=np.float64), np.ones(len(trial)))
+        return _Point(trial, placed, energy, np.asarray(slope, dtype=np.float64), None)
 
     return _search(molecule, look, start)
 
@@ -154,7 +193,10 @@ def _search(
     start: Start,
     ends: Callable[[Floats, float], tuple[Floats, float] | None] | None = None,
 ) -> tuple[Floats, float]:
-    """Return the minimum by Newton's method with an updated Hessian.
+    """Return the minimum by Newton's method with an updated Hessian, whose diagonal is measured where it can be.
+
+    Where the energy has risen, the next geometry lies between the last two: soft torsions and the inversion of an
+    amide's nitrogen stiffen many times within a step.
 
     Parameters
     ----------
@@ -171,20 +213,21 @@ def _search(
     trial, hessian, reach = np.zeros(count), np.eye(count), np.inf
     lowest: list[float] = []
     predicted = np.nan  # the energy at the end of a full step
-    for number in range(2 * STEPS):
+    for _ in range(STEPS):
         if ends is not None and np.isfinite(predicted) and (last := ends(trial, predicted)) is not None:
             return last
         point = look(trial)
+        if best is not None and point.energy > best.energy:  # the step was too long
+            reach = float(np.linalg.norm(point.along - best.along))
+            trial, predicted = _between(best, point), np.nan
+            continue
         if best is not None:
             hessian = _updated(hessian, point.along - best.along, point.slope - best.slope)
-        if best is None or point.energy <= best.energy:
-            best, reach = point, 2.0 * reach  # not without bound: the next step would be too long again
-        else:  # the step was too long: shorten it
-            reach = 0.5 * float(np.linalg.norm(point.along - best.along))
-        if number % STEPS == 0:  # later on the updates may predict a decrease that there is not
-            hessian, reach = np.diag(best.curvature), np.inf
-        if best is point:
-            lowest.append(point.energy)
+        best, reach = point, 2.0 * reach  # not without bound: the next step would be too long again
+        if point.curvature is not None:
+            scale = np.sqrt(point.curvature / np.diag(hessian))
+            hessian = hessian * np.outer(scale, scale)
+        lowest.append(point.energy)
         if len(lowest) > 3 and lowest[-4] - lowest[-1] < STALLED:
             return best.positions, best.energy
         step = -np.linalg.solve(hessian, best.slope)
@@ -196,9 +239,20 @@ def _search(
         trial = best.along + step * part
         predicted = best.energy - decrease if part == 1.0 else np.nan
     raise StageError(
-        f"labelling: the minimum of '{molecule.name}' was not found in {2 * STEPS} steps; start from a geometry "
+        f"labelling: the minimum of '{molecule.name}' was not found in {STEPS} steps; start from a geometry "
         "nearer to it, or set labelling.reference = 'none'"
     )
+
+
+def _between(best: _Point, point: _Point) -> Floats:
+    """Return where the cubic polynomial through two points' energies and slopes has its minimum between them."""
+    ahead = point.along - best.along
+    first, last = float(best.slope @ ahead), float(point.slope @ ahead)
+    rise = point.energy - best.energy
+    # along best + t * ahead, 0 < t < 1: first t + square t^2 + cube t^3, with the last slope at t = 1
+    cube, square = first + last - 2.0 * rise, 3.0 * rise - 2.0 * first - last
+    part = -first / (square + np.sqrt(max(square**2 - 3.0 * cube * first, 0.0)))
+    return np.asarray(best.along + min(max(part, 0.1), 0.9) * ahead)
 
 
 def _updated(hessian: Floats, step: Floats, change: Floats) -> Floats:

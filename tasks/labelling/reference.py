@@ -36,8 +36,8 @@ from tasks.labelling.protocol import Protocol
 STEPS_WITH_GRADIENTS = 15
 """Energies with gradients that a search with them usually takes."""
 
-STEPS_OF_SOFT, STIFF = 10, 3
-"""Steps that a search from energies alone takes with soft torsions (formamide with MP2/aug-cc-pVTZ 16), and the
+STEPS_OF_SOFT, STIFF = 6, 3
+"""Steps that a search from energies alone takes with soft torsions (formamide with MP2/aug-cc-pVDZ 6), and the
 most atoms of a molecule without any."""
 
 SMALL = 6
