@@ -195,7 +195,7 @@ def test_a_soft_torsion_leads_to_the_bottom() -> None:
 
 
 def test_a_direction_that_stiffens_within_a_step_is_not_searched_for_long() -> None:
-    """An amide, from the minimum of GFN2-xTB to that of GFN1-xTB: 23 steps with straight moves and updates alone."""
+    """An amide, from GFN2-xTB to GFN1-xTB: straight moves and updates alone take more than 20 steps."""
     pytest.importorskip("tblite")
     from tblite.interface import Calculator
 
