@@ -87,8 +87,13 @@ def recipe_texts() -> dict[str, str]:
     return texts
 
 
+AMIDE_T1 = 0.03
+"""T1 above which the preset ``levels`` flags labels of n-mers with -CONH-, the limit of recipes of own molecules:
+11 of 125 composite labels of ``conh`` have 0.020 to 0.025, and amides 0.018 at their minima."""
+
+
 def levels_of(
-    order: int, small: bool, few: tuple[int, int] = (60, 15), methane: bool = False
+    order: int, small: bool, few: tuple[int, int] = (60, 15), methane: bool = False, amide: bool = False
 ) -> tuple[LevelSize, ...]:
     """Return the levels above GFN2-xTB of an n-mer, by its order.
 
@@ -110,15 +115,18 @@ def levels_of(
         Whether it is a capped group that is CH4: terms of degree 5 are few. Measured for ``ch``, errors of labels
         held back, kcal/mol: 800 labels of MP2/aug-cc-pVDZ 0.35 with degree 2, 0.11 with 4, 0.097 with 5; 240 of
         MP2/aug-cc-pVTZ 0.058 with 2, 0.047 with 3, 0.036 with 4; 100 of the composite 0.052 with 2, 0.035 with 3.
+    amide
+        Whether it has a -CONH-.
     """
+    t1 = AMIDE_T1 if amide else None
     if order == 3:
-        return LevelSize(SMALL_MP2, 800, 100), LevelSize(TOP, *few, degree=1)
+        return LevelSize(SMALL_MP2, 800, 100), LevelSize(TOP, *few, degree=1, max_t1=t1)
     if methane:
         return LevelSize(SMALL_MP2, 2000, 200, 5), LevelSize(MP2, 240, 60, 4), LevelSize(TOP, 100, 25, 3)
     first = LevelSize(SMALL_MP2, 800, 100)
     if small:
         first = LevelSize(SMALL_MP2, 2000, 200, 3) if order == 1 else LevelSize(SMALL_MP2, 1200, 120, 3)
-    return first, LevelSize(MP2, 240, 60), LevelSize(TOP, 100, 25)
+    return first, LevelSize(MP2, 240, 60), LevelSize(TOP, 100, 25, max_t1=t1)
 
 
 def gas_phase_settings(found: FoundNMer) -> Settings:
@@ -166,7 +174,7 @@ def gas_phase_settings(found: FoundNMer) -> Settings:
         molecules=FOLDED if folded else (),
         rules=("connected",) if screened else (),
         small=order == 1,
-        levels=levels_of(order, order == 1, (48, 12) if folded else (60, 15), small),
+        levels=levels_of(order, order == 1, (48, 12) if folded else (60, 15), small, "conh" in found.name),
         first_gradients=order == 1,
     )
 
@@ -202,7 +210,7 @@ def water_settings(nmer: NMer) -> Settings:
         switching=((0, one.natoms), WATER_RADII),
         notes=Notes(switching="The papers name the cosine form but not the radii. Beyond r_out V_phys is left."),
         small=small,
-        levels=levels_of(2, small),
+        levels=levels_of(2, small, amide=not small),
     )
 
 
@@ -223,7 +231,7 @@ def pair_settings(nmer: NMer) -> Settings:
         switching=(((0, 2), (size, size + 2)), PAIR_RADII),
         windows=windows_of(mean_distance(nmer.fragments)),
         small=False,
-        levels=(LevelSize(SMALL_MP2, 800, 100), LevelSize(TOP, 60, 15)),
+        levels=(LevelSize(SMALL_MP2, 800, 100), LevelSize(TOP, 60, 15, max_t1=AMIDE_T1)),
         notes=Notes(
             switching="From the middle of the C-N bond; beyond r_out V_phys is left. Two -CONH- 8 A apart are 5 A "
             "apart at their nearest atoms.",

@@ -48,12 +48,15 @@ class LevelSize:
         Its training and test configurations.
     degree
         Highest degree of the fit of its difference.
+    max_t1
+        T1 above which a label is flagged; None: that of the protocol.
     """
 
     protocol: str
     train: int
     test: int
     degree: int = 2
+    max_t1: float | None = None
 
 
 @dataclass(frozen=True)

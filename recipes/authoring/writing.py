@@ -129,8 +129,9 @@ def _levels(settings: Settings) -> str:
     text = f"\n[[presets.levels.levels]]\nprotocol = {_toml(first)}\n"
     for one in settings.levels:
         fit = "" if one.degree == LevelSize.degree else f"fitting = {{ degree = {one.degree} }}\n"
+        flags = "" if one.max_t1 is None else f"labelling = {{ max_t1 = {one.max_t1} }}\n"
         size = f"train = {one.train}\ntest = {one.test}\n"
-        text += f"\n[[presets.levels.levels]]\nprotocol = {_toml(one.protocol)}\n{size}{fit}"
+        text += f"\n[[presets.levels.levels]]\nprotocol = {_toml(one.protocol)}\n{flags}{size}{fit}"
     return text
 
 
