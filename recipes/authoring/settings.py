@@ -50,6 +50,8 @@ class LevelSize:
         Highest degree of the fit of its difference.
     max_t1
         T1 above which a label is flagged; None: that of the protocol.
+    gamma
+        Ridge of the fit of its difference; None: that of the first level's.
     """
 
     protocol: str
@@ -57,6 +59,7 @@ class LevelSize:
     test: int
     degree: int = 2
     max_t1: float | None = None
+    gamma: float | None = None
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,9 @@ def _levels(settings: Settings) -> str:
     first = FIRST_LEVEL + ("-gradients" if settings.first_gradients else "")
     text = f"\n[[presets.levels.levels]]\nprotocol = {_toml(first)}\n"
     for one in settings.levels:
-        fit = "" if one.degree == LevelSize.degree else f"fitting = {{ degree = {one.degree} }}\n"
+        found = {"degree": one.degree if one.degree != LevelSize.degree else None, "gamma": one.gamma}
+        changed = [f"{key} = {value}" for key, value in found.items() if value is not None]
+        fit = f"fitting = {{ {', '.join(changed)} }}\n" if changed else ""
         flags = "" if one.max_t1 is None else f"labelling = {{ max_t1 = {one.max_t1} }}\n"
         size = f"train = {one.train}\ntest = {one.test}\n"
         text += f"\n[[presets.levels.levels]]\nprotocol = {_toml(one.protocol)}\n{flags}{size}{fit}"
