@@ -46,6 +46,9 @@ DASK_SETTINGS: dict[str, Any] = {
     **{f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause", "terminate")},
 }
 
+_STAYING = {"distributed.deploy.lost-worker-timeout": "1000 days"}
+"""A worker of this machine that died restarts, however long it takes; Dask would give it up after 15 seconds."""
+
 
 def worker_count(wanted: int, memory: float) -> int:
     """Return how many labels run at once on this machine.
@@ -88,7 +91,7 @@ def local_cluster(workers: int, scratch: Path, show: Show | None = None) -> Iter
     from distributed import LocalCluster
 
     scratch.mkdir(parents=True, exist_ok=True)
-    with keys_in_memory(), dask.config.set(DASK_SETTINGS):
+    with keys_in_memory(), dask.config.set(DASK_SETTINGS | _STAYING):
         # workers inherit this and ignore Ctrl-C: the run, which receives it too, closes them
         with _interrupts_ignored(), _main_not_imported():
             cluster = _start_cluster(

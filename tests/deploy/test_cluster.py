@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dask
+import psutil
 import pytest
 from distributed import Client
 
@@ -32,6 +34,29 @@ def test_workers_are_on_loopback_with_one_thread_each(tmp_path: Path, monkeypatc
         assert sorted(client.nthreads().values()) == [1, 1]
         found = client.submit(environment).result(timeout=60)
         assert found["OMP_NUM_THREADS"] == "1" and found["PYTHONSAFEPATH"] == "1"
+
+
+def test_a_worker_that_takes_long_to_restart_comes_back(tmp_path: Path) -> None:
+    """It would be given up, and with it the run, if it was not back 15 seconds after its death."""
+    with local_cluster(1, tmp_path) as address, Client(address) as client:
+        first = client.submit(os.getpid).result(timeout=60)
+        psutil.Process(first).kill()
+        second, until = None, time.monotonic() + 60
+        while second is None and time.monotonic() < until:
+            time.sleep(0.01)
+            second = next((p for p in psutil.Process().children() if _is_worker(p) and p.pid != first), None)
+        assert second is not None
+        second.suspend()
+        time.sleep(17)
+        second.resume()
+        assert client.submit(os.getpid, pure=False).result(timeout=120) == second.pid
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:  # it ended meanwhile
+        return False
 
 
 STRANGER = """
