@@ -2,8 +2,9 @@
 
 ``python -m benchmarks levels --store PATH`` with a store that ``benchmarks.level_labels`` has labelled; what has
 no label yet is left out. The test error is that of the sum of a chain's fits on configurations whose labels of the
-top level no fit has seen. All fits have the non-linear parameters of the fit to the GFN2-xTB labels, degrees are
-chosen by cross-validation of the training labels, and each point is the mean over draws of the training labels.
+top level no fit has seen. All fits have the non-linear parameters of the fit to the GFN2-xTB labels, degrees and
+ridge parameters are chosen by cross-validation of the training labels, and each point is the mean over draws of
+the training labels.
 Beyond its labels the direct fit's error is continued parallel to that of direct fits to MP2 energies of the same
 configurations, which have more labels and nearly the same energies, and then by their power law; it is marked so.
 """
@@ -123,15 +124,16 @@ class Fits:
     def predicted(self, upper: str, lower: str | None, rows: Ints) -> tuple[Floats, int]:
         """Return the energies on the test set of a fit to some configurations, and its degree."""
         data, trial = self.data, self.data.trial
-        degree = self.step(upper, lower).best(len(rows)).degree
+        best = self.step(upper, lower).best(len(rows))
         number, below = data.names.index(upper), None if lower is None else data.names.index(lower)
-        known, problem, design = self._design(number, below, degree)
+        known, problem, design = self._design(number, below, best.degree)
+        problem = replace(problem, gamma=best.gamma)
         found = linear_fit(problem, design, np.searchsorted(known, rows), np.arange(len(known), len(design)))
         if lower is None and data.baseline is not None:
             found = found + data.baseline
         target = trial.levels[number].energy[known] - self._below(number, below, known)
         shift = float(np.median(target)) if trial.unknown_zero else 0.0
-        return found + shift, degree
+        return found + shift, best.degree
 
     def _below(self, number: int, below: int | None, rows: Ints) -> Floats:
         trial = self.data.trial

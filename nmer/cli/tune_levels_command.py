@@ -191,7 +191,7 @@ def levels_toml(recipe: Recipe, best: Allotment, labellings: Mapping[str, Labell
             table = {"labelling": labellings[name].model_dump(mode="json", exclude_defaults=True)}
         if number:  # the first has the size of the selection, and the section fitting
             table |= {"train": best.train[number], "test": best.test[number]}
-            table["fitting"] = {"degree": best.degrees[number]}
+            table["fitting"] = {"degree": best.degrees[number], "gamma": best.gammas[number]}
         tables.append(table)
     where = f"presets.{recipe.preset}." if recipe.preset else ""
     sizes = f"{where}selection.train = {best.train[0]} and {where}selection.test = {best.test[0]}"
@@ -206,8 +206,9 @@ def _notes(recipe: Recipe, best: Allotment) -> list[str]:
         notes.append(
             f"the first level has the size of the selection: selection.train = {best.train[0]}, now {train}"
         )
-    if best.degrees[0] != recipe.fitting.degree:
-        notes.append(f"the first level's fit is best with fitting.degree = {best.degrees[0]}")
+    for name, value in (("degree", best.degrees[0]), ("gamma", best.gammas[0])):
+        if value != getattr(recipe.fitting, name):
+            notes.append(f"the first level's fit is best with fitting.{name} = {value:g}")
     return notes
 
 
@@ -235,6 +236,7 @@ def _print(found: dict[str, Any], files: list[str]) -> None:
             "chain": lambda row: " -> ".join(row["chain"]),
             "labels": lambda row: ", ".join(map(str, row["train"])),
             "degrees": lambda row: ", ".join(map(str, row["degrees"])),
+            "Gamma": lambda row: ", ".join(f"{gamma:g}" for gamma in row["gammas"]),
             "error": "error:.3g",
             "range": lambda row: f"{row['low']:.2g} to {row['high']:.2g}",
             "core-hours": "core_hours:.3g",

@@ -180,6 +180,7 @@ def own_recipe(nmer: NMer, smiles: tuple[str, ...], force_field: str, why: str) 
         molecules=(),
         levels=(),
         first_gradients=False,
+        levels_gamma=None,
         switching=(_keys(nmer), SWITCHING[bodies]) if bodies > 1 else None,
         force_field=force_field,
         small=is_small(nmer, basis),

@@ -24,6 +24,8 @@ class Size:
         Starting points of the k; None: the default.
     cut
         Frames that are cut from conformations of molecules; they count in `frames`.
+    gamma
+        Ridge parameter of the fit; None: that of all presets.
     """
 
     frames: int
@@ -34,6 +36,7 @@ class Size:
     gates: tuple[float, float]
     starts: int | None = None
     cut: int = 0
+    gamma: float | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,8 @@ class Settings:
         The levels above GFN2-xTB of the preset ``levels``; none: there is no such preset.
     first_gradients
         Whether the GFN2-xTB labels of that preset have gradients.
+    levels_gamma
+        Ridge parameter of that preset; None: that of all presets.
     notes
         Comments in the file.
     """
@@ -154,4 +159,5 @@ class Settings:
     max_t1: float | None = None
     levels: tuple[LevelSize, ...] = ()
     first_gradients: bool = False
+    levels_gamma: float | None = None
     notes: Notes = field(default_factory=Notes)

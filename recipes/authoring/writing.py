@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from textwrap import wrap
 from typing import Any
@@ -115,10 +116,11 @@ def _presets(nmer: NMer, settings: Settings) -> str:
 resources = {{ label_timeout = {timeout}, label_memory = {memory} }}
 {labels}"""
 
+    levels = replace(settings.laptop, gamma=settings.levels_gamma)
     return (
         preset("smoke", notes.smoke, 600, smoke_labels, settings.smoke)
         + preset("laptop", laptop_note, 3600, _labels("laptop", "aug-cc-pVDZ"), settings.laptop)
-        + (preset("levels", notes.levels, 7200, _levels(settings), settings.laptop) if settings.levels else "")
+        + (preset("levels", notes.levels, 7200, _levels(settings), levels) if settings.levels else "")
         + preset("paper", notes.paper, 7200, _labels("paper", "aug-cc-pVDZ", "aug-cc-pVTZ"), settings.paper)
     )
 
@@ -149,6 +151,7 @@ def _lines(text: str) -> str:
 def _size_lines(nmer: NMer, settings: Settings, size: Size, *, short: bool = False) -> str:
     limit = f", max_terms = {size.max_terms}" if size.max_terms else ""
     some = f", starts = {size.starts}" if size.starts else ""
+    ridge = f", gamma = {size.gamma:g}" if size.gamma else ""
     cut = f", conformations = {{ frames = {size.cut} }}" if size.cut else ""
     soon = ", equilibration = 1.0" if short else ""
     errors = dict(zip(("train", "test"), size.gates, strict=True))
@@ -159,7 +162,7 @@ def _size_lines(nmer: NMer, settings: Settings, size: Size, *, short: bool = Fal
         [
             f"sampling = {{ frames = {size.frames}{soon}{cut} }}",
             f"selection = {{ train = {size.train}, test = {size.test} }}",
-            _noted(f"fitting = {{ degree = {size.degree}{limit}{some} }}", _count(nmer, settings, size)),
+            _noted(f"fitting = {{ degree = {size.degree}{limit}{some}{ridge} }}", _count(nmer, settings, size)),
             f"gates = {{ {limits} }}",
         ]
     )

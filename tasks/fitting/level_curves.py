@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -33,6 +34,9 @@ FRACTIONS = (0.125, 0.25, 0.5, 1.0)
 FEWEST = 4
 """Smallest number of labels of a fit."""
 
+RIDGES = (1.0, 0.1, 0.01)
+"""Ridge parameters that are tried, in that of the recipe; many labels without noise need but a small one."""
+
 LAW_POINTS = 3
 """Points of a curve, the last ones, that the law is fitted to."""
 
@@ -52,11 +56,11 @@ Told = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Curve:
-    """Errors of fits of one degree to growing numbers of labels, and their continuation.
+    """Errors of fits of one degree and ridge parameter to growing numbers of labels, and their continuation.
 
     Attributes
     ----------
-    degree, terms
+    degree, terms, gamma
         Of the fit.
     counts
         (points,), numbers of labels.
@@ -70,6 +74,7 @@ class Curve:
 
     degree: int
     terms: int
+    gamma: float
     counts: Ints
     errors: Floats
     power: float
@@ -77,12 +82,12 @@ class Curve:
     drawn_power: Floats
 
     @classmethod
-    def of(cls, degree: int, terms: int, counts: Ints, square: Floats, seed: int = 0) -> Curve:
+    def of(cls, degree: int, terms: int, gamma: float, counts: Ints, square: Floats, seed: int = 0) -> Curve:
         """Return the curve of squared errors.
 
         Parameters
         ----------
-        degree, terms, counts
+        degree, terms, gamma, counts
             As the attributes.
         square
             (points, configurations), squared error of each configuration, kcal^2/mol^2.
@@ -92,7 +97,8 @@ class Curve:
         rows = np.random.default_rng(seed).integers(square.shape[1], size=(DRAWS, square.shape[1]))
         drawn = np.sqrt(np.stack([part[rows].mean(axis=1) for part in square], axis=1))
         errors = np.sqrt(square.mean(axis=1))
-        return cls(degree, terms, counts, errors, float(_power(counts, errors)), drawn, _power(counts, drawn))
+        power = float(_power(counts, errors))
+        return cls(degree, terms, gamma, counts, errors, power, drawn, _power(counts, drawn))
 
     def expected(self, count: Floats) -> Floats:
         """Return the error to expect with numbers of labels, kcal/mol; see `LAW`.
@@ -149,8 +155,9 @@ def learning_curves(
     parameters: Floats,
     unknown_zero: bool = False,
     told: Told | None = None,
+    ridges: Sequence[float] = (1.0,),
 ) -> list[Curve]:
-    """Return the learning curves of energies, or of their differences from other energies, for each degree.
+    """Return the learning curves of energies, or of their differences from others, by degree and ridge parameter.
 
     Parameters
     ----------
@@ -171,7 +178,9 @@ def learning_curves(
     unknown_zero
         Whether the zero of the energies is not known, and is one more coefficient.
     told
-        Called with the number of fits done.
+        Called with the number of divisions done.
+    ridges
+        Ridge parameters, in that of the settings.
 
     Raises
     ------
@@ -191,13 +200,18 @@ def learning_curves(
         problem = replace(make_problem(nmer, positions, target, one), weight=weight)
         design = _design(problem, parameters, unknown_zero)
         counts = _counts(len(energy))
-        square = np.zeros((len(counts), len(energy)))
-        for errors in _divisions(problem, design, counts, settings.seed):
+        problems = [replace(problem, gamma=float(f"{ridge * settings.gamma:.6g}")) for ridge in ridges]
+        square = np.zeros((len(problems), len(counts), len(energy)))
+        for errors in _divisions(problems, design, counts, settings.seed):
             square += np.square(errors) / divisions(len(energy))
             done += 1
             if told is not None:
                 told(done)
-        found.append(Curve.of(degree, problem.basis.n_terms, counts, square, settings.seed))
+        terms = problem.basis.n_terms
+        found += [
+            Curve.of(degree, terms, each.gamma, counts, of_each, settings.seed)
+            for each, of_each in zip(problems, square, strict=True)
+        ]
     return found
 
 
@@ -213,17 +227,18 @@ def _counts(labels: int) -> Ints:
     return np.unique(np.maximum(np.round(np.multiply(FRACTIONS, most)), FEWEST).astype(np.int64))
 
 
-def _divisions(problem: Problem, design: Floats, counts: Ints, seed: int) -> Iterator[Floats]:
-    """Yield the errors of each division, (points, configurations)."""
-    size, rng = len(problem.energy), np.random.default_rng(seed)
+def _divisions(problems: Sequence[Problem], design: Floats, counts: Ints, seed: int) -> Iterator[Floats]:
+    """Yield the errors of each division, (problems, points, configurations); the problems differ in the ridge."""
+    energy, rng = problems[0].energy, np.random.default_rng(seed)
+    size = len(energy)
     gram = design @ design.T if design.shape[1] >= counts[0] else None
     for _ in range(divisions(size)):
-        errors, order = np.zeros((len(counts), size)), rng.permutation(size)
+        errors, order = np.zeros((len(problems), len(counts), size)), rng.permutation(size)
         for held in np.array_split(order, FOLDS):
             rest = order[~np.isin(order, held)]
-            for point, count in enumerate(counts):
+            for (row, problem), (point, count) in product(enumerate(problems), enumerate(counts)):
                 found = linear_fit(problem, design, rest[:count], held, gram)
-                errors[point, held] = found - problem.energy[held]
+                errors[row, point, held] = found - energy[held]
         yield errors
 
 

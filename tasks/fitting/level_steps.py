@@ -14,7 +14,7 @@ from potentials.errors import InputError
 from potentials.nmers.nmer import NMer
 from recipes.schema.recipe import Fitting
 from tasks.fitting.fit import low_degrees, make_problem
-from tasks.fitting.level_curves import FEWEST, FOLDS, Curve, learning_curves
+from tasks.fitting.level_curves import FEWEST, FOLDS, RIDGES, Curve, learning_curves
 from tasks.fitting.search import search
 
 LONGEST = 4
@@ -101,7 +101,7 @@ class Step:
     rms
         Root mean square of what is fitted, kcal/mol.
     curves
-        One for each degree.
+        One for each degree and ridge parameter.
     """
 
     upper: str
@@ -121,11 +121,11 @@ class Step:
         return min(int(curve.counts[0]) for curve in self.curves)
 
     def expected(self, count: Floats) -> Floats:
-        """Return the error of the best degree with numbers of labels, kcal/mol."""
+        """Return the error of the best fit with numbers of labels, kcal/mol."""
         return np.asarray(np.min([curve.expected(count) for curve in self.curves], axis=0))
 
     def best(self, count: int) -> Curve:
-        """Return the curve of the best degree for a number of labels."""
+        """Return the curve of the best fit for a number of labels."""
         at = np.array([float(count)])
         return min(self.curves, key=lambda curve: float(curve.expected(at)[0]))
 
@@ -140,6 +140,7 @@ class Step:
                 {
                     "degree": curve.degree,
                     "terms": curve.terms,
+                    "gamma": curve.gamma,
                     "counts": curve.counts.tolist(),
                     "errors": curve.errors.tolist(),
                     "low": np.percentile(curve.drawn, 16, axis=0).tolist(),
@@ -218,6 +219,7 @@ def learned(
         parameters,
         trial.unknown_zero,
         told,
+        RIDGES,
     )
     left = energy if below is None else energy - below
     left = left - left.mean() if trial.unknown_zero else left

@@ -65,6 +65,7 @@ def _curves_plot(title: str, trial: Trial, tuned: TunedLevels, wanted: float) ->
         "below",
         "degree",
         "terms",
+        "gamma",
         "labels",
         "rmsd_kcal_mol",
         "low_kcal_mol",
@@ -72,7 +73,7 @@ def _curves_plot(title: str, trial: Trial, tuned: TunedLevels, wanted: float) ->
         "power",
     )
     rows = [
-        (step.upper, step.lower or "", curve.degree, curve.terms, int(n), error, *ends, curve.power)
+        (step.upper, step.lower or "", curve.degree, curve.terms, curve.gamma, int(n), error, *ends, curve.power)
         for step in tuned.steps
         for curve in step.curves
         for n, error, ends in zip(
@@ -113,6 +114,7 @@ def _cost_plot(title: str, trial: Trial, tuned: TunedLevels, wanted: float) -> P
         "chain",
         "labels",
         "degrees",
+        "gammas",
         "rmsd_kcal_mol",
         "low_kcal_mol",
         "high_kcal_mol",
@@ -123,5 +125,5 @@ def _cost_plot(title: str, trial: Trial, tuned: TunedLevels, wanted: float) -> P
 
 
 def _row(one: Allotment) -> tuple[object, ...]:
-    counts, degrees = (" ".join(map(str, values)) for values in (one.train, one.degrees))
-    return " > ".join(one.chain), counts, degrees, one.error, one.low, one.high, one.core_hours, one.reached
+    fits = (" ".join(map(str, values)) for values in (one.train, one.degrees, one.gammas))
+    return " > ".join(one.chain), *fits, one.error, one.low, one.high, one.core_hours, one.reached

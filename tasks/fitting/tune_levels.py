@@ -52,7 +52,7 @@ class Allotment:
         Names of the levels.
     train, test
         Labels of each.
-    degrees
+    degrees, gammas
         Of the fit of each: of the energies, and of each difference.
     error, low, high
         Expected error of the sum, and the range that holds two thirds of the resamples, kcal/mol.
@@ -70,6 +70,7 @@ class Allotment:
     train: tuple[int, ...]
     test: tuple[int, ...]
     degrees: tuple[int, ...]
+    gammas: tuple[float, ...]
     error: float
     low: float
     high: float
@@ -80,7 +81,7 @@ class Allotment:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        names = ("chain", "train", "test", "degrees", "extrapolated")
+        names = ("chain", "train", "test", "degrees", "gammas", "extrapolated")
         return vars(self) | {name: list(getattr(self, name)) for name in names}
 
 
@@ -157,6 +158,7 @@ def allot(trial: Trial, steps: Steps, chain: tuple[int, ...], wanted: float, tes
         train=train,
         test=tuple(test),
         degrees=tuple(curve.degree for curve in curves),
+        gammas=tuple(curve.gamma for curve in curves),
         error=_error(parts, np.array(train, dtype=np.float64)),
         low=float(np.percentile(spread, 16)),
         high=float(np.percentile(spread, 84)),

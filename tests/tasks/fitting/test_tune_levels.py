@@ -25,7 +25,7 @@ SMOOTH = np.exp(-0.8 * np.linalg.norm(TRAIN[:, 0] - TRAIN[:, 5], axis=1))
 def curve(counts: list[int], errors: list[float], degree: int = 1) -> Curve:
     """Return a curve whose configurations all have the same errors."""
     square = np.repeat(np.square(errors)[:, None], 30, axis=1)
-    return Curve.of(degree, 10, np.array(counts), square)
+    return Curve.of(degree, 10, 5e-4, np.array(counts), square)
 
 
 def three_levels(count: int = 120) -> Trial:
@@ -70,6 +70,17 @@ def test_few_labels_and_many_are_solved_alike(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("tasks.fitting.level_curves.np.ix_", lambda *_: pytest.fail("the labels' equations"))
     by_terms = learning_curves(NMER, TRAIN[:100], energy, None, SETTINGS, [1], k)[0]  # 6 terms
     assert by_terms.errors[-1] > with_gram.errors[-1]
+
+
+def test_each_ridge_has_its_own_curve() -> None:
+    k = np.full(len(SETTINGS.first_start(SETTINGS.build_basis(NMER))), 1.0)
+    energy, less = steep(TRAIN[:60]), SETTINGS.model_copy(update={"gamma": 0.1 * SETTINGS.gamma})
+    both = learning_curves(NMER, TRAIN[:60], energy, None, SETTINGS, [1, 2], k, ridges=(1.0, 0.1))
+    alone = learning_curves(NMER, TRAIN[:60], energy, None, less, [1, 2], k)
+    assert [(one.degree, one.gamma) for one in both] == [(1, 5e-4), (1, 5e-5), (2, 5e-4), (2, 5e-5)]
+    for one, same in zip(both[1::2], alone, strict=True):
+        assert one.errors == pytest.approx(same.errors) and one.gamma == same.gamma
+    assert both[3].errors[-1] > 1.5 * both[2].errors[-1]  # 48 labels are too few for 82 terms with a small ridge
 
 
 def test_an_unknown_zero_does_not_matter_where_it_is_fitted() -> None:
