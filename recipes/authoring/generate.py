@@ -100,7 +100,7 @@ one in eight seeds do. With these values none of eight does, and the test error 
 
 
 METHANE_GAMMA = 1e-5
-"""Ridge of all levels of ``ch`` and ``ch3`` in that preset. Its labels have no noise, and those of GFN2-xTB have
+"""Ridge of all levels of ``ch`` and ``ch3`` in that preset. Labels have no noise, and those of GFN2-xTB have
 gradients: with 0.0005 the sum's errors for ``ch`` are 0.14 (train) and 0.07 (test) kcal/mol, with this 0.03 and
 0.01, and simulations at 700 K find no hole."""
 

@@ -6,6 +6,7 @@ import csv
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,15 +126,19 @@ def test_a_trial_is_labelled_once_and_its_levels_can_be_pasted(
         rows = list(csv.DictReader(file))
     assert " > ".join(found["chains"][0]["chain"]) in {row["chain"] for row in rows}
     assert (tmp_path / "out" / "level-curves.png").read_bytes().startswith(b"\x89PNG")
-    check_pasted(work, tmp_path, found["toml"], found["chains"][0]["train"])
+    check_pasted(work, tmp_path, found["toml"], found["chains"][0])
+    gammas = {curve["gamma"] for step in found["steps"] for curve in step["curves"]}
+    own = load_recipe(str(work / "water.toml")).fitting.gamma
+    assert sorted(gammas) == pytest.approx([0.01 * own, 0.1 * own, own])
     assert main(words(work)) == 0  # nothing is left to compute
     out = capsys.readouterr().out
     assert "[[levels]]" in out and "core-hours" in out and "power law" in out
     assert "recipe " in out
 
 
-def check_pasted(work: Path, folder: Path, text: str, train: list[int]) -> None:
-    """The recipe with the levels in the place of its labelling section loads, and has their sizes."""
+def check_pasted(work: Path, folder: Path, text: str, best: dict[str, Any]) -> None:
+    """The recipe with the levels in the place of its labelling section loads, and has their sizes and fits."""
+    train = best["train"]
     own = load_recipe(str(work / "water.toml"))
     update = {"selection": own.selection.model_copy(update={"train": train[0]})}
     before = expanded_toml(own.model_copy(update=update))
@@ -143,6 +148,9 @@ def check_pasted(work: Path, folder: Path, text: str, train: list[int]) -> None:
     path.write_text(f"{before[:start]}{before[end:]}\n{text}")
     pasted = load_recipe(str(path))
     assert [level.train for level in pasted.levels] == train
+    fits = [pasted.level_fitting(number) for number in range(1, len(train))]
+    assert [fit.degree for fit in fits] == best["degrees"][1:]
+    assert [fit.gamma for fit in fits] == best["gammas"][1:]
     assert pasted.labelling.level == own.labelling.level
 
 
