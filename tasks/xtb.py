@@ -139,6 +139,44 @@ def multipoles(numbers: Ints, x: Floats, charge: int) -> Multipoles:
     return Multipoles(found.get("dipole") * BOHR, quadrupole * BOHR**2, found.get("charges"))
 
 
+FIELD = 1e-3
+"""Field whose two signs give a polarizability by central differences, hartree/(e bohr)."""
+
+
+def polarizability(numbers: Ints, x: Floats, charge: int) -> Floats:
+    """Return the polarizability of one geometry, (3, 3), Angstrom^3: how a uniform field changes its dipole.
+
+    Parameters
+    ----------
+    numbers
+        (atoms,), atomic numbers.
+    x
+        (atoms, 3), Angstrom.
+    charge
+        e.
+
+    Raises
+    ------
+    MissingProgramError
+        If tblite is missing.
+    RuntimeError
+        If the density does not become self-consistent.
+    """
+    check_tblite()
+    from tblite.interface import Calculator
+
+    def dipole(field: Floats) -> Floats:
+        calculator = Calculator(METHOD, numbers, x / BOHR, float(charge))
+        calculator.set("verbosity", 0)
+        calculator.set("accuracy", ACCURACY)
+        calculator.add("electric-field", field.tolist())  # an array is not taken
+        return np.array(calculator.singlepoint().get("dipole"))
+
+    rows = [(dipole(FIELD * axis) - dipole(-FIELD * axis)) / (2 * FIELD) for axis in np.eye(3)]
+    found = np.array(rows) * BOHR**3
+    return np.asarray((found + found.T) / 2)
+
+
 class Xtb:
     """GFN2-xTB for one n-mer, in the lowest spin that its electrons allow.
 

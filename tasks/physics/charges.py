@@ -76,6 +76,8 @@ class Observed:
         (atoms,), charges from a population analysis, e.
     charge
         Total charge, e: not 0 only of an ion that is one 1-mer.
+    polarizability
+        (3, 3), of the molecule, Angstrom^3; None: not known.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Observed:
     points: Floats = field(default_factory=lambda: np.zeros((0, 3)))
     potential: Floats = field(default_factory=lambda: np.zeros(0))
     charge: int = 0
+    polarizability: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +103,8 @@ class Charges:
         Charge of each type, e.
     residuals
         Errors of each geometry: ``dipole`` and ``dipole_error`` (D), ``quadrupole_error`` (Frobenius norm, D
-        Angstrom), ``potential_error`` (rms relative to the rms of the potential, where that is known).
+        Angstrom), ``potential_error`` (rms relative to the rms of the potential, where that is known); and its
+        isotropic ``polarizability`` in V_phys and, where that is known, ``polarizability_of_level`` (Angstrom^3).
     undecided
         Number of directions that are left to the prior.
     """
@@ -136,7 +140,7 @@ def fit_charges(
     names = sorted({t for one in observed for t in one.types})
     row = {name: n for n, name in enumerate(names)}
     values, undecided = np.zeros(len(names)), 0
-    for members in _blocks(observed, row):
+    for members in blocks(observed):
         found, left = _solve([observed[n] for n in members], [models[n] for n in members])
         undecided += left
         for name, value in found.items():
@@ -152,8 +156,11 @@ def fit_charges(
     return Charges(charges, residuals, undecided)
 
 
-def _blocks(observed: Sequence[Observed], row: dict[str, int]) -> list[list[int]]:
+def blocks(observed: Sequence[Observed]) -> list[list[int]]:
     """Return the geometries that share types, in blocks: those of other blocks are independent."""
+    if not observed:
+        return []
+    row = {name: n for n, name in enumerate(sorted({t for one in observed for t in one.types}))}
     pairs = np.array([(n, len(observed) + row[t]) for n, one in enumerate(observed) for t in set(one.types)])
     size = len(observed) + len(row)
     graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(size, size))
@@ -211,6 +218,8 @@ def _residual(one: Observed, model: Induction, charges: dict[str, float]) -> dic
         "quadrupole_error": float(DEBYE * np.linalg.norm(model.quadrupole @ q - one.quadrupole)),
         "polarizability": float(np.trace(model.molecular_polarizability) / 3),
     }
+    if one.polarizability is not None:
+        found["polarizability_of_level"] = float(np.trace(one.polarizability) / 3)
     if len(one.points):
         difference = model.potential(one.points) @ q - one.potential
         found["potential_error"] = float(np.linalg.norm(difference) / np.linalg.norm(one.potential))

@@ -21,10 +21,11 @@ from tasks.physics.densities import Density, Level, density_of, free_atom
 from tasks.physics.geometries import Geometry, conformations
 from tasks.physics.levels import DENSITY, FACTORS, XTB, check_programs, facts_of
 from tasks.physics.repulsion import lennard_jones
+from tasks.physics.response import as_observed
 from tasks.physics.samples import Sample
 from tasks.physics.xdm import like_pairs, polarizabilities
 from tasks.progress import ProgressLine
-from tasks.xtb import METHOD, multipoles
+from tasks.xtb import METHOD, multipoles, polarizability
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,8 @@ def derive_parameters(
         columns |= _of_d4(with_density, dispersion)
     if level == XTB:
         fitted = _places(samples, [sample.dipoles for sample in samples])
-        observed = _dipoles(fitted, stream)
+        observed = _of_xtb(fitted, stream)
+        columns["polarizability"] = as_observed(observed, columns["polarizability"], FACTORS)
     else:
         fitted = with_density
         observed = [_of_density(place, density) for place, density in zip(with_density, densities, strict=True)]
@@ -205,14 +207,15 @@ def _of_density(place: _Place, density: Density) -> Observed:
     )
 
 
-def _dipoles(places: Sequence[_Place], stream: TextIO | None) -> list[Observed]:
+def _of_xtb(places: Sequence[_Place], stream: TextIO | None) -> list[Observed]:
     found = []
-    with ProgressLine("physics", len(places), f"{METHOD} dipoles", stream) as line:
+    with ProgressLine("physics", len(places), f"{METHOD} dipoles and polarizabilities", stream) as line:
         for done, place in enumerate(places):
             line.update(done)
             charge = place.geometry.molecule.charge
             try:
                 one = multipoles(place.numbers, place.geometry.positions, charge)
+                response = polarizability(place.numbers, place.geometry.positions, charge)
             except RuntimeError as error:
                 raise StageError(f"{METHOD} of {place.geometry.name} does not converge: {error}") from None
             found.append(
@@ -225,6 +228,7 @@ def _dipoles(places: Sequence[_Place], stream: TextIO | None) -> list[Observed]:
                     one.quadrupole,
                     one.charges,
                     charge=charge,
+                    polarizability=response,
                 )
             )
         line.update(len(places))

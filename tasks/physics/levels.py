@@ -22,19 +22,25 @@ from tasks.physics.samples import Sample
 from tasks.physics.xdm import A1, A2
 from tasks.xtb import TBLITE, check_tblite
 
-FORMAT = 2
-"""Changes when the same molecules give other parameters."""
-
 DENSITY, XTB = "pbe0/aug-cc-pvdz", "gfn2-xtb"
+
+FORMATS = {DENSITY: 2, XTB: 3}
+"""Changes when the same molecules give other parameters at a level."""
 
 LEVELS = {
     DENSITY: "charges from the electrostatic potential and dipoles of PBE0/aug-cc-pVDZ densities, C6 by XDM",
-    XTB: "charges from GFN2-xTB's dipoles, C6 of D4 by dftd4: for a rehearsal with GFN2-xTB labels",
+    XTB: "charges and polarizabilities from GFN2-xTB's dipoles, C6 of D4 by dftd4: for a rehearsal with GFN2-xTB "
+    "labels",
 }
 """What the charges are fitted to at each level."""
 
 DISPERSION = {DENSITY: "xdm", XTB: "d4"}
 """Model of the C6 coefficients of each level."""
+
+RESPONSE = {
+    XTB: {"polarizabilities": "XDM's times one factor for molecules that share types: as large as GFN2-xTB's"}
+}
+"""What is done to XDM's polarizabilities at a level, kept beside the parameters."""
 
 MODELS = ("xdm", "d4", "d4s")
 """Models of the C6 coefficients."""
@@ -88,7 +94,8 @@ def check_programs(level: str, dispersion: str | None) -> str:
 
 def origin_of(samples: Sequence[Sample], level: str, dispersion: str | None) -> str:
     """Return the sha256 of what parameters are derived from: equal ones need not be derived again."""
-    content = [FORMAT, level, dispersion or DISPERSION.get(level), [asdict(sample) for sample in samples]]
+    chosen = dispersion or DISPERSION.get(level)
+    content = [FORMATS.get(level), level, chosen, [asdict(sample) for sample in samples]]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -121,7 +128,8 @@ def facts_of(
             "stiffness": STIFFNESS_OF_DIPOLES if level == XTB else STIFFNESS,
             "directions_left_to_the_prior": charges.undecided,
             "prior": "Mulliken charges of GFN2-xTB" if level == XTB else "Hirshfeld charges",
-        },
+        }
+        | RESPONSE.get(level, {}),
         "approximations": APPROXIMATIONS,
         "damping": {"a1": A1, "a2_bohr": A2, "b": "6.67 / (a1 Rc + a2)"},
         "units": {
