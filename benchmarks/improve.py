@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--molecule", nargs="+", default=list(MOLECULES), choices=MOLECULES)
     parser.add_argument("--arm", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--as-made", action="store_true", help="start from the store's potentials as they are")
+    parser.add_argument("--gamma", type=float, help="ridge of all fits; default: the recipes'")
+    parser.add_argument("--gradients", action="store_true", help="labels have gradients")
     for name, default, what in (
         ("picks", 60, "labels of each n-mer that a turn adds"),
         ("judged", 20, "labels of each n-mer that judge a turn"),
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder = Path(chosen.folder)
     size = Size(chosen.picks, chosen.judged, chosen.replicas, chosen.picoseconds, chosen.compared)
     first = copied(Path(chosen.store), folder / "base")
-    made = as_made(first, FAMILY) if chosen.as_made else make_family(first, FAMILY)
+    made = as_made(first, FAMILY) if chosen.as_made else make_family(first, FAMILY, chosen.gamma, chosen.gradients)
     base = {name: version.ref for name, version in made.items()}
     columns = f"{'labels':>7}{'own-frame RMS':>15}{'median':>9}{'frames':>12}{'failed':>8}{'CPU-s':>8}"
     print(f"{'molecule':<12}{'seed':>5}  {'arm':<8}{columns}")

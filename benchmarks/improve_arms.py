@@ -165,19 +165,23 @@ def from_pools(
         rows = free[choose(training, positions[free], labels[name], seed)]
         order = Order.of(training, positions[rows])
         here(store, [order])
-        energy = read_labels(store, training, order).energy
-        good = np.isfinite(energy)
+        labelled = read_labels(store, training, order)
+        energy, good = labelled.energy, np.isfinite(labelled.energy)
         data, groups = training.data.part(TRAIN), strata(store, training.dataset)
         pool = training.pool
         if groups is not None:
             more = np.stack([pool.column(c)[rows[good]] for c in ("temperature", "window")], axis=1)
             groups = np.concatenate([groups[training.data.split == TRAIN], more.astype(np.float64)])
+        gradient = None
+        if data.gradient is not None and labelled.gradient is not None:
+            gradient = np.concatenate([data.gradient, labelled.gradient[good]])
         found[name] = refit_potential(
             found[name],
             np.concatenate([data.positions, positions[rows[good]]]),
             np.concatenate([data.energy, energy[good]]),
             training.recipe.fitting,
             groups,
+            gradient,
         ).potential
     return found
 

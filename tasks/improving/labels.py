@@ -104,10 +104,13 @@ class Labels:
         (geometries,), n-body energy relative to the reference of the training data, kcal/mol; nan without a label.
     seconds
         (geometries,), processor time of each label, s; 0 where it is not known.
+    gradient
+        (geometries, atoms, 3), kcal/mol/Angstrom; None where the protocol has no gradients.
     """
 
     energy: Floats
     seconds: Floats
+    gradient: Floats | None = None
 
     def within(self, top: float) -> Bools:
         """Return which have a label that is not above an energy, kcal/mol."""
@@ -120,7 +123,8 @@ def read_labels(store: Store, training: Training, order: Order, level: int = 0) 
         table: LabelTable = collect_labels(order.protocol, np.asarray(order.positions), ledger)
     reference = float(training.datasets[level].attributes()["facts"].get("reference_hartree", 0.0))
     energy = np.where(table.usable, table.energy - HARTREE * reference, np.nan)
-    return Labels(np.asarray(energy), np.nan_to_num(np.asarray(table.cpu_seconds, dtype=np.float64)))
+    seconds = np.nan_to_num(np.asarray(table.cpu_seconds, dtype=np.float64))
+    return Labels(np.asarray(energy), seconds, table.gradient)
 
 
 def label(
