@@ -8,6 +8,8 @@ simulates the molecule by one fixed protocol, and n-mers cut from its own frames
 RMS error of the n-body energies over all n-mers (the root of the mean of their mean squares), kcal/mol, against
 the labels. Where a simulation falls into a hole of the potential, it ends, and labels of its last frames may fail.
 
+Gradients are fitted as well if the store's labels have them (``--protocol gfn2-xtb-gradients``).
+
 Every arm of every molecule and seed is a file in --folder: what is there is not computed again. Give another
 folder for other numbers of labels or other lengths.
 """
@@ -35,7 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--arm", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--as-made", action="store_true", help="start from the store's potentials as they are")
     parser.add_argument("--gamma", type=float, help="ridge of all fits; default: the recipes'")
-    parser.add_argument("--gradients", action="store_true", help="labels have gradients")
     for name, default, what in (
         ("picks", 60, "labels of each n-mer that a turn adds"),
         ("judged", 20, "labels of each n-mer that judge a turn"),
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder = Path(chosen.folder)
     size = Size(chosen.picks, chosen.judged, chosen.replicas, chosen.picoseconds, chosen.compared)
     first = copied(Path(chosen.store), folder / "base")
-    made = as_made(first, FAMILY) if chosen.as_made else make_family(first, FAMILY, chosen.gamma, chosen.gradients)
+    made = as_made(first, FAMILY) if chosen.as_made else make_family(first, FAMILY, chosen.gamma)
     base = {name: version.ref for name, version in made.items()}
     columns = f"{'labels':>7}{'own-frame RMS':>15}{'median':>9}{'frames':>12}{'failed':>8}{'CPU-s':>8}"
     print(f"{'molecule':<12}{'seed':>5}  {'arm':<8}{columns}")

@@ -29,10 +29,10 @@ FAMILY = "polyalanine"
 TERMS, TRAIN, TEST = 250, 300, 40
 
 
-def base_recipe(made: Version, gamma: float | None, gradients: bool) -> Recipe:
-    """Return the recipe of a stored potential with more labels and the terms of the laptop preset, 250 of them.
+def base_recipe(made: Version, gamma: float | None) -> Recipe:
+    """Return the recipe of a stored potential with more labels, 250 terms of the laptop preset, and a ridge if given.
 
-    With a ridge if one is given, and with gradient labels if these are wanted.
+    Labels are of the recipe's own protocol: gradients are fitted if they have them.
     """
     recipe = recipe_of_text(made.attributes()["recipe"])
     fitting = load_recipe(made.nmer, "laptop").fitting
@@ -43,7 +43,6 @@ def base_recipe(made: Version, gamma: float | None, gradients: bool) -> Recipe:
         update={
             "selection": recipe.selection.model_copy(update={"train": TRAIN, "test": TEST}),
             "fitting": fitting.model_copy(update=changes),
-            "labelling": recipe.labelling.model_copy(update={"gradients": gradients}),
         }
     )
 
@@ -65,11 +64,11 @@ def frozen(store: Store, plan: Plan, positions: Any) -> str:
     return labelling_task.fn(plan, store.path, no_cluster)
 
 
-def make_family(store: Store, family: str, gamma: float | None, gradients: bool) -> dict[str, Version]:
+def make_family(store: Store, family: str, gamma: float | None) -> dict[str, Version]:
     """Return the potentials of a family with 250 terms each, by n-mer; the store must have their pools."""
     found: dict[str, Version] = {}
     for name in FAMILIES[family]:
-        recipe = base_recipe(store.versions("potential", name)[0], gamma, gradients)
+        recipe = base_recipe(store.versions("potential", name)[0], gamma)
         plan = resolve(recipe, store)
         with store.writing():
             selection = store.get("selection", selection_task.fn(plan, store.path))
