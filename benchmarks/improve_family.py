@@ -30,9 +30,9 @@ TERMS, TRAIN, TEST = 250, 300, 40
 
 
 def base_recipe(made: Version, gamma: float | None) -> Recipe:
-    """Return the recipe of a stored potential with more labels, 250 terms of the laptop preset, and a ridge if given.
+    """Return the recipe of a stored potential with more labels and 250 terms of the laptop preset.
 
-    Labels are of the recipe's own protocol: gradients are fitted if they have them.
+    Labels are of the recipe's own protocol: gradients are fitted if they have them. `gamma` replaces its ridge.
     """
     recipe = recipe_of_text(made.attributes()["recipe"])
     fitting = load_recipe(made.nmer, "laptop").fitting
