@@ -240,15 +240,16 @@ def whole_method(methods: Mapping[str, Method], target: Target) -> Method | str:
     if len(levels) > 1:
         return "the labels of its n-mers are of different levels"
     nmer = whole(target.system, target.system.positions)
-    first = each[0]
+    first = min(each, key=lambda one: one.protocol.labelling.gradients)  # a gradient of the whole is not needed
     limits = Limits(max(one.limits.timeout for one in each), max(one.limits.memory for one in each))
     return Method(first.protocol.of(nmer), limits, 0.0, first.scratch, first.same_programs)
 
 
 def _plain(labelling: Labelling) -> str:
-    """Return what decides the energy of a whole molecule, as text; there is no counterpoise correction."""
+    """Return what decides the energy of a whole molecule, as text: neither counterpoise correction nor gradients."""
     content = labelling.content()
-    return repr(sorted((k, v) for k, v in content.items() if k not in (*labelling.FLAGS, "counterpoise")))
+    without = (*labelling.FLAGS, "counterpoise", "gradients")
+    return repr(sorted((k, v) for k, v in content.items() if k not in without))
 
 
 def labels_of(store: Store, method: Method, positions: Floats, budget: Budget) -> Labelled:

@@ -166,6 +166,9 @@ def test_methods_that_differ_are_not_compared_as_a_whole() -> None:
 
     each = {str(n): Method(one, LIMITS, 0.0, Path(), True) for n, one in enumerate(made)}
     assert whole_method(each, target) == "the labels of its n-mers are of different levels"
+    slopes = Method(protocol_of(nmer, find_protocol("gfn2-xtb-gradients")), LIMITS, 0.0, Path(), True)
+    both = whole_method({"slopes": slopes, "0": each["0"]}, target)  # gradients do not change an energy
+    assert isinstance(both, Method) and not both.protocol.labelling.gradients
     one = whole_method({"0": each["0"]}, target)
     assert isinstance(one, Method) and one.protocol.nmer.natoms == read_molecule("AceAlaNme").natoms
     of_chain = whole_method({"0": each["0"]}, Target("AceAla3Nme", bare(), read_system("AceAla3Nme")))
