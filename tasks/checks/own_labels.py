@@ -246,7 +246,7 @@ def whole_method(methods: Mapping[str, Method], target: Target) -> Method | str:
 
 
 def _plain(labelling: Labelling) -> str:
-    """Return what decides the energy of a whole molecule, as text: neither counterpoise correction nor gradients."""
+    """Return what decides the energy of a whole molecule, as text: not counterpoise, and not gradients."""
     content = labelling.content()
     without = (*labelling.FLAGS, "counterpoise", "gradients")
     return repr(sorted((k, v) for k, v in content.items() if k not in without))
