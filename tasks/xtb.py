@@ -50,6 +50,16 @@ def check_tblite() -> None:
         raise MissingProgramError(f"{METHOD} {lack}")
 
 
+def _calculator(numbers: Ints, x: Floats, charge: int, accuracy: float = ACCURACY) -> Any:
+    """Return tblite's calculator of one geometry in Angstrom, silent."""
+    from tblite.interface import Calculator
+
+    calculator = Calculator(METHOD, numbers, x / BOHR, float(charge))
+    calculator.set("verbosity", 0)
+    calculator.set("accuracy", accuracy)
+    return calculator
+
+
 def single_point(
     numbers: Ints, x: Floats, charge: int, tolerance: float = 1e-10, gradient: bool = False
 ) -> tuple[float, Floats | None]:
@@ -75,12 +85,7 @@ def single_point(
     RuntimeError
         If the density does not become self-consistent.
     """
-    from tblite.interface import Calculator
-
-    calculator = Calculator(METHOD, numbers, x / BOHR, float(charge))
-    calculator.set("verbosity", 0)
-    calculator.set("accuracy", tolerance / ENERGY_THRESHOLD)
-    found = calculator.singlepoint()
+    found = _calculator(numbers, x, charge, tolerance / ENERGY_THRESHOLD).singlepoint()
     return float(found.get("energy")), np.array(found.get("gradient")) / BOHR if gradient else None
 
 
@@ -128,12 +133,7 @@ def multipoles(numbers: Ints, x: Floats, charge: int) -> Multipoles:
         If the density does not become self-consistent.
     """
     check_tblite()
-    from tblite.interface import Calculator
-
-    calculator = Calculator(METHOD, numbers, x / BOHR, float(charge))
-    calculator.set("verbosity", 0)
-    calculator.set("accuracy", ACCURACY)
-    found = calculator.singlepoint()
+    found = _calculator(numbers, x, charge).singlepoint()
     xx, xy2, yy, xz2, yz2, zz = found.get("quadrupole")  # off-diagonal elements count twice
     quadrupole = np.array([[2 * xx, xy2, xz2], [xy2, 2 * yy, yz2], [xz2, yz2, 2 * zz]]) / 2
     return Multipoles(found.get("dipole") * BOHR, quadrupole * BOHR**2, found.get("charges"))
@@ -163,12 +163,9 @@ def polarizability(numbers: Ints, x: Floats, charge: int) -> Floats:
         If the density does not become self-consistent.
     """
     check_tblite()
-    from tblite.interface import Calculator
 
     def dipole(field: Floats) -> Floats:
-        calculator = Calculator(METHOD, numbers, x / BOHR, float(charge))
-        calculator.set("verbosity", 0)
-        calculator.set("accuracy", ACCURACY)
+        calculator = _calculator(numbers, x, charge)
         calculator.add("electric-field", field.tolist())  # an array is not taken
         return np.array(calculator.singlepoint().get("dipole"))
 
