@@ -33,6 +33,10 @@ kcal/mol; forces 4e-6 kcal/mol/A), and a step takes 1.4 times as long as with 1.
 """
 
 
+FIELD = 1e-3
+"""Field whose two signs give a polarizability by central differences, hartree/(e bohr)."""
+
+
 def lacks_tblite() -> str | None:
     """Return None if tblite is installed and its libraries load, otherwise what is missing."""
     if lack := TBLITE.lack():
@@ -137,10 +141,6 @@ def multipoles(numbers: Ints, x: Floats, charge: int) -> Multipoles:
     xx, xy2, yy, xz2, yz2, zz = found.get("quadrupole")  # off-diagonal elements count twice
     quadrupole = np.array([[2 * xx, xy2, xz2], [xy2, 2 * yy, yz2], [xz2, yz2, 2 * zz]]) / 2
     return Multipoles(found.get("dipole") * BOHR, quadrupole * BOHR**2, found.get("charges"))
-
-
-FIELD = 1e-3
-"""Field whose two signs give a polarizability by central differences, hartree/(e bohr)."""
 
 
 def polarizability(numbers: Ints, x: Floats, charge: int) -> Floats:

@@ -280,14 +280,9 @@ def _uncertainty(compared: Sequence[Compared]) -> list[Result]:
         if one.outside is not None
     ]
     every = np.concatenate(inside) if inside else np.empty(0)
+    about = f"factor between error and uncertainty, either way{said}"
     return [
-        Result(
-            "uncertainty",
-            f"factor between error and uncertainty, either way{said}",
-            factor,
-            FACTOR,
-            advice=advice,
-        ),
+        Result("uncertainty", about, factor, FACTOR, advice=advice),
         Result(
             "inside",
             f"RMS error of the {len(every)} n-mers of own frames inside of the training range (kcal/mol)",
@@ -343,6 +338,7 @@ CHECK = Check(
     draw=draw,
     applies=why_not,
     options=OwnFramesOptions,
+    format=2,
     gate=True,
     seconds=seconds,
     order=20,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -240,9 +240,11 @@ def whole_method(methods: Mapping[str, Method], target: Target) -> Method | str:
     if len(levels) > 1:
         return "the labels of its n-mers are of different levels"
     nmer = whole(target.system, target.system.positions)
-    first = min(each, key=lambda one: one.protocol.labelling.gradients)  # a gradient of the whole is not needed
+    first = each[0]
+    labelling = first.protocol.labelling.model_copy(update={"gradients": False})
     limits = Limits(max(one.limits.timeout for one in each), max(one.limits.memory for one in each))
-    return Method(first.protocol.of(nmer), limits, 0.0, first.scratch, first.same_programs)
+    protocol = replace(first.protocol, nmer=nmer, labelling=labelling)
+    return Method(protocol, limits, 0.0, first.scratch, first.same_programs)
 
 
 def _plain(labelling: Labelling) -> str:

@@ -20,7 +20,7 @@ from potentials.arrays import Floats, Ints
 from potentials.errors import InputError
 from potentials.physics.topology import Topology
 from potentials.units import COULOMB
-from tasks.physics.induction import Induction
+from tasks.physics.induction import Induction, isotropic
 
 DEBYE = 4.803204713
 """1 e Angstrom (CODATA 2018)."""
@@ -216,10 +216,10 @@ def _residual(one: Observed, model: Induction, charges: dict[str, float]) -> dic
         "dipole": float(DEBYE * np.linalg.norm(one.dipole)),
         "dipole_error": float(DEBYE * np.linalg.norm(model.dipole @ q - one.dipole)),
         "quadrupole_error": float(DEBYE * np.linalg.norm(model.quadrupole @ q - one.quadrupole)),
-        "polarizability": float(np.trace(model.molecular_polarizability) / 3),
+        "polarizability": isotropic(model.molecular_polarizability),
     }
     if one.polarizability is not None:
-        found["polarizability_of_level"] = float(np.trace(one.polarizability) / 3)
+        found["polarizability_of_level"] = isotropic(one.polarizability)
     if len(one.points):
         difference = model.potential(one.points) @ q - one.potential
         found["potential_error"] = float(np.linalg.norm(difference) / np.linalg.norm(one.potential))

@@ -91,6 +91,11 @@ class Induction:
         return np.asarray(1 / d + slopes @ self.induced.reshape(3 * n, n))
 
 
+def isotropic(polarizability: Floats) -> float:
+    """Return the isotropic polarizability, a third of the trace of (3, 3)."""
+    return float(np.trace(polarizability)) / 3
+
+
 def traceless(second: Floats) -> Floats:
     """Return (3 x x - x^2)/2 of second moments (3, 3, ...)."""
     trace = np.einsum("ii...->...", second)

@@ -1,9 +1,9 @@
 """Polarizabilities beneath labels of a method that polarizes less, or more, than XDM's polarizabilities say.
 
 The induced dipoles of a chain are to be those that the labels have: an n-mer's labels contain the method's own
-polarization, and V_phys of the whole continues it beyond the n-mers. GFN2-xTB, whose basis is minimal, has 0.6 of
-the polarizability of a peptide and 0.26 of that of water. All polarizabilities of molecules that share types are
-multiplied by one factor, so that the ratios between types stay those of XDM.
+polarization, and V_phys of the whole continues it beyond the n-mers. In GFN2-xTB, whose basis is minimal, a
+peptide has 0.64 and water 0.26 of the polarizability that XDM's atoms give it. All polarizabilities of
+molecules that share types are multiplied by one factor, so that the ratios between types stay those of XDM.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.optimize import brentq
 
-from potentials.arrays import Floats
 from potentials.errors import InputError
 from tasks.physics.charges import Observed, blocks
-from tasks.physics.induction import Induction
+from tasks.physics.induction import Induction, isotropic
 
 LOWEST, HIGHEST = 0.01, 3.0
 """Factors between which one is looked for; a molecule with less polarizability than the lowest gives has none."""
@@ -42,33 +41,31 @@ def as_observed(
     InputError
         If molecules are more polarizable than the factor `HIGHEST` makes them.
     """
-    known = [one for one in observed if one.polarizability is not None]
     found = dict(polarizability)
+    known = [one for one in observed if one.polarizability is not None]
     for members in blocks(known):
         chosen = [known[n] for n in members]
-        wanted = sum(isotropic(one.polarizability) for one in chosen if one.polarizability is not None)
-
-        def excess(factor: float, chosen: list[Observed] = chosen, wanted: float = wanted) -> float:
-            return sum(_modelled(one, polarizability, factor, factors) for one in chosen) - wanted
-
-        if excess(HIGHEST) < 0:
-            raise InputError(
-                f"the polarizability of '{chosen[0].name}' is {wanted / len(chosen):.3g} Angstrom^3; allowed: "
-                f"that of {HIGHEST:g} times XDM's atomic ones, or less"
-            )
-        factor = float(brentq(excess, LOWEST, HIGHEST, xtol=1e-4)) if excess(LOWEST) < 0 else 0.0
+        factor = _factor(chosen, polarizability, factors)
         found |= {kind: factor * polarizability[kind] for one in chosen for kind in one.types}
     return found
 
 
-def isotropic(tensor: Floats) -> float:
-    """Return a third of the trace of a polarizability (3, 3)."""
-    return float(np.trace(tensor)) / 3
-
-
-def _modelled(
-    one: Observed, polarizability: Mapping[str, float], factor: float, factors: tuple[float, float, float]
+def _factor(
+    chosen: Sequence[Observed], polarizability: Mapping[str, float], factors: tuple[float, float, float]
 ) -> float:
-    """Return the isotropic polarizability of a geometry with all atomic ones times a factor, Angstrom^3."""
-    atoms = factor * np.array([polarizability[kind] for kind in one.types])
-    return isotropic(Induction(one.topology, one.positions, atoms, factors).molecular_polarizability)
+    """Return the factor of all atomic polarizabilities of some geometries that share types."""
+    wanted = sum(isotropic(one.polarizability) for one in chosen if one.polarizability is not None)
+
+    def excess(factor: float) -> float:
+        total = 0.0
+        for one in chosen:
+            atoms = factor * np.array([polarizability[kind] for kind in one.types])
+            total += isotropic(Induction(one.topology, one.positions, atoms, factors).molecular_polarizability)
+        return total - wanted
+
+    if excess(HIGHEST) < 0:
+        raise InputError(
+            f"the polarizability of '{chosen[0].name}' is {wanted / len(chosen):.3g} Angstrom^3; allowed: that of "
+            f"{HIGHEST:g} times XDM's atomic ones, or less"
+        )
+    return float(brentq(excess, LOWEST, HIGHEST, xtol=1e-4)) if excess(LOWEST) < 0 else 0.0

@@ -167,8 +167,14 @@ def test_methods_that_differ_are_not_compared_as_a_whole() -> None:
     each = {str(n): Method(one, LIMITS, 0.0, Path(), True) for n, one in enumerate(made)}
     assert whole_method(each, target) == "the labels of its n-mers are of different levels"
     slopes = Method(protocol_of(nmer, find_protocol("gfn2-xtb-gradients")), LIMITS, 0.0, Path(), True)
-    both = whole_method({"slopes": slopes, "0": each["0"]}, target)  # gradients do not change an energy
-    assert isinstance(both, Method) and not both.protocol.labelling.gradients
+    plain = whole_method({"0": each["0"]}, target)
+    for several in (
+        {"slopes": slopes},
+        {"slopes": slopes, "0": each["0"]},
+    ):  # an energy is the same with gradients
+        method = whole_method(several, target)
+        assert isinstance(method, Method) and isinstance(plain, Method)
+        assert method.protocol.id == plain.protocol.id
     one = whole_method({"0": each["0"]}, target)
     assert isinstance(one, Method) and one.protocol.nmer.natoms == read_molecule("AceAlaNme").natoms
     of_chain = whole_method({"0": each["0"]}, Target("AceAla3Nme", bare(), read_system("AceAla3Nme")))

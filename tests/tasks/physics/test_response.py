@@ -11,9 +11,9 @@ from recipes.chemistry.atom_types import type_molecule
 from recipes.chemistry.molecules import from_smiles
 from tasks.physics.charges import Observed
 from tasks.physics.geometries import conformations
-from tasks.physics.induction import Induction
+from tasks.physics.induction import Induction, isotropic
 from tasks.physics.levels import FACTORS
-from tasks.physics.response import as_observed, isotropic
+from tasks.physics.response import as_observed
 from tasks.xtb import ACCURACY, METHOD, polarizability
 
 NUMBERS = {"H": 1, "C": 6, "N": 7, "O": 8}
